@@ -1,0 +1,90 @@
+"""The tree of errors, sorted by who acts and by whether a message may have been sent.
+
+    SmsreconError
+    ├── UsageError                the operator: a setting or an option is wrong                     2
+    ├── InputRefused              the campaign's owner: the file can't be sent as it is            10
+    ├── GatewayError
+    │   ├── NotSent               surely not sent
+    │   │   ├── GatewayRefused    the gateway said no, with an error code                          11
+    │   │   └── GatewayUnavailable  no connection came about                                       12
+    │   └── MaySent               the request left, and no answer can be trusted: in doubt         13
+    ├── CampaignBusy              another process is sending this campaign                         15
+    ├── BooksError                the books don't balance, or data is missing                      14
+    └── WarehouseBusy             another process holds the warehouse                              15
+
+The number is the exit code. No message ever holds a phone, a text or a secret; each ends in the next step.
+"""
+
+
+class SmsreconError(Exception):
+    """Whatever smsrecon foresees; `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(SmsreconError):
+    """A setting, an option or a name is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class InputRefused(SmsreconError):
+    """The input can't become a plan; nothing was sent."""
+
+    exit_code = 10
+
+
+class GatewayError(SmsreconError):
+    """The gateway, or the way to it, said no or said nothing."""
+
+    exit_code = 12
+
+
+class NotSent(GatewayError):
+    """Surely not sent: trying again can't reach anybody twice."""
+
+
+class GatewayRefused(NotSent):
+    """The gateway answered with an error code other than 000000, and took nothing."""
+
+    exit_code = 11
+
+    def __init__(self, message: str, error_code: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+
+
+class GatewayUnavailable(NotSent):
+    """No connection came about, so no byte of the request left."""
+
+    exit_code = 12
+
+
+class MaySent(GatewayError):
+    """May have been sent: the request left and no answer can be trusted. Never tried again by itself."""
+
+    exit_code = 13
+
+
+class InDoubt(SmsreconError):
+    """A campaign holds batches that may have been sent; reports or the operator settle them."""
+
+    exit_code = 13
+
+
+class BooksError(SmsreconError):
+    """The books don't balance, a day is missing, or a check found something."""
+
+    exit_code = 14
+
+
+class WarehouseBusy(SmsreconError):
+    """Another process holds the warehouse for longer than the limit."""
+
+    exit_code = 15
+
+
+class CampaignBusy(SmsreconError):
+    """Another process is sending this campaign."""
+
+    exit_code = 15
