@@ -1,0 +1,149 @@
+"""Raw bytes to disk and back, before anybody reads a meaning into them.
+
+    landing/campaigns/<id>/plan.parquet       the plan of a campaign
+    landing/campaigns/<id>/lock               held by the one process that plans or sends the campaign
+    landing/journal.sqlite                    every batch's fate
+    landing/{reports,replies,balance}/<day of the call>/<time of the call>.call
+    landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
+    landing/phone_hash.key                    the key of the published phone hash
+
+A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
+byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
+Nothing here decodes a body, and nothing is ever changed or removed.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines.errors import CampaignBusy
+
+CallKind = Literal["reports", "replies", "balance"]
+CALL_KINDS: tuple[CallKind, ...] = ("reports", "replies", "balance")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the gateway and what came back; `failure` names what went wrong where no answer came."""
+
+    kind: CallKind
+    called_at: datetime
+    answer_ms: int
+    format: Literal["json", "xml"]
+    day: date | None = None
+    http_status: int | None = None
+    content_type: str | None = None
+    failure: str | None = None
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The folder of raw bytes beneath `root`."""
+
+    root: Path
+
+    @property
+    def journal_path(self) -> Path:
+        return self.root / "journal.sqlite"
+
+    def plan_path(self, campaign_id: str) -> Path:
+        return self.root / "campaigns" / campaign_id / "plan.parquet"
+
+    def plan_paths(self) -> list[Path]:
+        return sorted(self.root.glob("campaigns/*/plan.parquet"))
+
+    @contextmanager
+    def campaign_lock(self, campaign_id: str) -> Iterator[None]:
+        """Hold the campaign for this process; the lock dies with it. Raises CampaignBusy at once if held elsewhere."""
+        path = self.root / "campaigns" / campaign_id / "lock"
+        make_folder(path.parent)
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CampaignBusy(
+                    f"campaign {campaign_id} is being sent by another process; see 'smsrecon status {campaign_id}'"
+                ) from None
+            yield
+
+    def land_call(self, call: Call) -> str:
+        """Write `call` and sync it to disk; returns its path beneath `root`. Never overwrites."""
+        header = {name: value for name, value in asdict(call).items() if name != "body"}
+        at = call.called_at.astimezone(UTC)
+        stem = f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
+        content = json.dumps(header, default=str).encode() + b"\n" + call.body
+        attempt = 0
+        while True:
+            name = f"{stem}.call" if attempt == 0 else f"{stem}-{attempt}.call"
+            try:
+                write_whole(self.root / name, content, overwrite=False)
+            except FileExistsError:
+                attempt += 1
+            else:
+                return name
+
+    def call_files(self, kind: CallKind) -> list[str]:
+        """The paths of all calls of one kind, beneath `root`, in the order of the calls."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(f"{kind}/*/*.call"))
+
+    def read_call(self, name: str) -> Call:
+        head, _, body = (self.root / name).read_bytes().partition(b"\n")
+        header: dict[str, Any] = json.loads(head)
+        header["called_at"] = datetime.fromisoformat(header["called_at"])
+        header["day"] = date.fromisoformat(header["day"]) if header["day"] else None
+        return Call(**header, body=body)
+
+    def suppression_files(self) -> list[str]:
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
+
+    def phone_hash_key(self) -> str:
+        """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
+        path = self.root / "phone_hash.key"
+        if not path.exists():
+            with suppress(FileExistsError):  # another process made it first
+                write_whole(path, secrets.token_hex(32).encode(), overwrite=False)
+        return path.read_text()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that only its owner can enter, with all above it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a file whole or not at all, readable by its owner only, and sync it to disk.
+
+    Raises FileExistsError if it is there already and `overwrite` is false.
+    """
+    make_folder(path.parent)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        place(Path(draft), path, overwrite=overwrite)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def place(draft: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a finished, synced draft its name in one step, and sync the folder."""
+    if overwrite:
+        draft.replace(path)
+    else:
+        os.link(draft, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,145 @@
+"""All configuration, read once at the edge: smsrecon.toml first, then SMSRECON_… variables, which win.
+
+Two underscores stand for a table: SMSRECON_GATEWAY__APP_KEY is `app_key` of `[gateway]`. Nothing else in the package
+reads the environment. Every problem is reported in one error; secrets have no repr.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from pipelines.errors import UsageError
+
+CONFIG_FILE = Path("smsrecon.toml")
+
+SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class Table(BaseModel):
+    """One table of smsrecon.toml; an unknown name in it is an error, so that a typing mistake is found."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GatewaySettings(Table):
+    """How to reach the gateway, and how fast."""
+
+    base_url: str = "https://api.zhuanxinyun.com/api/v2/"
+    app_key: str = ""
+    app_secret: SecretStr = SecretStr("")
+    format: Literal["json", "xml"] = "json"
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
+    requests_per_second: float | None = Field(default=None, gt=0)
+
+
+class PlanSettings(Table):
+    """How a file becomes batches."""
+
+    batch_size: int = Field(default=1000, ge=1, le=1000)
+    max_content_length: int = Field(default=500, ge=1)
+    send_window: SendWindow | None = None
+
+
+class PolicySettings(Table):
+    """What is decided once for all campaigns."""
+
+    report_window_hours: int = Field(default=72, ge=1)
+    pause_after_in_doubt: int = Field(default=5, ge=1)
+
+
+class PullSettings(Table):
+    """How far back a pull looks, and how often it asks."""
+
+    days: int = Field(default=5, ge=1)
+    max_calls_per_day: int = Field(default=100, ge=1)
+
+
+class BillingSettings(Table):
+    """Money, in the currency of the account; unset: no money is shown."""
+
+    price_per_segment: float | None = Field(default=None, ge=0)
+
+
+class WarehouseSettings(Table):
+    """How DuckDB is run."""
+
+    busy_timeout_seconds: float = Field(default=60.0, ge=0)
+    memory_limit: str | None = None
+    threads: int | None = Field(default=None, ge=1)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SMSRECON_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    data_dir: Path = Path("data")
+    installation: str = Field(default="main", min_length=1)
+    gateway: GatewaySettings = GatewaySettings()
+    plan: PlanSettings = PlanSettings()
+    policy: PolicySettings = PolicySettings()
+    pull: PullSettings = PullSettings()
+    billing: BillingSettings = BillingSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables win over the file; nothing else is read."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the settings from `config` (default: smsrecon.toml here, if there is one) and the environment.
+
+    Raises UsageError naming every setting that is wrong, together, never its value.
+    """
+    if config is not None and not config.is_file():
+        raise UsageError(f"there is no configuration file {config}; write one with 'smsrecon init'")
+    file = config or CONFIG_FILE
+
+    class _FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file if file.is_file() else None)
+
+    try:
+        return _FromFile()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_url=False, include_input=False, include_context=False)
+        )
+        raise UsageError(f"wrong settings in {file} or SMSRECON_… variables: {problems}") from None
+    except ValueError as error:  # what tomllib raises
+        raise UsageError(f"{file} is not valid TOML: {error}") from None
+
+
+def require_credentials(gateway: GatewaySettings) -> None:
+    """Raise UsageError unless both credentials are set, naming all that are missing."""
+    missing = [
+        f"gateway.{name}"
+        for name, value in (("app_key", gateway.app_key), ("app_secret", gateway.app_secret.get_secret_value()))
+        if not value
+    ]
+    if missing:
+        variables = " and ".join("SMSRECON_" + name.upper().replace(".", "__") for name in missing)
+        raise UsageError(f"not set: {', '.join(missing)}; set {variables}, or write it into {CONFIG_FILE}")
+
+
+def unknown_variables() -> list[str]:
+    """Names of SMSRECON_… variables that no setting answers to, so that `doctor` can point at typing mistakes."""
+    known = {"SMSRECON_" + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in os.environ if name.startswith("SMSRECON_") and name.split("__")[0].upper() not in known
+    )
