@@ -1,0 +1,307 @@
+"""The append-only record of every batch's fate: one SQLite file for all campaigns.
+
+A batch is journaled as `sending` before its request leaves, and its outcome after the answer was read. So whatever
+stops the process, the journal knows which messages may have been sent: a `sending` without an outcome is in doubt.
+That a campaign key or a batch_num is never used twice, and that no event is ever changed, are constraints of the
+database. Nothing here talks to the gateway or decides what to send.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pipelines.landing import make_folder
+
+BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split"]
+
+# States after which the messages of a batch are not to be sent (again).
+SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt"})
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS campaigns (
+    campaign_id TEXT PRIMARY KEY,
+    campaign_key INTEGER NOT NULL UNIQUE,
+    planned_at INTEGER NOT NULL,                -- microseconds since 1970, UTC; so all times here
+    input_sha256 TEXT NOT NULL,                 -- of the input's bytes and the campaign's one text or template
+    row_count INTEGER NOT NULL,
+    message_count INTEGER NOT NULL,
+    segment_count INTEGER NOT NULL,
+    planned_batch_count INTEGER NOT NULL,
+    has_own_mission_nums INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS events (
+    event_id INTEGER PRIMARY KEY,
+    happened_at INTEGER NOT NULL,
+    campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
+    event TEXT NOT NULL CHECK (event IN ('sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'paused')),
+    batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')),
+    planned_batch INTEGER,
+    first_position INTEGER,
+    last_position INTEGER,
+    attempt INTEGER,
+    error_code TEXT,
+    http_status INTEGER,
+    answer_ms INTEGER,
+    answer BLOB,
+    detail TEXT
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS a_batch_num_is_used_once ON events (batch_num, event);
+CREATE INDEX IF NOT EXISTS events_of_a_campaign ON events (campaign_id, event_id);
+CREATE TRIGGER IF NOT EXISTS no_event_is_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS no_event_is_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """A campaign as it was planned; `input_sha256` binds its id to one input for good."""
+
+    campaign_id: str
+    campaign_key: int
+    planned_at: datetime
+    input_sha256: str
+    row_count: int
+    message_count: int
+    segment_count: int
+    planned_batch_count: int
+    has_own_mission_nums: bool
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """One batch_num and what became of it; positions are those of the plan, both ends included."""
+
+    batch_num: str
+    campaign_id: str
+    planned_batch: int
+    first_position: int
+    last_position: int
+    attempt: int
+    state: BatchState
+    error_code: str | None
+    http_status: int | None
+    detail: str | None
+    sent_at: datetime
+    answered_at: datetime | None
+    answer_ms: int | None
+
+    @property
+    def message_count(self) -> int:
+        return self.last_position - self.first_position + 1
+
+
+class Journal:
+    """The journal, opened for appending or for reading; reading never disturbs a sender."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        connection.row_factory = sqlite3.Row
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
+        make_folder(path.parent)
+        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.executescript(_SCHEMA)
+        path.chmod(0o600)
+        return cls(connection)
+
+    @classmethod
+    def read_only(cls, path: Path) -> Self:
+        """Open for reading; where there is no file yet, an empty journal."""
+        if path.exists():
+            return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
+        connection = sqlite3.connect(":memory:")
+        connection.executescript(_SCHEMA)
+        return cls(connection)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Campaigns
+
+    def register(self, campaign: CampaignRecord) -> None:
+        """Bind a campaign's id and key for good. Raises sqlite3.IntegrityError if either is taken."""
+        self._connection.execute(
+            "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                campaign.campaign_id,
+                campaign.campaign_key,
+                _microseconds(campaign.planned_at),
+                campaign.input_sha256,
+                campaign.row_count,
+                campaign.message_count,
+                campaign.segment_count,
+                campaign.planned_batch_count,
+                int(campaign.has_own_mission_nums),
+            ),
+        )
+
+    def campaigns(self) -> list[CampaignRecord]:
+        rows = self._connection.execute("SELECT * FROM campaigns ORDER BY planned_at, campaign_id")
+        return [_campaign(row) for row in rows]
+
+    def campaign(self, campaign_id: str) -> CampaignRecord | None:
+        row = self._connection.execute("SELECT * FROM campaigns WHERE campaign_id = ?", (campaign_id,)).fetchone()
+        return _campaign(row) if row else None
+
+    def campaign_keys(self) -> dict[int, str]:
+        """Campaign key → campaign id, of all campaigns."""
+        return {key: name for key, name in self._connection.execute("SELECT campaign_key, campaign_id FROM campaigns")}
+
+    # Events
+
+    def sending(
+        self,
+        campaign_id: str,
+        batch_num: str,
+        *,
+        planned_batch: int,
+        first_position: int,
+        last_position: int,
+        attempt: int,
+        at: datetime,
+    ) -> None:
+        """Record that a request is about to leave. Raises sqlite3.IntegrityError if the batch_num was ever used."""
+        self._connection.execute(
+            "INSERT INTO events (happened_at, campaign_id, event, batch_num, planned_batch, first_position,"
+            " last_position, attempt) VALUES (?, ?, 'sending', ?, ?, ?, ?, ?)",
+            (_microseconds(at), campaign_id, batch_num, planned_batch, first_position, last_position, attempt),
+        )
+
+    def outcome(
+        self,
+        campaign_id: str,
+        batch_num: str,
+        state: BatchState,
+        *,
+        at: datetime,
+        error_code: str | None = None,
+        http_status: int | None = None,
+        answer_ms: int | None = None,
+        answer: bytes | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Record what became of a batch; `answer` is the body as received."""
+        self._connection.execute(
+            "INSERT INTO events (happened_at, campaign_id, event, batch_num, error_code, http_status, answer_ms,"
+            " answer, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (_microseconds(at), campaign_id, state, batch_num, error_code, http_status, answer_ms, answer, detail),
+        )
+
+    def paused(self, campaign_id: str, reason: str, *, at: datetime) -> None:
+        self._connection.execute(
+            "INSERT INTO events (happened_at, campaign_id, event, detail) VALUES (?, ?, 'paused', ?)",
+            (_microseconds(at), campaign_id, reason),
+        )
+
+    def doubt_unanswered(self, campaign_id: str, *, at: datetime) -> int:
+        """Put every `sending` that has no outcome in doubt; returns how many. Only for the holder of the campaign."""
+        with self._transaction():
+            unanswered = self._connection.execute(
+                "SELECT batch_num FROM events WHERE campaign_id = ? GROUP BY batch_num HAVING count(*) = 1"
+                " AND max(event) = 'sending'",
+                (campaign_id,),
+            ).fetchall()
+            for (batch_num,) in unanswered:
+                self.outcome(campaign_id, batch_num, "in_doubt", at=at, detail="the sender stopped before an answer")
+        return len(unanswered)
+
+    # What the events say
+
+    def batches(self, campaign_id: str) -> list[BatchRecord]:
+        """Every batch_num of the campaign with its state, in the order of sending; one without an answer is in doubt."""
+        rows = self._connection.execute(
+            """
+            SELECT sent.batch_num, sent.campaign_id, sent.planned_batch, sent.first_position, sent.last_position,
+                sent.attempt, coalesce(outcome.event, 'in_doubt') AS state, outcome.error_code, outcome.http_status,
+                CASE WHEN outcome.event IS NULL THEN 'no answer yet' ELSE outcome.detail END AS detail,
+                sent.happened_at AS sent_at, outcome.happened_at AS answered_at, outcome.answer_ms
+            FROM events AS sent
+            LEFT JOIN events AS outcome ON outcome.event_id = (
+                SELECT max(event_id) FROM events AS later
+                WHERE later.batch_num = sent.batch_num AND later.event <> 'sending'
+            )
+            WHERE sent.campaign_id = ? AND sent.event = 'sending'
+            ORDER BY sent.event_id
+            """,
+            (campaign_id,),
+        )
+        return [_batch(row) for row in rows]
+
+    def next_batch_number(self, campaign_id: str) -> int:
+        """The lowest counter that no batch_num of the campaign has used; they count from 1, one by one."""
+        (used,) = self._connection.execute(
+            "SELECT count(*) FROM events WHERE campaign_id = ? AND event = 'sending'", (campaign_id,)
+        ).fetchone()
+        return int(used) + 1
+
+    def paused_reason(self, campaign_id: str) -> str | None:
+        """Why the campaign rests, or None if it was never paused or has been sending since."""
+        row = self._connection.execute(
+            "SELECT event, detail FROM events WHERE campaign_id = ? AND event IN ('paused', 'sending')"
+            " ORDER BY event_id DESC LIMIT 1",
+            (campaign_id,),
+        ).fetchone()
+        return row["detail"] if row and row["event"] == "paused" else None
+
+    def last_event_id(self) -> int:
+        """0 before the first event."""
+        (event_id,) = self._connection.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()
+        return int(event_id)
+
+    def campaigns_changed_since(self, event_id: int) -> list[str]:
+        """The campaigns that have an event after `event_id`."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT campaign_id FROM events WHERE event_id > ? ORDER BY campaign_id", (event_id,)
+        )
+        return [row["campaign_id"] for row in rows]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def _campaign(row: sqlite3.Row) -> CampaignRecord:
+    values = dict(row)
+    values["planned_at"] = _instant(row["planned_at"])
+    values["has_own_mission_nums"] = bool(row["has_own_mission_nums"])
+    return CampaignRecord(**values)
+
+
+def _batch(row: sqlite3.Row) -> BatchRecord:
+    values = dict(row)
+    values["sent_at"] = _instant(row["sent_at"])
+    values["answered_at"] = None if row["answered_at"] is None else _instant(row["answered_at"])
+    return BatchRecord(**values)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
