@@ -164,7 +164,7 @@ class Journal:
 
     def campaign_keys(self) -> dict[int, str]:
         """Campaign key → campaign id, of all campaigns."""
-        return {key: name for key, name in self._connection.execute("SELECT campaign_key, campaign_id FROM campaigns")}
+        return dict(self._connection.execute("SELECT campaign_key, campaign_id FROM campaigns").fetchall())
 
     # Events
 
@@ -227,7 +227,7 @@ class Journal:
     # What the events say
 
     def batches(self, campaign_id: str) -> list[BatchRecord]:
-        """Every batch_num of the campaign with its state, in the order of sending; one without an answer is in doubt."""
+        """Every batch_num of the campaign, in the order of sending; one without an answer is in doubt."""
         rows = self._connection.execute(
             """
             SELECT sent.batch_num, sent.campaign_id, sent.planned_batch, sent.first_position, sent.last_position,

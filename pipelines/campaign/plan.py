@@ -1,0 +1,310 @@
+"""A campaign's plan: which rows are messages, under which numbers, cut into which batches; a file, whole or not at all.
+
+The same input gives the same plan, byte for byte but for the time; once a campaign is registered in the journal its
+plan is never made again. Nothing is sent here.
+"""
+
+import hashlib
+import os
+import re
+import sqlite3
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.recipients import input_files, input_sha256, read_recipients
+from pipelines.errors import InputRefused, UsageError
+from pipelines.landing import Landing, make_folder, place
+from pipelines.settings import Settings
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
+KEY_BITS = 35  # seven base-32 characters
+POSITION_BITS = 28
+MAX_MESSAGES = 1 << POSITION_BITS
+ROW_GROUP = 128_000  # rows of the plan that are read at once while sending
+
+_CAMPAIGN_ID = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+
+_COLUMNS = (
+    "input_row",
+    "message_id",
+    "disposition",
+    "reason",
+    "duplicate_of_row",
+    "phone",
+    "mission_num",
+    "planned_batch",
+    "content",
+    "extra_num",
+    "template_id",
+    "segment_count",
+)
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What the campaign's owner hands over: the rows, and the text or template where it is one for all."""
+
+    campaign_id: str
+    source: Path
+    content: str | None = None
+    template_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a finished plan holds, counted; `path` is its file, None for a dry run."""
+
+    record: CampaignRecord
+    path: Path | None
+    disposition_counts: dict[str, int]  # all four, in the order of DESIGN: invalid, duplicate, suppressed, planned
+    reason_counts: list[tuple[str, str, int]]  # disposition, reason, rows; most first
+    first_texts: list[str] = field(repr=False)
+
+
+def make_plan(
+    request: PlanRequest, *, landing: Landing, settings: Settings, at: datetime, is_dry_run: bool = False
+) -> Plan:
+    """Plan a campaign and, unless it is a dry run, write the plan and register the campaign.
+
+    For a campaign registered before, returns its plan, if the input is the same. The caller holds the campaign's lock.
+    Raises UsageError for a malformed campaign id, InputRefused for an input that can't be sent, or isn't the one that
+    the campaign was registered with.
+    """
+    check_campaign_id(request.campaign_id)
+    files = input_files(request.source)
+    sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
+    with Journal.read_only(landing.journal_path) as journal:
+        registered = journal.campaign(request.campaign_id)
+        keys = journal.campaign_keys()
+    if registered is not None:
+        if registered.input_sha256 != sha256:
+            raise InputRefused(
+                f"{request.source}: campaign {request.campaign_id} was planned with another file or text;"
+                " choose another campaign id"
+            )
+        return read_plan(registered, landing)
+    recipients = read_recipients(
+        files,
+        content=request.content,
+        template_id=request.template_id,
+        max_content_length=settings.plan.max_content_length,
+    )
+    has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
+    if has_own_mission_nums:
+        _refuse_known_mission_nums(files[0], recipients, landing)
+    key = campaign_key(settings.installation, request.campaign_id, taken=keys)
+    frame = _arranged(recipients, _suppressions(landing), key=key, batch_size=settings.plan.batch_size)
+    message_count = frame["message_id"].count()
+    record = CampaignRecord(
+        campaign_id=request.campaign_id,
+        campaign_key=key,
+        planned_at=at,
+        input_sha256=sha256,
+        row_count=frame.height,
+        message_count=message_count,
+        segment_count=int(frame.head(message_count)["segment_count"].sum()),
+        planned_batch_count=frame["planned_batch"].n_unique() - (message_count < frame.height),
+        has_own_mission_nums=has_own_mission_nums,
+    )
+    if is_dry_run:
+        return _summarised(record, frame.lazy(), path=None)
+    path = landing.plan_path(request.campaign_id)
+    _write(frame, path)
+    with Journal.open(landing.journal_path) as journal:
+        try:
+            journal.register(record)
+        except sqlite3.IntegrityError:  # another campaign took the key meanwhile: plan again, with another salt
+            return make_plan(request, landing=landing, settings=settings, at=at)
+    return _summarised(record, frame.lazy(), path)
+
+
+def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
+    """The plan of a registered campaign, from its file."""
+    path = landing.plan_path(record.campaign_id)
+    return _summarised(record, pl.scan_parquet(path, glob=False), path)
+
+
+def planned_batches(path: Path) -> list[tuple[int, int, int]]:
+    """(planned_batch, first position, last position) of a plan's file, in the order of sending."""
+    batches = (
+        pl.scan_parquet(path, glob=False)
+        .filter(pl.col("message_id").is_not_null())
+        .group_by("planned_batch")
+        .agg(
+            first=pl.col("message_id").min() & (MAX_MESSAGES - 1),
+            last=pl.col("message_id").max() & (MAX_MESSAGES - 1),
+        )
+        .sort("planned_batch")
+        .collect()
+    )
+    return list(batches.iter_rows())
+
+
+def read_messages(path: Path, first: int, last: int) -> pl.DataFrame:
+    """The messages at these positions of a plan's file: phone, mission_num, content, extra_num, template_id."""
+    columns = ("phone", "mission_num", "content", "extra_num", "template_id")
+    return pl.scan_parquet(path, glob=False).slice(first, last - first + 1).select(columns).collect()
+
+
+def check_campaign_id(campaign_id: str) -> None:
+    if not _CAMPAIGN_ID.fullmatch(campaign_id):
+        raise UsageError(
+            f"'{campaign_id}' can't be a campaign id: at most 40 lower-case letters, digits and '-', the first no '-'"
+        )
+
+
+def campaign_key(installation: str, campaign_id: str, *, taken: dict[int, str]) -> int:
+    """35 bits of a hash of both names, salted until no other campaign has it."""
+    salt = 0
+    while True:
+        digest = hashlib.sha256(f"{installation}\0{campaign_id}\0{salt}".encode()).digest()
+        key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
+        if key not in taken:
+            return key
+        salt += 1
+
+
+def key_text(key: int) -> str:
+    """The seven characters that all numbers of a campaign start with."""
+    return "".join(ALPHABET[(key >> shift) & 31] for shift in range(KEY_BITS - 5, -1, -5))
+
+
+def batch_num(key: int, number: int) -> str:
+    """The name of the campaign's `number`-th request."""
+    return f"{key_text(key)}B{number:08}"
+
+
+def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -> Plan:
+    counts = rows.group_by("disposition", "reason").len().sort(["len", "reason"], descending=[True, False]).collect()
+    dispositions = dict.fromkeys(("invalid", "duplicate", "suppressed", "planned"), 0)
+    for disposition, _, count in counts.iter_rows():
+        dispositions[disposition] += count
+    reasons = [row for row in counts.iter_rows() if row[1] is not None]
+    texts = rows.slice(0, min(record.message_count, ROW_GROUP)).select("content").collect()["content"]
+    return Plan(record, path, dispositions, reasons, texts.unique(maintain_order=True).head(3).to_list())
+
+
+def _suppressions(landing: Landing) -> pl.DataFrame:
+    """phone, reason: one row a phone, the earliest entry of all landed lists."""
+    files = [landing.root / name for name in landing.suppression_files()]
+    if not files:
+        return pl.DataFrame(schema={"phone": pl.String, "reason": pl.String})
+    entries = pl.scan_parquet(files).select("phone", "reason", "since_at")
+    return entries.sort("since_at").unique("phone", keep="first").select("phone", "reason").collect()
+
+
+def _arranged(recipients: pl.DataFrame, suppressions: pl.DataFrame, *, key: int, batch_size: int) -> pl.DataFrame:
+    """Decide every row, order the messages, number them and cut them into batches; the other rows follow behind."""
+    decided = _decided(recipients, suppressions)
+    is_message = pl.col("disposition") == "planned"
+    messages = _ordered(decided.filter(is_message), batch_size)
+    if messages.is_empty():
+        counts = decided.group_by("reason").len().sort("len", descending=True).head(5)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts.iter_rows())
+        raise InputRefused(f"no row of the input can be sent: {reasons}; correct the file")
+    if messages.height > MAX_MESSAGES:
+        raise InputRefused(f"the input has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
+    position = pl.int_range(pl.len(), dtype=pl.Int64)
+    derived = pl.concat_str(pl.lit(key_text(key)), position.cast(pl.String).str.zfill(9))
+    messages = messages.with_columns(
+        message_id=position + (key << POSITION_BITS), mission_num=pl.coalesce("mission_num", derived)
+    )
+    others = decided.filter(~is_message).with_columns(
+        message_id=pl.lit(None, pl.Int64), planned_batch=pl.lit(None, pl.Int32)
+    )
+    owner = ["owner"] if "owner" in recipients.columns else []
+    columns = [*_COLUMNS, *owner]
+    return pl.concat([messages.select(columns), others.select(columns)])
+
+
+def _decided(recipients: pl.DataFrame, suppressions: pl.DataFrame) -> pl.DataFrame:
+    """Give every row its disposition; a duplicate points at the first valid row of its phone."""
+    valid = recipients.lazy().filter(pl.col("reason").is_null()).select("input_row", phone_number=_number("phone"))
+    later = valid.filter(~pl.col("phone_number").is_first_distinct()).collect()
+    if later.is_empty():
+        decided = recipients.with_columns(duplicate_of_row=pl.lit(None, pl.Int64))
+    else:
+        firsts = (
+            valid.join(later.lazy().select("phone_number").unique(), on="phone_number", how="semi")
+            .group_by("phone_number")
+            .agg(duplicate_of_row=pl.col("input_row").min())
+        )
+        pointers = later.lazy().join(firsts, on="phone_number").select("input_row", "duplicate_of_row").collect()
+        decided = recipients.join(pointers, on="input_row", how="left", maintain_order="left")
+    if not suppressions.is_empty():
+        listed = suppressions.select("phone", pl.col("reason").alias("suppressed_for"))
+        decided = decided.join(listed, on="phone", how="left", maintain_order="left")
+    else:
+        decided = decided.with_columns(suppressed_for=pl.lit(None, pl.String))
+    is_duplicate = pl.col("duplicate_of_row").is_not_null()
+    return decided.with_columns(
+        disposition=pl.when(pl.col("reason").is_not_null())
+        .then(pl.lit("invalid"))
+        .when(is_duplicate)
+        .then(pl.lit("duplicate"))
+        .when(pl.col("suppressed_for").is_not_null())
+        .then(pl.lit("suppressed"))
+        .otherwise(pl.lit("planned")),
+        reason=pl.coalesce("reason", pl.when(is_duplicate).then(pl.lit("phone_repeated")), "suppressed_for"),
+    )
+
+
+def _ordered(messages: pl.DataFrame, batch_size: int) -> pl.DataFrame:
+    """Put together what can share a request, groups in the order of their first row, and cut each into batches.
+
+    sendSms takes one text for all its phones; sendTplSms one text for each, so there the template makes the group.
+    """
+    shared = messages.select(pl.col("content", "template_id", "extra_num").n_unique() == 1).row(0)
+    if all(shared):
+        batch = pl.int_range(pl.len(), dtype=pl.Int64) // batch_size
+        return messages.with_columns(planned_batch=batch.cast(pl.Int32))
+    text = pl.when(pl.col("template_id").is_null()).then("content")
+    ordered = (
+        messages.with_columns(group=pl.col("input_row").min().over(text, "template_id", "extra_num"))
+        .sort("group", "input_row")
+        .with_columns(piece=pl.int_range(pl.len(), dtype=pl.Int64).over("group") // batch_size)
+    )
+    starts = (pl.col("group") != pl.col("group").shift()) | (pl.col("piece") != pl.col("piece").shift())
+    return ordered.with_columns(planned_batch=starts.fill_null(value=False).cum_sum().cast(pl.Int32))
+
+
+def _number(column: str) -> pl.Expr:
+    """Phones as integers: they hash and compare several times faster than text."""
+    return pl.col(column).cast(pl.Int64)
+
+
+def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, landing: Landing) -> None:
+    """A mission number names one message for good: raises InputRefused if another campaign has used one of these."""
+    plans = landing.plan_paths()
+    if not plans:
+        return
+    known = (
+        pl.scan_parquet(plans, missing_columns="insert")
+        .select("mission_num")
+        .filter(pl.col("mission_num").is_not_null())
+    )
+    row = recipients.lazy().join(known, on="mission_num", how="semi").select(pl.col("input_row").min()).collect().item()
+    if row is not None:
+        raise InputRefused(
+            f"{file}: row {row}, column 'mission_num': another campaign has used this number; choose unused ones"
+        )
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    """Write the plan, whole or not at all, synced to disk."""
+    make_folder(path.parent)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            frame.write_parquet(file, row_group_size=ROW_GROUP)
+            file.flush()
+            os.fsync(file.fileno())
+        place(draft, path, overwrite=True)
+    finally:
+        draft.unlink(missing_ok=True)
