@@ -4,6 +4,11 @@
 CREATE SCHEMA IF NOT EXISTS core;
 CREATE SCHEMA IF NOT EXISTS marts;
 
+CREATE TABLE core.migrations (
+    migration_num INTEGER NOT NULL,
+    name VARCHAR NOT NULL
+);
+
 CREATE TABLE core.files (
     source_file VARCHAR NOT NULL,
     kind VARCHAR NOT NULL,

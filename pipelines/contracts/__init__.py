@@ -1,0 +1,120 @@
+"""What a contract is: the one place where a table's columns, types, checks and descriptions stand.
+
+A contract is a pandera model whose `Config.name` is the table's name (`core.reports`) and whose docstring is the
+table's comment. This module reads contracts (`columns_of`) and applies them (`split`); the contracts of the loaded
+tables are in `core`, those of the tables for people in `marts`. DDL and comments in the database agree with them, by
+test.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from inspect import cleandoc
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import pandera.polars as pa
+import polars as pl
+from pandera.errors import SchemaErrors
+
+CHINA: Final = ZoneInfo("Asia/Shanghai")
+
+Instant = Annotated[pl.Datetime, "us", "Asia/Shanghai"]
+
+# The metadata of a text column that holds JSON: metadata=JSON.
+JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
+
+# No gateway report is older than the gateway; a time before is a broken one.
+EARLIEST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=CHINA)
+
+_DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
+    pl.String(): "VARCHAR",
+    pl.Int64(): "BIGINT",
+    pl.Int32(): "INTEGER",
+    pl.Float64(): "DOUBLE",
+    pl.Boolean(): "BOOLEAN",
+    pl.Date(): "DATE",
+    pl.Datetime("us", "Asia/Shanghai"): "TIMESTAMP WITH TIME ZONE",
+}
+
+
+class Contract(pa.DataFrameModel):
+    """The base of all contracts: exactly these columns, in this order, nothing cast and nothing dropped."""
+
+    class Config:
+        strict = True
+        ordered = True
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as the database must show it."""
+
+    name: str
+    duckdb_type: str
+    is_nullable: bool
+    description: str
+
+
+def table_of(contract: type[Contract]) -> str:
+    """The table's name with its schema, `core.reports`."""
+    return str(contract.to_schema().name)
+
+
+def comment_of(contract: type[Contract]) -> str:
+    """The table's comment: the contract's docstring, as one paragraph."""
+    return " ".join(cleandoc(contract.__doc__ or "").split())
+
+
+def columns_of(contract: type[Contract]) -> list[Column]:
+    """The columns of the table, in order."""
+    return [
+        Column(name, _duckdb_type(column), bool(column.nullable), column.description or "")
+        for name, column in contract.to_schema().columns.items()
+    ]
+
+
+def schema_of(contract: type[Contract]) -> dict[str, pl.DataType]:
+    """The polars type of every column, in order, to build or to cast a frame with."""
+    return {name: column.dtype.type for name, column in contract.to_schema().columns.items()}
+
+
+def split(contract: type[Contract], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part the rows of `frame` that keep the contract from those that don't.
+
+    Returns the good rows, unchanged and in order, and one row for each bad one, in order: `position` (its row number
+    in `frame`) and `reason`, which names columns and checks, never values. The frame must have the contract's columns
+    and types: a frame of another shape is a bug, and a TypeError.
+    """
+    try:
+        contract.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        failures = errors.failure_cases.select(pl.col("index").cast(pl.Int64).alias("position"), "column", "check")
+    else:
+        return frame, pl.DataFrame(schema={"position": pl.Int64, "reason": pl.String})
+    if failures["position"].has_nulls():  # outside of the except clause, so that no traceback holds the values
+        raise TypeError(f"a frame is not of the shape of {table_of(contract)}: {_shape_problems(failures)}")
+    bad = _reasons(failures, table_of(contract))
+    return frame.filter(~pl.int_range(pl.len()).is_in(bad["position"].implode())), bad
+
+
+def _reasons(failures: pl.DataFrame, table: str) -> pl.DataFrame:
+    check = pl.col("check").replace("not_nullable", "missing or unreadable")
+    reason = pl.when(pl.col("column") == table).then(check).otherwise(pl.format("{}: {}", "column", check))
+    return (
+        failures.select("position", reason.alias("reason"))
+        .unique()
+        .group_by("position")
+        .agg(pl.col("reason").sort().str.join("; "))
+        .sort("position")
+    )
+
+
+def _shape_problems(failures: pl.DataFrame) -> str:
+    shape = failures.filter(pl.col("position").is_null()).unique(maintain_order=True)
+    return "; ".join(f"{column}: {check}" for column, check in shape.select("column", "check").iter_rows())
+
+
+def _duckdb_type(column: Any) -> str:
+    named = (column.metadata or {}).get("duckdb_type")
+    return str(named) if named else _DUCKDB_TYPES[column.dtype.type]

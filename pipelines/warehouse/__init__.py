@@ -1,0 +1,1 @@
+"""The DuckDB database built from the landing: opened, loaded, reconciled, published."""

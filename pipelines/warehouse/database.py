@@ -1,0 +1,197 @@
+"""The warehouse's file: opened for one short transaction, waited for while busy, migrated, described.
+
+Nothing here knows what the tables mean. One process at a time can write, and nobody can read meanwhile (DESIGN: short
+writes); the statements that run inside are in sql/.
+"""
+
+import random
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from pipelines.contracts import Contract, columns_of, comment_of, table_of
+from pipelines.contracts.core import CORE
+from pipelines.errors import BooksError, UsageError, WarehouseBusy
+from pipelines.landing import make_folder
+from pipelines.settings import WarehouseSettings
+
+_PACKAGE: Final = Path(__file__).parents[1]
+
+# In a wheel sql/ lies in the package, in a checkout beside it.
+SQL_FOLDER: Final = next(folder for folder in (_PACKAGE / "sql", _PACKAGE.parent / "sql") if folder.is_dir())
+
+# A file of 1.5 can be opened by every supported version, and by older tools too.
+_STORAGE_VERSION: Final = "v1.5.0"
+
+_FIRST_WAIT_SECONDS: Final = 0.02
+_LONGEST_WAIT_SECONDS: Final = 0.5
+
+
+def statement(name: str) -> str:
+    """The text of sql/<name>.sql, such as `core/message_status`."""
+    return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The database file at `path`. All that is in it can be rebuilt from the landing."""
+
+    path: Path
+    settings: WarehouseSettings
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open for one transaction: committed when the block ends, rolled back when it raises.
+
+        Makes the file and migrates it where needed. Waits while another process has the file open; raises WarehouseBusy
+        after `busy_timeout_seconds`.
+        """
+        is_new = not self.path.exists()
+        make_folder(self.path.parent)
+        with self._attached(f"STORAGE_VERSION '{_STORAGE_VERSION}'") as connection:
+            if is_new:
+                self.path.chmod(0o600)
+            connection.execute("BEGIN")
+            migrate(connection)
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")  # not reached when the block raises: closing rolls back
+
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open read-only; waits like `write`. Raises UsageError if there is no warehouse yet."""
+        if not self.path.exists():
+            raise UsageError(f"there is no warehouse {self.path} yet; make it with 'smsrecon load'")
+        with self._attached("READ_ONLY") as connection:
+            if pending_migrations(connection):
+                raise UsageError(f"{self.path} was made by an older version; bring it up to date with 'smsrecon load'")
+            yield connection
+
+    def delete(self) -> None:
+        """Remove the file, once nobody has it open. Raises WarehouseBusy like `write`; no file, nothing done."""
+        with ExitStack() as held:
+            if self.path.exists():
+                with suppress(BooksError):  # a damaged file can't be held, and is removed too
+                    held.enter_context(self._attached("READ_ONLY"))
+            self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": f"{self.path}.tmp"}
+        if self.settings.memory_limit is not None:
+            config["memory_limit"] = self.settings.memory_limit
+        if self.settings.threads is not None:
+            config["threads"] = self.settings.threads
+        with duckdb.connect(":memory:", config=config) as connection:
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            self._attach_when_free(connection, f"ATTACH {_quoted(str(self.path))} AS warehouse ({options})")
+            connection.execute("USE warehouse")
+            yield connection
+
+    def _attach_when_free(self, connection: duckdb.DuckDBPyConnection, attach: str) -> None:
+        give_up_at = time.monotonic() + self.settings.busy_timeout_seconds
+        wait = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                connection.execute(attach)
+            except duckdb.Error as error:
+                holder = _holder(str(error))
+                if holder is None:
+                    raise BooksError(
+                        f"{self.path} can't be opened ({_first_line(error)}); "
+                        "make it again from the landing with 'smsrecon rebuild'"
+                    ) from None
+                if time.monotonic() >= give_up_at:
+                    raise WarehouseBusy(
+                        f"{self.path} is held by {holder}, for longer than {self.settings.busy_timeout_seconds:g} s; "
+                        "try again when it has ended, or set warehouse.busy_timeout_seconds higher"
+                    ) from None
+            else:
+                return
+            time.sleep(min(wait * random.uniform(0.5, 1.0), max(0.0, give_up_at - time.monotonic())))  # noqa: S311 - jitter
+            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Run the migrations the database lacks, in order, and bring all comments up to date with the contracts."""
+    for number, path in pending_migrations(connection):
+        connection.execute(path.read_text(encoding="utf-8"))
+        connection.execute("INSERT INTO core.migrations VALUES (?, ?)", [number, path.stem])
+    set_comments(connection, CORE)
+
+
+def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, Path]]:
+    """The migrations in sql/schema that the database lacks, by number.
+
+    Raises UsageError if the database has one that sql/schema lacks.
+    """
+    known = {int(path.name.split("_")[0]): path for path in SQL_FOLDER.glob("schema/[0-9]*.sql")}
+    is_empty = not connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
+        " AND schema_name = 'core' AND table_name = 'migrations'"
+    ).fetchall()
+    done = (
+        set()
+        if is_empty
+        else {row[0] for row in connection.execute("SELECT migration_num FROM core.migrations").fetchall()}
+    )
+    if not done <= known.keys():
+        raise UsageError("the warehouse was made by a newer version of smsrecon; install that version")
+    return [(number, known[number]) for number in sorted(known.keys() - done)]
+
+
+def set_comments(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]) -> None:
+    """Make the comments of tables, views and their columns those of the contracts; what isn't there is passed over."""
+    kinds = dict(connection.execute(_KINDS).fetchall())
+    current = {(table, column): comment for table, column, comment in connection.execute(_COMMENTS).fetchall()}
+    for contract in contracts:
+        table = table_of(contract)
+        wanted = {(table, ""): comment_of(contract)}
+        wanted |= {(table, column.name): column.description for column in columns_of(contract)}
+        for (_, column), comment in wanted.items():
+            if table in kinds and current[table, column] != comment:
+                target = f"COLUMN {table}.{column}" if column else f"{kinds[table]} {table}"
+                connection.execute(f"COMMENT ON {target} IS {_quoted(comment)}")
+
+
+_KINDS: Final = """
+SELECT schema_name || '.' || table_name, 'TABLE' FROM duckdb_tables() WHERE database_name = current_database()
+UNION ALL
+SELECT schema_name || '.' || view_name, 'VIEW' FROM duckdb_views() WHERE database_name = current_database()
+"""
+
+_COMMENTS: Final = """
+SELECT schema_name || '.' || table_name, '', comment FROM duckdb_tables() WHERE database_name = current_database()
+UNION ALL
+SELECT schema_name || '.' || view_name, '', comment FROM duckdb_views() WHERE database_name = current_database()
+UNION ALL
+SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()
+WHERE database_name = current_database()
+"""
+
+
+def _holder(message: str) -> str | None:
+    """Who has the file open, from DuckDB's message; None if the message is about something else."""
+    if "Unique file handle conflict" in message:
+        return "another connection of this process"
+    if "Could not set lock" not in message:
+        return None
+    found = re.search(r"\(PID ([0-9]+)\)", message)
+    return f"process {found[1]}" if found else "another process"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _quoted(text: str) -> str:
+    """A SQL text literal, for the few statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
