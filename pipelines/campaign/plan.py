@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -129,26 +130,42 @@ def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
     return _summarised(record, pl.scan_parquet(path, glob=False), path)
 
 
-def planned_batches(path: Path) -> list[tuple[int, int, int]]:
-    """(planned_batch, first position, last position) of a plan's file, in the order of sending."""
-    batches = (
-        pl.scan_parquet(path, glob=False)
-        .filter(pl.col("message_id").is_not_null())
-        .group_by("planned_batch")
-        .agg(
-            first=pl.col("message_id").min() & (MAX_MESSAGES - 1),
-            last=pl.col("message_id").max() & (MAX_MESSAGES - 1),
+class PlanFile:
+    """A plan's file as a sender reads it: in batches, by position, a row group at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._rows = pl.scan_parquet(path, glob=False)
+        self._windows: dict[int, pl.DataFrame] = {}
+
+    def batches(self) -> list[tuple[int, int, int]]:
+        """(planned_batch, first position, last position), in the order of sending."""
+        position = pl.col("message_id") & (MAX_MESSAGES - 1)
+        batches = (
+            self._rows.filter(pl.col("message_id").is_not_null())
+            .group_by("planned_batch")
+            .agg(first=position.min(), last=position.max())
+            .sort("planned_batch")
         )
-        .sort("planned_batch")
-        .collect()
-    )
-    return list(batches.iter_rows())
+        return list(batches.collect().iter_rows())
 
+    def messages(self, first: int, last: int) -> pl.DataFrame:
+        """phone, mission_num, content, extra_num, template_id of the messages at these positions."""
+        windows = range(first // ROW_GROUP, last // ROW_GROUP + 1)
+        rows = pl.concat([self._window(number) for number in windows])
+        return rows.slice(first - windows.start * ROW_GROUP, last - first + 1)
 
-def read_messages(path: Path, first: int, last: int) -> pl.DataFrame:
-    """The messages at these positions of a plan's file: phone, mission_num, content, extra_num, template_id."""
-    columns = ("phone", "mission_num", "content", "extra_num", "template_id")
-    return pl.scan_parquet(path, glob=False).slice(first, last - first + 1).select(columns).collect()
+    def segment_count(self, ranges: Iterable[tuple[int, int]]) -> int:
+        """Segments of the messages at these (first, last) positions."""
+        upto = self._rows.select(pl.col("segment_count").cum_sum()).collect().to_series()
+        return sum(upto[last] - (upto[first - 1] if first else 0) for first, last in ranges)
+
+    def _window(self, number: int) -> pl.DataFrame:
+        if number not in self._windows:
+            if len(self._windows) > 2:  # the batches in flight lie in two neighbours
+                del self._windows[min(self._windows)]
+            columns = ("phone", "mission_num", "content", "extra_num", "template_id")
+            self._windows[number] = self._rows.slice(number * ROW_GROUP, ROW_GROUP).select(columns).collect()
+        return self._windows[number]
 
 
 def check_campaign_id(campaign_id: str) -> None:

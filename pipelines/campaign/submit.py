@@ -1,0 +1,151 @@
+"""One submission of a campaign, from its plan to its last answer: lock, plan, check the balance, send, sum up."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pipelines.campaign.journal import Journal
+from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
+from pipelines.campaign.sender import Clock, Pause, Progress, Sender, still_to_send
+from pipelines.errors import GatewayRefused, InDoubt, UsageError
+from pipelines.gateway.client import GatewayClient
+from pipelines.gateway.codes import Verdict, verdict
+from pipelines.landing import Landing
+from pipelines.pull import Puller
+from pipelines.settings import Settings, require_credentials
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submission did; counts are messages, of this run only."""
+
+    plan: Plan
+    progress: Progress
+    pause: Pause | None
+    in_doubt_batch_count: int  # of the whole campaign, so also of earlier runs
+    refused_batch_count: int  # of this run, refused for a fault of ours
+
+    @property
+    def exit_code(self) -> int:
+        """13 something is in doubt; else why it paused; else 11 if batches were refused; else 0."""
+        if self.in_doubt_batch_count:
+            return InDoubt.exit_code
+        if self.pause is not None:
+            return self.pause.exit_code
+        return GatewayRefused.exit_code if self.refused_batch_count else 0
+
+
+def submit(
+    request: PlanRequest,
+    *,
+    settings: Settings,
+    clock: Clock,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Submission:
+    """Plan a campaign, or take up the plan it has, and send what is still to send.
+
+    Raises InputRefused, UsageError, CampaignBusy; GatewayRefused and GatewayUnavailable before the first request.
+    """
+    require_credentials(settings.gateway)
+    check_campaign_id(request.campaign_id)
+    landing = Landing(settings.data_dir / "landing")
+    with landing.campaign_lock(request.campaign_id):
+        plan = make_plan(request, landing=landing, settings=settings, at=clock())
+        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress)
+
+
+def resume(
+    campaign_id: str,
+    *,
+    settings: Settings,
+    clock: Clock,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Submission:
+    """Send what is still to send of a campaign that was planned before. Raises as `submit` does."""
+    require_credentials(settings.gateway)
+    landing = Landing(settings.data_dir / "landing")
+    with Journal.read_only(landing.journal_path) as journal:
+        record = journal.campaign(campaign_id)
+    if record is None:
+        raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
+    with landing.campaign_lock(campaign_id):
+        plan = read_plan(record, landing)
+        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress)
+
+
+def _send(
+    plan: Plan, *, landing: Landing, settings: Settings, clock: Clock, on_progress: Callable[[Progress], None]
+) -> Submission:
+    """Send what the journal says is left. The caller holds the campaign's lock."""
+    campaign_id = plan.record.campaign_id
+    file = PlanFile(landing.plan_path(campaign_id))
+    with Journal.open(landing.journal_path) as journal:
+        journal.doubt_unanswered(campaign_id, at=clock())
+        known = journal.batches(campaign_id)
+        waiting = still_to_send(file.batches(), known)
+
+        async def run() -> Sender:
+            async with GatewayClient(settings.gateway) as client:
+                if waiting:
+                    balance = await Puller(client, landing, settings=settings, clock=clock).balance()
+                    _check_balance(
+                        balance, file.segment_count((piece.first_position, piece.last_position) for piece in waiting)
+                    )
+                sender = Sender(
+                    plan.record,
+                    file,
+                    waiting,
+                    journal=journal,
+                    client=client,
+                    settings=settings,
+                    clock=clock,
+                    on_progress=on_progress,
+                )
+                with _stopped_by_signal(sender):
+                    await sender.run()
+                return sender
+
+        sender = asyncio.run(run())
+        batches = journal.batches(campaign_id)
+    return Submission(
+        plan=plan,
+        progress=sender.progress,
+        pause=sender.pause,
+        in_doubt_batch_count=sum(batch.state == "in_doubt" for batch in batches),
+        refused_batch_count=sum(
+            batch.state == "refused" and verdict(batch.error_code or "") is Verdict.REFUSED
+            for batch in batches[len(known) :]
+        ),
+    )
+
+
+def _check_balance(balance: int, segment_count: int) -> None:
+    if balance < segment_count:
+        raise GatewayRefused(
+            f"the balance is {balance:,} segments and {segment_count:,} are to be sent; top up, then submit again",
+            error_code="100009",
+        )
+
+
+@contextmanager
+def _stopped_by_signal(sender: Sender) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets the requests in flight end; the second does what it always does."""
+    loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield
+        return
+
+    def stop(number: signal.Signals) -> None:
+        sender.stop(Pause(f"stopped by {number.name}", exit_code=128 + number))
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
