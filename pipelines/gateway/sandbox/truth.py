@@ -1,0 +1,238 @@
+"""What really happened at the gateway, in one SQLite file that any process can read while the sandbox runs.
+
+    requests   one row a request: what was asked, what it was answered (or would have been), which fault hit it,
+               whether it was accepted
+    batches    one row an accepted send          messages   one row an accepted message
+    reports    one row a report, with its kind; `due_at` is when the gateway has it to give; `handed_out_count` in how
+               many answers it stood, `lost_count` in how many of those a fault spoilt
+    replies    likewise
+
+Instants are seconds since 1970 (UTC), days and stat_time are China's. An acceptance and a handing out are committed
+before they are answered. Reports and replies are drawn when first asked for, not when a send is accepted, since they
+follow from the seed. Phones stand here in the clear: the file is as private as the messages sent through it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipelines.errors import UsageError
+from pipelines.gateway.sandbox.outcomes import Message, Outcomes, stat_time_text
+from pipelines.gateway.sandbox.rules import Submission
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS account (granted_count INTEGER NOT NULL, last_drawn_message INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS requests (
+    request_id INTEGER PRIMARY KEY, received_at REAL NOT NULL, endpoint TEXT NOT NULL, peer TEXT NOT NULL,
+    batch_num TEXT, error_code TEXT, fault TEXT, is_accepted INTEGER NOT NULL, record_count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS batches (
+    batch_id INTEGER PRIMARY KEY, request_id INTEGER NOT NULL, batch_num TEXT UNIQUE, accepted_at REAL NOT NULL,
+    accepted_on TEXT NOT NULL, message_count INTEGER NOT NULL, segment_count INTEGER NOT NULL,
+    extra_num TEXT NOT NULL, template_id TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS batch_messages (
+    message INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL, mission_num TEXT NOT NULL, phone TEXT NOT NULL,
+    content_sha256 TEXT NOT NULL, segment_count INTEGER NOT NULL, is_signed INTEGER NOT NULL
+) STRICT;
+CREATE VIEW IF NOT EXISTS messages AS
+SELECT m.message, m.mission_num, m.phone, b.batch_num, m.content_sha256, m.segment_count, m.is_signed, b.accepted_at,
+       b.batch_id, b.request_id
+FROM batch_messages AS m JOIN batches AS b USING (batch_id);
+CREATE TABLE IF NOT EXISTS reports (
+    report_id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL, kind TEXT NOT NULL, mission_num TEXT NOT NULL,
+    phone TEXT NOT NULL, code TEXT NOT NULL, stat_time TEXT NOT NULL, batch_num TEXT NOT NULL,
+    has_country_code INTEGER NOT NULL, has_leading_blank INTEGER NOT NULL, submitted_on TEXT NOT NULL,
+    due_at INTEGER NOT NULL, handed_out_count INTEGER NOT NULL DEFAULT 0, lost_count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS reports_by_time ON reports (stat_time);
+CREATE TABLE IF NOT EXISTS replies (
+    reply_id INTEGER PRIMARY KEY, phone TEXT NOT NULL, content TEXT NOT NULL, access_num TEXT NOT NULL,
+    mo_time TEXT NOT NULL, due_at INTEGER NOT NULL, handed_out_count INTEGER NOT NULL DEFAULT 0,
+    lost_count INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+_INSERT_REPORTS = """
+INSERT INTO reports (batch_id, kind, mission_num, phone, code, stat_time, batch_num, has_country_code,
+                     has_leading_blank, submitted_on, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UNDRAWN = """
+SELECT m.message, b.batch_id, coalesce(b.batch_num, ''), m.mission_num, m.phone, b.accepted_at, m.is_signed, b.extra_num
+FROM batch_messages AS m JOIN batches AS b USING (batch_id)
+WHERE m.message > (SELECT last_drawn_message FROM account) ORDER BY m.message LIMIT ?
+"""
+
+# With a cap, what was handed out least comes first: successive calls go through all of a day.
+_HAND_OUT_REPORTS = """
+UPDATE reports SET handed_out_count = handed_out_count + 1, lost_count = lost_count + :is_lost
+WHERE report_id IN (
+    SELECT report_id FROM reports
+    WHERE {day} AND due_at <= :now AND (:is_snapshot OR handed_out_count = 0)
+    ORDER BY handed_out_count, report_id LIMIT :cap)
+RETURNING mission_num, phone, code, stat_time, batch_num, has_country_code, has_leading_blank
+"""
+_REPORTED = "stat_time >= :day AND stat_time < :day || '~'"
+_SUBMITTED = "submitted_on = :day"
+_HAND_OUT_REPLIES = """
+UPDATE replies SET handed_out_count = handed_out_count + 1, lost_count = lost_count + :is_lost
+WHERE reply_id IN (
+    SELECT reply_id FROM replies WHERE due_at <= :now AND (:is_snapshot OR handed_out_count = 0)
+    ORDER BY handed_out_count, reply_id LIMIT :cap)
+RETURNING phone, content, access_num, mo_time
+"""
+
+
+class IssuedReport(NamedTuple):
+    """A report as the truth knows it, before it is written down in the vendor's way."""
+
+    mission_num: str
+    phone: str
+    code: str
+    stat_time: str
+    batch_num: str
+    has_country_code: int
+    has_leading_blank: int
+
+
+class IssuedReply(NamedTuple):
+    """A reply as the truth knows it."""
+
+    phone: str
+    content: str
+    access_num: str
+    mo_time: str
+
+
+class HandOut(NamedTuple):
+    """What a query may hand out, and whether a fault will spoil the answer."""
+
+    now: float
+    is_snapshot: bool
+    cap: int | None
+    is_lost: bool
+
+
+class Truth:
+    """The file, open for writing. One sandbox a file."""
+
+    def __init__(self, path: Path, *, balance: int) -> None:
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise UsageError(f"the sandbox can't keep its truth in {path}: {error}; choose another file") from None
+        if self._one("SELECT count(*) FROM account") == 0:
+            self._connection.execute("INSERT INTO account VALUES (?, 0)", (balance,))
+        self._spent_count: int = self._one("SELECT coalesce(sum(segment_count), 0) FROM batches")
+        self._granted_count: int = self._one("SELECT granted_count FROM account")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is on disk when it ends, or nothing is."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @property
+    def balance(self) -> int:
+        return self._granted_count - self._spent_count
+
+    def set_balance(self, balance: int) -> None:
+        self._granted_count = balance + self._spent_count
+        self._connection.execute("UPDATE account SET granted_count = ?", (self._granted_count,))
+
+    def sent_on(self, day: str) -> int:
+        """Messages accepted on a day in China."""
+        return self._one("SELECT coalesce(sum(message_count), 0) FROM batches WHERE accepted_on = ?", day)
+
+    def has_batch(self, batch_num: str) -> bool:
+        return bool(self._one("SELECT count(*) FROM batches WHERE batch_num = ?", batch_num))
+
+    def add_request(
+        self, *, received_at: float, endpoint: str, peer: str, batch_num: str | None, error_code: str | None,
+        fault: str | None, is_accepted: bool, record_count: int = 0,
+    ) -> int:  # fmt: skip
+        row = (received_at, endpoint, peer, batch_num, error_code, fault, is_accepted, record_count)
+        return self._insert(
+            "INSERT INTO requests (received_at, endpoint, peer, batch_num, error_code, fault, is_accepted,"
+            " record_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *row,
+        )
+
+    def add_batch(self, request_id: int, submission: Submission, accepted_at: float, is_signed: list[bool]) -> None:
+        """Keep an accepted send; `is_signed` holds for each of its texts whether its signature is registered."""
+        batch_id = self._insert(
+            "INSERT INTO batches (request_id, batch_num, accepted_at, accepted_on, message_count, segment_count,"
+            " extra_num, template_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            request_id,
+            submission.batch_num,
+            accepted_at,
+            stat_time_text(accepted_at)[:10],
+            submission.message_count,
+            submission.segment_count,
+            submission.extra_num,
+            submission.template_id,
+        )
+        texts = [
+            (text.content_sha256, text.segment_count, signed)
+            for text, signed in zip(submission.texts, is_signed, strict=True)
+        ]
+        if len(texts) == 1:
+            texts *= submission.message_count
+        mission_nums = submission.mission_nums or repeat("")
+        self._connection.executemany(
+            "INSERT INTO batch_messages (batch_id, mission_num, phone, content_sha256, segment_count, is_signed)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (batch_id, mission_num, phone, *text)
+                for mission_num, phone, text in zip(mission_nums, submission.phones, texts, strict=False)
+            ),
+        )
+        self._spent_count += submission.segment_count
+
+    def undrawn(self, limit: int) -> tuple[list[Message], int]:
+        """Accepted messages whose outcomes are not drawn yet, the oldest first, and the number of the last of them."""
+        rows = self._connection.execute(_UNDRAWN, (limit,)).fetchall()
+        return [Message(*row[1:]) for row in rows], rows[-1][0] if rows else 0
+
+    def add_outcomes(self, outcomes: Outcomes, last_drawn_message: int) -> None:
+        with self.transaction():
+            self._connection.executemany(_INSERT_REPORTS, outcomes.reports)
+            self._connection.executemany(
+                "INSERT INTO replies (phone, content, access_num, mo_time, due_at) VALUES (?, ?, ?, ?, ?)",
+                outcomes.replies,
+            )
+            self._connection.execute("UPDATE account SET last_drawn_message = ?", (last_drawn_message,))
+
+    def hand_out_reports(self, day: str, *, by_submission: bool, hand_out: HandOut) -> list[IssuedReport]:
+        statement = _HAND_OUT_REPORTS.format(day=_SUBMITTED if by_submission else _REPORTED)
+        return [IssuedReport(*row) for row in self._hand_out(statement, hand_out, day)]
+
+    def hand_out_replies(self, hand_out: HandOut) -> list[IssuedReply]:
+        return [IssuedReply(*row) for row in self._hand_out(_HAND_OUT_REPLIES, hand_out, "")]
+
+    def _hand_out(self, statement: str, hand_out: HandOut, day: str) -> list[tuple[Any, ...]]:
+        parameters = hand_out._asdict() | {"day": day, "cap": -1 if hand_out.cap is None else hand_out.cap}
+        return self._connection.execute(statement, parameters).fetchall()
+
+    def _insert(self, statement: str, *parameters: object) -> int:
+        row = self._connection.execute(statement, parameters).lastrowid
+        return row or 0
+
+    def _one(self, statement: str, *parameters: object) -> int:
+        value: int = self._connection.execute(statement, parameters).fetchone()[0]
+        return value
