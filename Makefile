@@ -1,0 +1,55 @@
+# One command an intention. The environment is .venv, made from requirements.lock alone, every package by its hash.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check bench format lock clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(READY)  ## the whole story on this machine, offline: send, collect, close the books
+	$(BIN)/smsrecon demo --dir demo
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/pytest -n 2
+
+check: $(READY)  ## format, lint, types, import layers, SQL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint sql
+
+bench: $(READY)  ## speed and memory, as ratios to a floor measured beside them
+	$(BIN)/python -m tests.benchmarks
+
+format: $(READY)  ## put code and SQL into form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix sql
+
+lock: $(READY)  ## choose versions anew
+	uv=$$(command -v uv || echo $(BIN)/uv); \
+	$$uv pip compile pyproject.toml --group dev --universal --upgrade \
+		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:  ## remove what the other commands made
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# uv where it is found; else the one of requirements.lock, fetched by pip with its hash.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "smsrecon needs Python 3.11 or newer: make PYTHON=python3.12 …"; exit 2; }
+	$(PYTHON) -m venv --clear .venv
+	@set -e; uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+		awk '/^[^ #]/ {wanted = /^uv==/} wanted' requirements.lock > .venv/uv.lock; \
+		$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock; \
+		uv=$(BIN)/uv; \
+	fi; \
+	$$uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
+	$$uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

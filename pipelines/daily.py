@@ -1,0 +1,149 @@
+"""The daily way of the data, step by step: pull, load, reconcile, publish, and all of them with one verdict.
+
+Each step is a plain function of settings and clock, the same for the command line and for any scheduler; each can be
+run again at any time. Nothing here asks, loads or counts by itself.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pipelines.errors import BooksError, GatewayError, InDoubt, SmsreconError
+from pipelines.gateway.client import GatewayClient
+from pipelines.landing import Landing
+from pipelines.pull import Clock, Pulled, Puller, window
+from pipelines.settings import Settings, require_credentials
+from pipelines.warehouse import load as loading
+from pipelines.warehouse import publish as publishing
+from pipelines.warehouse import reconcile as reconciling
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import LoadSummary
+from pipelines.warehouse.publish import PublishSummary
+from pipelines.warehouse.reconcile import ReconcileSummary
+
+
+@dataclass(frozen=True)
+class PullSummary:
+    """What was pulled: a row a day of reports, one for the replies, and the balance, None if it was not to be had."""
+
+    pulled: list[Pulled]
+    balance: int | None
+
+    @property
+    def problem(self) -> SmsreconError | None:
+        """What is wrong: the gateway's own error if nothing came, missing data if a part did."""
+        failed = [part for part in self.pulled if part.problem is not None]
+        if not failed:
+            return None
+        if len(failed) == len(self.pulled):
+            return failed[0].problem
+        parts = ", ".join(str(part.day or part.kind) for part in failed)
+        return BooksError(f"not pulled: {parts} ({failed[0].problem}); run 'smsrecon pull' again")
+
+
+@dataclass(frozen=True)
+class DailySummary:
+    """What every step of a day did; `problems` are in the order of their weight."""
+
+    pull: PullSummary | None
+    load: LoadSummary
+    reconcile: ReconcileSummary
+    publish: PublishSummary
+    problems: list[SmsreconError]
+
+    @property
+    def exit_code(self) -> int:
+        return self.problems[0].exit_code if self.problems else 0
+
+
+def landing_of(settings: Settings) -> Landing:
+    return Landing(settings.data_dir / "landing")
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    return Warehouse(settings.data_dir / "warehouse.duckdb", settings.warehouse)
+
+
+def pull(
+    settings: Settings,
+    *,
+    clock: Clock,
+    days: Sequence[date] | None = None,
+    on_progress: Callable[[Pulled], None] = lambda _: None,
+) -> PullSummary:
+    """Pull the reports of `days` (default: the trailing window), the replies and the balance into the landing."""
+    require_credentials(settings.gateway)
+
+    async def run() -> PullSummary:
+        async with GatewayClient(settings.gateway) as client:
+            puller = Puller(client, landing_of(settings), settings=settings, clock=clock)
+            pulled = await puller.reports(days or window(settings.pull.days, clock()), on_progress)
+            pulled.append(await puller.replies(on_progress))
+            try:
+                balance = await puller.balance()
+            except GatewayError:  # landed like every call; the day's books don't need it
+                balance = None
+            return PullSummary(pulled, balance)
+
+    return asyncio.run(run())
+
+
+def load(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> LoadSummary:
+    """Bring what is new in the landing into the warehouse."""
+    return loading.load(landing_of(settings), warehouse_of(settings), progress=on_progress)
+
+
+def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
+    """Decide every message's status, make the marts and run the checks."""
+    return reconciling.reconcile(
+        warehouse_of(settings), as_of=as_of, report_window_hours=settings.policy.report_window_hours
+    )
+
+
+def publish(settings: Settings) -> PublishSummary:
+    """Replace what analysts open."""
+    key = landing_of(settings).phone_hash_key()
+    return publishing.publish(warehouse_of(settings), settings.data_dir / "published", phone_hash_key=key)
+
+
+def daily(settings: Settings, *, clock: Clock, on_progress: Callable[[Pulled], None] = lambda _: None) -> DailySummary:
+    """All steps, each whatever the one before brought, and one verdict."""
+    problems: list[SmsreconError] = []
+    pulled = None
+    try:
+        pulled = pull(settings, clock=clock, on_progress=on_progress)
+    except SmsreconError as error:
+        problems.append(error)
+    else:
+        if pulled.problem is not None:
+            problems.append(pulled.problem)
+    loaded = load(settings)
+    reconciled = reconcile(settings, as_of=clock())
+    published = publish(settings)
+    problems = [*books_problems(reconciled), *problems]
+    if reconciled.in_doubt_count:
+        problems.append(doubt(reconciled.in_doubt_count))
+    return DailySummary(pulled, loaded, reconciled, published, problems)
+
+
+def rebuild(
+    settings: Settings, *, as_of: datetime, on_progress: Callable[[int, int], None] | None = None
+) -> LoadSummary:
+    """Delete the warehouse and make it again from the landing alone."""
+    warehouse_of(settings).delete()
+    summary = load(settings, on_progress=on_progress)
+    reconcile(settings, as_of=as_of)
+    return summary
+
+
+def books_problems(summary: ReconcileSummary) -> list[SmsreconError]:
+    """An error for every check that found something."""
+    return [
+        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows); see 'smsrecon sql'")
+        for check in summary.failed_checks
+    ]
+
+
+def doubt(message_count: int) -> InDoubt:
+    return InDoubt(f"{message_count:,} messages may have been sent and no report has settled it; see 'smsrecon status'")
