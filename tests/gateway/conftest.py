@@ -1,18 +1,22 @@
 """A sandbox as its own process, on a free port, for every test that asks for one."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
 
+MakeSandbox = Callable[..., RunningSandbox]
+
 
 @pytest.fixture
-def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., RunningSandbox]]:
-    """Start a sandbox with the settings given; all of one test share the truth file unless they name one."""
+def make_sandbox(tmp_path: Path) -> Iterator[MakeSandbox]:
+    """Start a sandbox with the settings given."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> RunningSandbox:
@@ -23,6 +27,30 @@ def make_sandbox(tmp_path: Path) -> Iterator[Callable[..., RunningSandbox]]:
 
 
 @pytest.fixture
-def sandbox(make_sandbox: Callable[..., RunningSandbox]) -> RunningSandbox:
+def sandbox(make_sandbox: MakeSandbox) -> RunningSandbox:
     """A sandbox as it comes: no faults, no limits, a snapshot of each day's reports."""
     return make_sandbox()
+
+
+@pytest.fixture
+def ask() -> Iterator[Callable[..., httpx.Response]]:
+    """POST a form with the right credentials; a field that is None stays away."""
+    with httpx.Client(timeout=30, trust_env=False) as client:
+
+        def post(sandbox: RunningSandbox, call: str, **fields: str | None) -> httpx.Response:
+            credentials = {"appKey": sandbox.settings.app_key, "appSecret": sandbox.settings.app_secret}
+            form = {name: value for name, value in (credentials | fields).items() if value is not None}
+            return client.post(sandbox.base_url + call, data=form)
+
+        yield post
+
+
+@pytest.fixture
+def truth_of() -> Callable[..., list[tuple[Any, ...]]]:
+    """Ask the truth file of a sandbox, through a connection of our own."""
+
+    def query(sandbox: RunningSandbox, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(sandbox.settings.truth)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    return query

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipelines.gateway.sandbox.answers import ACCEPTED, SYSTEM_ERROR, AnswerWriter, Body, Format
 from pipelines.gateway.sandbox.faults import CallKind, Fault, FaultSource
-from pipelines.gateway.sandbox.outcomes import DELIVERED_CODES, draw_outcomes, stat_time_text
+from pipelines.gateway.sandbox.outcomes import DELIVERED_CODES, day_text, draw_outcomes
 from pipelines.gateway.sandbox.rules import Refusal, Submission, read_submission
 from pipelines.gateway.sandbox.settings import SandboxSettings
 from pipelines.gateway.sandbox.truth import HandOut, IssuedReply, IssuedReport, Truth
@@ -126,7 +126,7 @@ class Gateway:
         if submission.segment_count > self.truth.balance:
             raise Refusal("100009")
         limit = self.settings.daily_limit
-        if limit is not None and self.truth.sent_on(stat_time_text(now)[:10]) + submission.message_count > limit:
+        if limit is not None and self.truth.sent_on(day_text(now)) + submission.message_count > limit:
             raise Refusal("100010")
         if self.settings.phone_limit is not None:
             self._obey_phone_limit(submission.phones, self.settings.phone_limit, now)
@@ -176,10 +176,11 @@ class Gateway:
     async def _draw(self) -> None:
         """Draw what became of the messages accepted since the last time."""
         while True:
-            messages, last = self.truth.undrawn(_DRAWN_AT_ONCE)
+            messages = self.truth.undrawn(_DRAWN_AT_ONCE)
             if not messages:
                 return
-            self.truth.add_outcomes(draw_outcomes(self.settings.seed, self.settings.shares, messages), last)
+            outcomes = draw_outcomes(self.settings.seed, self.settings.shares, messages)
+            self.truth.add_outcomes(outcomes, last_message=messages[-1].message)
             await asyncio.sleep(0)
 
     def _note(self, call: Call, *, error_code: str | None, fault: Fault | None, record_count: int = 0) -> int:

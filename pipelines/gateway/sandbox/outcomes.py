@@ -7,17 +7,14 @@ retries change what happens. The times are counted from the acceptance.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from pipelines.gateway.sandbox.settings import Shares
 
-CHINA = ZoneInfo("Asia/Shanghai")
-CHINA_OFFSET_SECONDS = 8 * 3600  # no summer time since 1991
 DELIVERED_CODES = ("DELIVRD", "0")
 UNREGISTERED_SIGNATURE = "YF:11"
 ACCESS_NUM = "10690001"
@@ -26,6 +23,8 @@ ReportKind = Literal["first", "duplicate", "conflict", "orphan", "phone_mismatch
 Carrier = Literal["mobile", "unicom", "telecom"]
 
 _DAY = 86_400
+_FIRST_DAY = date(1970, 1, 1)
+_CHINA_OFFSET_SECONDS = 8 * 3600  # no summer time since 1991
 _WINDOW_SECONDS = 72 * 3600
 _MEDIAN_SECONDS = 6.0
 _SPREAD = 1.0  # of the logarithm: 1 % take longer than a minute, besides the late ones
@@ -70,6 +69,7 @@ _REPLIES = ("TD", "T", "td", "退订", " 退订 ", "退訂", "TD,谢谢", "N", "
 class Message(NamedTuple):
     """An accepted message, as outcomes need it."""
 
+    message: int
     batch_id: int
     batch_num: str
     mission_num: str
@@ -126,10 +126,10 @@ def draw_outcomes(seed: int, shares: Shares, messages: Iterable[Message]) -> Out
     for message in messages:
         identity = message.mission_num or f"{message.batch_num or message.batch_id}/{message.phone}"
         digest = blake2b(identity.encode(), key=key, digest_size=48).digest()
-        fate, pick, speed, angle, tail, tail_length, extra, extra_delay, orphan, reply, prefix, blank = (
+        fate, pick, speed, angle, tail, tail_length, extra, extra_delay, orphan, reply, prefix, blank = [
             number * _UNIT for number in _DRAWS.unpack(digest)
-        )
-        submitted_on = stat_time_text(message.accepted_at)[:10]
+        ]
+        submitted_on = day_text(message.accepted_at)
         if orphan < shares.orphan:
             outcomes.reports.append(_orphan(message, digest.hex(), submitted_on, extra_delay))
         is_delivered = fate < delivered_below and bool(message.is_signed)
@@ -225,11 +225,16 @@ def _other_phone(phone: str) -> str:
 
 @lru_cache(maxsize=64)
 def _day_text(day: int) -> str:
-    return datetime.fromtimestamp(day * _DAY - CHINA_OFFSET_SECONDS, CHINA).strftime("%Y-%m-%d")
+    return (_FIRST_DAY + timedelta(days=day)).isoformat()
+
+
+def day_text(at: float) -> str:
+    """`2017-04-21`, the day in China, of seconds since 1970."""
+    return _day_text((int(at) + _CHINA_OFFSET_SECONDS) // _DAY)
 
 
 def stat_time_text(at: float) -> str:
     """`2017-04-21 22:42:22` in China, of seconds since 1970."""
-    day, second = divmod(int(at) + CHINA_OFFSET_SECONDS, _DAY)
+    day, second = divmod(int(at) + _CHINA_OFFSET_SECONDS, _DAY)
     hour, rest = divmod(second, 3600)
     return f"{_day_text(day)} {hour:02}:{rest // 60:02}:{rest % 60:02}"

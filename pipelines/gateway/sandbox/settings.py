@@ -57,7 +57,7 @@ class SandboxSettings:
     port: int = 0  # 0 = any free one
     app_key: str = "sandbox-key"
     app_secret: str = field(default="sandbox-secret", repr=False)
-    allowed_peers: tuple[str, ...] = ("127.0.0.1", "::1")  # others get 100004; "*" allows all
+    allowed_peers: tuple[str, ...] = ("127.0.0.1",)  # others get 100004; "*" allows all
     seed: int = 1
     shares: Shares = field(default_factory=Shares)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines.errors import UsageError
-from pipelines.gateway.sandbox.outcomes import Message, Outcomes, stat_time_text
+from pipelines.gateway.sandbox.outcomes import Message, Outcomes, day_text
 from pipelines.gateway.sandbox.rules import Submission
 
 _SCHEMA = """
@@ -34,14 +34,17 @@ CREATE TABLE IF NOT EXISTS batches (
     accepted_on TEXT NOT NULL, message_count INTEGER NOT NULL, segment_count INTEGER NOT NULL,
     extra_num TEXT NOT NULL, template_id TEXT
 ) STRICT;
-CREATE TABLE IF NOT EXISTS batch_messages (
-    message INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL, mission_num TEXT NOT NULL, phone TEXT NOT NULL,
-    content_sha256 TEXT NOT NULL, segment_count INTEGER NOT NULL, is_signed INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS texts (
+    text_id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL, content_sha256 TEXT NOT NULL,
+    segment_count INTEGER NOT NULL, is_signed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS phones (
+    message INTEGER PRIMARY KEY, text_id INTEGER NOT NULL, phone TEXT NOT NULL, mission_num TEXT NOT NULL
 ) STRICT;
 CREATE VIEW IF NOT EXISTS messages AS
-SELECT m.message, m.mission_num, m.phone, b.batch_num, m.content_sha256, m.segment_count, m.is_signed, b.accepted_at,
-       b.batch_id, b.request_id
-FROM batch_messages AS m JOIN batches AS b USING (batch_id);
+SELECT message, mission_num, phone, batch_num, content_sha256, texts.segment_count, is_signed, accepted_at, batch_id,
+       request_id
+FROM phones JOIN texts USING (text_id) JOIN batches USING (batch_id);
 CREATE TABLE IF NOT EXISTS reports (
     report_id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL, kind TEXT NOT NULL, mission_num TEXT NOT NULL,
     phone TEXT NOT NULL, code TEXT NOT NULL, stat_time TEXT NOT NULL, batch_num TEXT NOT NULL,
@@ -62,9 +65,9 @@ INSERT INTO reports (batch_id, kind, mission_num, phone, code, stat_time, batch_
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UNDRAWN = """
-SELECT m.message, b.batch_id, coalesce(b.batch_num, ''), m.mission_num, m.phone, b.accepted_at, m.is_signed, b.extra_num
-FROM batch_messages AS m JOIN batches AS b USING (batch_id)
-WHERE m.message > (SELECT last_drawn_message FROM account) ORDER BY m.message LIMIT ?
+SELECT message, batch_id, coalesce(batch_num, ''), mission_num, phone, accepted_at, is_signed, extra_num
+FROM phones JOIN texts USING (text_id) JOIN batches USING (batch_id)
+WHERE message > (SELECT last_drawn_message FROM account) ORDER BY message LIMIT ?
 """
 
 # With a cap, what was handed out least comes first: successive calls go through all of a day.
@@ -125,6 +128,7 @@ class Truth:
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA wal_autocheckpoint = 10000")  # pages: seldom, as one holds up the sends
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise UsageError(f"the sandbox can't keep its truth in {path}: {error}; choose another file") from None
@@ -181,49 +185,53 @@ class Truth:
             request_id,
             submission.batch_num,
             accepted_at,
-            stat_time_text(accepted_at)[:10],
+            day_text(accepted_at),
             submission.message_count,
             submission.segment_count,
             submission.extra_num,
             submission.template_id,
         )
-        texts = [
-            (text.content_sha256, text.segment_count, signed)
+        text_ids = [
+            self._insert(
+                "INSERT INTO texts (batch_id, content_sha256, segment_count, is_signed) VALUES (?, ?, ?, ?)",
+                batch_id,
+                text.content_sha256,
+                text.segment_count,
+                signed,
+            )
             for text, signed in zip(submission.texts, is_signed, strict=True)
         ]
-        if len(texts) == 1:
-            texts *= submission.message_count
-        mission_nums = submission.mission_nums or repeat("")
         self._connection.executemany(
-            "INSERT INTO batch_messages (batch_id, mission_num, phone, content_sha256, segment_count, is_signed)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                (batch_id, mission_num, phone, *text)
-                for mission_num, phone, text in zip(mission_nums, submission.phones, texts, strict=False)
+            "INSERT INTO phones (text_id, phone, mission_num) VALUES (?, ?, ?)",
+            zip(
+                repeat(text_ids[0]) if len(text_ids) == 1 else text_ids,
+                submission.phones,
+                submission.mission_nums or repeat(""),
+                strict=False,
             ),
         )
         self._spent_count += submission.segment_count
 
-    def undrawn(self, limit: int) -> tuple[list[Message], int]:
-        """Accepted messages whose outcomes are not drawn yet, the oldest first, and the number of the last of them."""
-        rows = self._connection.execute(_UNDRAWN, (limit,)).fetchall()
-        return [Message(*row[1:]) for row in rows], rows[-1][0] if rows else 0
+    def undrawn(self, limit: int) -> list[Message]:
+        """Accepted messages whose outcomes are not drawn yet, the oldest first."""
+        return list(map(Message._make, self._connection.execute(_UNDRAWN, (limit,))))
 
-    def add_outcomes(self, outcomes: Outcomes, last_drawn_message: int) -> None:
+    def add_outcomes(self, outcomes: Outcomes, *, last_message: int) -> None:
+        """Keep the outcomes of all messages up to the last."""
         with self.transaction():
             self._connection.executemany(_INSERT_REPORTS, outcomes.reports)
             self._connection.executemany(
                 "INSERT INTO replies (phone, content, access_num, mo_time, due_at) VALUES (?, ?, ?, ?, ?)",
                 outcomes.replies,
             )
-            self._connection.execute("UPDATE account SET last_drawn_message = ?", (last_drawn_message,))
+            self._connection.execute("UPDATE account SET last_drawn_message = ?", (last_message,))
 
     def hand_out_reports(self, day: str, *, by_submission: bool, hand_out: HandOut) -> list[IssuedReport]:
         statement = _HAND_OUT_REPORTS.format(day=_SUBMITTED if by_submission else _REPORTED)
-        return [IssuedReport(*row) for row in self._hand_out(statement, hand_out, day)]
+        return list(map(IssuedReport._make, self._hand_out(statement, hand_out, day)))
 
     def hand_out_replies(self, hand_out: HandOut) -> list[IssuedReply]:
-        return [IssuedReply(*row) for row in self._hand_out(_HAND_OUT_REPLIES, hand_out, "")]
+        return list(map(IssuedReply._make, self._hand_out(_HAND_OUT_REPLIES, hand_out, "")))
 
     def _hand_out(self, statement: str, hand_out: HandOut, day: str) -> list[tuple[Any, ...]]:
         parameters = hand_out._asdict() | {"day": day, "cap": -1 if hand_out.cap is None else hand_out.cap}
