@@ -24,8 +24,9 @@ Instant = Annotated[pl.Datetime, "us", "Asia/Shanghai"]
 # The metadata of a text column that holds JSON: metadata=JSON.
 JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
 
-# No gateway report is older than the gateway; a time before is a broken one.
+# A time outside of these is a broken one, and some of them no tool could show.
 EARLIEST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=CHINA)
+LATEST_INSTANT: Final = datetime(2100, 1, 1, tzinfo=CHINA)
 
 _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
     pl.String(): "VARCHAR",

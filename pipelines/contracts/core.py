@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.api.polars.types import PolarsData
 
-from pipelines.contracts import EARLIEST_INSTANT, JSON, Contract, Instant
+from pipelines.contracts import EARLIEST_INSTANT, JSON, LATEST_INSTANT, Contract, Instant
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
 _EXTRA: Final = "Fields the gateway sent that have no column, as JSON; null if there were none."
@@ -125,6 +125,7 @@ class Reports(Contract):
     code: pl.String = pa.Field(str_length={"min_value": 1}, description="The gateway code: delivered, or why not.")
     stat_time: Instant = pa.Field(
         ge=EARLIEST_INSTANT,
+        lt=LATEST_INSTANT,
         description="When the phone got the message, or the attempt was given up, says the gateway.",
     )
     batch_num: pl.String = pa.Field(description="The batch; empty if the gateway gave none.")
@@ -151,7 +152,9 @@ class Replies(Contract):
     content: pl.String = pa.Field(description="The text.")
     access_num: pl.String = pa.Field(description="The number it was sent to, with its extension; empty if not given.")
     replied_at: Instant = pa.Field(
-        ge=EARLIEST_INSTANT, description="When it was sent; when we first got it, if the gateway gives no time."
+        ge=EARLIEST_INSTANT,
+        lt=LATEST_INSTANT,
+        description="When it was sent; when we first got it, if the gateway gives no time.",
     )
     has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
     received_at: Instant = pa.Field(description="When we first got it.")
@@ -200,7 +203,7 @@ class Suppressions(Contract):
 
     phone: pl.String = pa.Field(str_matches=r"^1[3-9][0-9]{9}$", description="The phone, 11 digits.")
     reason: pl.String = pa.Field(str_length={"min_value": 1}, description="Why: the list's own word.")
-    since_at: Instant = pa.Field(description="Since when.")
+    since_at: Instant = pa.Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT, description="Since when.")
     source_file: pl.String = pa.Field(description="The landed list, beneath the landing.")
 
     class Config:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import polars as pl
 
 from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.core import CORE
@@ -176,6 +177,22 @@ UNION ALL
 SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()
 WHERE database_name = current_database()
 """
+
+
+@contextmanager
+def registered(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """Let statements read these frames by their names."""
+    for name, frame in frames.items():
+        connection.register(name, frame)
+    yield
+    for name in frames:
+        connection.unregister(name)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, contract: type[Contract], frame: pl.DataFrame) -> None:
+    """Add the rows of `frame` to the contract's table."""
+    with registered(connection, incoming=frame):
+        connection.execute(f"INSERT INTO {table_of(contract)} BY NAME FROM incoming")
 
 
 def _holder(message: str) -> str | None:

@@ -1,0 +1,84 @@
+"""Reports and replies as received, cleaned into the columns of their contracts; whether they keep them is not asked.
+
+In: the text columns of gateway/wire.py, beside `extra`, `source_file` and `received_at`. What is missing or can't be
+read becomes null, which the contract then rejects. Rows are neither dropped nor put in another order.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.campaign.plan import ALPHABET, KEY_BITS, MAX_MESSAGES
+from pipelines.contracts import schema_of
+from pipelines.contracts.core import Replies, Reports
+from pipelines.gateway.codes import DELIVERED_CODES
+
+_KEY_CHARACTERS: Final = KEY_BITS // 5
+_DERIVED_MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{9}}$"
+
+
+def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
+    """The columns of core.reports, row for row."""
+    return received.select(
+        message_id=message_ids(received["mission_num"]),
+        mission_num=pl.col("mission_num").fill_null(""),
+        phone=_phone(),
+        code=pl.col("code"),
+        stat_time=_instant("stat_time"),
+        batch_num=pl.col("batch_num").fill_null(""),
+        is_delivered=pl.col("code").is_in(DELIVERED_CODES),
+        send_status=pl.col("send_status").fill_null(""),
+        receive_status=pl.col("receive_status").fill_null(""),
+        received_at=pl.col("received_at"),
+        source_file=pl.col("source_file"),
+        extra=pl.col("extra"),
+    ).select(list(schema_of(Reports)))
+
+
+def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
+    """The columns of core.replies, row for row; a reply without a time of its own has the time of the call."""
+    has_own_time = pl.col("mo_time").fill_null("") != ""
+    return received.select(
+        phone=_phone(),
+        content=pl.col("content").fill_null(""),
+        access_num=pl.col("access_num").fill_null(""),
+        replied_at=pl.when(has_own_time).then(_instant("mo_time")).otherwise("received_at"),
+        has_own_time=has_own_time,
+        received_at=pl.col("received_at"),
+        source_file=pl.col("source_file"),
+        extra=pl.col("extra"),
+    ).select(list(schema_of(Replies)))
+
+
+def message_ids(mission_nums: pl.Series) -> pl.Series:
+    """The message ids that mission numbers of ours were made from; null for all others."""
+    key_text = pl.col("mission_num").str.head(_KEY_CHARACTERS)
+    position = pl.col("mission_num").str.slice(_KEY_CHARACTERS).cast(pl.Int64, strict=False)
+    is_derived = pl.col("mission_num").str.contains(_DERIVED_MISSION_NUM) & (position < MAX_MESSAGES)
+    frame = pl.DataFrame({"mission_num": mission_nums}, schema={"mission_num": pl.String})
+    keys = {text: _key(text) for text in frame.filter(is_derived).select(key_text.unique()).to_series()}
+    key = key_text.replace_strict(list(keys), list(keys.values()), default=None, return_dtype=pl.Int64)
+    return frame.select(message_id=pl.when(is_derived).then(key * MAX_MESSAGES + position)).to_series()
+
+
+def _key(text: str) -> int:
+    key = 0
+    for character in text:
+        key = key * 32 + ALPHABET.index(character)
+    return key
+
+
+def _phone() -> pl.Expr:
+    """Without the prefix of China, where a Chinese mobile phone remains."""
+    return pl.col("phone").str.replace(r"^(?:\+86|0086|86)([0-9]{11})$", "$1")
+
+
+def _instant(column: str) -> pl.Expr:
+    """China's time, `2026-11-22 08:00:00`; also with T, or with fractions of a second."""
+    return (
+        pl.col(column)
+        .str.replace("T", " ", literal=True)
+        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        # Clocks were last put back in 1991: times before 2000 need not be right, for the contract rejects them.
+        .dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    )

@@ -1,0 +1,57 @@
+"""Landed lists of phones that must not be written to, read and made into rows; nothing is written here.
+
+A list is a Parquet file with the columns phone, reason and since_at. Every entry becomes one checked row or one row of
+core.rejects; a list that nobody can read is one record, rejected as a whole.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from pipelines.contracts import schema_of, split
+from pipelines.contracts.core import Files, Rejects, Suppressions
+from pipelines.landing import Landing
+from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
+
+_KIND: Final = "suppressions"
+_COLUMNS: Final = ("phone", "reason", "since_at")
+
+
+def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
+    """The rows that one list brings to core."""
+    try:
+        entries = pl.read_parquet(landing.root / source_file, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return _rejected_whole(source_file, "the file is not Parquet")
+    missing = [name for name in _COLUMNS if name not in entries.columns]
+    if missing:
+        return _rejected_whole(source_file, f"the file lacks the column {', '.join(missing)}")
+    good, bad = split(Suppressions, _cleaned(entries, source_file))
+    rejects = [
+        Reject(source_file, position, _KIND, reason, entries[position].write_ndjson().strip())
+        for position, reason in bad.iter_rows()
+    ]
+    return {
+        Suppressions: good,
+        Rejects: frame_of(Rejects, rejects),
+        Files: frame_of(Files, [LoadedFile.of(source_file, _KIND, entries.height, len(rejects))]),
+    }
+
+
+def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
+    since_at = pl.col("since_at")
+    if entries.schema["since_at"] == pl.Datetime(time_zone=None):
+        since_at = since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    return entries.select(
+        pl.col("phone").cast(pl.String),
+        pl.col("reason").cast(pl.String),
+        since_at.cast(schema_of(Suppressions)["since_at"], strict=False),
+        pl.lit(source_file).alias("source_file"),
+    )
+
+
+def _rejected_whole(source_file: str, reason: str) -> Tables:
+    return {
+        Rejects: frame_of(Rejects, [Reject(source_file, WHOLE_FILE, _KIND, reason, "")]),
+        Files: frame_of(Files, [LoadedFile.of(source_file, _KIND, record_count=1, rejected_count=1)]),
+    }

@@ -1,0 +1,22 @@
+-- Adds what is new among `incoming` (checked replies, in the columns of core.replies) to core.replies.
+-- Grain: one row per distinct reply. Where the gateway gives no time, the same text from the same phone counts once: a
+-- snapshot that is pulled again looks the same. A repeated reply belongs to the earliest call that brought it.
+MERGE INTO core.replies AS known
+USING (
+    FROM incoming
+    QUALIFY 1 = row_number() OVER (
+        PARTITION BY phone, content, access_num, has_own_time, CASE WHEN has_own_time THEN replied_at END
+        ORDER BY received_at, source_file, extra
+    )
+) AS earliest
+    ON known.phone = earliest.phone
+    AND known.content = earliest.content
+    AND known.access_num = earliest.access_num
+    AND known.has_own_time = earliest.has_own_time
+    AND (NOT earliest.has_own_time OR known.replied_at = earliest.replied_at)
+WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_at, known.source_file) THEN UPDATE SET
+    replied_at = earliest.replied_at,
+    received_at = earliest.received_at,
+    source_file = earliest.source_file,
+    extra = earliest.extra
+WHEN NOT MATCHED THEN INSERT BY NAME;
