@@ -65,6 +65,10 @@ class MaySent(GatewayError):
 
     exit_code = 13
 
+    def __init__(self, message: str, received: bytes = b"") -> None:
+        super().__init__(message)
+        self.received = received  # what had come of the answer, to be landed like any other bytes; never shown
+
 
 class InDoubt(SmsreconError):
     """A campaign holds batches that may have been sent; reports or the operator settle them."""

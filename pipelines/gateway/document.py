@@ -1,0 +1,141 @@
+"""The bytes of an answer become a tree, whatever they are written in: JSON or XML, UTF-8 or GBK.
+
+Nothing here knows what an answer means, and nothing here raises: what can't be parsed is None.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from sys import intern
+from typing import Any, Literal, TypeGuard
+
+import msgspec
+from lxml import etree
+
+Format = Literal["json", "xml"]
+Tree = dict[str, object]  # of trees, lists, texts, ints, bools and None; a JSON float is text, digits as they stand
+
+json_text: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True)
+class Document:
+    """A body that parses, as UTF-8, and the format it is in. It doesn't keep its tree, which is far larger."""
+
+    body: bytes = field(repr=False)
+    format: Format
+
+    def raw_texts(self, path: Sequence[str]) -> list[str]:
+        """The JSON text of each node that is found under `path`; from XML it is made."""
+        if self.format == "xml":
+            return [json_text(node) for node in nodes_at(_parse_xml(self.body), path)]
+        raw = msgspec.Raw(self.body)
+        for name in path:
+            raw = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[name]
+        try:
+            texts = msgspec.json.decode(raw, type=list[msgspec.Raw])
+        except msgspec.ValidationError:  # no list, but the only node itself
+            texts = [raw]
+        return [bytes(text).decode() for text in texts]
+
+
+def nodes_at(tree: object, path: Sequence[str]) -> list[object]:
+    """The list under `path`, which must be there; a list of one if it is no list, of none if it is empty."""
+    node: Any = tree
+    for name in path:
+        node = node[name]
+    if isinstance(node, list):
+        return node
+    is_nothing = node is None or node == {} or (isinstance(node, str) and not node.strip())
+    return [] if is_nothing else [node]
+
+
+def is_tree(value: object) -> TypeGuard[Tree]:
+    return type(value) is dict
+
+
+def parse(body: bytes, asked: Format) -> tuple[Tree, Document] | None:
+    """Try the bytes as they are, then as GBK, then mended; each in the format asked for, then in the other."""
+    formats: tuple[Format, Format] = ("json", "xml") if asked == "json" else ("xml", "json")
+    for utf8 in _as_utf8(body.strip().removeprefix(b"\xef\xbb\xbf").strip()):
+        for form in formats:
+            tree = _PARSERS[form](utf8)
+            if is_tree(tree):
+                return tree, Document(utf8, form)
+    return None
+
+
+def _as_utf8(body: bytes) -> Iterator[bytes]:
+    """The body itself, which nearly always is UTF-8; then what it is otherwise, whatever it says of itself."""
+    yield body
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = _transcoded(body)
+        yield body
+    yield from _repaired_json(body)
+
+
+def _transcoded(body: bytes) -> bytes:
+    """GBK, or else UTF-8 in which a text was cut in the middle of a character."""
+    try:
+        return body.decode("gb18030").encode()
+    except UnicodeDecodeError:
+        return body.decode(errors="replace").encode()
+
+
+def _repaired_json(body: bytes) -> Iterator[bytes]:
+    """Strict JSON made of the sloppy kind, which has raw line breaks or half an emoji in what a person wrote."""
+    try:
+        value = json.loads(body, strict=False, parse_int=str, parse_float=str, parse_constant=str)
+        yield json.dumps(value, ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return
+
+
+_JSON = msgspec.json.Decoder(float_hook=str)  # a float would lose digits; an int does not
+
+
+def _parse_json(body: bytes) -> object:
+    try:
+        return _JSON.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _parse_xml(body: bytes) -> object:
+    """Elements as objects, repeated ones as lists. A document type is refused: nobody honest sends one."""
+    parser = etree.XMLParser(
+        encoding="utf-8",  # the body is; a declaration that says otherwise is wrong
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(body, parser)
+        return None if root.getroottree().docinfo.internalDTD is not None else _element_value(root)
+    except (etree.XMLSyntaxError, RecursionError):
+        return None
+
+
+_PARSERS: dict[Format, Callable[[bytes], object]] = {"json": _parse_json, "xml": _parse_xml}
+
+
+def _element_value(element: etree._Element) -> object:
+    if not len(element):
+        return element.text or ""
+    tree: Tree = {}
+    lists: dict[str, list[object]] = {}
+    for child in element:
+        tag = intern(child.tag)  # the keys of a million records are one text
+        value = _element_value(child) if len(child) else child.text or ""
+        if tag not in tree:
+            tree[tag] = value
+        elif tag in lists:
+            lists[tag].append(value)
+        else:
+            tree[tag] = lists[tag] = [tree[tag], value]
+    return tree

@@ -1,0 +1,215 @@
+"""The bytes of an answer become typed values; tolerant of form, strict about what counts as an answer.
+
+The vendor documents no shape for reports and replies, so many are taken: JSON or XML, UTF-8 or GBK, camelCase or
+snake_case, any of four names for the list. Values stay text; what they must look like is the contracts' business.
+Bytes that are no answer raise UnreadableAnswer, and nothing else is ever raised.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+
+from pipelines.gateway.codes import ACCEPTED_CODE
+from pipelines.gateway.document import Document, Format, Tree, is_tree, json_text, nodes_at, parse
+
+Columns = dict[str, list[str | None]]
+
+_LISTS = ("records", "data", "list", "reports")  # what the list of records may be called
+_ERROR_CODE = ("errorCode", "error_code")
+_ERROR_MSG = ("errorMsg", "error_msg")
+_COUNT = re.compile(r"-?[0-9]{1,18}")
+
+# What a field may be called → the column it becomes.
+_REPORT_FIELDS = {
+    "missionNum": "mission_num",
+    "mission_num": "mission_num",
+    "destId": "phone",
+    "dest_id": "phone",
+    "sendStatus": "send_status",
+    "send_status": "send_status",
+    "receiveStatus": "receive_status",
+    "receive_status": "receive_status",
+    "receiveRealStatus": "code",
+    "receive_real_status": "code",
+    "batchNum": "batch_num",
+    "batch_num": "batch_num",
+    "statTime": "stat_time",
+    "stat_time": "stat_time",
+}
+_REPLY_FIELDS = {
+    "srcId": "phone",
+    "src_id": "phone",
+    "content": "content",
+    "destId": "access_num",
+    "dest_id": "access_num",
+    "moTime": "mo_time",
+    "mo_time": "mo_time",
+}
+
+
+class UnreadableAnswer(ValueError):
+    """The bytes are no answer of the gateway. The message holds nothing of them."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The head that every answer has; `count` is the balance, where it was asked for."""
+
+    error_code: str
+    error_msg: str
+    count: int | None
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of one answer as columns of equal length; position = place in the answer, from 0.
+
+    Values are trimmed text; a missing or null field is None. `extra` is the JSON text of the fields nobody knows. A
+    record that is not even an object is None in every column.
+    """
+
+    error_code: str
+    error_msg: str
+    columns: Columns = field(repr=False)
+    extra: list[str | None] = field(repr=False)
+    _document: Document = field(repr=False, compare=False)
+    _path: tuple[str, ...] = field(repr=False, compare=False)
+
+    @property
+    def record_count(self) -> int:
+        return len(self.extra)
+
+    def raw(self, position: int) -> str:
+        """The JSON text of one record as received (made from the element, if it came as XML)."""
+        return self._raw[position]
+
+    @cached_property
+    def _raw(self) -> list[str]:
+        return self._document.raw_texts(self._path)
+
+
+def read_answer(body: bytes, format: Format) -> Answer:  # noqa: A002 - the word of the settings and the landing
+    """The head of an answer. `format` is the one asked for: it is tried first."""
+    tree, error_code, _ = _read(body, format)
+    count = _head(tree, ("count",))
+    return Answer(error_code, _head(tree, _ERROR_MSG), int(count) if _COUNT.fullmatch(count) else None)
+
+
+def read_reports(body: bytes, format: Format) -> Records:  # noqa: A002
+    """Columns mission_num, phone, send_status, receive_status, code, batch_num, stat_time."""
+    return _read_records(body, format, _REPORT_FIELDS)
+
+
+def read_replies(body: bytes, format: Format) -> Records:  # noqa: A002
+    """Columns phone, content, access_num, mo_time."""
+    return _read_records(body, format, _REPLY_FIELDS)
+
+
+# ── The head ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read(body: bytes, asked: Format) -> tuple[Tree, str, Document]:
+    """The tree of an answer, its error code, and the document it came from."""
+    parsed = parse(body, asked)
+    if parsed is None:
+        raise UnreadableAnswer(f"the answer of {len(body)} bytes is neither a JSON object nor XML")
+    tree, document = parsed
+    error_code = _head(tree, _ERROR_CODE)
+    if not error_code:
+        raise UnreadableAnswer(f"the answer of {len(body)} bytes has no error code")
+    return tree, error_code, document
+
+
+def _head(tree: Tree, names: Sequence[str]) -> str:
+    """The text or number under the first of the names that has one, else the empty text."""
+    values = (tree.get(name) for name in names)
+    return next((str(value).strip() for value in values if type(value) in (str, int)), "")
+
+
+# ── The records ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Records:
+    tree, error_code, document = _read(body, asked)
+    path = _path_to_records(tree, spellings)
+    if not path and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
+        raise UnreadableAnswer("the answer holds records under no name that is known")
+    try:
+        columns, extra = _columns(nodes_at(tree, path) if path else [], spellings)
+    except RecursionError:
+        raise UnreadableAnswer("the answer is nested too deeply") from None
+    return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, path)
+
+
+def _path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
+    """The names that lead to the list of records, or to the only record; none if the answer has no list."""
+    path: tuple[str, ...] = ()
+    node: object = top
+    while is_tree(node) and not (path and _is_record(node, spellings)):
+        name = _name_of_list(node, is_top=not path)
+        if name is None:
+            break
+        path += (name,)
+        node = node[name]
+    return path
+
+
+def _name_of_list(node: Tree, *, is_top: bool) -> str | None:
+    names = [name for name in _LISTS if name in node]
+    if names:
+        return next((name for name in names if node[name]), names[0])
+    if is_top or len(node) != 1:
+        return None
+    ((name, value),) = node.items()  # the <record> of <records>, whatever it is called
+    return name if isinstance(value, dict | list) else None
+
+
+def _is_record(node: Tree, spellings: dict[str, str]) -> bool:
+    return not spellings.keys().isdisjoint(node)
+
+
+def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
+    return _is_record(top, spellings) or any(value for value in top.values() if isinstance(value, dict | list))
+
+
+def _columns(records: Sequence[object], spellings: dict[str, str]) -> tuple[Columns, list[str | None]]:
+    """One pass a column, not one call a record: the loops that a million records go through are all in here."""
+    objects = [record if is_tree(record) else {} for record in records]
+    names = set(chain.from_iterable(objects))
+    columns: Columns = {}
+    for column in dict.fromkeys(spellings.values()):
+        present = [name for name, meant in spellings.items() if meant == column and name in names]
+        columns[column] = _texts(_values(objects, present))
+    if names <= spellings.keys():
+        return columns, [None] * len(objects)
+    return columns, [_extra(each, spellings) for each in objects]
+
+
+def _values(objects: Sequence[Tree], names: Sequence[str]) -> list[object]:
+    """The values under the first of the names that holds one; all None if there is no name."""
+    if not names:
+        return [None] * len(objects)
+    values = [each.get(names[0]) for each in objects]
+    for name in names[1:]:
+        values = [each.get(name) if value is None else value for value, each in zip(values, objects, strict=True)]
+    return values
+
+
+def _texts(values: list[object]) -> list[str | None]:
+    try:
+        return list(map(str.strip, values))  # type: ignore[arg-type]  # a TypeError says that one is no text
+    except TypeError:
+        return [_text(value) for value in values]
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return value.strip() if isinstance(value, str) else json_text(value)
+
+
+def _extra(record: Tree, spellings: dict[str, str]) -> str | None:
+    unknown = {name: value for name, value in record.items() if name not in spellings}
+    return json_text(unknown) if unknown else None
