@@ -3,9 +3,22 @@
 INSERT INTO core.recipients BY NAME
 SELECT
     $campaign_id AS campaign_id,
-    * REPLACE (to_json(owner) AS owner)
+    input_row,
+    message_id,
+    disposition,
+    reason,
+    duplicate_of_row,
+    phone,
+    mission_num,
+    planned_batch,
+    content,
+    extra_num,
+    template_id,
+    segment_count,
+    to_json(owner) AS owner
 FROM (
-    SELECT * FROM read_parquet($plan)
+    SELECT * FROM read_parquet($plan) -- noqa: AM04 - the file says which columns
     UNION ALL BY NAME
-    SELECT NULL AS owner WHERE false
-);
+    SELECT NULL AS owner
+    WHERE FALSE
+) AS plan;

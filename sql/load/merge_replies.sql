@@ -9,14 +9,23 @@ USING (
         ORDER BY received_at, source_file, extra
     )
 ) AS earliest
-    ON known.phone = earliest.phone
-    AND known.content = earliest.content
-    AND known.access_num = earliest.access_num
-    AND known.has_own_time = earliest.has_own_time
-    AND (NOT earliest.has_own_time OR known.replied_at = earliest.replied_at)
-WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_at, known.source_file) THEN UPDATE SET
-    replied_at = earliest.replied_at,
-    received_at = earliest.received_at,
-    source_file = earliest.source_file,
-    extra = earliest.extra
-WHEN NOT MATCHED THEN INSERT BY NAME;
+    ON
+        known.phone = earliest.phone
+        AND known.content = earliest.content
+        AND known.access_num = earliest.access_num
+        AND known.has_own_time = earliest.has_own_time
+        AND (NOT earliest.has_own_time OR known.replied_at = earliest.replied_at)
+WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_at, known.source_file) THEN
+    UPDATE
+        SET
+            replied_at = earliest.replied_at,
+            received_at = earliest.received_at,
+            source_file = earliest.source_file,
+            extra = earliest.extra
+WHEN NOT MATCHED THEN INSERT (
+    phone, content, access_num, replied_at, has_own_time, received_at, source_file, extra
+)
+VALUES (
+    earliest.phone, earliest.content, earliest.access_num, earliest.replied_at,
+    earliest.has_own_time, earliest.received_at, earliest.source_file, earliest.extra
+);
