@@ -32,6 +32,13 @@ def sandbox(make_sandbox: MakeSandbox) -> RunningSandbox:
     return make_sandbox()
 
 
+@pytest.fixture(scope="module")
+def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """One sandbox for all tests of a module that send nothing which is accepted."""
+    with RunningSandbox(SandboxSettings(truth=tmp_path_factory.mktemp("shared") / "truth.sqlite")) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
 def ask() -> Iterator[Callable[..., httpx.Response]]:
     """POST a form with the right credentials; a field that is None stays away."""

@@ -1,0 +1,111 @@
+"""The sandbox as a process: it starts fast, says what is wrong, survives kill -9, and never outlives its parent."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings, Shares
+
+Ask = Callable[..., httpx.Response]
+TruthOf = Callable[..., list[tuple[Any, ...]]]
+
+SEND = {"phones": "13800000000", "content": "【云鋒網絡】验证码123456"}
+
+
+def test_the_truth_survives_a_kill_and_the_sandbox_goes_on_at_the_same_port(
+    sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf
+) -> None:
+    ask(sandbox, "sendSms.json", **SEND, batchNum="b1")
+    base_url = sandbox.base_url
+    sandbox.kill()
+    assert truth_of(sandbox, "SELECT phone, batch_num FROM messages") == [("13800000000", "b1")]
+    sandbox.start()
+    assert sandbox.base_url == base_url
+    assert ask(sandbox, "sendSms.json", **SEND, batchNum="b1").json()["errorCode"] == "100001"
+    assert ask(sandbox, "querySmsCount.json").json()["count"] == 999_999
+
+
+def test_starting_loads_no_heavy_package() -> None:
+    heavy = "{'polars', 'duckdb', 'pandera', 'httpx', 'pydantic'}"
+    script = f"import sys, pipelines.gateway.sandbox.__main__; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.stdout.strip() == b"[]"
+
+
+def test_a_taken_port_is_told_in_one_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    settings = SandboxSettings(truth=tmp_path / "other.sqlite", port=sandbox.settings.port)
+    with pytest.raises(UsageError, match=f"can't listen on 127.0.0.1:{sandbox.settings.port} .*; choose another port"):
+        RunningSandbox(settings).start()
+
+
+def test_a_truth_file_that_can_not_be_kept_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "truth").write_text("not a database, but long enough to be taken for one" * 100)
+    with pytest.raises(UsageError, match=r"can't keep its truth in .*; choose another file"):
+        RunningSandbox(SandboxSettings(truth=tmp_path / "truth")).start()
+
+
+def test_it_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+sandbox = RunningSandbox(SandboxSettings(truth=Path({str(tmp_path / "truth")!r})))
+sandbox.start()
+print(sandbox.settings.port, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, cwd=Path(__file__).parents[2], check=False
+    )
+    port = int(done.stdout)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    pytest.fail("it still listens")
+
+
+def test_the_secret_is_in_no_repr_and_in_no_process_list(tmp_path: Path) -> None:
+    settings = SandboxSettings(truth=tmp_path / "truth", app_secret="canary-secret")
+    assert "canary" not in repr(settings)
+    with RunningSandbox(settings):
+        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not any(b"canary-secret" in command for command in commands)
+
+
+def test_settings_come_through_the_pipe_as_they_were(tmp_path: Path) -> None:
+    settings = SandboxSettings(
+        truth=tmp_path / "truth",
+        signatures=("云鋒網絡",),
+        templates={"1": "{}"},
+        fault_kinds=("drop",),
+        shares=Shares(late=1),
+    )
+    assert SandboxSettings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize("wrong", [{"port": 70_000}, {"fault_rate": 2.0}])
+def test_a_wrong_setting_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        SandboxSettings(truth=tmp_path / "truth", **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"late": -0.1}, {"failed": 0.9, "unreported": 0.2}, {"duplicate": 0.9, "conflict": 0.2}]
+)
+def test_a_wrong_share_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Shares(**wrong)
