@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox
-from pipelines.gateway.sandbox.faults import Fault
+from pipelines.gateway.sandbox import Fault, RunningSandbox
 from pipelines.gateway.sandbox.settings import FAULT_KINDS
 
 Ask = Callable[..., httpx.Response]

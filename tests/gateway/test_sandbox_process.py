@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,32 @@ def test_the_truth_survives_a_kill_and_the_sandbox_goes_on_at_the_same_port(
     assert sandbox.base_url == base_url
     assert ask(sandbox, "sendSms.json", **SEND, batchNum="b1").json()["errorCode"] == "100001"
     assert ask(sandbox, "querySmsCount.json").json()["count"] == 999_999
+
+
+def test_what_was_answered_before_a_kill_is_in_the_truth(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
+    answered = []
+    killer = threading.Timer(0.3, sandbox.kill)
+    killer.start()
+    with pytest.raises(httpx.TransportError):
+        for number in range(100_000):
+            ask(sandbox, "sendSms.json", **SEND, batchNum=f"b{number}")
+            answered.append(f"b{number}")
+    killer.join()
+    kept = [batch_num for (batch_num,) in truth_of(sandbox, "SELECT batch_num FROM messages ORDER BY message")]
+    assert len(answered) > 10
+    assert kept[: len(answered)] == answered
+    assert len(kept) <= len(answered) + 1
+
+
+def test_a_client_that_goes_in_the_middle_of_its_request_leaves_no_trace(
+    sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_connection((sandbox.settings.host, sandbox.settings.port)) as connection:
+        connection.sendall(b"POST /api/v2/sendSms.json HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nphones=138")
+    assert ask(sandbox, "sendSms.json", **SEND).json()["errorCode"] == "000000"
+    assert truth_of(sandbox, "SELECT count(*) FROM requests") == [(1,)]
+    sandbox.stop()
+    assert capfd.readouterr().err == ""
 
 
 def test_starting_loads_no_heavy_package() -> None:

@@ -15,6 +15,6 @@ It knows nothing of the client's side: it is written from the vendor's page alon
 """
 
 from pipelines.gateway.sandbox.running import RunningSandbox
-from pipelines.gateway.sandbox.settings import SandboxSettings, Shares
+from pipelines.gateway.sandbox.settings import Fault, SandboxSettings, Shares
 
-__all__ = ["RunningSandbox", "SandboxSettings", "Shares"]
+__all__ = ["Fault", "RunningSandbox", "SandboxSettings", "Shares"]

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pipelines.gateway.sandbox.faults import Fault, spoil
+from pipelines.gateway.sandbox.faults import spoil
 from pipelines.gateway.sandbox.gateway import QUERIES, SENDS, Call, Gateway
 from pipelines.gateway.sandbox.rules import read_form
+from pipelines.gateway.sandbox.settings import Fault
 
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,7 +37,10 @@ def make_app(gateway: Gateway) -> Starlette:
         endpoint, _, form = request.path_params["call"].rpartition(".")
         if endpoint not in SENDS + QUERIES or form not in ("json", "xml"):
             return PlainTextResponse("there is no such call", 404)
-        fields = read_form(request.scope["query_string"], await request.body())
+        try:
+            fields = read_form(request.scope["query_string"], await request.body())
+        except ClientDisconnect:  # in the middle of its request: nothing was asked
+            return Response()
         peer = request.client.host if request.client else ""
         body, fault = await gateway.answer(Call(endpoint, form, fields, peer))
         if fault is not None:

@@ -17,31 +17,19 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pipelines.gateway.sandbox.answers import Body
-from pipelines.gateway.sandbox.settings import FaultKind
+from pipelines.gateway.sandbox.settings import CallKind, Fault, FaultKind
 
-CallKind = Literal["send", "query"]
 TRANSPORT = "sandbox.transport"  # where server.py puts the connection into the scope
 
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _GARBAGE = bytes(range(128, 256)) * 4
 _MALFORMED = '{"err"rCode":"000000","errorMsg":"提交成功"}'.encode()
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault, for the next send or query."""
-
-    kind: FaultKind
-    is_accepted: bool = True
-    call: CallKind = "send"
-    seconds: float | None = None  # of a delay; None = the setting
 
 
 @dataclass

@@ -2,17 +2,17 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
 from pipelines.gateway.sandbox.answers import ACCEPTED, SYSTEM_ERROR, AnswerWriter, Body, Format
-from pipelines.gateway.sandbox.faults import CallKind, Fault, FaultSource
+from pipelines.gateway.sandbox.faults import FaultSource
 from pipelines.gateway.sandbox.outcomes import DELIVERED_CODES, day_text, draw_outcomes
 from pipelines.gateway.sandbox.rules import Refusal, Submission, read_submission
-from pipelines.gateway.sandbox.settings import SandboxSettings
+from pipelines.gateway.sandbox.settings import CallKind, Fault, SandboxSettings
 from pipelines.gateway.sandbox.truth import HandOut, IssuedReply, IssuedReport, Truth
 
 SENDS = ("sendSms", "sendTplSms")
@@ -134,14 +134,15 @@ class Gateway:
     def _obey_phone_limit(self, phones: list[str], limit: int, now: float) -> None:
         """Count each phone's messages; kept in memory only, so a restart forgets them."""
         since = now - self.settings.phone_limit_seconds
-        for phone in phones:
+        counts = Counter(phones)
+        for phone, count in counts.items():
             sends = self._phone_sends.setdefault(phone, deque())
             while sends and sends[0] <= since:
                 sends.popleft()
-            if len(sends) + phones.count(phone) > limit:
+            if len(sends) + count > limit:
                 raise Refusal("100008")
-        for phone in phones:
-            self._phone_sends[phone].append(now)
+        for phone, count in counts.items():
+            self._phone_sends[phone].extend([now] * count)
 
     def _is_signed(self, signature: str | None) -> bool:
         registered = self.settings.signatures

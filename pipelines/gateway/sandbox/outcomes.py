@@ -199,14 +199,18 @@ def _second_report(
 def _orphan(message: Message, digits: str, submitted_on: str, delay: float) -> Report:
     """A report of a message that was never sent here: another client of the account, or a mix-up at the vendor."""
     stat_at = int(message.accepted_at) + 1 + int(delay * 600)
+    if stat_at % 2:
+        mission_num, batch_num = f"orphan_{digits[:20]}", f"orphan_{digits[:8]}"
+    else:  # numbers that look like those of a client of ours
+        mission_num, batch_num = f"{digits[:7].upper()}{int(digits[7:13], 16):09}", f"{digits[:7].upper()}B00000000"
     return Report(
         message.batch_id,
         "orphan",
-        f"orphan_{digits[:20]}",
+        mission_num,
         _other_phone(message.phone),
         DELIVERED_CODES[0],
         stat_time_text(stat_at),
-        f"orphan_{digits[:8]}",
+        batch_num,
         has_country_code=False,
         has_leading_blank=False,
         submitted_on=submitted_on,

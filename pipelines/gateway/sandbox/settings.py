@@ -22,6 +22,19 @@ DEFAULT_TEMPLATES: Mapping[str, str] = {
 }
 
 
+CallKind = Literal["send", "query"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault, for the next send or query; the kinds are explained in faults.py."""
+
+    kind: FaultKind
+    is_accepted: bool = True  # whether the gateway did its work before: accepted the send, handed out the records
+    call: CallKind = "send"
+    seconds: float | None = None  # of a delay; None = the setting
+
+
 @dataclass(frozen=True)
 class Shares:
     """Of all messages, the share that ends in a certain way; what is left is delivered."""

@@ -1,11 +1,13 @@
 """What really happened at the gateway, in one SQLite file that any process can read while the sandbox runs.
 
-    requests   one row a request: what was asked, what it was answered (or would have been), which fault hit it,
-               whether it was accepted
-    batches    one row an accepted send          messages   one row an accepted message
-    reports    one row a report, with its kind; `due_at` is when the gateway has it to give; `handed_out_count` in how
-               many answers it stood, `lost_count` in how many of those a fault spoilt
-    replies    likewise
+    requests   one row a request: what was asked, its error code (NULL if a fault struck before), the fault that hit
+               it, whether it was accepted
+    batches    one row an accepted send
+    messages   one row an accepted message (a view over phones, texts and batches)
+    reports    one row a report, with its kind; `due_at` is when the gateway has it to give; `handed_out_count` says in
+               how many answers it stood, `lost_count` in how many of those a fault spoilt (a delayed answer counts as
+               lost: the delay is meant to be longer than the client waits)
+    replies    one row a reply, with the same three columns
 
 Instants are seconds since 1970 (UTC), days and stat_time are China's. An acceptance and a handing out are committed
 before they are answered. Reports and replies are drawn when first asked for, not when a send is accepted, since they
