@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from pipelines.errors import BooksError, GatewayError, InDoubt, SmsreconError
 from pipelines.gateway.client import GatewayClient
@@ -52,9 +53,19 @@ class DailySummary:
     publish: PublishSummary
     problems: list[SmsreconError]
 
-    @property
-    def exit_code(self) -> int:
-        return self.problems[0].exit_code if self.problems else 0
+    def to_json(self) -> dict[str, Any]:
+        pulled = self.pull.pulled if self.pull else []
+        return {
+            "pulled_record_count": sum(part.record_count for part in pulled),
+            "loaded_record_count": self.load.record_count,
+            "rejected_record_count": self.load.rejected_count,
+            "new_report_count": self.load.new_report_count,
+            "new_reply_count": self.load.new_reply_count,
+            "in_doubt_count": self.reconcile.in_doubt_count,
+            "is_balanced": self.reconcile.is_balanced,
+            "balance": self.pull.balance if self.pull else None,
+            "problems": [str(problem) for problem in self.problems],
+        }
 
 
 def landing_of(settings: Settings) -> Landing:

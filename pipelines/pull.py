@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import stamina
 
-from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, MaySent
+from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, MaySent, UsageError
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS
-from pipelines.gateway.wire import Format, Records, UnreadableAnswer, read_answer, read_replies, read_reports
+from pipelines.gateway.document import Format
+from pipelines.gateway.wire import Records, UnreadableAnswer, read_answer, read_replies, read_reports
 from pipelines.landing import Call, CallKind, Landing
 from pipelines.settings import Settings
 
@@ -53,6 +54,19 @@ def window(days: int, now: datetime) -> list[date]:
     """Today, in China, and the days before it: `days` of them, the earliest first."""
     today = now.astimezone(CHINA).date()
     return [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
+
+
+def chosen_days(day: date | None, days: int | None, *, now: datetime) -> list[date] | None:
+    """What an operator asks for: one day, a window of days, or None for what is set. Raises UsageError."""
+    if day is not None and days is not None:
+        raise UsageError("--day and --days exclude each other; give one")
+    if day is not None:
+        if day > now.astimezone(CHINA).date():
+            raise UsageError(f"{day} has not come yet in China; give today or a day before")
+        return [day]
+    if days is not None and days < 1:
+        raise UsageError("--days must be 1 or more")
+    return None if days is None else window(days, now)
 
 
 class Puller:

@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from pipelines.errors import UsageError
 
 CONFIG_FILE = Path("smsrecon.toml")
 
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -27,7 +34,7 @@ class Table(BaseModel):
 class GatewaySettings(Table):
     """How to reach the gateway, and how fast."""
 
-    base_url: str = "https://api.zhuanxinyun.com/api/v2/"
+    base_url: HttpUrl = "https://api.zhuanxinyun.com/api/v2/"
     app_key: str = ""
     app_secret: SecretStr = SecretStr("")
     format: Literal["json", "xml"] = "json"
@@ -121,8 +128,12 @@ def load_settings(config: Path | None = None) -> Settings:
             for problem in error.errors(include_url=False, include_input=False, include_context=False)
         )
         raise UsageError(f"wrong settings in {file} or SMSRECON_… variables: {problems}") from None
-    except ValueError as error:  # what tomllib raises
-        raise UsageError(f"{file} is not valid TOML: {error}") from None
+    except SettingsError:
+        raise UsageError(
+            "an SMSRECON_… variable is named like a table; name its settings, as in SMSRECON_GATEWAY__FORMAT"
+        ) from None
+    except (ValueError, OSError) as error:  # what tomllib raises, and what opening raises
+        raise UsageError(f"{file} can't be read as TOML in UTF-8: {error}") from None
 
 
 def require_credentials(gateway: GatewaySettings) -> None:
@@ -143,3 +154,53 @@ def unknown_variables() -> list[str]:
     return sorted(
         name for name in os.environ if name.startswith("SMSRECON_") and name.split("__")[0].upper() not in known
     )
+
+
+def write_template(path: Path) -> None:
+    """Write a configuration to fill in, readable by its owner only. Raises UsageError if there is one already."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(_TEMPLATE)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; edit it, or remove it first") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another folder") from None
+
+
+_TEMPLATE = """\
+# The settings of smsrecon. Every line that is commented out shows the default.
+# A variable wins over this file: SMSRECON_GATEWAY__APP_SECRET is app_secret of [gateway].
+
+# data_dir = "data"            # landing/, warehouse.duckdb and published/ lie beneath it
+# installation = "main"        # part of every id sent out: two installations on one account never clash
+
+[gateway]
+# base_url = "https://api.zhuanxinyun.com/api/v2/"
+app_key = ""
+app_secret = ""                # better kept in the variable
+# format = "json"              # or "xml"
+# timeout_seconds = 30.0
+# concurrency = 4              # requests in flight
+# requests_per_second = 10.0   # no limit by default
+
+[plan]
+# batch_size = 1000            # messages in one request
+# max_content_length = 500     # characters
+# send_window = "08:00-21:00"  # Asia/Shanghai; a campaign rests outside of it
+
+[policy]
+# report_window_hours = 72     # after it a message without a report is unreported
+# pause_after_in_doubt = 5     # batches in a row without an answer that can be trusted
+
+[pull]
+# days = 5                     # today and the four days before
+# max_calls_per_day = 100
+
+[billing]
+# price_per_segment = 0.05     # in the currency of the account; unset: no money is shown
+
+[warehouse]
+# busy_timeout_seconds = 60.0
+# memory_limit = "4GB"
+# threads = 2
+"""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipelines.campaign.journal import Journal
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
 from pipelines.campaign.sender import Clock, Pause, Progress, Sender, still_to_send
-from pipelines.errors import GatewayRefused, InDoubt, UsageError
+from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
 from pipelines.landing import Landing
@@ -36,6 +36,25 @@ class Submission:
         if self.pause is not None:
             return self.pause.exit_code
         return GatewayRefused.exit_code if self.refused_batch_count else 0
+
+
+def plan_only(request: PlanRequest, *, settings: Settings, clock: Clock) -> tuple[Plan, int | None]:
+    """What `submit` would send, and the balance, None where the gateway can't be asked. Writes no plan, sends nothing.
+
+    Raises InputRefused and UsageError.
+    """
+    landing = Landing(settings.data_dir / "landing")
+    plan = make_plan(request, landing=landing, settings=settings, at=clock(), is_dry_run=True)
+
+    async def ask() -> int:
+        async with GatewayClient(settings.gateway) as client:
+            return await Puller(client, landing, settings=settings, clock=clock).balance()
+
+    try:
+        require_credentials(settings.gateway)
+        return plan, asyncio.run(ask())
+    except (UsageError, GatewayError):
+        return plan, None
 
 
 def submit(

@@ -1,0 +1,102 @@
+"""Is everything in order? Settings, data folder, journal, warehouse and gateway, each looked at, none changed."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipelines.daily import landing_of, warehouse_of
+from pipelines.errors import SmsreconError, UsageError
+from pipelines.gateway.client import GatewayClient
+from pipelines.pull import Clock, Puller
+from pipelines.settings import Settings, require_credentials, unknown_variables
+
+LOW_DISK_BYTES = 1 << 30
+
+Verdict = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found; `exit_code` is that of the error, 0 where there is none."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    exit_code: int = 0
+
+
+def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
+    """Look at everything, in the order in which things build on each other."""
+    looks: list[tuple[str, Callable[[], Finding]]] = [
+        ("settings", lambda: _settings(settings)),
+        ("data folder", lambda: _data_folder(settings.data_dir)),
+        ("journal", lambda: _journal(settings)),
+        ("warehouse", lambda: _warehouse(settings)),
+        ("gateway", lambda: _gateway(settings, clock)),
+    ]
+    findings = []
+    for name, look in looks:
+        try:
+            findings.append(look())
+        except SmsreconError as error:
+            findings.append(Finding(name, "error", str(error), error.exit_code))
+    return findings
+
+
+def _settings(settings: Settings) -> Finding:
+    require_credentials(settings.gateway)
+    strangers = unknown_variables()
+    if strangers:
+        return Finding("settings", "warning", f"no setting answers to {', '.join(strangers)}; a typing mistake?")
+    return Finding("settings", "ok", "complete")
+
+
+def _data_folder(folder: Path) -> Finding:
+    if not folder.is_dir():
+        return Finding("data folder", "warning", f"{folder} is not there yet; the first submit or pull makes it")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} can't be written to; give this user the right to, or set data_dir")
+    free = shutil.disk_usage(folder).free
+    if free < LOW_DISK_BYTES:
+        return Finding("data folder", "warning", f"{folder}: {free / 1e9:.1f} GB free; make room soon")
+    return Finding("data folder", "ok", f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def _journal(settings: Settings) -> Finding:
+    path = landing_of(settings).journal_path
+    if not path.exists():
+        return Finding("journal", "ok", "none yet: no campaign was planned")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (state,) = connection.execute("PRAGMA quick_check").fetchone()
+            (campaigns,) = connection.execute("SELECT count(*) FROM campaigns").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{path} can't be read ({error}); restore it from a backup before sending anything") from None
+    if state != "ok":
+        raise UsageError(f"{path} is damaged; restore it from a backup before sending anything")
+    return Finding("journal", "ok", f"{campaigns} campaigns")
+
+
+def _warehouse(settings: Settings) -> Finding:
+    warehouse = warehouse_of(settings)
+    if not warehouse.path.exists():
+        return Finding("warehouse", "ok", "none yet: the first load makes it")
+    with warehouse.read() as connection:
+        (files,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
+    return Finding("warehouse", "ok", f"{files} files of the landing loaded")
+
+
+def _gateway(settings: Settings, clock: Clock) -> Finding:
+    require_credentials(settings.gateway)
+
+    async def ask() -> int:
+        async with GatewayClient(settings.gateway) as client:
+            return await Puller(client, landing_of(settings), settings=settings, clock=clock).balance()
+
+    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers, {asyncio.run(ask()):,} messages left")
