@@ -1,0 +1,257 @@
+"""The contracts of the tables of `marts`: one for each file of sql/marts. None holds a phone or a text.
+
+Columns that several tables share stand once, in the bases above them: keys first, then counts, then rates, then a
+table's own.
+"""
+
+from typing import Final
+
+import pandera.polars as pa
+import polars as pl
+
+from pipelines.contracts import Contract, Instant
+
+EXCEPTION_KINDS: Final[tuple[str, ...]] = (
+    "orphan",
+    "conflict",
+    "phone_mismatch",
+    "report_of_unsent",
+    "report_before_submission",
+    "late_report",
+    "unreported",
+    "in_doubt",
+    "unknown_code",
+    "reject",
+)
+
+
+class _ByCampaign(Contract):
+    campaign_id: pl.String = pa.Field(description="The campaign.")
+
+
+class _PlanCounts(Contract):
+    row_count: pl.Int64 = pa.Field(ge=0, description="Rows of the input file: the sum over all statuses.")
+    invalid_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone or the text is not valid.")
+    duplicate_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: an earlier row has the phone.")
+    suppressed_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone is on a list.")
+    planned_count: pl.Int64 = pa.Field(ge=0, description="Messages still to be sent.")
+
+
+class _SentCounts(Contract):
+    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages that the gateway refused.")
+    in_doubt_count: pl.Int64 = pa.Field(ge=0, description="Messages that may have been sent.")
+    accepted_count: pl.Int64 = pa.Field(ge=0, description="Messages accepted, no report yet, inside the report window.")
+    unreported_count: pl.Int64 = pa.Field(ge=0, description="Messages accepted, no report, the report window passed.")
+    delivered_count: pl.Int64 = pa.Field(ge=0, description="Messages that a report says were delivered.")
+    failed_count: pl.Int64 = pa.Field(ge=0, description="Messages that a report says failed.")
+    accepted_total_count: pl.Int64 = pa.Field(ge=0, description="accepted + unreported + delivered + failed.")
+    reported_count: pl.Int64 = pa.Field(ge=0, description="delivered + failed.")
+    accepted_segment_count: pl.Int64 = pa.Field(
+        ge=0, description="Segments of the messages in accepted_total_count: what is paid for."
+    )
+
+
+class _Rates(Contract):
+    delivered_of_accepted_rate: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="delivered_count / accepted_total_count; null if nothing was accepted."
+    )
+    delivered_of_accepted_rate_low: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Lower end of its 95 % Wilson interval."
+    )
+    delivered_of_accepted_rate_high: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Upper end of its 95 % Wilson interval."
+    )
+    delivered_of_reported_rate: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="delivered_count / reported_count; null if nothing was reported."
+    )
+    delivered_of_reported_rate_low: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Lower end of its 95 % Wilson interval."
+    )
+    delivered_of_reported_rate_high: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Upper end of its 95 % Wilson interval."
+    )
+    coverage_rate: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="reported_count / accepted_total_count; null if nothing was accepted."
+    )
+    coverage_rate_low: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Lower end of its 95 % Wilson interval."
+    )
+    coverage_rate_high: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="Upper end of its 95 % Wilson interval."
+    )
+
+
+class _ByDay(_ByCampaign):
+    submitted_on: pl.Date = pa.Field(
+        nullable=True, description="The day of sending, in Asia/Shanghai; null for rows that never were in a batch."
+    )
+
+
+class _ByBatch(Contract):
+    batch_num: pl.String = pa.Field(unique=True, description="The batch's identity at the gateway.")
+    campaign_id: pl.String = pa.Field(description="The campaign.")
+    planned_batch: pl.Int32 = pa.Field(description="The batch of the plan that it sends, or sends a part of.")
+    attempt: pl.Int32 = pa.Field(description="1 for the first time that its range was sent.")
+    state: pl.String = pa.Field(
+        isin=["accepted", "refused", "in_doubt", "not_sent", "split"],
+        description="What is believed of it, once reports settled doubt.",
+    )
+    is_proven_by_report: pl.Boolean = pa.Field(description="It was in_doubt, and a report proves it accepted.")
+    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
+    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
+    answer_ms: pl.Int32 = pa.Field(nullable=True, description="Milliseconds from request to answer.")
+    submitted_at: Instant = pa.Field(description="When the request left.")
+    submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
+
+
+class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
+    """One row per campaign: every status, the three rates with their 95 % Wilson intervals, times, replies."""
+
+    latency_p50_seconds: pl.Float64 = pa.Field(
+        nullable=True, description="Half of the delivered messages took this long from submission to phone, or less."
+    )
+    latency_p90_seconds: pl.Float64 = pa.Field(nullable=True, description="The same for nine of ten.")
+    latency_p99_seconds: pl.Float64 = pa.Field(nullable=True, description="The same for 99 of 100.")
+    reply_count: pl.Int64 = pa.Field(ge=0, description="Replies that most likely answer it.")
+    opt_out_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many ask for no more messages.")
+    accepted_cost: pl.Float64 = pa.Field(
+        nullable=True, description="accepted_segment_count times the price of a segment; null if no price is set."
+    )
+    planned_at: Instant = pa.Field(description="When it was planned.")
+    first_submitted_at: Instant = pa.Field(nullable=True, description="When its first batch left.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When its last batch left.")
+    is_paused: pl.Boolean = pa.Field(description="Sending rests until 'smsrecon resume'.")
+    is_mature: pl.Boolean = pa.Field(
+        description="Nothing is left to send and the last report window has passed: the figures no longer move."
+    )
+
+    class Config:
+        name = "marts.campaign_delivery"
+
+
+class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
+    """One row per campaign and day of sending; rows that never were in a batch stand in one without a day."""
+
+    first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch of the day left.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch of the day left.")
+    is_mature: pl.Boolean = pa.Field(description="The report window has passed: the figures no longer move.")
+
+    class Config:
+        name = "marts.daily_delivery"
+
+
+class BatchDelivery(_Rates, _SentCounts, _ByBatch):
+    """One row per batch: the gateway's answer and what became of its messages (none if not_sent or split)."""
+
+    is_mature: pl.Boolean = pa.Field(description="The report window has passed: the figures no longer move.")
+
+    class Config:
+        name = "marts.batch_delivery"
+
+
+class CodeBreakdown(_ByCampaign):
+    """One row per campaign and code of the believed reports, with what it means and whose move it is."""
+
+    code: pl.String = pa.Field(description="The gateway code.")
+    meaning: pl.String = pa.Field(description="What it means, in English.")
+    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+    class_: pl.String = pa.Field(
+        alias="class", description="The kind of cause; of an unknown code the family: china_mobile, china_unicom, …"
+    )
+    confidence: pl.String = pa.Field(
+        isin=["high", "low"], description="low where only the family of the code is known."
+    )
+    whose_move: pl.String = pa.Field(description="Who can do something about it.")
+    what_to_do: pl.String = pa.Field(description="What that is.")
+    is_hard: pl.Boolean = pa.Field(description="The number will not be reached next time either.")
+    is_known: pl.Boolean = pa.Field(description="The vendor documents the code.")
+    is_delivered: pl.Boolean = pa.Field(description="The code means that the phone got the message.")
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages whose believed report has it.")
+    of_failed_rate: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="message_count / failed_count of the campaign; null if delivered."
+    )
+    of_accepted_rate: pl.Float64 = pa.Field(
+        ge=0, le=1, description="message_count / accepted_total_count of the campaign."
+    )
+
+    class Config:
+        name = "marts.code_breakdown"
+
+
+class SubmitErrors(_ByCampaign):
+    """One row per campaign and error code that the gateway answered a batch with."""
+
+    error_code: pl.String = pa.Field(description="The error code; 000000 is none.")
+    meaning: pl.String = pa.Field(description="What it means, in English.")
+    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+    action: pl.String = pa.Field(description="What a sender can do.")
+    batch_count: pl.Int64 = pa.Field(ge=1, description="Batches answered with it, those split or sent again included.")
+    refused_batch_count: pl.Int64 = pa.Field(ge=0, description="Of these, refused for good.")
+    in_doubt_batch_count: pl.Int64 = pa.Field(ge=0, description="Of these, in doubt.")
+    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages refused with it in the end.")
+    first_submitted_at: Instant = pa.Field(description="When the first of these batches left.")
+    last_submitted_at: Instant = pa.Field(description="When the last of these batches left.")
+
+    class Config:
+        name = "marts.submit_errors"
+
+
+class Exceptions(Contract):
+    """One row per finding that somebody should look at; what comes by the thousand is one row with a count."""
+
+    kind: pl.String = pa.Field(
+        isin=EXCEPTION_KINDS,
+        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message planned or refused with us: "
+        "not believed), report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
+    )
+    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign, where one is known.")
+    batch_num: pl.String = pa.Field(nullable=True, description="The batch, where one is meant.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="The message, where one is meant.")
+    mission_num: pl.String = pa.Field(
+        nullable=True, description="As reported, where one message is meant; null if it holds the phone."
+    )
+    detail: pl.String = pa.Field(description="What was found.")
+    occurrence_count: pl.Int64 = pa.Field(
+        ge=1, description="Reports, messages (unreported, in_doubt) or records (reject) behind it."
+    )
+    first_seen_at: Instant = pa.Field(
+        nullable=True, description="First report received, batch submitted or call made; null if unknown."
+    )
+    last_seen_at: Instant = pa.Field(
+        nullable=True, description="Last report received, batch submitted or call made; null if unknown."
+    )
+
+    class Config:
+        name = "marts.exceptions"
+
+
+class PullCoverage(Contract):
+    """One row per day for which reports are due or were pulled."""
+
+    pulled_on: pl.Date = pa.Field(unique=True, description="The day asked for, in Asia/Shanghai.")
+    is_due: pl.Boolean = pa.Field(description="On that day messages were sent or in their report window.")
+    call_count: pl.Int64 = pa.Field(ge=0, description="Calls for that day.")
+    ok_call_count: pl.Int64 = pa.Field(ge=0, description="Of these, answered well.")
+    last_called_at: Instant = pa.Field(nullable=True, description="The last call.")
+    last_ok_at: Instant = pa.Field(nullable=True, description="The last call that was answered well.")
+    record_count: pl.Int64 = pa.Field(ge=0, description="Records in all answers, repeated ones included.")
+    rejected_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many are in core.rejects.")
+    new_record_count: pl.Int64 = pa.Field(ge=0, description="Reports that no earlier call had brought.")
+    is_complete: pl.Boolean = pa.Field(description="It was pulled with success after it had ended.")
+    is_missing: pl.Boolean = pa.Field(description="It is due, it is over, and was never pulled with success.")
+
+    class Config:
+        name = "marts.pull_coverage"
+
+
+# In the order in which they are made: each reads only `core`, or tables above it here.
+MARTS: Final[tuple[type[Contract], ...]] = (
+    CampaignDelivery,
+    DailyDelivery,
+    BatchDelivery,
+    CodeBreakdown,
+    SubmitErrors,
+    Exceptions,
+    PullCoverage,
+)

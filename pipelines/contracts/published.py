@@ -1,0 +1,68 @@
+"""The contracts of what the analysts' copy holds beside the marts. None holds a phone in the clear, or a text."""
+
+from typing import Final
+
+import pandera.polars as pa
+import polars as pl
+
+from pipelines.contracts import JSON, Contract, Instant
+from pipelines.contracts.reconciled import STATUSES, WHICH_RULE, WHICH_STATUS
+
+
+class PublishedMessages(Contract):
+    """One row per recipient row of every campaign, with its status; phones masked, no texts."""
+
+    campaign_id: pl.String = pa.Field(description="The campaign.")
+    input_row: pl.Int64 = pa.Field(ge=0, description="The row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="The message; null if the row is never to be sent.")
+    mission_num: pl.String = pa.Field(
+        nullable=True, description="The message's identity at the gateway; null if it holds the phone."
+    )
+    phone_masked: pl.String = pa.Field(nullable=True, description="138****1234; null if the phone is not valid.")
+    phone_hash: pl.String = pa.Field(
+        nullable=True, description="A keyed hash of the phone, to join on; null if the phone is not valid."
+    )
+    status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
+    reason: pl.String = pa.Field(nullable=True, description="Why it is not to be sent; null if it is.")
+    duplicate_of_row: pl.Int64 = pa.Field(nullable=True, description="The earlier row with the same phone.")
+    code: pl.String = pa.Field(nullable=True, description="The code of the report that is believed.")
+    error_code: pl.String = pa.Field(nullable=True, description="The error code it was refused with.")
+    batch_num: pl.String = pa.Field(nullable=True, description="The batch it was sent in; null while it was not.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of that batch left.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
+    delivered_at: Instant = pa.Field(nullable=True, description="When the phone got it; null unless delivered.")
+    latency_seconds: pl.Int32 = pa.Field(
+        nullable=True, description="Whole seconds from submission to the stat_time of the report that is believed."
+    )
+    match_rule: pl.String = pa.Field(nullable=True, description=WHICH_RULE)
+    report_count: pl.Int32 = pa.Field(description="Distinct reports for it with its phone.")
+    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null if there is none.")
+    template_id: pl.String = pa.Field(nullable=True, description="The template the text was made of.")
+    owner: pl.String = pa.Field(
+        nullable=True,
+        metadata=JSON,
+        description="The owner's own columns of the input, as JSON; what looks like a phone in it is masked.",
+    )
+
+    class Config:
+        name = "main.messages"
+
+
+class PublishedReplies(Contract):
+    """One row per reply, with the message it most likely answers; phones masked, no texts."""
+
+    replied_at: Instant = pa.Field(description="When it was sent.")
+    received_at: Instant = pa.Field(description="When we first got it.")
+    phone_masked: pl.String = pa.Field(description="138****1234.")
+    phone_hash: pl.String = pa.Field(description="A keyed hash of the phone, to join on.")
+    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
+    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign it most likely answers.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="The message it most likely answers.")
+    character_count: pl.Int32 = pa.Field(description="Length of the text.")
+    is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
+
+    class Config:
+        name = "main.replies"
+
+
+PUBLISHED: Final[tuple[type[Contract], ...]] = (PublishedMessages, PublishedReplies)

@@ -1,0 +1,133 @@
+"""Closes the books: runs sql/core, sql/marts and sql/checks, in one transaction.
+
+What a status or a figure means stands in the SQL, not here. All tables made here are replaced whole; the order in which
+they are made is the order of their contracts.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import duckdb
+import polars as pl
+
+from pipelines.contracts import Contract, schema_of, table_of
+from pipelines.contracts.marts import MARTS
+from pipelines.contracts.reconciled import RECONCILED, ErrorCodes, GatewayCodes, ReportMatches
+from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
+
+_REFERENCE: Final = (GatewayCodes, ErrorCodes)
+_VIEWS: Final = (ReportMatches,)
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check of sql/checks that returned rows: how many, and what the first of them says."""
+
+    name: str
+    row_count: int
+    message: str
+
+
+@dataclass(frozen=True)
+class ReconcileSummary:
+    """What the books say, and whether they are right."""
+
+    campaign_count: int
+    row_count: int
+    statuses: dict[str, int]
+    report_count: int
+    exceptions: dict[str, int]
+    missing_days: tuple[date, ...]
+    failed_checks: tuple[FailedCheck, ...]
+
+    @property
+    def is_balanced(self) -> bool:
+        return not self.failed_checks
+
+
+def reconcile(
+    warehouse: Warehouse, *, as_of: datetime, report_window_hours: int, price_per_segment: float | None = None
+) -> ReconcileSummary:
+    """Make every table of sql/core and sql/marts anew, and run every check of sql/checks.
+
+    A failed check is reported in the summary and doesn't undo the tables, so that one can look into them.
+    """
+    parameters = {
+        "as_of": as_of,
+        "report_window_hours": report_window_hours,
+        "price_per_segment": price_per_segment,
+    }
+    with warehouse.write() as connection:
+        make_tables(connection, parameters)
+        return _summary(connection, run_checks(connection))
+
+
+def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any]) -> None:
+    """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
+    prepare(connection)
+    for contract in (*RECONCILED, *MARTS):
+        if contract in _REFERENCE:
+            _bring_in(connection, contract)
+        else:
+            make_table(connection, contract, parameters)
+    set_comments(connection, (*RECONCILED, *MARTS))
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the session what the statements of sql/ need besides their tables."""
+    # Several reads of core.report_matches would be kept as one copy of ten million rows; reading it again is cheaper.
+    connection.execute("SET disabled_optimizers = 'common_subplan'")
+    connection.execute(statement("functions/wilson"))
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, contract: type[Contract], parameters: dict[str, Any]) -> None:
+    """Replace one table by what its statement selects."""
+    table = table_of(contract)
+    select = statement(table.replace(".", "/"))
+    kind = "VIEW" if contract in _VIEWS else "TABLE"
+    named = set(re.findall(r"\$([a-z_]+)", select))
+    connection.execute(
+        f"CREATE OR REPLACE {kind} {table} AS\n{select}",
+        {name: value for name, value in parameters.items() if name in named} or None,
+    )
+
+
+def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:
+    """Run every check, in the order of their names; what returns a row has failed."""
+    failed = []
+    for path in sorted(SQL_FOLDER.glob("checks/*.sql")):
+        row_count, message = (
+            connection.sql(path.read_text(encoding="utf-8")).aggregate("count(*), min(finding)").fetchall()[0]
+        )
+        if row_count:
+            failed.append(FailedCheck(path.stem, row_count, message))
+    return tuple(failed)
+
+
+def _bring_in(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
+    table = table_of(contract)
+    path = SQL_FOLDER / "reference" / f"{table.removeprefix('core.')}.csv"
+    rows = contract.validate(pl.read_csv(path, schema=schema_of(contract)))
+    connection.register("reference_rows", rows)
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM reference_rows")
+    connection.unregister("reference_rows")
+
+
+def _summary(connection: duckdb.DuckDBPyConnection, failed_checks: tuple[FailedCheck, ...]) -> ReconcileSummary:
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        return connection.execute(query).fetchall()
+
+    statuses = dict(rows("SELECT status, sum(message_count)::BIGINT FROM core.message_counts GROUP BY status"))
+    return ReconcileSummary(
+        campaign_count=rows("SELECT count(*) FROM core.campaigns")[0][0],
+        row_count=sum(statuses.values()),
+        statuses=statuses,
+        report_count=rows("SELECT count(*) FROM core.reports")[0][0],
+        exceptions=dict(rows("SELECT kind, count(*) FROM marts.exceptions GROUP BY kind ORDER BY kind")),
+        missing_days=tuple(
+            day for (day,) in rows("SELECT pulled_on FROM marts.pull_coverage WHERE is_missing ORDER BY pulled_on")
+        ),
+        failed_checks=failed_checks,
+    )

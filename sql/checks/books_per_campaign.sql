@@ -1,0 +1,23 @@
+-- The books of every campaign: rows of its file = rows of its plan = rows with a status.
+WITH planned AS (
+    SELECT campaign_id, count(*) AS row_count
+    FROM core.recipients
+    GROUP BY campaign_id
+),
+
+booked AS (
+    SELECT campaign_id, count(*) AS row_count
+    FROM core.message_status
+    WHERE status IN (
+        'invalid', 'duplicate', 'suppressed', 'planned', 'refused', 'in_doubt', 'accepted', 'unreported', 'delivered', 'failed'
+    )
+    GROUP BY campaign_id
+)
+
+SELECT
+    'campaign ' || campaign_id || ': ' || coalesce(c.row_count, 0) || ' rows in the file, ' || coalesce(p.row_count, 0)
+    || ' in the plan, ' || coalesce(b.row_count, 0) || ' in the books' AS finding
+FROM core.campaigns AS c
+FULL JOIN planned AS p USING (campaign_id)
+FULL JOIN booked AS b USING (campaign_id)
+WHERE c.row_count IS DISTINCT FROM coalesce(p.row_count, 0) OR c.row_count IS DISTINCT FROM coalesce(b.row_count, 0)

@@ -1,0 +1,14 @@
+-- Every report is in one place: it counts for a message, is listed for its phone, or is an orphan.
+WITH totals AS (
+    SELECT
+        (SELECT count(*) FROM core.reports) AS reports,
+        (SELECT coalesce(sum(report_count), 0) FROM core.message_status) AS matched,
+        (SELECT coalesce(sum(phone_mismatch_count), 0) FROM core.message_status) AS mismatched,
+        (SELECT count(*) FROM core.report_lookups WHERE message_id IS NULL) AS orphans
+)
+
+SELECT
+    reports || ' reports, but ' || matched || ' matched, ' || mismatched || ' for another phone and ' || orphans || ' orphans'
+        AS finding
+FROM totals
+WHERE reports <> matched + mismatched + orphans

@@ -1,0 +1,33 @@
+-- core.batch_outcomes: one row per batch that was taken, refused, or may have been taken; their ranges never overlap.
+-- Inputs: core.batches, core.recipients, core.report_matches.
+-- A report settles doubt: one believed report for any message of an in_doubt batch proves that all of it was accepted.
+WITH doubtful AS (
+    SELECT b.batch_num, m.message_id, m.phone
+    FROM core.batches AS b
+    INNER JOIN core.recipients AS m
+        ON b.campaign_id = m.campaign_id
+        AND b.planned_batch = m.planned_batch
+        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+    WHERE b.state = 'in_doubt'
+),
+
+proven AS (
+    SELECT DISTINCT d.batch_num
+    FROM core.report_matches AS r
+    INNER JOIN doubtful AS d ON r.message_id = d.message_id AND r.phone = d.phone
+)
+
+SELECT
+    b.batch_num,
+    b.campaign_id,
+    b.planned_batch,
+    b.first_message_id,
+    b.last_message_id,
+    CASE WHEN p.batch_num IS NULL THEN b.state ELSE 'accepted' END AS state,
+    p.batch_num IS NOT NULL AS is_proven_by_report,
+    b.error_code,
+    b.submitted_at,
+    b.submitted_on
+FROM core.batches AS b
+LEFT JOIN proven AS p ON b.batch_num = p.batch_num
+WHERE b.state IN ('accepted', 'refused', 'in_doubt')

@@ -1,0 +1,14 @@
+-- core.message_counts: one row per campaign, batch, status, code and error_code: message_status, counted once for all marts.
+-- Input: core.message_status. Rows that were never in a batch have no batch_num and no day.
+SELECT
+    campaign_id,
+    batch_num,
+    submitted_at,
+    submitted_on,
+    status,
+    code,
+    error_code,
+    count(*) AS message_count,
+    CAST(sum(segment_count) AS BIGINT) AS segment_count
+FROM core.message_status
+GROUP BY campaign_id, batch_num, submitted_at, submitted_on, status, code, error_code

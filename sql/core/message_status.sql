@@ -1,0 +1,109 @@
+-- core.message_status: one row per recipient row, with the one status it has.
+-- Inputs: core.recipients, core.batch_outcomes, core.report_matches. Parameters: $as_of, $report_window_hours.
+-- A report is believed where its phone is the message's. Delivered beats failed, then the later stat_time wins, then the
+-- later arrival; code, batch_num and mission_num only make the choice independent of the order of rows.
+WITH repeated AS MATERIALIZED (
+    SELECT message_id
+    FROM core.report_matches
+    WHERE message_id IS NOT NULL
+    GROUP BY message_id
+    HAVING count(*) > 1
+),
+
+-- Few messages have more than one report: only these are ranked, the others go straight into the join.
+ranked AS (
+    SELECT
+        r.message_id,
+        r.phone,
+        r.code,
+        r.stat_time,
+        r.is_delivered,
+        r.match_rule,
+        count(*) FILTER (WHERE r.phone = m.phone) OVER (PARTITION BY r.message_id) AS report_count,
+        count(*) FILTER (WHERE r.phone <> m.phone) OVER (PARTITION BY r.message_id) AS phone_mismatch_count
+    FROM core.report_matches AS r
+    INNER JOIN repeated AS x ON r.message_id = x.message_id
+    INNER JOIN core.recipients AS m ON x.message_id = m.message_id
+    QUALIFY row_number() OVER (
+        PARTITION BY r.message_id
+        ORDER BY
+            r.phone = m.phone DESC,
+            r.is_delivered DESC,
+            r.stat_time DESC,
+            r.received_at DESC,
+            r.code,
+            r.batch_num,
+            r.mission_num
+    ) = 1
+),
+
+best AS (
+    SELECT message_id, phone, code, stat_time, is_delivered, match_rule, report_count, phone_mismatch_count
+    FROM ranked
+    UNION ALL
+    SELECT r.message_id, r.phone, r.code, r.stat_time, r.is_delivered, r.match_rule, 1, 0
+    FROM core.report_matches AS r
+    ANTI JOIN repeated AS x ON r.message_id = x.message_id
+    WHERE r.message_id IS NOT NULL
+),
+
+joined AS (
+    SELECT
+        m.campaign_id,
+        m.input_row,
+        m.message_id,
+        m.disposition,
+        m.segment_count,
+        b.state,
+        b.error_code,
+        b.batch_num,
+        b.submitted_at,
+        b.submitted_on,
+        r.code,
+        r.stat_time,
+        r.is_delivered,
+        r.match_rule,
+        r.report_count,
+        r.phone_mismatch_count,
+        m.phone = r.phone AS has_phone_of_report,
+        b.state = 'accepted' AND m.phone = r.phone AS is_reported
+    FROM core.recipients AS m
+    LEFT JOIN core.batch_outcomes AS b
+        ON m.campaign_id = b.campaign_id
+        AND m.planned_batch = b.planned_batch
+        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+    LEFT JOIN best AS r ON m.message_id = r.message_id
+)
+
+SELECT
+    campaign_id,
+    input_row,
+    message_id,
+    CASE
+        WHEN message_id IS NULL THEN disposition
+        WHEN state IS NULL THEN 'planned'
+        WHEN state <> 'accepted' THEN state
+        WHEN is_reported AND is_delivered THEN 'delivered'
+        WHEN is_reported THEN 'failed'
+        WHEN submitted_at < $as_of - to_hours($report_window_hours) THEN 'unreported'
+        ELSE 'accepted'
+    END AS status,
+    CASE WHEN is_reported THEN code END AS code,
+    CASE WHEN state = 'refused' THEN error_code END AS error_code,
+    batch_num,
+    submitted_at,
+    submitted_on,
+    CASE WHEN is_reported AND is_delivered THEN stat_time END AS delivered_at,
+    CASE
+        WHEN is_reported THEN CAST((epoch_us(stat_time) - epoch_us(submitted_at)) // 1000000 AS INTEGER)
+    END AS latency_seconds,
+    CASE WHEN has_phone_of_report THEN match_rule END AS match_rule,
+    CAST(CASE WHEN has_phone_of_report THEN report_count ELSE 0 END AS INTEGER) AS report_count,
+    CAST(
+        CASE
+            WHEN has_phone_of_report THEN phone_mismatch_count
+            ELSE coalesce(report_count + phone_mismatch_count, 0)
+        END AS INTEGER
+    ) AS phone_mismatch_count,
+    segment_count
+FROM joined

@@ -1,0 +1,43 @@
+-- core.reply_matches: one row per reply, with the message it most likely answers: the latest one sent to that phone before
+-- it, one with the extension it was sent to first. Without such a message, campaign_id and message_id are null.
+-- Inputs: core.replies, core.recipients, core.message_status.
+WITH candidates AS (
+    SELECT
+        r.phone,
+        r.content,
+        r.access_num,
+        r.replied_at,
+        s.campaign_id,
+        s.message_id,
+        row_number() OVER (
+            PARTITION BY r.phone, r.content, r.access_num, r.replied_at
+            ORDER BY
+                coalesce(m.extra_num <> '' AND ends_with(r.access_num, m.extra_num), FALSE) DESC,
+                s.submitted_at DESC,
+                s.message_id DESC
+        ) AS place
+    FROM core.replies AS r
+    INNER JOIN core.recipients AS m ON r.phone = m.phone
+    INNER JOIN core.message_status AS s ON m.message_id = s.message_id
+    WHERE s.submitted_at <= r.replied_at AND s.status <> 'refused'
+)
+
+SELECT
+    r.phone,
+    r.access_num,
+    r.replied_at,
+    r.received_at,
+    c.campaign_id,
+    c.message_id,
+    CAST(length(r.content) AS INTEGER) AS character_count,
+    upper(trim(r.content)) IN ('T', 'TD', 'N', 'QX', 'STOP', 'UNSUBSCRIBE')
+    OR starts_with(trim(r.content), '退订')
+    OR starts_with(trim(r.content), '退訂')
+    OR starts_with(trim(r.content), '取消') AS is_opt_out
+FROM core.replies AS r
+LEFT JOIN candidates AS c
+    ON r.phone = c.phone
+    AND r.content = c.content
+    AND r.access_num = c.access_num
+    AND r.replied_at = c.replied_at
+    AND c.place = 1

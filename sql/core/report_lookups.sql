@@ -1,0 +1,62 @@
+-- core.report_lookups: one row per report that its mission_num alone doesn't lead to a message of ours.
+-- Inputs: core.reports, core.campaigns, core.recipients, core.batches.
+-- Tried in this order: a mission_num out of the input file (own_mission_num); where the gateway gave no mission_num, the
+-- phone among the messages of the batch (batch_phone). What finds no message stays an orphan: message_id is null.
+WITH unplaced AS (
+    SELECT r.mission_num, r.phone, r.code, r.stat_time, r.batch_num, r.is_delivered, r.received_at
+    FROM core.reports AS r
+    LEFT JOIN core.campaigns AS c
+        ON (r.message_id >> 28) = c.campaign_key
+        AND NOT c.has_own_mission_nums
+        AND (r.message_id & 268435455) < c.message_count
+    WHERE c.campaign_key IS NULL
+),
+
+-- Two campaigns may use the same mission numbers: the batch tells which is meant, else the phone, else the newer one.
+by_own_mission_num AS (
+    SELECT u.*, m.message_id
+    FROM unplaced AS u
+    INNER JOIN core.recipients AS m ON u.mission_num = m.mission_num
+    INNER JOIN core.campaigns AS c ON m.campaign_id = c.campaign_id
+    LEFT JOIN core.batches AS b ON u.batch_num = b.batch_num
+    WHERE c.has_own_mission_nums AND m.message_id IS NOT NULL AND u.mission_num <> ''
+    QUALIFY row_number() OVER (
+        PARTITION BY u.mission_num, u.phone, u.code, u.stat_time, u.batch_num
+        ORDER BY
+            coalesce(m.campaign_id = b.campaign_id, FALSE) DESC,
+            m.phone = u.phone DESC,
+            c.planned_at DESC,
+            m.message_id DESC
+    ) = 1
+),
+
+by_batch_phone AS (
+    SELECT u.*, m.message_id
+    FROM unplaced AS u
+    INNER JOIN core.batches AS b ON u.batch_num = b.batch_num
+    INNER JOIN core.recipients AS m
+        ON b.campaign_id = m.campaign_id
+        AND b.planned_batch = m.planned_batch
+        AND u.phone = m.phone
+        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+    WHERE u.mission_num = ''
+),
+
+found AS (
+    SELECT *, 'own_mission_num' AS match_rule FROM by_own_mission_num
+    UNION ALL
+    SELECT *, 'batch_phone' AS match_rule FROM by_batch_phone
+)
+
+SELECT
+    f.message_id,
+    u.mission_num,
+    u.phone,
+    u.code,
+    u.stat_time,
+    u.batch_num,
+    u.is_delivered,
+    u.received_at,
+    f.match_rule
+FROM unplaced AS u
+LEFT JOIN found AS f USING (mission_num, phone, code, stat_time, batch_num)

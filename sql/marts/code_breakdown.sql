@@ -1,0 +1,49 @@
+-- marts.code_breakdown: one row per campaign and code of the reports that are believed, with what the code means and whose
+-- move it is. A code nobody knows stands as itself: its family tells the class, with low confidence.
+-- Inputs: core.message_counts, core.gateway_codes.
+WITH counts AS (
+    SELECT
+        campaign_id,
+        code,
+        CAST(sum(message_count) AS BIGINT) AS message_count,
+        CAST(sum(message_count) FILTER (WHERE status = 'delivered') AS BIGINT) AS delivered_count
+    FROM core.message_counts
+    WHERE code IS NOT NULL
+    GROUP BY campaign_id, code
+),
+
+totals AS (
+    SELECT
+        campaign_id,
+        sum(message_count) AS accepted_total_count,
+        sum(message_count) FILTER (WHERE status = 'failed') AS failed_count
+    FROM core.message_counts
+    WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')
+    GROUP BY campaign_id
+)
+
+SELECT
+    n.campaign_id,
+    n.code,
+    coalesce(g.meaning, 'unknown code') AS meaning,
+    coalesce(g.meaning_zh, '未知状态码') AS meaning_zh,
+    CASE
+        WHEN g.code IS NOT NULL THEN g.class
+        WHEN n.code LIKE 'MK:%' OR n.code LIKE 'MI:%' THEN 'china_mobile'
+        WHEN n.code LIKE '2:%' THEN 'china_unicom'
+        WHEN n.code LIKE 'YF:%' THEN 'platform'
+        ELSE 'unknown'
+    END AS class,
+    CASE WHEN g.code IS NOT NULL THEN 'high' ELSE 'low' END AS confidence,
+    coalesce(g.whose_move, CASE WHEN n.code LIKE 'MK:%' OR n.code LIKE 'MI:%' OR n.code LIKE '2:%' THEN 'carrier' ELSE 'vendor' END)
+        AS whose_move,
+    coalesce(g.what_to_do, 'ask the vendor what the code means') AS what_to_do,
+    coalesce(g.is_hard, FALSE) AS is_hard,
+    g.code IS NOT NULL AS is_known,
+    n.delivered_count IS NOT NULL AS is_delivered,
+    n.message_count,
+    CASE WHEN n.delivered_count IS NULL THEN n.message_count / t.failed_count END AS of_failed_rate,
+    n.message_count / t.accepted_total_count AS of_accepted_rate
+FROM counts AS n
+INNER JOIN totals AS t ON n.campaign_id = t.campaign_id
+LEFT JOIN core.gateway_codes AS g ON n.code = g.code

@@ -1,0 +1,197 @@
+-- marts.exceptions: one row per finding that somebody should look at; no phones. What comes by the thousand is one row with a
+-- count: unreported per campaign and day, in_doubt per batch, unknown_code per code, reject per file and reason.
+-- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.batches,
+-- core.batch_outcomes, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
+-- first_seen_at and last_seen_at are the instants of what the finding rests on: reports received, batches submitted, calls made.
+WITH striking AS (
+    SELECT campaign_id, message_id, batch_num, submitted_at, status, latency_seconds, report_count, phone_mismatch_count
+    FROM core.message_status
+    WHERE
+        phone_mismatch_count > 0
+        OR report_count > 1
+        OR latency_seconds < -1
+        OR latency_seconds > $report_window_hours * 3600
+        OR (report_count > 0 AND status IN ('planned', 'refused'))
+),
+
+-- What the reports of these messages say. A mission number that holds the phone is not shown.
+told AS (
+    SELECT
+        s.campaign_id,
+        s.message_id,
+        s.batch_num,
+        s.submitted_at,
+        s.status,
+        r.code,
+        r.stat_time,
+        r.is_delivered,
+        r.received_at,
+        r.phone = m.phone AS is_believed,
+        CASE WHEN NOT contains(r.mission_num, r.phone) THEN r.mission_num END AS mission_num
+    FROM core.report_matches AS r
+    INNER JOIN striking AS s ON r.message_id = s.message_id
+    INNER JOIN core.recipients AS m ON s.message_id = m.message_id
+),
+
+findings AS (
+    SELECT
+        'orphan' AS kind,
+        NULL AS campaign_id,
+        batch_num,
+        NULL AS message_id,
+        CASE WHEN NOT contains(mission_num, phone) THEN mission_num END AS mission_num,
+        'code ' || code || ': belongs to no message of ours' AS detail,
+        1 AS occurrence_count,
+        received_at AS first_seen_at,
+        received_at AS last_seen_at
+    FROM core.report_lookups
+    WHERE message_id IS NULL
+
+    UNION ALL
+    SELECT
+        'phone_mismatch',
+        campaign_id,
+        batch_num,
+        message_id,
+        min(mission_num),
+        'code ' || code || ': reported for another phone, not believed',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM told
+    WHERE NOT is_believed
+    GROUP BY campaign_id, batch_num, message_id, code
+
+    UNION ALL
+    SELECT
+        'conflict',
+        campaign_id,
+        batch_num,
+        message_id,
+        min(mission_num),
+        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code) || ': both delivered and failed; delivered is believed',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM told
+    WHERE is_believed AND status IN ('delivered', 'failed')
+    GROUP BY campaign_id, batch_num, message_id
+    HAVING bool_or(is_delivered) AND bool_or(NOT is_delivered)
+
+    UNION ALL
+    SELECT
+        'report_of_unsent',
+        campaign_id,
+        batch_num,
+        message_id,
+        min(mission_num),
+        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code) || ': a report of a message that is ' || status || ' with us',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM told
+    WHERE is_believed AND status IN ('planned', 'refused')
+    GROUP BY campaign_id, batch_num, message_id, status
+
+    UNION ALL
+    SELECT
+        'report_before_submission',
+        campaign_id,
+        batch_num,
+        message_id,
+        min(mission_num),
+        'code ' || min(code) || ': its stat_time precedes the submission',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM told
+    WHERE is_believed AND status IN ('delivered', 'failed') AND stat_time < submitted_at - to_seconds(1)
+    GROUP BY campaign_id, batch_num, message_id
+
+    UNION ALL
+    SELECT
+        'late_report',
+        campaign_id,
+        batch_num,
+        message_id,
+        min(mission_num),
+        'code ' || min(code) || ': its stat_time is after the report window',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM told
+    WHERE is_believed AND status IN ('delivered', 'failed') AND stat_time > submitted_at + to_hours($report_window_hours)
+    GROUP BY campaign_id, batch_num, message_id
+
+    UNION ALL
+    SELECT
+        'unreported',
+        campaign_id,
+        NULL,
+        NULL,
+        NULL,
+        'sent on ' || CAST(submitted_on AS VARCHAR) || ': no report within the report window',
+        sum(message_count),
+        min(submitted_at),
+        max(submitted_at)
+    FROM core.message_counts
+    WHERE status = 'unreported'
+    GROUP BY campaign_id, submitted_on
+
+    UNION ALL
+    SELECT
+        'in_doubt',
+        o.campaign_id,
+        o.batch_num,
+        NULL,
+        NULL,
+        'may have been sent' || coalesce(', error code ' || o.error_code, ', no answer that can be trusted'),
+        b.message_count,
+        o.submitted_at,
+        o.submitted_at
+    FROM core.batch_outcomes AS o
+    INNER JOIN core.batches AS b ON o.batch_num = b.batch_num
+    WHERE o.state = 'in_doubt'
+
+    UNION ALL
+    SELECT
+        'unknown_code',
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        'code ' || r.code || ': is in no table of the vendor',
+        count(*),
+        min(r.received_at),
+        max(r.received_at)
+    FROM core.reports AS r
+    ANTI JOIN core.gateway_codes AS g ON r.code = g.code
+    GROUP BY r.code
+
+    UNION ALL
+    SELECT
+        'reject',
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        r.kind || ' of ' || r.source_file || ': ' || r.reason,
+        count(*),
+        min(p.called_at),
+        max(p.called_at)
+    FROM core.rejects AS r
+    LEFT JOIN core.pulls AS p ON r.source_file = p.source_file
+    GROUP BY r.kind, r.source_file, r.reason
+)
+
+SELECT
+    kind,
+    campaign_id,
+    batch_num,
+    CAST(message_id AS BIGINT) AS message_id,
+    mission_num,
+    detail,
+    CAST(occurrence_count AS BIGINT) AS occurrence_count,
+    first_seen_at,
+    last_seen_at
+FROM findings

@@ -1,0 +1,42 @@
+-- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is none).
+-- Inputs: core.batches, core.message_counts, core.error_codes.
+-- A batch that was split counts as a batch, but its messages only where they stayed refused in the end.
+WITH batches AS (
+    SELECT
+        campaign_id,
+        error_code,
+        count(*) AS batch_count,
+        count(*) FILTER (WHERE state = 'refused') AS refused_batch_count,
+        count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt_batch_count,
+        min(submitted_at) AS first_submitted_at,
+        max(submitted_at) AS last_submitted_at
+    FROM core.batches
+    WHERE error_code IS NOT NULL AND error_code <> '000000'
+    GROUP BY campaign_id, error_code
+),
+
+refused AS (
+    SELECT
+        campaign_id,
+        error_code,
+        CAST(sum(message_count) AS BIGINT) AS refused_count
+    FROM core.message_counts
+    WHERE status = 'refused'
+    GROUP BY campaign_id, error_code
+)
+
+SELECT
+    b.campaign_id,
+    b.error_code,
+    coalesce(e.meaning, 'unknown error code') AS meaning,
+    coalesce(e.meaning_zh, '未知错误码') AS meaning_zh,
+    coalesce(e.action, 'ask the vendor what the error code means') AS action,
+    b.batch_count,
+    b.refused_batch_count,
+    b.in_doubt_batch_count,
+    coalesce(r.refused_count, 0) AS refused_count,
+    b.first_submitted_at,
+    b.last_submitted_at
+FROM batches AS b
+LEFT JOIN refused AS r ON b.campaign_id = r.campaign_id AND b.error_code = r.error_code
+LEFT JOIN core.error_codes AS e ON b.error_code = e.error_code
