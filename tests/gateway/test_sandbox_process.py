@@ -35,13 +35,17 @@ def test_the_truth_survives_a_kill_and_the_sandbox_goes_on_at_the_same_port(
 
 
 def test_what_was_answered_before_a_kill_is_in_the_truth(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
-    answered = []
+    answered: list[str] = []
+
+    def send_on() -> None:
+        for batch_num in (f"b{number}" for number in range(100_000)):
+            ask(sandbox, "sendSms.json", **SEND, batchNum=batch_num)
+            answered.append(batch_num)
+
     killer = threading.Timer(0.3, sandbox.kill)
     killer.start()
     with pytest.raises(httpx.TransportError):
-        for number in range(100_000):
-            ask(sandbox, "sendSms.json", **SEND, batchNum=f"b{number}")
-            answered.append(f"b{number}")
+        send_on()
     killer.join()
     kept = [batch_num for (batch_num,) in truth_of(sandbox, "SELECT batch_num FROM messages ORDER BY message")]
     assert len(answered) > 10
@@ -77,8 +81,13 @@ def test_a_taken_port_is_told_in_one_line(sandbox: RunningSandbox, tmp_path: Pat
 
 def test_a_truth_file_that_can_not_be_kept_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "truth").write_text("not a database, but long enough to be taken for one" * 100)
-    with pytest.raises(UsageError, match=r"can't keep its truth in .*; choose another file"):
-        RunningSandbox(SandboxSettings(truth=tmp_path / "truth")).start()
+    for path in (tmp_path / "truth", tmp_path / "no folder" / "truth"):
+        with pytest.raises(UsageError, match=r"can't keep its truth in .*; choose another file"):
+            RunningSandbox(SandboxSettings(truth=path)).start()
+
+
+def test_the_truth_file_is_its_owners_only(sandbox: RunningSandbox) -> None:
+    assert sandbox.settings.truth.stat().st_mode & 0o777 == 0o600
 
 
 def test_it_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None:

@@ -160,9 +160,9 @@ def draw_outcomes(seed: int, shares: Shares, messages: Iterable[Message]) -> Out
 
 
 def _latency(shares: Shares, speed: float, angle: float, tail: float, tail_length: float) -> int:
-    """Seconds to the report: log-normal around some seconds; some minutes to a day; a few beyond the report window."""
+    """Seconds to the report: log-normal around some seconds; some minutes to a day; a few 72 to 90 hours."""
     if tail < shares.beyond_window:
-        return _WINDOW_SECONDS + 60 + int(tail_length * _DAY)
+        return _WINDOW_SECONDS + 60 + int(tail_length * 18 * 3600)
     if tail < shares.beyond_window + shares.late:
         return int(300 * 288**tail_length)  # 5 minutes to 24 hours, the shorter the likelier
     gauss = math.sqrt(-2 * math.log(1 - speed)) * math.cos(2 * math.pi * angle)

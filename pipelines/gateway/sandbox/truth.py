@@ -127,12 +127,13 @@ class Truth:
 
     def __init__(self, path: Path, *, balance: int) -> None:
         try:
+            path.touch(mode=0o600)
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA wal_autocheckpoint = 10000")  # pages: seldom, as one holds up the sends
             self._connection.executescript(_SCHEMA)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise UsageError(f"the sandbox can't keep its truth in {path}: {error}; choose another file") from None
         if self._one("SELECT count(*) FROM account") == 0:
             self._connection.execute("INSERT INTO account VALUES (?, 0)", (balance,))
