@@ -12,6 +12,7 @@ from pipelines.campaign.plan import ALPHABET, KEY_BITS, MAX_MESSAGES
 from pipelines.contracts import schema_of
 from pipelines.contracts.core import Replies, Reports
 from pipelines.gateway.codes import DELIVERED_CODES
+from pipelines.warehouse.rows import plausible
 
 _KEY_CHARACTERS: Final = KEY_BITS // 5
 _DERIVED_MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{9}}$"
@@ -75,7 +76,7 @@ def _phone() -> pl.Expr:
 
 def _instant(column: str) -> pl.Expr:
     """China's time, `2026-11-22 08:00:00`; also with T, or with fractions of a second."""
-    return (
+    return plausible(
         pl.col(column)
         .str.replace("T", " ", literal=True)
         .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)

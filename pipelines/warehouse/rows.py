@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import polars as pl
 
-from pipelines.contracts import Contract, schema_of
+from pipelines.contracts import EARLIEST_INSTANT, LATEST_INSTANT, Contract, schema_of
 
 # Rows for tables of the warehouse, by the contract of the table; every frame has a column source_file.
 Tables = dict[type[Contract], pl.DataFrame]
@@ -40,3 +40,8 @@ class LoadedFile(NamedTuple):
 def frame_of(contract: type[Contract], rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
     """Rows of plain values, in the order of the contract's columns."""
     return pl.DataFrame(rows, schema=schema_of(contract), orient="row")
+
+
+def plausible(instant: pl.Expr) -> pl.Expr:
+    """Null for the times that no contract takes: pandera itself can't show the year 262000."""
+    return pl.when(instant.is_between(EARLIEST_INSTANT, LATEST_INSTANT, closed="left")).then(instant)

@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Files, Rejects, Suppressions
 from pipelines.landing import Landing
-from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
+from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of, plausible
 
 _KIND: Final = "suppressions"
 _COLUMNS: Final = ("phone", "reason", "since_at")
@@ -45,7 +45,7 @@ def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
     return entries.select(
         pl.col("phone").cast(pl.String),
         pl.col("reason").cast(pl.String),
-        since_at.cast(schema_of(Suppressions)["since_at"], strict=False),
+        plausible(since_at.cast(schema_of(Suppressions)["since_at"], strict=False)),
         pl.lit(source_file).alias("source_file"),
     )
 

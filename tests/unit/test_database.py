@@ -1,0 +1,205 @@
+"""The warehouse's file is opened for one transaction, waited for while busy, and brought up to date."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.errors import BooksError, UsageError, WarehouseBusy
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import SQL_FOLDER, Warehouse, statement
+
+HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect()
+connection.execute(f"ATTACH '{sys.argv[1]}' AS held ({sys.argv[2]})")
+print("held", flush=True)
+time.sleep(float(sys.argv[3]))
+"""
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    warehouse = Warehouse(tmp_path / "private" / "warehouse.duckdb", WarehouseSettings(busy_timeout_seconds=0.3))
+    with warehouse.write():
+        pass
+    return warehouse
+
+
+@contextmanager
+def held_by_another_process(
+    warehouse: Warehouse, options: str = "READ_WRITE", seconds: float = 60
+) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-c", HOLD, str(warehouse.path), options, str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def balance_count(warehouse: Warehouse) -> int:
+    with warehouse.read() as connection:
+        ((count,),) = connection.execute("SELECT count(*) FROM core.balances").fetchall()
+    return int(count)
+
+
+ADD_BALANCE = "INSERT INTO core.balances VALUES (now(), 1, 'balance/a.call')"
+
+
+def test_what_was_written_is_seen_by_the_next_connection(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute(ADD_BALANCE)
+    assert balance_count(warehouse) == 1
+
+
+def test_a_write_that_raises_leaves_nothing_behind(warehouse: Warehouse) -> None:
+    with pytest.raises(duckdb.CatalogException), warehouse.write() as connection:
+        connection.execute(f"{ADD_BALANCE}; SELECT no_such_function()")
+    assert balance_count(warehouse) == 0
+
+
+def test_a_reader_cannot_write(warehouse: Warehouse) -> None:
+    with pytest.raises(duckdb.InvalidInputException), warehouse.read() as connection:
+        connection.execute(ADD_BALANCE)
+
+
+@pytest.mark.parametrize("options", ["READ_WRITE", "READ_ONLY"])
+def test_a_writer_gives_up_with_the_name_of_the_holder(warehouse: Warehouse, options: str) -> None:
+    with held_by_another_process(warehouse, options) as holder:
+        with pytest.raises(WarehouseBusy, match=f"process {holder.pid}, ") as caught, warehouse.write():
+            pass
+        assert caught.value.exit_code == 15
+
+
+def test_a_reader_gives_up_with_the_name_of_the_writer(warehouse: Warehouse) -> None:
+    with (
+        held_by_another_process(warehouse) as holder,
+        pytest.raises(WarehouseBusy, match=f"process {holder.pid}, "),
+        warehouse.read(),
+    ):
+        pass
+
+
+def test_readers_share_the_file(warehouse: Warehouse) -> None:
+    with held_by_another_process(warehouse, "READ_ONLY"):
+        assert balance_count(warehouse) == 0
+
+
+def test_a_busy_file_is_waited_for(warehouse: Warehouse) -> None:
+    patient = Warehouse(warehouse.path, WarehouseSettings(busy_timeout_seconds=20))
+    with held_by_another_process(warehouse, seconds=0.3), patient.write() as connection:
+        connection.execute(ADD_BALANCE)
+    assert balance_count(warehouse) == 1
+
+
+def test_two_threads_of_one_process_take_turns(warehouse: Warehouse) -> None:
+    patient = Warehouse(warehouse.path, WarehouseSettings(busy_timeout_seconds=20))
+
+    def add() -> None:
+        with patient.write() as connection:
+            connection.execute(ADD_BALANCE)
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert balance_count(warehouse) == 4
+
+
+def test_opening_again_changes_nothing(warehouse: Warehouse) -> None:
+    with warehouse.read() as connection:
+        migrations = connection.execute("FROM core.migrations").fetchall()
+    with warehouse.write() as connection:
+        assert connection.execute("FROM core.migrations").fetchall() == migrations == [(1, "001_core")]
+
+
+def test_a_comment_that_went_astray_is_put_right_by_the_next_write(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute("COMMENT ON COLUMN core.reports.code IS 'wrong'")
+    query = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reports' AND column_name = 'code'"
+    with warehouse.write() as connection:
+        assert connection.execute(query).fetchall() != [("wrong",)]
+
+
+def test_days_are_those_of_china(warehouse: Warehouse) -> None:
+    with warehouse.read() as connection:
+        day = connection.execute("SELECT CAST(CAST(TIMESTAMPTZ '2026-11-21 16:00:00+00' AS DATE) AS TEXT)").fetchone()
+    assert day == ("2026-11-22",)
+
+
+def test_the_file_is_its_owners_only(warehouse: Warehouse) -> None:
+    assert warehouse.path.stat().st_mode & 0o777 == 0o600
+    assert warehouse.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_any_path_will_do(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "o'brien; [1]*" / "ware house.duckdb", WarehouseSettings())
+    with warehouse.write() as connection:
+        connection.execute(ADD_BALANCE)
+    assert balance_count(warehouse) == 1
+
+
+def test_settings_reach_duckdb(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb", WarehouseSettings(memory_limit="256MiB", threads=1))
+    with warehouse.write() as connection:
+        limits = connection.execute("SELECT current_setting('memory_limit'), current_setting('threads')").fetchone()
+    assert limits == ("256.0 MiB", 1)
+
+
+def test_reading_before_the_first_load_names_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="smsrecon load"), Warehouse(tmp_path / "w.duckdb", WarehouseSettings()).read():
+        pass
+
+
+def test_a_warehouse_of_a_newer_version_is_left_alone(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute("INSERT INTO core.migrations VALUES (999, '999_future')")
+    for opened in (warehouse.read, warehouse.write):
+        with pytest.raises(UsageError, match="newer version"), opened():
+            pass
+
+
+def test_a_warehouse_of_an_older_version_is_not_read(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute("DELETE FROM core.migrations")
+    with pytest.raises(UsageError, match="older version"), warehouse.read():
+        pass
+
+
+def test_a_damaged_file_is_told_in_one_line_and_can_be_deleted(warehouse: Warehouse) -> None:
+    warehouse.path.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(BooksError, match="smsrecon rebuild") as caught, warehouse.write():
+        pass
+    assert "\n" not in str(caught.value)
+    warehouse.delete()
+    assert not warehouse.path.exists()
+
+
+def test_deleting_twice_is_deleting_once(warehouse: Warehouse) -> None:
+    warehouse.delete()
+    warehouse.delete()
+    assert list(warehouse.path.parent.iterdir()) == []
+
+
+def test_a_file_that_is_being_written_is_not_deleted(warehouse: Warehouse) -> None:
+    with held_by_another_process(warehouse), pytest.raises(WarehouseBusy):
+        warehouse.delete()
+    assert balance_count(warehouse) == 0
+
+
+def test_every_migration_has_a_number_of_its_own() -> None:
+    numbers = [path.name.split("_")[0] for path in SQL_FOLDER.glob("schema/*.sql")]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_statements_are_read_by_name() -> None:
+    assert "MERGE INTO core.reports" in statement("load/merge_reports")

@@ -1,0 +1,563 @@
+"""The landing is loaded into core: every record counted, bad ones beside their neighbours, all of it again or anew."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.plan import POSITION_BITS, PlanRequest, key_text, make_plan
+from pipelines.contracts import CHINA
+from pipelines.errors import BooksError
+from pipelines.landing import Call, CallKind, Landing
+from pipelines.settings import Settings, WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import LoadSummary, load
+
+AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
+PHONE = "13800138000"
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
+
+
+def land(landing: Landing, kind: CallKind, body: bytes | None, *, minute: int = 0) -> str:
+    call = Call(kind=kind, called_at=AT + timedelta(minutes=minute), answer_ms=7, format="json")
+    if kind == "reports":
+        call = replace(call, day=date(2026, 11, 20))
+    if body is None:
+        return landing.land_call(replace(call, failure="ReadTimeout"))
+    return landing.land_call(replace(call, http_status=200, body=body))
+
+
+def answer(records: list[Any] | None = None, error_code: str = "000000", **more: object) -> bytes:
+    head = {"errorCode": error_code, "errorMsg": ""} | more
+    return json.dumps(head if records is None else head | {"records": records}, ensure_ascii=False).encode()
+
+
+def report(**fields: str | None) -> dict[str, str | None]:
+    return {
+        "missionNum": "0A1B2C3000000007",
+        "destId": PHONE,
+        "sendStatus": "SUCCESS",
+        "receiveStatus": "SUCCESS",
+        "receiveRealStatus": "DELIVRD",
+        "batchNum": "0A1B2C3B00000001",
+        "statTime": "2026-11-20 12:00:00",
+    } | fields
+
+
+def rows(warehouse: Warehouse, query: str) -> list[dict[str, Any]]:
+    with warehouse.read() as connection:
+        return list(connection.sql(query).pl().to_dicts())
+
+
+def counts(summary: LoadSummary) -> tuple[int, int, int, int]:
+    return summary.record_count, summary.accepted_count, summary.rejected_count, summary.new_report_count
+
+
+# Reports
+
+
+def test_a_report_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
+    name = land(landing, "reports", answer([report(surprise="x")]))
+    assert counts(load(landing, warehouse)) == (1, 1, 0, 1)
+    (row,) = rows(warehouse, "FROM core.reports")
+    key = 0
+    for character in "0A1B2C3":
+        key = key * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(character)
+    assert row == {
+        "message_id": (key << 28) + 7,
+        "mission_num": "0A1B2C3000000007",
+        "phone": PHONE,
+        "code": "DELIVRD",
+        "stat_time": datetime(2026, 11, 20, 12, tzinfo=CHINA),
+        "batch_num": "0A1B2C3B00000001",
+        "is_delivered": True,
+        "send_status": "SUCCESS",
+        "receive_status": "SUCCESS",
+        "received_at": AT,
+        "source_file": name,
+        "extra": '{"surprise":"x"}',
+    }
+
+
+@pytest.mark.parametrize("form", ["+86{}", "0086{}", "86{}", "{}", " {} "])
+def test_the_prefix_of_china_is_taken_off(landing: Landing, warehouse: Warehouse, form: str) -> None:
+    land(landing, "reports", answer([report(destId=form.format(PHONE))]))
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT phone FROM core.reports") == [{"phone": PHONE}]
+
+
+def test_a_foreign_number_that_starts_with_86_is_kept_whole(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "reports", answer([report(destId="8613800")]))
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT phone FROM core.reports") == [{"phone": "8613800"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [("2026-11-20 12:00:00", 0), ("2026-11-20T12:00:00", 0), ("2026-11-20 12:00:00.25", 250_000)],
+)
+def test_times_are_those_of_china(landing: Landing, warehouse: Warehouse, text: str, microsecond: int) -> None:
+    land(landing, "reports", answer([report(statTime=text)]))
+    load(landing, warehouse)
+    (row,) = rows(warehouse, "SELECT stat_time FROM core.reports")
+    assert row["stat_time"] == datetime(2026, 11, 20, 4, 0, 0, microsecond, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("key", [0, 1, 2**35 - 1])
+@pytest.mark.parametrize("position", [0, 2**28 - 1])
+def test_a_message_id_is_read_back_from_the_mission_num_made_from_it(
+    landing: Landing, warehouse: Warehouse, key: int, position: int
+) -> None:
+    land(landing, "reports", answer([report(missionNum=f"{key_text(key)}{position:09}")]))
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT message_id FROM core.reports") == [{"message_id": (key << POSITION_BITS) + position}]
+
+
+@pytest.mark.parametrize(
+    "mission_num",
+    ["", "1", "0A1B2C300000000", "0A1B2C30000000070", "0a1b2c3000000007", "0A1B2CU000000007", f"0A1B2C3{2**28:09}"],
+)
+def test_a_mission_num_of_another_shape_has_no_message_id(
+    landing: Landing, warehouse: Warehouse, mission_num: str
+) -> None:
+    land(landing, "reports", answer([report(missionNum=mission_num), report()]))
+    load(landing, warehouse)
+    (row,) = rows(warehouse, f"SELECT message_id, mission_num FROM core.reports WHERE mission_num = '{mission_num}'")
+    assert row == {"message_id": None, "mission_num": mission_num}
+
+
+@pytest.mark.parametrize(
+    ("code", "is_delivered"), [("0", True), ("DELIVRD", True), ("MK:0001", False), ("新码", False)]
+)
+def test_any_code_is_kept_and_two_mean_delivered(
+    landing: Landing, warehouse: Warehouse, code: str, is_delivered: bool
+) -> None:
+    land(landing, "reports", answer([report(receiveRealStatus=code)]))
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT code, is_delivered FROM core.reports") == [
+        {"code": code, "is_delivered": is_delivered}
+    ]
+
+
+def test_a_report_without_a_mission_num_needs_a_batch_num(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "reports", answer([report(missionNum=None), report(missionNum=None, batchNum=None)]))
+    assert counts(load(landing, warehouse)) == (2, 1, 1, 1)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["position"], reject["reason"]) == (1, "mission_num or batch_num must be given")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        report(receiveRealStatus=""),
+        report(receiveRealStatus=None),
+        report(statTime="yesterday"),
+        report(statTime=None),
+        report(statTime="2026-02-30 00:00:00"),
+        report(statTime="+262000-01-01 00:00:00"),
+        report(statTime="-9999-01-01 00:00:00"),
+        report(statTime="0000-01-01 00:00:00"),
+        report(statTime="1986-05-04 02:30:00"),
+        report(destId=None),
+        report(destId="somebody"),
+        {},
+        [],
+        "text",
+        4711,
+        None,
+    ],
+    ids=str,
+)
+def test_a_bad_record_is_kept_with_its_reason_and_its_neighbours_go_in(
+    landing: Landing, warehouse: Warehouse, bad: object
+) -> None:
+    land(landing, "reports", answer([report(batchNum="earlier")]), minute=0)
+    name = land(landing, "reports", answer([report(batchNum="before"), bad, report(batchNum="after")]), minute=1)
+    assert counts(load(landing, warehouse)) == (4, 3, 1, 3)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["source_file"], reject["position"], reject["kind"]) == (name, 1, "reports")
+    assert reject["reason"]
+    assert json.loads(reject["raw_record"]) == bad
+
+
+def test_a_gbk_answer_is_read(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "reports", answer([report(receiveRealStatus="空号")]).decode().encode("gbk"))
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT code FROM core.reports") == [{"code": "空号"}]
+
+
+def test_a_report_belongs_to_the_first_call_that_brought_it(landing: Landing, warehouse: Warehouse) -> None:
+    first = land(landing, "reports", answer([report(), report()]), minute=0)
+    second = land(landing, "reports", answer([report(), report(receiveRealStatus="MK:0001")]), minute=1)
+    assert counts(load(landing, warehouse)) == (4, 4, 0, 2)
+    assert rows(warehouse, "SELECT source_file, new_record_count FROM core.pulls ORDER BY ALL") == [
+        {"source_file": first, "new_record_count": 1},
+        {"source_file": second, "new_record_count": 1},
+    ]
+
+
+def test_a_call_that_comes_to_light_late_takes_back_what_it_brought_first(
+    landing: Landing, warehouse: Warehouse
+) -> None:
+    later = land(landing, "reports", answer([report(sendStatus="later")]), minute=5)
+    load(landing, warehouse)
+    earlier = land(landing, "reports", answer([report(sendStatus="earlier")]), minute=0)
+    assert counts(load(landing, warehouse)) == (1, 1, 0, 0)
+    assert rows(warehouse, "SELECT send_status, received_at, source_file FROM core.reports") == [
+        {"send_status": "earlier", "received_at": AT, "source_file": earlier}
+    ]
+    assert rows(warehouse, "SELECT source_file, new_record_count FROM core.pulls ORDER BY ALL") == [
+        {"source_file": earlier, "new_record_count": 1},
+        {"source_file": later, "new_record_count": 0},
+    ]
+
+
+# What came of a call
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "record_count"),
+    [
+        (answer([]), "ok", 0),
+        (answer(error_code="100004"), "refused", 0),
+        (b"<html>502 Bad Gateway</html>", "unreadable", 1),
+        (b"", "unreadable", 1),
+        (b'{"err"rCode":"000000","errorMsg":"x"}', "unreadable", 1),
+        (None, "no_answer", 0),
+    ],
+)
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+def test_every_call_is_a_pull_with_its_outcome(
+    landing: Landing, warehouse: Warehouse, *, kind: CallKind, body: bytes | None, outcome: str, record_count: int
+) -> None:
+    name = land(landing, kind, body)
+    load(landing, warehouse)
+    (pull,) = rows(warehouse, "FROM core.pulls")
+    assert pull["source_file"] == name
+    assert pull["kind"] == kind
+    assert pull["pulled_on"] == (date(2026, 11, 20) if kind == "reports" else None)
+    assert pull["called_at"] == AT
+    assert pull["outcome"] == outcome
+    assert pull["record_count"] == pull["rejected_count"] == record_count
+
+
+def test_an_unreadable_answer_is_one_record_rejected_as_a_whole(landing: Landing, warehouse: Warehouse) -> None:
+    name = land(landing, "reports", b"canary " + PHONE.encode())
+    assert counts(load(landing, warehouse)) == (1, 0, 1, 0)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["source_file"], reject["position"], reject["raw_record"]) == (name, -1, "")
+    assert "canary" not in reject["reason"]
+    assert PHONE not in reject["reason"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a call", b"{}\n{}", b"[]\n", b'{"kind":"reports","called_at":"x"}\n'])
+def test_a_stray_file_in_the_landing_stops_nothing(landing: Landing, warehouse: Warehouse, content: bytes) -> None:
+    land(landing, "reports", answer([report()]), minute=0)
+    stray = landing.root / "reports" / "2026-11-22" / "000000.call"
+    stray.write_bytes(content)
+    assert counts(load(landing, warehouse)) == (2, 1, 1, 1)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["source_file"], reject["position"]) == ("reports/2026-11-22/000000.call", -1)
+
+
+# Replies and balances
+
+
+def reply(**fields: str) -> dict[str, str]:
+    return {"srcId": "86" + PHONE, "content": "T", "destId": "10690001", "moTime": "2026-11-20 12:00:00"} | fields
+
+
+def test_a_reply_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
+    name = land(landing, "replies", answer([reply(content="退订")]))
+    assert load(landing, warehouse).new_reply_count == 1
+    assert rows(warehouse, "FROM core.replies") == [
+        {
+            "phone": PHONE,
+            "content": "退订",
+            "access_num": "10690001",
+            "replied_at": datetime(2026, 11, 20, 12, tzinfo=CHINA),
+            "has_own_time": True,
+            "received_at": AT,
+            "source_file": name,
+            "extra": None,
+        }
+    ]
+
+
+def test_a_reply_without_a_time_has_that_of_the_first_call(landing: Landing, warehouse: Warehouse) -> None:
+    for minute in (3, 0, 5):
+        land(landing, "replies", answer([reply(moTime="")]), minute=minute)
+        load(landing, warehouse)
+    assert rows(warehouse, "SELECT replied_at, has_own_time FROM core.replies") == [
+        {"replied_at": AT, "has_own_time": False}
+    ]
+
+
+def test_the_same_text_at_another_time_is_another_reply(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "replies", answer([reply(), reply(), reply(moTime="2026-11-20 12:00:01"), reply(moTime="")]))
+    assert load(landing, warehouse).new_reply_count == 3
+
+
+def test_a_reply_with_a_broken_time_is_rejected(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "replies", answer([reply(moTime="noon"), reply()]))
+    assert counts(load(landing, warehouse)) == (2, 1, 1, 0)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["kind"], reject["reason"]) == ("replies", "replied_at: missing or unreadable")
+
+
+def test_a_balance_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
+    name = land(landing, "balance", answer(count=100))
+    assert counts(load(landing, warehouse)) == (1, 1, 0, 0)
+    assert rows(warehouse, "FROM core.balances") == [{"queried_at": AT, "balance_count": 100, "source_file": name}]
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "rejected_count"),
+    [(answer(), "unreadable", 1), (answer(error_code="100003"), "refused", 0), (b"?", "unreadable", 1)],
+)
+def test_an_answer_without_a_balance_is_told(
+    landing: Landing, warehouse: Warehouse, body: bytes, outcome: str, rejected_count: int
+) -> None:
+    land(landing, "balance", body)
+    assert load(landing, warehouse).rejected_count == rejected_count
+    assert rows(warehouse, "SELECT outcome FROM core.pulls") == [{"outcome": outcome}]
+    assert rows(warehouse, "FROM core.balances") == []
+
+
+# Suppressions
+
+
+def land_list(landing: Landing, frame: pl.DataFrame) -> str:
+    path = landing.root / "suppressions" / "list.parquet"
+    path.parent.mkdir(parents=True)
+    frame.write_parquet(path)
+    return "suppressions/list.parquet"
+
+
+def test_a_list_of_suppressions_becomes_rows_and_rejects(landing: Landing, warehouse: Warehouse) -> None:
+    entries = {"phone": [PHONE, "110", None], "reason": ["opted_out", "x", "x"], "since_at": [AT, AT, AT]}
+    name = land_list(landing, pl.DataFrame(entries))
+    assert counts(load(landing, warehouse)) == (3, 1, 2, 0)
+    assert rows(warehouse, "FROM core.suppressions") == [
+        {"phone": PHONE, "reason": "opted_out", "since_at": AT, "source_file": name}
+    ]
+    rejects = rows(warehouse, "FROM core.rejects ORDER BY position")
+    assert [reject["position"] for reject in rejects] == [1, 2]
+    assert json.loads(rejects[0]["raw_record"])["phone"] == "110"
+
+
+def test_integer_phones_and_naive_times_of_china_will_do(landing: Landing, warehouse: Warehouse) -> None:
+    entries = {"phone": [int(PHONE)], "reason": ["dead"], "since_at": [datetime(2026, 11, 20, 12)]}  # noqa: DTZ001
+    land_list(landing, pl.DataFrame(entries))
+    load(landing, warehouse)
+    (row,) = rows(warehouse, "FROM core.suppressions")
+    assert (row["phone"], row["since_at"]) == (PHONE, datetime(2026, 11, 20, 12, tzinfo=CHINA))
+
+
+def test_a_list_without_its_columns_is_rejected_as_a_whole(landing: Landing, warehouse: Warehouse) -> None:
+    land_list(landing, pl.DataFrame({"phone": [PHONE], "why": ["x"]}))
+    assert counts(load(landing, warehouse)) == (1, 0, 1, 0)
+    (reject,) = rows(warehouse, "FROM core.rejects")
+    assert (reject["position"], reject["reason"]) == (-1, "the file lacks the column reason, since_at")
+
+
+def test_a_list_that_is_not_parquet_is_rejected_as_a_whole(landing: Landing, warehouse: Warehouse) -> None:
+    name = land_list(landing, pl.DataFrame())
+    (landing.root / name).write_text(PHONE)
+    assert counts(load(landing, warehouse)) == (1, 0, 1, 0)
+
+
+# Campaigns
+
+
+@pytest.fixture
+def campaign(landing: Landing, tmp_path: Path) -> CampaignRecord:
+    source = tmp_path / "recipients.parquet"
+    phones = [PHONE, "13800138001", "13800138002", "110", PHONE]
+    pl.DataFrame({"phone": phones, "city": ["沪", "京", None, "沪", "沪"]}).write_parquet(source)
+    request = PlanRequest("autumn", source, content="【签名】你好")
+    return make_plan(request, landing=landing, settings=Settings(), at=AT).record
+
+
+def send(landing: Landing, campaign: CampaignRecord, batch_num: str, state: Any, *, first: int, last: int) -> None:
+    name = campaign.campaign_id
+    with Journal.open(landing.journal_path) as journal:
+        journal.sending(name, batch_num, planned_batch=0, first_position=first, last_position=last, attempt=1, at=AT)
+        if state is not None:
+            journal.outcome(name, batch_num, state, at=AT + timedelta(seconds=1), error_code="000000", answer_ms=1000)
+
+
+def test_a_plan_becomes_recipients_in_its_order(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord
+) -> None:
+    assert load(landing, warehouse).campaign_count == 1
+    recipients = rows(warehouse, "FROM core.recipients")
+    assert [row["input_row"] for row in recipients] == [0, 1, 2, 3, 4]
+    first = campaign.campaign_key << POSITION_BITS
+    assert [row["message_id"] for row in recipients] == [first, first + 1, first + 2, None, None]
+    assert [row["disposition"] for row in recipients] == ["planned"] * 3 + ["invalid", "duplicate"]
+    assert recipients[0]["campaign_id"] == "autumn"
+    assert json.loads(recipients[0]["owner"]) == {"city": "沪"}
+    assert rows(warehouse, "SELECT record_count FROM core.files WHERE kind = 'plan'") == [{"record_count": 5}]
+
+
+def test_a_plan_without_owners_columns_has_none(landing: Landing, warehouse: Warehouse, tmp_path: Path) -> None:
+    pl.DataFrame({"phone": [PHONE]}).write_parquet(tmp_path / "plain.parquet")
+    request = PlanRequest("plain", tmp_path / "plain.parquet", content="【签名】你好")
+    make_plan(request, landing=landing, settings=Settings(), at=AT)
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT owner FROM core.recipients") == [{"owner": None}]
+
+
+def test_the_journal_becomes_campaigns_and_batches(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord
+) -> None:
+    send(landing, campaign, "B1", "accepted", first=0, last=1)
+    send(landing, campaign, "B2", None, first=2, last=2)
+    load(landing, warehouse)
+    (row,) = rows(warehouse, "FROM core.campaigns")
+    assert (row["campaign_key"], row["row_count"], row["message_count"]) == (campaign.campaign_key, 5, 3)
+    assert (row["planned_at"], row["is_paused"], row["paused_reason"]) == (AT, False, None)
+    accepted, unanswered = rows(warehouse, "FROM core.batches ORDER BY batch_num")
+    first = campaign.campaign_key << POSITION_BITS
+    assert (accepted["first_message_id"], accepted["last_message_id"], accepted["message_count"]) == (
+        first,
+        first + 1,
+        2,
+    )
+    assert (accepted["state"], accepted["submitted_at"], accepted["submitted_on"]) == (
+        "accepted",
+        AT,
+        date(2026, 11, 22),
+    )
+    assert (accepted["error_code"], accepted["answer_ms"]) == ("000000", 1000)
+    assert (unanswered["state"], unanswered["answered_at"]) == ("in_doubt", None)
+
+
+def test_only_news_in_the_journal_is_loaded(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
+    send(landing, campaign, "B1", None, first=0, last=2)
+    assert load(landing, warehouse).campaign_count == 1
+    assert load(landing, warehouse).campaign_count == 0
+    with Journal.open(landing.journal_path) as journal:
+        journal.outcome("autumn", "B1", "refused", at=AT)
+        journal.paused("autumn", "balance too low", at=AT)
+    assert load(landing, warehouse).campaign_count == 1
+    assert rows(warehouse, "SELECT batch_num, state FROM core.batches") == [{"batch_num": "B1", "state": "refused"}]
+    assert rows(warehouse, "SELECT is_paused, paused_reason FROM core.campaigns") == [
+        {"is_paused": True, "paused_reason": "balance too low"}
+    ]
+    assert rows(warehouse, "SELECT count(*) AS n FROM core.recipients") == [{"n": 5}]
+    assert rows(warehouse, "SELECT record_count FROM core.files WHERE kind = 'journal'") == [{"record_count": 3}]
+
+
+def test_the_day_of_a_batch_is_that_of_china(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
+    with Journal.open(landing.journal_path) as journal:
+        late = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
+        journal.sending("autumn", "B1", planned_batch=0, first_position=0, last_position=2, attempt=1, at=late)
+    load(landing, warehouse)
+    assert rows(warehouse, "SELECT submitted_on FROM core.batches") == [{"submitted_on": date(2026, 11, 22)}]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text(PHONE)])
+def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord, spoil: Any
+) -> None:
+    land(landing, "reports", answer([report()]))
+    spoil(landing.plan_path("autumn"))
+    with pytest.raises(BooksError, match="restore it") as caught:
+        load(landing, warehouse)
+    assert PHONE not in str(caught.value)
+    assert rows(warehouse, "FROM core.campaigns") == []
+    assert len(rows(warehouse, "FROM core.reports")) == 1
+
+
+def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
+    path = landing.plan_path("autumn")
+    pl.read_parquet(path).head(2).write_parquet(path)
+    with pytest.raises(BooksError, match="has not the 5 rows"):
+        load(landing, warehouse)
+
+
+# The load as a whole
+
+
+def test_progress_is_told_in_files(landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+    for minute in range(3):
+        land(landing, "reports", answer([report()]), minute=minute)
+    told: list[tuple[int, int]] = []
+    load(landing, warehouse, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_an_empty_landing_loads_to_an_empty_warehouse(landing: Landing, warehouse: Warehouse) -> None:
+    assert set(vars(load(landing, warehouse)).values()) == {0}
+
+
+def test_a_load_that_dies_half_way_is_finished_by_the_next(
+    landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute in range(3):
+        land(landing, "reports", answer([report(batchNum=str(minute)), report(destId="x")]), minute=minute)
+
+    def die(done: int, _: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+        with pytest.raises(KeyboardInterrupt):
+            load(landing, warehouse, progress=die)
+    assert load(landing, warehouse).file_count == 1
+    assert len(rows(warehouse, "FROM core.reports")) == len(rows(warehouse, "FROM core.rejects")) == 3
+
+
+def test_files_that_another_process_loaded_meanwhile_are_left_out(
+    landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+    for minute in range(2):
+        land(landing, "reports", answer([report(), report(destId="x")]), minute=minute)
+
+    def load_elsewhere(done: int, _: int) -> None:
+        if done == 1:
+            load(landing, warehouse)
+
+    assert load(landing, warehouse, progress=load_elsewhere).file_count == 1
+    assert len(rows(warehouse, "FROM core.pulls")) == len(rows(warehouse, "FROM core.rejects")) == 2
+
+
+def test_a_crash_while_writing_leaves_no_part_of_a_file(
+    landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing, "reports", answer([report(), report(destId="x")]))
+    load(Landing(landing.root / "empty"), warehouse)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.warehouse.load._row_counts", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load(landing, warehouse)
+    for table in ("files", "pulls", "reports", "rejects"):
+        assert rows(warehouse, f"FROM core.{table}") == []
+
+
+def test_loading_needs_no_other_version_of_the_file_format(landing: Landing, warehouse: Warehouse) -> None:
+    load(landing, warehouse)
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{warehouse.path}' AS w (READ_ONLY)")
+        (tags,) = connection.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'w'").fetchall()
+    assert "v1.5" in str(tags)
