@@ -22,6 +22,7 @@ BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split"]
 SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt"})
 
 _SCHEMA = """
+BEGIN;
 CREATE TABLE IF NOT EXISTS campaigns (
     campaign_id TEXT PRIMARY KEY,
     campaign_key INTEGER NOT NULL UNIQUE,
@@ -55,6 +56,11 @@ CREATE TRIGGER IF NOT EXISTS no_event_is_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS no_event_is_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS no_campaign_is_changed BEFORE UPDATE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS no_campaign_is_removed BEFORE DELETE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+COMMIT;
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,19 +115,22 @@ class Journal:
     def open(cls, path: Path) -> Self:
         """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
         make_folder(path.parent)
+        path.touch(mode=0o600)  # SQLite gives its -wal and -shm files the mode of this one
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.executescript(_SCHEMA)
-        path.chmod(0o600)
         return cls(connection)
 
     @classmethod
     def read_only(cls, path: Path) -> Self:
-        """Open for reading; where there is no file yet, an empty journal."""
+        """Open for reading; where nothing was written yet, an empty journal."""
         if path.exists():
-            return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+                return cls(connection)
+            connection.close()  # its first writer is just making it, or died doing so
         connection = sqlite3.connect(":memory:")
         connection.executescript(_SCHEMA)
         return cls(connection)
@@ -161,10 +170,6 @@ class Journal:
     def campaign(self, campaign_id: str) -> CampaignRecord | None:
         row = self._connection.execute("SELECT * FROM campaigns WHERE campaign_id = ?", (campaign_id,)).fetchone()
         return _campaign(row) if row else None
-
-    def campaign_keys(self) -> dict[int, str]:
-        """Campaign key → campaign id, of all campaigns."""
-        return dict(self._connection.execute("SELECT campaign_key, campaign_id FROM campaigns").fetchall())
 
     # Events
 

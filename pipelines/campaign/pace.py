@@ -18,6 +18,7 @@ class Pace:
         self._first_hold = first_hold
         self._longest_hold = longest_hold
         self._next_at = 0.0
+        self._held_until = 0.0
         self.holds_in_a_row = 0
 
     async def turn(self) -> None:
@@ -29,9 +30,10 @@ class Pace:
     def slow_down(self) -> None:
         """The gateway said 100014; several answers to requests that left together are one hold."""
         now = time.monotonic()
-        if self._next_at > now + self._interval:
+        if now < self._held_until:
             return
-        self._next_at = now + min(self._longest_hold, self._first_hold * 2**self.holds_in_a_row)
+        self._held_until = now + min(self._longest_hold, self._first_hold * 2**self.holds_in_a_row)
+        self._next_at = max(self._next_at, self._held_until)
         self.holds_in_a_row += 1
 
     def speed_up(self) -> None:

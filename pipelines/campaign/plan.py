@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.recipients import input_files, input_sha256, read_recipients
+from pipelines.campaign.recipients import input_files, input_sha256, national, read_recipients
 from pipelines.errors import InputRefused, UsageError
 from pipelines.landing import Landing, make_folder, place
 from pipelines.settings import Settings
@@ -81,7 +81,7 @@ def make_plan(
     sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
     with Journal.read_only(landing.journal_path) as journal:
         registered = journal.campaign(request.campaign_id)
-        keys = journal.campaign_keys()
+        others = journal.campaigns()
     if registered is not None:
         if registered.input_sha256 != sha256:
             raise InputRefused(
@@ -97,8 +97,8 @@ def make_plan(
     )
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
-        _refuse_known_mission_nums(files[0], recipients, landing)
-    key = campaign_key(settings.installation, request.campaign_id, taken=keys)
+        _refuse_known_mission_nums(files[0], recipients, [landing.plan_path(other.campaign_id) for other in others])
+    key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
     frame = _arranged(recipients, _suppressions(landing), key=key, batch_size=settings.plan.batch_size)
     message_count = frame["message_id"].count()
     record = CampaignRecord(
@@ -156,7 +156,7 @@ class PlanFile:
 
     def segment_count(self, ranges: Iterable[tuple[int, int]]) -> int:
         """Segments of the messages at these (first, last) positions."""
-        upto = self._rows.select(pl.col("segment_count").cum_sum()).collect().to_series()
+        upto = self._rows.select(pl.col("segment_count").cast(pl.Int64).cum_sum()).collect().to_series()
         return sum(upto[last] - (upto[first - 1] if first else 0) for first, last in ranges)
 
     def _window(self, number: int) -> pl.DataFrame:
@@ -175,7 +175,7 @@ def check_campaign_id(campaign_id: str) -> None:
         )
 
 
-def campaign_key(installation: str, campaign_id: str, *, taken: dict[int, str]) -> int:
+def campaign_key(installation: str, campaign_id: str, *, taken: Collection[int]) -> int:
     """35 bits of a hash of both names, salted until no other campaign has it."""
     salt = 0
     while True:
@@ -197,7 +197,8 @@ def batch_num(key: int, number: int) -> str:
 
 
 def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -> Plan:
-    counts = rows.group_by("disposition", "reason").len().sort(["len", "reason"], descending=[True, False]).collect()
+    counts = rows.group_by("disposition", "reason").len().collect()
+    counts = counts.sort("len", "disposition", "reason", descending=[True, False, False])
     dispositions = dict.fromkeys(("invalid", "duplicate", "suppressed", "planned"), 0)
     for disposition, _, count in counts.iter_rows():
         dispositions[disposition] += count
@@ -207,12 +208,24 @@ def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -
 
 
 def _suppressions(landing: Landing) -> pl.DataFrame:
-    """phone, reason: one row a phone, the earliest entry of all landed lists."""
+    """phone, reason: one row a phone, the earliest entry of all landed lists.
+
+    Lists come from many hands: a phone counts however it is written, and with or without a reason.
+    """
     files = [landing.root / name for name in landing.suppression_files()]
     if not files:
         return pl.DataFrame(schema={"phone": pl.String, "reason": pl.String})
-    entries = pl.scan_parquet(files).select("phone", "reason", "since_at")
-    return entries.sort("since_at").unique("phone", keep="first").select("phone", "reason").collect()
+    phone, reason = national(pl.col("phone").cast(pl.String)), pl.col("reason").fill_null("listed")
+    try:
+        entries = pl.concat(
+            [pl.read_parquet(file, glob=False).select(phone, reason, "since_at") for file in files],
+            how="vertical_relaxed",
+        )
+    except pl.exceptions.PolarsError:
+        raise InputRefused(
+            f"{files[0].parent}: a suppression list can't be read; each needs the columns phone, reason and since_at"
+        ) from None
+    return entries.sort("since_at", "reason").unique("phone", keep="first").select("phone", "reason")
 
 
 def _arranged(recipients: pl.DataFrame, suppressions: pl.DataFrame, *, key: int, batch_size: int) -> pl.DataFrame:
@@ -295,17 +308,16 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.Int64)
 
 
-def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, landing: Landing) -> None:
+def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequence[Path]) -> None:
     """A mission number names one message for good: raises InputRefused if another campaign has used one of these."""
-    plans = landing.plan_paths()
     if not plans:
         return
-    known = (
-        pl.scan_parquet(plans, missing_columns="insert")
-        .select("mission_num")
-        .filter(pl.col("mission_num").is_not_null())
+    known = pl.concat(
+        pl.scan_parquet(plan, glob=False).filter(pl.col("message_id").is_not_null()).select("mission_num")
+        for plan in plans
     )
-    row = recipients.lazy().join(known, on="mission_num", how="semi").select(pl.col("input_row").min()).collect().item()
+    valid = recipients.lazy().filter(pl.col("reason").is_null())
+    row = valid.join(known, on="mission_num", how="semi").select(pl.col("input_row").min()).collect().item()
     if row is not None:
         raise InputRefused(
             f"{file}: row {row}, column 'mission_num': another campaign has used this number; choose unused ones"

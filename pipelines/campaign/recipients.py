@@ -9,13 +9,13 @@ import re
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
 from pipelines.errors import InputRefused
 
 PHONE = "^1[3-9][0-9]{9}$"
-SIGNATURE = re.compile("^【[^【】]+】|【[^【】]+】$")
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
 LONG_SEGMENT_UNITS = 67
 
@@ -23,30 +23,45 @@ LONG_SEGMENT_UNITS = 67
 OPTIONAL_COLUMNS = ("content", "extra_num", "mission_num", "template_id")
 COLUMNS = ("phone", *OPTIONAL_COLUMNS)
 
+# How owners call the column of phones, as `_plain` has it, so that the error can point at it.
+_PHONE_NAME = re.compile(
+    "phones|(phone|mobile|cell|tele?)(phone)?(no|num|number)?|msisdn|(手机|手機|电话|電話)(号|號|号码|號碼)?"
+)
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
 
 def input_files(source: Path) -> list[Path]:
     """The Parquet files behind a path: the file itself, all beneath a folder, or what a glob matches; sorted.
 
+    In a folder, what starts with a dot or an underscore is its writer's own (drafts, logs) and left out, as everywhere.
     Raises InputRefused if there are none.
     """
-    if source.is_file():
-        return [source]
     if source.is_dir():
-        files = sorted(source.rglob("*.parquet"))
+        found = [file for file in source.rglob("*.parquet") if not _is_hidden(file.relative_to(source))]
+    elif source.is_file():
+        found = [source]
     else:
-        files = sorted(Path(name) for name in glob(str(source), recursive=True))  # noqa: PTH207  absolute globs too
-        files = [file for file in files if file.is_file()]
+        found = [Path(name) for name in glob(str(source), recursive=True)]  # noqa: PTH207  absolute globs too
+    files = sorted(file for file in found if file.is_file())
     if not files:
         raise InputRefused(f"{source}: no Parquet file there; give a file, a folder or a quoted glob")
     return files
 
 
 def input_sha256(files: Sequence[Path], *, content: str | None, template_id: str | None) -> str:
-    """What binds a campaign's id to one input: the files' bytes, and the one text or template for all."""
+    """What binds a campaign's id to one input: the files' bytes and partitions, and the one text or template for all.
+
+    Raises InputRefused for a file that can't be read.
+    """
     digest = hashlib.sha256(repr((content, template_id)).encode())
     for file in files:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise InputRefused(f"{file}: can't be read ({error.strerror}); make it readable, then try again") from None
+        digest.update(repr(_partitions(file)).encode())
     return digest.hexdigest()
 
 
@@ -61,6 +76,8 @@ def read_recipients(
     """
     if content is not None:
         _check_common_content(content, max_content_length)
+    if template_id is not None and not template_id.strip():
+        raise InputRefused("the template id is empty; give the id of a registered template")
     frame = _read(files)
     for name, common in (("content", content), ("template_id", template_id)):
         if common is None:
@@ -73,6 +90,11 @@ def read_recipients(
     return _checked(frame, is_content_common=content is not None, max_content_length=max_content_length)
 
 
+def national(phone: pl.Expr) -> pl.Expr:
+    """A phone without white space (visible or not), dashes and the country's prefix; PHONE says whether it is one."""
+    return phone.str.replace_all(r"[\s\p{Cf}\p{Pd}−]", "").str.replace(r"^(?:\+86|0086|86)", "")
+
+
 def segment_count(text: pl.Expr) -> pl.Expr:
     """Segments a text is billed as: by UTF-16 units, so that a character beyond U+FFFF counts twice."""
     units = text.str.len_chars() + text.str.count_matches(r"[\x{10000}-\x{10FFFF}]")
@@ -83,57 +105,106 @@ def segment_count(text: pl.Expr) -> pl.Expr:
 def _read(files: Sequence[Path]) -> pl.DataFrame:
     """All rows of all files: input_row, the columns with a meaning as text, and the rest packed into `owner`."""
     parts = [_read_file(file) for file in files]
+    columns = parts[0].columns
     for file, part in zip(files, parts, strict=True):
-        if part.columns != parts[0].columns:
-            differing = sorted(set(part.columns) ^ set(parts[0].columns)) or ["their order"]
-            raise InputRefused(f"{file}: its columns differ from those of {files[0]}: {', '.join(differing)}")
+        differing = sorted(set(part.columns) ^ set(columns))
+        if differing:
+            raise InputRefused(
+                f"{file}: not the columns of {files[0]}, {', '.join(differing)}; give all files the same"
+            )
     try:
-        frame = pl.concat(parts, how="vertical_relaxed", rechunk=False)
+        frame = pl.concat([part.select(columns) for part in parts], how="vertical_relaxed", rechunk=False)
     except pl.exceptions.PolarsError:
-        raise InputRefused(f"{files[0].parent}: the files' columns have types that don't fit together") from None
+        types = [dict(part.schema) for part in parts]
+        file, its = next(pair for pair in zip(files, types, strict=True) if pair[1] != types[0])
+        differing = [name for name in columns if its[name] != types[0][name]]
+        raise InputRefused(
+            f"{file}: not the types of {files[0]}, in {', '.join(differing)}; write the columns alike in all files"
+        ) from None
     if frame.is_empty():
         raise InputRefused(f"{files[0]}: has no rows")
-    owner = [name for name in frame.columns if name not in COLUMNS]
-    frame = frame.with_row_index("input_row").with_columns(pl.col("input_row").cast(pl.Int64))
-    if owner:
-        frame = frame.select("input_row", *(n for n in COLUMNS if n in frame.columns), pl.struct(owner).alias("owner"))
-    return frame
+    owner = [name for name in columns if name not in COLUMNS]
+    packed = [pl.struct(owner).alias("owner")] if owner else []
+    frame = frame.select(*(name for name in COLUMNS if name in columns), *packed)
+    return frame.with_row_index("input_row").with_columns(pl.col("input_row").cast(pl.Int64))
 
 
 def _read_file(file: Path) -> pl.DataFrame:
+    """One file's rows, the columns with a meaning as text, and the partitions of its path as columns."""
     try:
         frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         kind = type(error).__name__
         raise InputRefused(f"{file}: can't be read as Parquet ({kind}); is it whole, and not encrypted?") from None
-    if "phone" not in frame.columns:
-        present = ", ".join(frame.columns[:8]) or "none"
-        raise InputRefused(f"{file}: has no column 'phone' (its columns: {present}); rename the one that holds phones")
+    frame = frame.with_columns(
+        pl.lit(value, pl.String).alias(name) for name, value in _partitions(file).items() if name not in frame.columns
+    )
+    _check_names(file, frame.columns)
     return frame.with_columns(_as_text(file, name, frame.schema[name]) for name in COLUMNS if name in frame.columns)
 
 
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _partitions(file: Path) -> dict[str, str | None]:
+    """The columns that a partitioned data set keeps in the names of its folders, as in variant=A/part-0.parquet."""
+    pairs = (part.split("=", 1) for part in file.parent.parts if "=" in part)
+    return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, value in pairs}
+
+
+def _check_names(file: Path, names: Sequence[str]) -> None:
+    """Raises InputRefused where the phones are missing, or a column nearly has a name with a meaning.
+
+    Names are shown only where they are known ones: a headerless CSV makes people's data into names.
+    """
+    meant = {_plain(name): name for name in COLUMNS}
+    for name in names:
+        if name not in COLUMNS and _plain(name) in meant:
+            raise InputRefused(
+                f"{file}: has a column {name!r}; rename it to '{meant[_plain(name)]}', or to something else"
+            )
+    if "phone" not in names:
+        likely = next((name for name in names if _PHONE_NAME.fullmatch(_plain(name))), None)
+        step = f"rename {likely!r} to it" if likely else f"rename the one of its {len(names)} columns that holds phones"
+        raise InputRefused(f"{file}: has no column 'phone'; {step}")
+
+
+def _plain(name: str) -> str:
+    """A column's name without case, blanks, underscores and a byte order mark."""
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
 def _as_text(file: Path, name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as trimmed text, empty as null, whatever its writer made of it; whole floats are pandas' integers."""
+    """A column as trimmed text, empty as null, whatever its writer made of it."""
     column = pl.col(name)
+    is_text = isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
     if dtype.is_float() and name != "content":
-        column = column.cast(pl.Int64, strict=False)
-    elif not (dtype.is_integer() or isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null)):
-        raise InputRefused(f"{file}: column '{name}' is of type {dtype}; it must be text or whole numbers")
+        return _whole_floats_as_text(column).alias(name)
+    if dtype.is_decimal():
+        return column.cast(pl.String).str.replace(r"\.0*$", "")
+    if not (is_text or dtype.is_integer() or dtype == pl.Null):
+        kind = type(dtype).__name__
+        raise InputRefused(f"{file}: column '{name}' is of type {kind}; write it as text or whole numbers")
     text = column.cast(pl.String)
-    if name == "content":  # what is sent is sent as given, blanks included
-        return pl.when(text != "").then(text).alias(name)
-    if isinstance(dtype, pl.String | pl.Categorical | pl.Enum):
+    if is_text and name != "content":  # what is sent is sent as given, blanks included
         text = text.str.strip_chars()
-        return pl.when(text != "").then(text).alias(name)
-    return text
+    return pl.when(text != "").then(text).alias(name)
+
+
+def _whole_floats_as_text(column: pl.Expr) -> pl.Expr:
+    """Integers beside a null, as pandas writes them; what isn't whole, or too large to be exact, stays as it is."""
+    number = column.fill_nan(None)
+    whole = number.cast(pl.Int64, strict=False)
+    is_exact = (number == number.floor()) & (number.abs() < 2**53)
+    return pl.when(is_exact).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
 
 
 def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length: int) -> pl.DataFrame:
     """Normalise the phones, count the segments and give each row that can't be sent its first reason."""
     as_given = pl.col("phone")
-    national = as_given.str.replace_all(r"[\s\-‐-―－]", "").str.replace(r"^(?:\+86|0086|86)", "")
     is_phone = pl.col("national").str.contains(PHONE)
-    frame = frame.with_columns(national.alias("national"))
+    frame = frame.with_columns(national(as_given).alias("national"))
 
     reasons: list[pl.Expr] = [
         pl.when(as_given.is_null()).then(pl.lit("phone_missing")),
@@ -141,10 +212,11 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
     ]
     if "mission_num" in frame.columns:
         number = pl.col("mission_num")
+        first_phone = pl.col("national").first().over("mission_num")  # the same phone again is a duplicate, no clash
         reasons += [
             pl.when(number.is_null()).then(pl.lit("mission_num_missing")),
             pl.when(~number.str.contains("^[A-Za-z0-9_]{1,32}$")).then(pl.lit("mission_num_malformed")),
-            pl.when(number.is_not_null() & ~number.is_first_distinct()).then(pl.lit("mission_num_repeated")),
+            pl.when(pl.col("national").ne_missing(first_phone)).then(pl.lit("mission_num_repeated")),
         ]
     if "extra_num" in frame.columns:
         malformed = pl.col("extra_num").is_not_null() & ~pl.col("extra_num").str.contains("^[0-9]{1,6}$")
@@ -174,9 +246,11 @@ def _content_reasons(content: pl.Expr, max_content_length: int) -> list[pl.Expr]
 
 def _check_common_content(content: str, max_content_length: int) -> None:
     """Raises InputRefused if the one text for all can't be sent: no row could be."""
-    if not content.strip():
-        raise InputRefused("the content is empty; give the text to send")
-    if len(content) > max_content_length:
-        raise InputRefused(f"the content has {len(content)} characters; at most {max_content_length} can be sent")
-    if not SIGNATURE.search(content):
-        raise InputRefused("the content has no signature; start or end it with the registered one, as in 【公司】…")
+    reason = pl.select(pl.coalesce(_content_reasons(pl.lit(content), max_content_length))).item()
+    if reason is not None:
+        why = {
+            "content_missing": "is empty; give the text to send",
+            "content_too_long": f"has {len(content)} characters; at most {max_content_length} can be sent",
+            "content_without_signature": "has no signature; start or end it with the registered one, as in 【公司】…",
+        }
+        raise InputRefused(f"the content {why[reason]}")
