@@ -38,6 +38,7 @@ class GatewayError(SmsreconError):
     """The gateway, or the way to it, said no or said nothing."""
 
     exit_code = 12
+    failure: str | None = None  # the name of what went wrong below, such as ReadTimeout
 
 
 class NotSent(GatewayError):

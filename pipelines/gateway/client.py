@@ -4,6 +4,7 @@ Every way in which a request can fail is sorted by one question: may it have bee
 phones, texts or the secret, which travels in the POST body only.
 """
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,9 @@ OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[MaySent]] = M
     }
 )
 """Every exception of httpx by name; one that isn't here may have been sent."""
+
+# At DEBUG httpcore quotes the bytes of an answer that it can't read, whatever they hold.
+logging.getLogger("httpcore").setLevel(logging.INFO)
 
 _FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
 
@@ -171,16 +175,25 @@ class GatewayClient:
 
     def _failure(self, endpoint: str, error: Exception, received: bytes) -> GatewayError:
         name = type(error).__name__
-        if OUTCOMES.get(type(error)) is GatewayUnavailable:
-            return GatewayUnavailable(
+        failure: GatewayError
+        if outcome_of(error) is GatewayUnavailable:
+            failure = GatewayUnavailable(
                 f"no connection to the gateway at {self._base_url} ({name}: {error}); nothing was sent; "
                 "see that gateway.base_url and the network are right, then try again"
             )
-        return MaySent(
-            f"{endpoint}: the request left and no whole answer came back ({name}); it may have been carried out: "
-            "ask again if it was a query, wait for its reports if it was a submission",
-            received,
-        )
+        else:
+            failure = MaySent(
+                f"{endpoint}: the request left and no whole answer came back ({name}); it may have been carried out: "
+                "ask again if it was a query, wait for its reports if it was a submission",
+                received,
+            )
+        failure.failure = name
+        return failure
+
+
+def outcome_of(error: Exception) -> type[GatewayUnavailable] | type[MaySent]:
+    """What a failed request means. Only an exception that the table names, itself and no parent, is surely not sent."""
+    return OUTCOMES.get(type(error), MaySent)
 
 
 def _batch_fields(batch_num: str, extra_num: str | None) -> dict[str, str]:
@@ -188,11 +201,12 @@ def _batch_fields(batch_num: str, extra_num: str | None) -> dict[str, str]:
 
 
 def _checked(base_url: str) -> str:
-    """The base with its final slash. Only an http(s) address without credentials or a query: logs show it."""
+    """The base with its final slash: a host and a path, and no credentials, since logs show it."""
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        is_usable = bool(url.host) and (url.port or 0) < 2**16 and not (url.userinfo or url.query or url.fragment)
+    except (httpx.InvalidURL, UnicodeError):
+        is_usable = False
+    if not is_usable:
         raise UsageError("gateway.base_url must look like https://host/api/v2/; correct it in smsrecon.toml")
     return str(url).rstrip("/") + "/"
