@@ -55,3 +55,4 @@ SELECT
 FROM core.batches AS b
 LEFT JOIN core.batch_outcomes AS o ON b.batch_num = o.batch_num
 LEFT JOIN counts AS n ON b.batch_num = n.batch_num
+ORDER BY b.submitted_at, b.batch_num

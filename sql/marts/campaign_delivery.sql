@@ -87,3 +87,4 @@ FROM core.campaigns AS c
 LEFT JOIN counts AS n ON c.campaign_id = n.campaign_id
 LEFT JOIN latencies AS l ON c.campaign_id = l.campaign_id
 LEFT JOIN replies AS r ON c.campaign_id = r.campaign_id
+ORDER BY c.planned_at, c.campaign_id

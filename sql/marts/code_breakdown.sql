@@ -47,3 +47,4 @@ SELECT
 FROM counts AS n
 INNER JOIN totals AS t ON n.campaign_id = t.campaign_id
 LEFT JOIN core.gateway_codes AS g ON n.code = g.code
+ORDER BY n.campaign_id, n.message_count DESC, n.code

@@ -57,3 +57,4 @@ SELECT
     last_submitted_at,
     coalesce(last_submitted_at < $as_of - to_hours($report_window_hours), FALSE) AS is_mature
 FROM counts
+ORDER BY campaign_id, submitted_on NULLS LAST

@@ -195,3 +195,4 @@ SELECT
     first_seen_at,
     last_seen_at
 FROM findings
+ORDER BY kind, campaign_id, batch_num, message_id, mission_num, detail, first_seen_at

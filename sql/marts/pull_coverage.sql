@@ -48,3 +48,4 @@ SELECT
     d.pulled_on IS NOT NULL AND d.pulled_on < CAST($as_of AS DATE) AND coalesce(p.ok_call_count, 0) = 0 AS is_missing
 FROM due AS d
 FULL JOIN pulled AS p ON d.pulled_on = p.pulled_on
+ORDER BY pulled_on

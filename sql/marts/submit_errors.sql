@@ -40,3 +40,4 @@ SELECT
 FROM batches AS b
 LEFT JOIN refused AS r ON b.campaign_id = r.campaign_id AND b.error_code = r.error_code
 LEFT JOIN core.error_codes AS e ON b.error_code = e.error_code
+ORDER BY b.campaign_id, b.batch_count DESC, b.error_code

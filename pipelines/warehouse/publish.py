@@ -1,0 +1,151 @@
+"""The analysts' copy: Parquet and a small DuckDB file that anybody can open at any time, without phones or texts.
+
+    published                          a link to the newest version, changed in one step
+    published/analytics.duckdb         the marts as tables; messages and replies as views over the Parquet beside it
+    published/messages/campaign_id=…/messages.parquet
+    published/replies/replies.parquet
+    published/marts/<name>.parquet
+    .published/<time>/                 the versions: the newest, and the one before it for who still reads it
+
+The views name their Parquet through the link, so a session left open goes on working when a new version comes. What is
+shown of a message or a reply is decided in sql/published, and described by the contracts.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from pipelines.contracts import columns_of, table_of
+from pipelines.contracts.marts import MARTS
+from pipelines.contracts.published import PUBLISHED
+from pipelines.errors import UsageError
+from pipelines.warehouse.database import Warehouse, set_comments, statement
+
+# Where the Parquet of each view lies beneath the link. campaign_id stays text, even where all look like numbers.
+_VIEWS: Final = {
+    "main.messages": ("messages/*/messages.parquet", "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}"),
+    "main.replies": ("replies/replies.parquet", "hive_partitioning = FALSE"),
+}
+
+# The folder of the messages of no campaign, so that the view has a file to read from the first day on.
+_NO_CAMPAIGN: Final = "none"
+
+
+@dataclass(frozen=True)
+class PublishSummary:
+    """What was published: the folder of the version, its rows of messages and replies, its marts."""
+
+    version: Path
+    message_count: int
+    reply_count: int
+    mart_count: int
+
+
+def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str) -> PublishSummary:
+    """Write a new version of the analysts' copy of `warehouse`, then make `published` a link to it.
+
+    Readers never wait and never see half a version. `phone_hash_key` makes the hashes of the phones. Raises UsageError
+    if `published` is there but is no such link, or if the warehouse was never reconciled.
+    """
+    published = published.absolute()
+    if published.exists() and not published.is_symlink():
+        raise UsageError(f"{published} was not made by 'smsrecon publish'; move it away, then publish again")
+    before = published.resolve() if published.is_symlink() else None
+    versions = published.parent / f".{published.name}"
+    version = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    version.mkdir(parents=True)
+    try:
+        with warehouse.read() as connection:
+            message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash_key)
+            _write_database(connection, version, published)
+        _point(published, version)
+    except BaseException:
+        if not _points_to(published, version):
+            shutil.rmtree(version)
+        raise
+    for old in versions.iterdir():
+        if old not in (version, before):
+            shutil.rmtree(old)
+    return PublishSummary(version, message_count, reply_count, len(MARTS))
+
+
+def _write_parquet(
+    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, version: Path, phone_hash_key: str
+) -> tuple[int, int]:
+    """Write messages, replies and marts; returns the rows of the first two."""
+    try:
+        campaigns = connection.execute("SELECT campaign_id, row_count FROM marts.campaign_delivery").fetchall()
+    except duckdb.CatalogException:
+        raise UsageError(f"{warehouse.path} has no marts yet; make them with 'smsrecon reconcile'") from None
+    for campaign_id, _ in campaigns or [(_NO_CAMPAIGN, 0)]:
+        messages = connection.sql(
+            statement("published/messages"), params={"campaign_id": campaign_id, "phone_hash_key": phone_hash_key}
+        )
+        _write(messages, version / "messages" / f"campaign_id={campaign_id}" / "messages.parquet")
+    replies = connection.sql(statement("published/replies"), params={"phone_hash_key": phone_hash_key})
+    _write(replies, version / "replies" / "replies.parquet")
+    for contract in MARTS:
+        table = table_of(contract)
+        _write(connection.table(table), version / "marts" / f"{table.removeprefix('marts.')}.parquet")
+    reply_count = connection.execute("SELECT count(*) FROM core.reply_matches").fetchall()[0][0]
+    return sum(row_count for _, row_count in campaigns), reply_count
+
+
+def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.write_parquet(str(path), compression="zstd")
+
+
+def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, published: Path) -> None:
+    database = _literal(version / "analytics.duckdb")
+    connection.execute(f"ATTACH {database} AS analytics (STORAGE_VERSION 'v1.5.0')")
+    connection.execute("USE analytics")
+    connection.execute("CREATE SCHEMA marts")
+    for contract in MARTS:
+        connection.execute(f"CREATE TABLE {table_of(contract)} AS FROM warehouse.{table_of(contract)}")
+    if not _make_views(connection, published):
+        # DuckDB looks at the files when a view is made. Nothing is published yet, or a version with other columns.
+        _point(published, version)
+        _make_views(connection, published)
+    set_comments(connection, (*MARTS, *PUBLISHED))
+    connection.execute("USE warehouse")
+    connection.execute("DETACH analytics")
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, published: Path) -> bool:
+    """Make the views over what is published now; returns whether they have the columns of their contracts."""
+    for contract in PUBLISHED:
+        view = table_of(contract)
+        wanted = [(column.name, column.duckdb_type) for column in columns_of(contract)]
+        files, options = _VIEWS[view]
+        try:
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {view} AS SELECT {', '.join(name for name, _ in wanted)} "  # noqa: S608 - our names
+                f"FROM read_parquet({_literal(published / files)}, {options})"
+            )
+        except (duckdb.IOException, duckdb.BinderException):
+            return False
+        described = connection.execute(f"DESCRIBE {view}").fetchall()
+        if [(name, duckdb_type) for name, duckdb_type, *_ in described] != wanted:
+            return False
+    return True
+
+
+def _point(published: Path, version: Path) -> None:
+    """Make `published` a link to `version`, in one step."""
+    link = version.with_suffix(".link")
+    link.symlink_to(version.relative_to(published.parent))
+    link.replace(published)
+
+
+def _points_to(published: Path, version: Path) -> bool:
+    return published.is_symlink() and published.resolve() == version.resolve()
+
+
+def _literal(path: Path) -> str:
+    """A path as a SQL text literal: ATTACH and views take no parameters."""
+    return "'" + str(path).replace("'", "''") + "'"

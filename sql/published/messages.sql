@@ -1,0 +1,32 @@
+-- published messages: one row per recipient row of one campaign; the campaign is the name of the folder it is written to.
+-- Inputs: core.message_status, core.recipients. Parameters: $campaign_id, $phone_hash_key.
+-- Phones are masked and hashed with the key; one that is not valid isn't shown at all, it may be anything. Texts and extension
+-- numbers stay behind. The owner's columns and mission numbers may hold phones too.
+SELECT
+    s.input_row,
+    s.message_id,
+    CASE WHEN NOT contains(m.mission_num, m.phone) THEN m.mission_num END AS mission_num,
+    CASE
+        WHEN regexp_full_match(m.phone, '1[3-9][0-9]{9}') THEN left(m.phone, 3) || '****' || right(m.phone, 4)
+    END AS phone_masked,
+    CASE
+        WHEN regexp_full_match(m.phone, '1[3-9][0-9]{9}') THEN left(sha256($phone_hash_key || m.phone), 32)
+    END AS phone_hash,
+    s.status,
+    m.reason,
+    m.duplicate_of_row,
+    s.code,
+    s.error_code,
+    s.batch_num,
+    s.submitted_at,
+    s.submitted_on,
+    s.delivered_at,
+    s.latency_seconds,
+    s.match_rule,
+    s.report_count,
+    s.segment_count,
+    m.template_id,
+    CAST(regexp_replace(CAST(m.owner AS VARCHAR), '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g') AS JSON) AS owner
+FROM core.message_status AS s
+INNER JOIN core.recipients AS m ON s.campaign_id = m.campaign_id AND s.input_row = m.input_row
+WHERE s.campaign_id = $campaign_id AND m.campaign_id = $campaign_id

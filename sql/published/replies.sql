@@ -1,0 +1,13 @@
+-- published replies: one row per reply, with the message it most likely answers; no texts.
+-- Input: core.reply_matches. Parameter: $phone_hash_key.
+SELECT
+    replied_at,
+    received_at,
+    CASE WHEN length(phone) = 11 THEN left(phone, 3) || '****' || right(phone, 4) ELSE '****' END AS phone_masked,
+    left(sha256($phone_hash_key || phone), 32) AS phone_hash,
+    access_num,
+    campaign_id,
+    message_id,
+    character_count,
+    is_opt_out
+FROM core.reply_matches
