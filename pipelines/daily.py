@@ -61,7 +61,7 @@ class DailySummary:
             "rejected_record_count": self.load.rejected_count,
             "new_report_count": self.load.new_report_count,
             "new_reply_count": self.load.new_reply_count,
-            "in_doubt_count": self.reconcile.in_doubt_count,
+            "statuses": self.reconcile.statuses,
             "is_balanced": self.reconcile.is_balanced,
             "balance": self.pull.balance if self.pull else None,
             "problems": [str(problem) for problem in self.problems],
@@ -108,7 +108,10 @@ def load(settings: Settings, *, on_progress: Callable[[int, int], None] | None =
 def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
     """Decide every message's status, make the marts and run the checks."""
     return reconciling.reconcile(
-        warehouse_of(settings), as_of=as_of, report_window_hours=settings.policy.report_window_hours
+        warehouse_of(settings),
+        as_of=as_of,
+        report_window_hours=settings.policy.report_window_hours,
+        price_per_segment=settings.billing.price_per_segment,
     )
 
 
@@ -133,8 +136,11 @@ def daily(settings: Settings, *, clock: Clock, on_progress: Callable[[Pulled], N
     reconciled = reconcile(settings, as_of=clock())
     published = publish(settings)
     problems = [*books_problems(reconciled), *problems]
-    if reconciled.in_doubt_count:
-        problems.append(doubt(reconciled.in_doubt_count))
+    in_doubt = reconciled.statuses.get("in_doubt", 0)
+    if in_doubt:
+        problems.append(
+            InDoubt(f"{in_doubt:,} messages may have been sent and no report has settled it; see 'smsrecon status'")
+        )
     return DailySummary(pulled, loaded, reconciled, published, problems)
 
 
@@ -149,12 +155,11 @@ def rebuild(
 
 
 def books_problems(summary: ReconcileSummary) -> list[SmsreconError]:
-    """An error for every check that found something."""
-    return [
-        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows); see 'smsrecon sql'")
-        for check in summary.failed_checks
+    """An error for every check that found something, and one for the days whose reports were never pulled."""
+    problems: list[SmsreconError] = [
+        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows)") for check in summary.failed_checks
     ]
-
-
-def doubt(message_count: int) -> InDoubt:
-    return InDoubt(f"{message_count:,} messages may have been sent and no report has settled it; see 'smsrecon status'")
+    if summary.missing_days:
+        days = ", ".join(str(day) for day in summary.missing_days)
+        problems.append(BooksError(f"no reports were ever pulled for {days}; run 'smsrecon pull --day' for each"))
+    return problems
