@@ -1,9 +1,10 @@
 """The contracts describe the tables as the database has them, and part good rows from bad ones."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -35,23 +36,30 @@ def reports(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame([good | row for row in rows], schema=schema_of(Reports))
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    with Warehouse(tmp_path_factory.mktemp("contracts") / "w.duckdb", WarehouseSettings()).write() as connection:
+        yield connection
+
+
 @EVERY_TABLE
-def test_the_database_has_the_columns_of_the_contract(contract: type[Contract], tmp_path: Path) -> None:
-    with Warehouse(tmp_path / "w.duckdb", WarehouseSettings()).write() as connection:
-        rows = connection.execute(
-            "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()"
-            " WHERE schema_name || '.' || table_name = ? ORDER BY column_index",
-            [table_of(contract)],
-        ).fetchall()
+def test_the_database_has_the_columns_of_the_contract(
+    contract: type[Contract], database: duckdb.DuckDBPyConnection
+) -> None:
+    rows = database.execute(
+        "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()"
+        " WHERE schema_name || '.' || table_name = ? ORDER BY column_index",
+        [table_of(contract)],
+    ).fetchall()
     assert [Column(*row) for row in rows] == columns_of(contract)
 
 
 @EVERY_TABLE
-def test_the_database_has_the_comment_of_the_contract(contract: type[Contract], tmp_path: Path) -> None:
-    with Warehouse(tmp_path / "w.duckdb", WarehouseSettings()).write() as connection:
-        query = "SELECT comment FROM duckdb_tables() WHERE schema_name || '.' || table_name = ?"
-        (comment,) = connection.execute(query, [table_of(contract)]).fetchall()
-    assert comment == (comment_of(contract),)
+def test_the_database_has_the_comment_of_the_contract(
+    contract: type[Contract], database: duckdb.DuckDBPyConnection
+) -> None:
+    query = "SELECT comment FROM duckdb_tables() WHERE schema_name || '.' || table_name = ?"
+    assert database.execute(query, [table_of(contract)]).fetchall() == [(comment_of(contract),)]
 
 
 @EVERY_TABLE
@@ -60,9 +68,8 @@ def test_every_table_and_column_is_described(contract: type[Contract]) -> None:
     assert all(column.description.endswith(".") for column in columns_of(contract))
 
 
-def test_no_table_is_without_a_contract(tmp_path: Path) -> None:
-    with Warehouse(tmp_path / "w.duckdb", WarehouseSettings()).write() as connection:
-        rows = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
+def test_no_table_is_without_a_contract(database: duckdb.DuckDBPyConnection) -> None:
+    rows = database.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
     assert {name for (name,) in rows} == {table_of(contract) for contract in CORE}
 
 

@@ -94,64 +94,59 @@ def test_a_report_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
     }
 
 
-@pytest.mark.parametrize("form", ["+86{}", "0086{}", "86{}", "{}", " {} "])
-def test_the_prefix_of_china_is_taken_off(landing: Landing, warehouse: Warehouse, form: str) -> None:
-    land(landing, "reports", answer([report(destId=form.format(PHONE))]))
+def cleaned(landing: Landing, warehouse: Warehouse, column: str, reports: list[dict[str, str | None]]) -> list[Any]:
+    """One column of core.reports for these reports, in their order; their batch_num is made different."""
+    records = [fields | {"batchNum": f"{number:03}"} for number, fields in enumerate(reports)]
+    land(landing, "reports", answer(records))
     load(landing, warehouse)
-    assert rows(warehouse, "SELECT phone FROM core.reports") == [{"phone": PHONE}]
+    return [row[column] for row in rows(warehouse, f"SELECT {column} FROM core.reports ORDER BY batch_num")]
+
+
+def test_the_prefix_of_china_is_taken_off(landing: Landing, warehouse: Warehouse) -> None:
+    written = ["+8613800138000", "008613800138000", "8613800138000", "13800138000", " 13800138000 "]
+    assert cleaned(landing, warehouse, "phone", [report(destId=phone) for phone in written]) == [PHONE] * 5
 
 
 def test_a_foreign_number_that_starts_with_86_is_kept_whole(landing: Landing, warehouse: Warehouse) -> None:
-    land(landing, "reports", answer([report(destId="8613800")]))
-    load(landing, warehouse)
-    assert rows(warehouse, "SELECT phone FROM core.reports") == [{"phone": "8613800"}]
+    assert cleaned(landing, warehouse, "phone", [report(destId="8613800")]) == ["8613800"]
 
 
-@pytest.mark.parametrize(
-    ("text", "microsecond"),
-    [("2026-11-20 12:00:00", 0), ("2026-11-20T12:00:00", 0), ("2026-11-20 12:00:00.25", 250_000)],
-)
-def test_times_are_those_of_china(landing: Landing, warehouse: Warehouse, text: str, microsecond: int) -> None:
-    land(landing, "reports", answer([report(statTime=text)]))
-    load(landing, warehouse)
-    (row,) = rows(warehouse, "SELECT stat_time FROM core.reports")
-    assert row["stat_time"] == datetime(2026, 11, 20, 4, 0, 0, microsecond, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("key", [0, 1, 2**35 - 1])
-@pytest.mark.parametrize("position", [0, 2**28 - 1])
-def test_a_message_id_is_read_back_from_the_mission_num_made_from_it(
-    landing: Landing, warehouse: Warehouse, key: int, position: int
-) -> None:
-    land(landing, "reports", answer([report(missionNum=f"{key_text(key)}{position:09}")]))
-    load(landing, warehouse)
-    assert rows(warehouse, "SELECT message_id FROM core.reports") == [{"message_id": (key << POSITION_BITS) + position}]
-
-
-@pytest.mark.parametrize(
-    "mission_num",
-    ["", "1", "0A1B2C300000000", "0A1B2C30000000070", "0a1b2c3000000007", "0A1B2CU000000007", f"0A1B2C3{2**28:09}"],
-)
-def test_a_mission_num_of_another_shape_has_no_message_id(
-    landing: Landing, warehouse: Warehouse, mission_num: str
-) -> None:
-    land(landing, "reports", answer([report(missionNum=mission_num), report()]))
-    load(landing, warehouse)
-    (row,) = rows(warehouse, f"SELECT message_id, mission_num FROM core.reports WHERE mission_num = '{mission_num}'")
-    assert row == {"message_id": None, "mission_num": mission_num}
-
-
-@pytest.mark.parametrize(
-    ("code", "is_delivered"), [("0", True), ("DELIVRD", True), ("MK:0001", False), ("新码", False)]
-)
-def test_any_code_is_kept_and_two_mean_delivered(
-    landing: Landing, warehouse: Warehouse, code: str, is_delivered: bool
-) -> None:
-    land(landing, "reports", answer([report(receiveRealStatus=code)]))
-    load(landing, warehouse)
-    assert rows(warehouse, "SELECT code, is_delivered FROM core.reports") == [
-        {"code": code, "is_delivered": is_delivered}
+def test_times_are_those_of_china(landing: Landing, warehouse: Warehouse) -> None:
+    written = ["2026-11-20 12:00:00", "2026-11-20T12:00:00", "2026-11-20 12:00:00.25"]
+    noon = datetime(2026, 11, 20, 4, tzinfo=UTC)
+    assert cleaned(landing, warehouse, "stat_time", [report(statTime=text) for text in written]) == [
+        noon,
+        noon,
+        noon + timedelta(milliseconds=250),
     ]
+
+
+def test_a_message_id_is_read_back_from_the_mission_num_made_from_it(landing: Landing, warehouse: Warehouse) -> None:
+    messages = [(key, position) for key in (0, 1, 2**35 - 1) for position in (0, 1, 2**28 - 1)]
+    reports = [report(missionNum=f"{key_text(key)}{position:09}") for key, position in messages]
+    assert cleaned(landing, warehouse, "message_id", reports) == [
+        (key << POSITION_BITS) + position for key, position in messages
+    ]
+
+
+def test_a_mission_num_of_another_shape_has_no_message_id(landing: Landing, warehouse: Warehouse) -> None:
+    others = [
+        "",
+        "1",
+        "0A1B2C300000000",
+        "0A1B2C30000000070",
+        "0a1b2c3000000007",
+        "0A1B2CU000000007",
+        f"0A1B2C3{2**28:09}",
+    ]
+    reports = [report(missionNum=mission_num) for mission_num in others]
+    assert cleaned(landing, warehouse, "message_id", reports) == [None] * len(others)
+
+
+def test_any_code_is_kept_and_two_mean_delivered(landing: Landing, warehouse: Warehouse) -> None:
+    reports = [report(receiveRealStatus=code) for code in ("0", "DELIVRD", "MK:0001", "新码")]
+    assert cleaned(landing, warehouse, "is_delivered", reports) == [True, True, False, False]
+    assert {row["code"] for row in rows(warehouse, "FROM core.reports")} == {"0", "DELIVRD", "MK:0001", "新码"}
 
 
 def test_a_report_without_a_mission_num_needs_a_batch_num(landing: Landing, warehouse: Warehouse) -> None:
@@ -161,38 +156,39 @@ def test_a_report_without_a_mission_num_needs_a_batch_num(landing: Landing, ware
     assert (reject["position"], reject["reason"]) == (1, "mission_num or batch_num must be given")
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        report(receiveRealStatus=""),
-        report(receiveRealStatus=None),
-        report(statTime="yesterday"),
-        report(statTime=None),
-        report(statTime="2026-02-30 00:00:00"),
-        report(statTime="+262000-01-01 00:00:00"),
-        report(statTime="-9999-01-01 00:00:00"),
-        report(statTime="0000-01-01 00:00:00"),
-        report(statTime="1986-05-04 02:30:00"),
-        report(destId=None),
-        report(destId="somebody"),
-        {},
-        [],
-        "text",
-        4711,
-        None,
-    ],
-    ids=str,
-)
-def test_a_bad_record_is_kept_with_its_reason_and_its_neighbours_go_in(
-    landing: Landing, warehouse: Warehouse, bad: object
+BAD_REPORTS = [
+    report(receiveRealStatus=""),
+    report(receiveRealStatus=None),
+    report(statTime="yesterday"),
+    report(statTime=None),
+    report(statTime="2026-02-30 00:00:00"),
+    report(statTime="+262000-01-01 00:00:00"),
+    report(statTime="-9999-01-01 00:00:00"),
+    report(statTime="0000-01-01 00:00:00"),
+    report(statTime="1986-05-04 02:30:00"),
+    report(destId=None),
+    report(destId="somebody"),
+    {},
+    [],
+    "text",
+    4711,
+    None,
+]
+
+
+def test_bad_records_are_kept_with_their_reasons_and_their_neighbours_go_in(
+    landing: Landing, warehouse: Warehouse
 ) -> None:
     land(landing, "reports", answer([report(batchNum="earlier")]), minute=0)
-    name = land(landing, "reports", answer([report(batchNum="before"), bad, report(batchNum="after")]), minute=1)
-    assert counts(load(landing, warehouse)) == (4, 3, 1, 3)
-    (reject,) = rows(warehouse, "FROM core.rejects")
-    assert (reject["source_file"], reject["position"], reject["kind"]) == (name, 1, "reports")
-    assert reject["reason"]
-    assert json.loads(reject["raw_record"]) == bad
+    mixed = [record for n, bad in enumerate(BAD_REPORTS) for record in (report(batchNum=f"neighbour {n}"), bad)]
+    name = land(landing, "reports", answer(mixed), minute=1)
+    count = len(BAD_REPORTS)
+    assert counts(load(landing, warehouse)) == (1 + 2 * count, 1 + count, count, 1 + count)
+    rejects = rows(warehouse, "FROM core.rejects ORDER BY position")
+    assert [reject["position"] for reject in rejects] == list(range(1, 2 * count, 2))
+    assert [json.loads(reject["raw_record"]) for reject in rejects] == BAD_REPORTS
+    assert {(reject["source_file"], reject["kind"]) for reject in rejects} == {(name, "reports")}
+    assert all(reject["reason"] for reject in rejects)
 
 
 def test_a_gbk_answer_is_read(landing: Landing, warehouse: Warehouse) -> None:
@@ -265,14 +261,13 @@ def test_an_unreadable_answer_is_one_record_rejected_as_a_whole(landing: Landing
     assert PHONE not in reject["reason"]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a call", b"{}\n{}", b"[]\n", b'{"kind":"reports","called_at":"x"}\n'])
-def test_a_stray_file_in_the_landing_stops_nothing(landing: Landing, warehouse: Warehouse, content: bytes) -> None:
+def test_stray_files_in_the_landing_stop_nothing(landing: Landing, warehouse: Warehouse) -> None:
     land(landing, "reports", answer([report()]), minute=0)
-    stray = landing.root / "reports" / "2026-11-22" / "000000.call"
-    stray.write_bytes(content)
-    assert counts(load(landing, warehouse)) == (2, 1, 1, 1)
-    (reject,) = rows(warehouse, "FROM core.rejects")
-    assert (reject["source_file"], reject["position"]) == ("reports/2026-11-22/000000.call", -1)
+    strays = [b"", b"not a call", b"{}\n{}", b"[]\n", b'{"kind":"reports","called_at":"x"}\n']
+    for number, content in enumerate(strays):
+        (landing.root / "reports" / "2026-11-22" / f"00000{number}.call").write_bytes(content)
+    assert counts(load(landing, warehouse)) == (1 + len(strays), 1, len(strays), 1)
+    assert [row["position"] for row in rows(warehouse, "FROM core.rejects")] == [-1] * len(strays)
 
 
 # Replies and balances

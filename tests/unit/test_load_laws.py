@@ -1,0 +1,169 @@
+"""Laws of the load, on small random landings: what is loaded depends on what was landed, and on nothing else."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.contracts import table_of
+from pipelines.contracts.core import CORE
+from pipelines.landing import Call, CallKind, Landing
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import load
+
+AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
+
+SMALL = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LandedCall:
+    """A call to be landed; `records` None stands for an answer that nobody can read."""
+
+    kind: CallKind
+    records: list[Record] | None
+    minute: int
+
+
+def field(*values: str | None) -> st.SearchStrategy[Any]:
+    """Few values, so that records repeat, and now and then any text at all."""
+    return st.one_of(*[st.sampled_from(values)] * 12, st.text(st.characters(codec="utf-8"), max_size=5))
+
+
+REPORT = st.fixed_dictionaries(
+    {
+        "missionNum": field("0A1B2C3000000001", "0A1B2C3000000002", "own_1", "", None),
+        "destId": field("13800138000", "8613800138000", "x", None),
+        "receiveRealStatus": field("DELIVRD", "MK:0001", "", None),
+        "batchNum": field("B1", "", None),
+        "statTime": field("2026-11-20 12:00:00", "2026-11-20T12:00:00", "noon", None),
+    },
+    optional={"sendStatus": field("SUCCESS", "FAIL"), "more": field("1", "2")},
+)
+REPLY = st.fixed_dictionaries(
+    {"srcId": field("8613800138000", "x", None), "content": field("T", "退订", None)},
+    optional={"moTime": field("2026-11-20 12:00:00", "", "noon"), "more": field("1", "2")},
+)
+RECORDS: dict[CallKind, st.SearchStrategy[Record]] = {"reports": REPORT, "replies": REPLY}
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> list[LandedCall]:
+    def answer(minute: int) -> LandedCall:
+        kind = draw(st.sampled_from(list(RECORDS)))
+        records = st.lists(RECORDS[kind], max_size=6)
+        return LandedCall(kind, draw(st.one_of(*[records] * 6, st.none())), minute)
+
+    return [answer(minute) for minute in range(draw(st.integers(1, 5)))]
+
+
+def land(landing: Landing, call: LandedCall) -> None:
+    body = b"<html>" if call.records is None else json.dumps({"errorCode": "000000", "records": call.records}).encode()
+    landing.land_call(
+        Call(
+            kind=call.kind,
+            called_at=AT + timedelta(minutes=call.minute),
+            answer_ms=1,
+            format="json",
+            day=date(2026, 11, 20) if call.kind == "reports" else None,
+            http_status=200,
+            body=body,
+        )
+    )
+
+
+def loaded(folder: Path, steps: Iterable[Iterable[LandedCall]]) -> Warehouse:
+    """A warehouse that was loaded after each step of landing."""
+    landing = Landing(folder / "landing")
+    warehouse = Warehouse(folder / "warehouse.duckdb", WarehouseSettings(threads=1))
+    for step in steps:
+        for call in step:
+            land(landing, call)
+        load(landing, warehouse)
+    return warehouse
+
+
+def contents(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
+    with warehouse.read() as connection:
+        names = [table_of(contract) for contract in CORE]
+        return {name: sorted(connection.sql(f"FROM {name}").pl().rows(), key=repr) for name in names}
+
+
+@SMALL
+@given(world=calls(), data=st.data())
+def test_the_order_and_the_number_of_loads_make_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, world: list[LandedCall], data: st.DataObject
+) -> None:
+    at_once = contents(loaded(tmp_path_factory.mktemp("at_once"), [world]))
+    shuffled = data.draw(st.permutations(world))
+    cut = data.draw(st.integers(0, len(world)))
+    in_steps = loaded(tmp_path_factory.mktemp("in_steps"), [shuffled[:cut], shuffled[cut:], []])
+    assert contents(in_steps) == at_once
+
+
+@SMALL
+@given(world=calls())
+def test_accepted_and_rejected_are_what_was_received(
+    tmp_path_factory: pytest.TempPathFactory, world: list[LandedCall]
+) -> None:
+    tables = contents(loaded(tmp_path_factory.mktemp("counted"), [world]))
+    received = sum(1 if call.records is None else len(call.records) for call in world)
+    assert sum(accepted + rejected for *_, accepted, rejected in tables["core.files"]) == received
+    assert sum(record_count for _, _, record_count, _, _ in tables["core.files"]) == received
+    assert sum(rejected for *_, rejected in tables["core.files"]) == len(tables["core.rejects"])
+    assert sum(row[-1] for row in tables["core.pulls"]) == len(tables["core.reports"]) + len(tables["core.replies"])
+
+
+@SMALL
+@given(records=st.lists(REPORT, min_size=1, max_size=8), data=st.data())
+def test_how_the_records_are_shared_out_among_calls_makes_no_difference_to_the_reports(
+    tmp_path_factory: pytest.TempPathFactory, records: list[Record], data: st.DataObject
+) -> None:
+    together = [LandedCall("reports", records, minute=0)]
+    shuffled = data.draw(st.permutations(records))
+    cut = data.draw(st.integers(0, len(records)))
+    repeated = data.draw(st.lists(st.sampled_from(records), max_size=3))
+    apart = [LandedCall("reports", some, n) for n, some in enumerate([shuffled[:cut], shuffled[cut:], repeated])]
+
+    def keys(world: list[LandedCall]) -> list[tuple[Any, ...]]:
+        with loaded(tmp_path_factory.mktemp("shared"), [world]).read() as connection:
+            query = "SELECT message_id, mission_num, phone, code, stat_time, batch_num FROM core.reports ORDER BY ALL"
+            return connection.sql(query).pl().rows()
+
+    assert keys(together) == keys(apart)
+
+
+def told_by_hand(world: list[LandedCall]) -> dict[tuple[str, ...], int]:
+    """The slow, obvious twin: the minute of the first call that brought each report that can be told apart."""
+    first: dict[tuple[str, ...], int] = {}
+    for call in world:
+        for record in call.records or []:
+            mission_num, batch_num = ((record[name] or "").strip() for name in ("missionNum", "batchNum"))
+            phone = (record["destId"] or "").strip().removeprefix("86")
+            code = (record["receiveRealStatus"] or "").strip()
+            at = (record["statTime"] or "").strip().replace("T", " ")
+            is_good = phone == "13800138000" and code and at == "2026-11-20 12:00:00" and (mission_num or batch_num)
+            if is_good:
+                first.setdefault((mission_num, phone, code, batch_num), call.minute)
+    return first
+
+
+@SMALL
+@given(records=st.lists(st.lists(REPORT, max_size=6), min_size=1, max_size=4))
+def test_the_reports_are_those_a_person_would_find_by_hand(
+    tmp_path_factory: pytest.TempPathFactory, records: list[list[Record]]
+) -> None:
+    world = [LandedCall("reports", some, minute) for minute, some in enumerate(records)]
+    with loaded(tmp_path_factory.mktemp("twin"), [world]).read() as connection:
+        query = "SELECT mission_num, phone, code, batch_num, received_at FROM core.reports WHERE phone = '13800138000'"
+        rows = connection.sql(query).pl().rows()
+    assert {row[:-1]: (row[-1] - AT) // timedelta(minutes=1) for row in rows} == told_by_hand(world)
