@@ -1,0 +1,108 @@
+"""Our books against the gateway's own truth, message by message, with every fault on."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import stamina
+
+from pipelines import daily
+from tests.books.world import REFUSED_PHONES, World, expected_statuses, running_world
+
+ROWS = 240
+FAULTS = {"fault_rate": 0.25, "delay_seconds": 0.8}
+
+
+@pytest.fixture(autouse=True)
+def _impatient() -> Iterator[None]:
+    """Retries as in earnest, without their waits."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
+
+
+@pytest.mark.parametrize("report_mode", ["snapshot", "drain"])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_books_agree_with_the_truth_message_by_message(tmp_path: Path, seed: int, report_mode: str) -> None:
+    with running_world(tmp_path, seed=seed, report_mode=report_mode, query_fault_rate=0.15, **FAULTS) as world:
+        world.send("first", ROWS, seed)
+        world.move_to(timedelta(days=3, hours=20))
+        world.collect()
+        world.send("second", ROWS // 2, seed + 100)
+        world.move_to(timedelta(0))
+        world.collect()
+        assert_books_agree(world)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "xml"),
+    [
+        ({}, True),
+        ({"field_case": "snake", "envelope": "data"}, False),
+        ({"field_case": "snake", "envelope": "list", "charset": "gb18030"}, False),
+        ({"envelope": "reports", "charset": "utf-8-sig"}, True),
+    ],
+)
+def test_another_gateways_envelope_and_names_give_the_same_books(
+    tmp_path: Path, dialect: dict[str, str], xml: bool
+) -> None:
+    with running_world(tmp_path, xml=xml, seed=3, **dialect) as world:
+        world.send("first", ROWS, 3)
+        world.move_to(timedelta(0))
+        world.collect()
+        assert_books_agree(world)
+        assert status_counts(world)["delivered"] > ROWS / 2
+
+
+def test_capped_answers_are_pulled_to_their_end(tmp_path: Path) -> None:
+    with running_world(tmp_path, seed=5, report_mode="drain", max_records_per_call=17) as world:
+        world.send("first", ROWS, 5)
+        world.move_to(timedelta(0))
+        world.collect()
+        assert_books_agree(world)
+        assert world.truth("SELECT count(*) FROM reports WHERE handed_out_count = 0") == [(0,)]
+
+
+def test_a_rebuilt_warehouse_has_the_same_rows_in_every_table(tmp_path: Path) -> None:
+    with running_world(tmp_path, seed=4, report_mode="drain", query_fault_rate=0.2, **FAULTS) as world:
+        world.send("first", ROWS, 4)
+        for hours in (95, 80, 40, 0):
+            world.move_to(timedelta(hours=hours))
+            world.collect()
+        as_of = world.clock()
+        daily.reconcile(world.settings, as_of=as_of)
+        before = all_rows(world)
+        daily.rebuild(world.settings, as_of=as_of)
+        assert all_rows(world) == before
+        assert {"core.reports", "core.message_status", "marts.exceptions"} <= before.keys()
+
+
+def assert_books_agree(world: World) -> None:
+    expected = expected_statuses(world)
+    found = world.statuses()
+    wrong = {
+        (status, *sorted(expected[message])) for message, status in found.items()
+        if message in expected and status not in expected[message]
+    }  # fmt: skip
+    assert not wrong
+    assert expected.keys() <= found.keys()
+    never_accepted = {message: status for message, status in found.items() if message not in expected}
+    assert set(never_accepted.values()) <= {"refused", "in_doubt"}
+    assert {phone for (_, phone), status in found.items() if status == "refused"} <= set(REFUSED_PHONES)
+    summary = daily.reconcile(world.settings, as_of=world.clock())
+    assert summary.is_balanced, summary.failed_checks
+
+
+def status_counts(world: World) -> Counter[str]:
+    return Counter(world.statuses().values())
+
+
+def all_rows(world: World) -> dict[str, list[tuple[object, ...]]]:
+    """Every table of core and marts, its rows in an order of their own."""
+    with daily.warehouse_of(world.settings).read() as connection:
+        tables = connection.execute(
+            "SELECT table_schema || '.' || table_name FROM information_schema.tables"
+            " WHERE table_schema IN ('core', 'marts') ORDER BY 1"
+        ).fetchall()
+        return {table: connection.sql(f"FROM {table} ORDER BY ALL").pl().rows() for (table,) in tables}
