@@ -5,21 +5,22 @@ asked for again until a call brings nothing new, and each day of a trailing wind
 here loads: what a call brought is decoded only to know whether to call again.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import stamina
 
-from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, MaySent, UsageError
+from pipelines.errors import GatewayError, GatewayRefused, MaySent, UsageError
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.document import Format
-from pipelines.gateway.wire import Records, UnreadableAnswer, read_answer, read_replies, read_reports
+from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
 from pipelines.landing import Call, CallKind, Landing
 from pipelines.settings import Settings
 
@@ -32,7 +33,10 @@ PASSING_CODES = frozenset({"100014", "999999"})  # too fast, system error: askin
 
 @dataclass(frozen=True)
 class Pulled:
-    """What the calls for one day of reports, or for the replies (`day` is None), brought."""
+    """What the answered calls for one day of reports, or for the replies (`day` is None), brought.
+
+    A record that came more than once counts once.
+    """
 
     kind: CallKind
     day: date | None
@@ -47,7 +51,8 @@ class Pulled:
 
 OnProgress = Callable[[Pulled], None]
 Ask = Callable[[], Awaitable[Exchange]]
-Read = Callable[[bytes, Format], Records]
+Found = TypeVar("Found", Answer, Records)
+Read = Callable[[bytes, Format], Found]
 
 
 def window(days: int, now: datetime) -> list[date]:
@@ -79,14 +84,11 @@ class Puller:
         self._max_calls = settings.pull.max_calls_per_day
         self._clock = clock
 
-    async def balance(self) -> int:
-        """Messages left. Raises GatewayRefused, GatewayUnavailable, or MaySent where no answer can be read."""
-        call = await self._call("balance", None, self._client.query_sms_count)
-        with _unreadable_as_error():
-            answer = read_answer(call.body, self._format)
-        _raise_refusal(answer.error_code)
+    async def balance(self, *, attempts: int = 1) -> int:
+        """Messages left. Raises GatewayRefused, or another GatewayError where no answer came that can be read."""
+        answer = await self._ask("balance", None, self._client.query_sms_count, read_answer, attempts)
         if answer.count is None:
-            raise MaySent("the gateway's answer to querySmsCount has no count; see the newest file in landing/balance")
+            raise GatewayError("the gateway's answer holds no balance; see the newest file in landing/balance")
         return answer.count
 
     async def reports(self, days: Sequence[date], on_progress: OnProgress = lambda _: None) -> list[Pulled]:
@@ -102,16 +104,16 @@ class Puller:
         return await self._until_nothing_new("replies", None, self._client.query_mo_record, read_replies, on_progress)
 
     async def _until_nothing_new(
-        self, kind: CallKind, day: date | None, ask: Ask, read: Read, on_progress: OnProgress
+        self, kind: CallKind, day: date | None, ask: Ask, read: Read[Records], on_progress: OnProgress
     ) -> Pulled:
         seen = pl.Series([], dtype=pl.UInt64)
         pulled = Pulled(kind, day, 0, 0)
         while pulled.call_count < self._max_calls:
             try:
-                found = await self._records(kind, day, ask, read)
+                found = await self._ask(kind, day, ask, read, CALL_ATTEMPTS)
             except GatewayError as error:
                 return replace(pulled, problem=error)
-            hashes = pl.DataFrame(found.columns).hash_rows().unique()
+            hashes = pl.DataFrame(found.columns, schema=dict.fromkeys(found.columns, pl.String)).hash_rows().unique()
             new = hashes.filter(~hashes.is_in(seen.implode()))
             seen.append(new)
             pulled = replace(pulled, call_count=pulled.call_count + 1, record_count=len(seen))
@@ -121,55 +123,57 @@ class Puller:
         problem = GatewayError(f"the gateway had more after {self._max_calls} calls; raise pull.max_calls_per_day")
         return replace(pulled, problem=problem)
 
-    async def _records(self, kind: CallKind, day: date | None, ask: Ask, read: Read) -> Records:
-        """One call's records; what may pass is tried again, since a query reaches nobody."""
+    async def _ask(self, kind: CallKind, day: date | None, ask: Ask, read: Read[Found], attempts: int) -> Found:
+        """What one answer holds; what may pass is tried again, since a query reaches nobody."""
         async for attempt in stamina.retry_context(
-            on=_may_pass, attempts=CALL_ATTEMPTS, wait_initial=0.5, wait_max=20.0, timeout=None
+            on=_may_pass, attempts=attempts, wait_initial=0.5, wait_max=20.0, timeout=None
         ):
             with attempt:
-                call = await self._call(kind, day, ask)
-                with _unreadable_as_error():
-                    found = read(call.body, self._format)
+                exchange = await self._landed(kind, day, ask)
+                try:
+                    found = read(exchange.body, self._format)
+                except UnreadableAnswer:
+                    raise GatewayError(
+                        f"the gateway's answer (HTTP status {exchange.http_status}) can't be read; its bytes are kept:"
+                        f" see the newest file in landing/{kind}"
+                    ) from None
                 _raise_refusal(found.error_code)
         return found
 
-    async def _call(self, kind: CallKind, day: date | None, ask: Ask) -> Call:
-        """Ask, and land what came back, or that nothing did."""
-        called_at = self._clock()
-        call = Call(kind, called_at, 0, self._format, day)
+    async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
+        """Ask, and land what came back, or that nothing whole did."""
+        call = Call(kind, self._clock(), 0, self._format, day)
+        started = time.perf_counter()
         try:
             exchange = await ask()
         except GatewayError as error:
-            elapsed = (self._clock() - called_at) // timedelta(milliseconds=1)
-            self._landing.land_call(replace(call, answer_ms=elapsed, failure=type(error.__cause__ or error).__name__))
+            part = error.received if isinstance(error, MaySent) else b""
+            elapsed = round((time.perf_counter() - started) * 1000)
+            self._landing.land_call(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
+            if isinstance(error, MaySent):  # a word for submissions: a query can simply be asked again
+                raise GatewayError(
+                    f"no whole answer came from the gateway ({error.failure}); run 'smsrecon pull' again"
+                ) from None
             raise
-        call = replace(
-            call,
-            answer_ms=exchange.answer_ms,
-            http_status=exchange.http_status,
-            content_type=exchange.content_type,
-            body=exchange.body,
+        self._landing.land_call(
+            replace(
+                call,
+                answer_ms=exchange.answer_ms,
+                http_status=exchange.http_status,
+                content_type=exchange.content_type,
+                body=exchange.body,
+            )
         )
-        self._landing.land_call(call)
-        return call
+        return exchange
 
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, GatewayRefused):
         return error.error_code in PASSING_CODES
-    return isinstance(error, GatewayUnavailable | MaySent)
+    return isinstance(error, GatewayError)
 
 
 def _raise_refusal(error_code: str) -> None:
     if error_code != "000000":
         meaning = ERROR_MEANINGS.get(error_code, "a code that is in no table")
         raise GatewayRefused(f"the gateway refused with {error_code} ({meaning}); see 'smsrecon doctor'", error_code)
-
-
-@contextmanager
-def _unreadable_as_error() -> Iterator[None]:
-    """The bytes are landed already; whoever mends the decoder can load them later."""
-    try:
-        yield
-    except UnreadableAnswer:
-        raise MaySent("the gateway's answer can't be read; its bytes are kept in the landing") from None

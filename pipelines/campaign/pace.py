@@ -1,14 +1,16 @@
 """How fast requests may leave: one pace for all senders of a campaign, slowed down by the gateway's own word."""
 
 import asyncio
+import random
 import time
+from contextlib import suppress
 
 
 class Pace:
     """At most `requests_per_second`, evenly; after `slow_down` nobody sends until the hold is over.
 
-    Holds double from `first_hold` to `longest_hold` seconds while the gateway keeps saying that it is too fast, and
-    start anew after an accepted request.
+    Holds double from `first_hold` to `longest_hold` seconds, and last up to a quarter longer by chance, while the
+    gateway keeps saying that it is too fast or can't be reached; they start anew after `speed_up`.
     """
 
     def __init__(
@@ -19,23 +21,30 @@ class Pace:
         self._longest_hold = longest_hold
         self._next_at = 0.0
         self._held_until = 0.0
+        self._stopped = asyncio.Event()
         self.holds_in_a_row = 0
 
     async def turn(self) -> None:
-        """Wait for the turn to send."""
-        while (wait := self._next_at - time.monotonic()) > 0:  # noqa: ASYNC110  a hold may lengthen the wait meanwhile
-            await asyncio.sleep(wait)
+        """Wait for the turn to send; after `stop` nobody waits."""
+        while not self._stopped.is_set() and (wait := self._next_at - time.monotonic()) > 0:
+            with suppress(TimeoutError):  # then look again: a hold may have lengthened the wait
+                await asyncio.wait_for(self._stopped.wait(), wait)
         self._next_at = time.monotonic() + self._interval
 
     def slow_down(self) -> None:
-        """The gateway said 100014; several answers to requests that left together are one hold."""
+        """A request must be tried again later; several that left together are one hold."""
         now = time.monotonic()
         if now < self._held_until:
             return
-        self._held_until = now + min(self._longest_hold, self._first_hold * 2**self.holds_in_a_row)
+        hold = min(self._longest_hold, self._first_hold * 2**self.holds_in_a_row)
+        self._held_until = now + hold * random.uniform(1, 1.25)  # noqa: S311  so that many senders don't come together
         self._next_at = max(self._next_at, self._held_until)
         self.holds_in_a_row += 1
 
     def speed_up(self) -> None:
-        """The gateway accepted a request."""
+        """The gateway answered a request, and not that it was too fast."""
         self.holds_in_a_row = 0
+
+    def stop(self) -> None:
+        """Let nobody wait any longer: there is nothing more to send."""
+        self._stopped.set()

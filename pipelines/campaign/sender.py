@@ -2,25 +2,25 @@
 
     answer                                  batch        then
     000000                                  accepted     next
-    100014                                  not_sent     all slow down; again, under a new batch_num
-    no connection                           not_sent     again with backoff, a bounded number of times; then pause
+    100014                                  not_sent     all slow down; again, a bounded number of times; then pause
+    no connection                           not_sent     the same
     100007, 100008, 100013                  split        two halves, until the guilty ones stand alone: refused
     100002–4, 100009–11                     not_sent     pause the campaign
     other 1xxxxx                            refused      next
     anything else, or no answer             in_doubt     next; never sent again by itself
 
-One process sends a campaign at a time: the caller holds its lock. Nothing here plans, checks balances or knows files.
+Every request has a batch_num of its own, also when it is sent again. One process sends a campaign at a time: the caller
+holds its lock. Nothing here plans, or checks balances.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-import stamina
+import polars as pl
 
 from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord, Journal
 from pipelines.campaign.pace import Pace
@@ -28,14 +28,14 @@ from pipelines.campaign.plan import PlanFile, batch_num
 from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, MaySent
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
-from pipelines.gateway.wire import Answer, UnreadableAnswer, read_answer
+from pipelines.gateway.wire import UnreadableAnswer, read_answer
 from pipelines.settings import Settings
 
 CHINA = ZoneInfo("Asia/Shanghai")
 Clock = Callable[[], datetime]
 
-MAX_HOLDS_IN_A_ROW = 8  # 1 + 2 + … + 60 + 60 s: four minutes of "too fast" are more than a burst
-CONNECTION_ATTEMPTS = 5
+TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: three minutes are more than a burst
+CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,15 @@ def still_to_send(planned: Iterable[tuple[int, int, int]], batches: Iterable[Bat
 
 
 def is_open(window: str | None, now: datetime) -> bool:
-    """Whether `now` lies in a send window such as 08:00-21:00, in China's time; one may span midnight."""
+    """Whether `now` lies in a send window such as 08:00-21:00, in China's time.
+
+    A window may span midnight; one that closes when it opens is the whole day.
+    """
     if window is None:
         return True
     opens, closes = (time.fromisoformat(part) for part in window.split("-"))
     local = now.astimezone(CHINA).time()
-    return opens <= local < closes if opens <= closes else local >= opens or local < closes
+    return opens <= local < closes if opens < closes else local >= opens or local < closes
 
 
 class Sender:
@@ -137,50 +140,47 @@ class Sender:
         self._pace = pace or Pace(settings.gateway.requests_per_second)
         self._on_progress = on_progress
         self._waiting = deque(waiting)
+        self._in_flight = 0
         self._next_number = journal.next_batch_number(campaign.campaign_id)
         self._doubts_in_a_row = 0
         self.progress = Progress(sum(piece.message_count for piece in self._waiting))
         self.pause: Pause | None = None
 
     async def run(self) -> None:
-        """Send all that waits. Afterwards `progress` counts it, and `pause` tells whether and why it stopped early."""
+        """Send all that waits. Afterwards `progress` counts it, and `pause` tells why some of it is still to send."""
         self._on_progress(self.progress)
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._settings.gateway.concurrency):
-                group.create_task(self._send_waiting())
+            self._fill(group)
+        if self.progress.done == self.progress.total:
+            self.pause = None  # whatever it was, it came too late to keep anything back
         if self.pause is not None:
             self._journal.paused(self._campaign.campaign_id, self.pause.reason, at=self._clock())
 
     def stop(self, pause: Pause) -> None:
         """Let the requests in flight end, and send no more."""
         self.pause = self.pause or pause
+        self._pace.stop()
 
-    async def _send_waiting(self) -> None:
-        while self._waiting and self.pause is None:
-            piece = self._waiting.popleft()
-            await self._pace.turn()
-            if not is_open(self._settings.plan.send_window, self._clock()):
-                self.stop(Pause(f"outside the send window {self._settings.plan.send_window}"))
-            elif self.pause is None:
-                await self._send(piece)
+    def _fill(self, group: asyncio.TaskGroup) -> None:
+        """Have as many requests in flight as set, as long as something waits."""
+        while self._waiting and self.pause is None and self._in_flight < self._settings.gateway.concurrency:
+            self._in_flight += 1
+            group.create_task(self._send_in_turn(self._waiting.popleft(), group))
+
+    async def _send_in_turn(self, piece: Piece, group: asyncio.TaskGroup) -> None:
+        await self._pace.turn()
+        if not is_open(self._settings.plan.send_window, self._clock()):
+            self.stop(Pause(f"outside the send window {self._settings.plan.send_window}"))
+        elif self.pause is None:
+            await self._send(piece)
+        self._in_flight -= 1
+        self._fill(group)
 
     async def _send(self, piece: Piece) -> None:
-        """Send one piece; where surely nothing was sent for want of a connection, try again."""
-        retries = stamina.retry_context(
-            on=GatewayUnavailable, attempts=CONNECTION_ATTEMPTS, wait_initial=0.5, wait_max=10.0, timeout=None
-        )
-        try:
-            async for attempt in retries:
-                with attempt:
-                    await self._try(piece if attempt.num == 1 else piece.again())
-        except GatewayUnavailable as error:
-            self.stop(Pause(f"{error} ({CONNECTION_ATTEMPTS} attempts)", exit_code=GatewayUnavailable.exit_code))
-
-    async def _try(self, piece: Piece) -> None:
-        """One request under a batch_num of its own, journaled before it leaves and after its answer was read."""
-        name = batch_num(self._campaign.campaign_key, self._next_number)
+        """One request, journaled before it leaves and after its answer was read."""
+        messages = self._plan.messages(piece.first_position, piece.last_position)
+        campaign_id, name = self._campaign.campaign_id, batch_num(self._campaign.campaign_key, self._next_number)
         self._next_number += 1
-        campaign_id = self._campaign.campaign_id
         self._journal.sending(
             campaign_id,
             name,
@@ -191,39 +191,20 @@ class Sender:
             at=self._clock(),
         )
         try:
-            exchange = await self._request(piece, name)
+            exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
             self._journal.outcome(campaign_id, name, "not_sent", at=self._clock(), detail=str(error))
-            raise
+            self._waiting.appendleft(piece.again())
+            reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
+            self._hold(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
         except MaySent as error:
-            self._journal.outcome(campaign_id, name, "in_doubt", at=self._clock(), detail=str(error))
-            self._count(piece, "in_doubt")
-            return
-        answer, doubt = self._read(exchange)
-        what = Verdict.MAY_SEND if answer is None or doubt else verdict(answer.error_code)
-        state = _state(what, piece)
-        self._journal.outcome(
-            campaign_id,
-            name,
-            state,
-            at=self._clock(),
-            error_code=answer.error_code if answer else None,
-            http_status=exchange.http_status,
-            answer_ms=exchange.answer_ms,
-            answer=exchange.body,
-            detail=doubt,
-        )
-        self._follow(piece, state)
-        if what is Verdict.TOO_FAST:
-            self._slow_down()
-        elif what is Verdict.CAMPAIGN and answer is not None:
-            meaning = ERROR_MEANINGS[answer.error_code]
-            self.stop(
-                Pause(f"the gateway refused with {answer.error_code} ({meaning})", exit_code=GatewayRefused.exit_code)
-            )
+            detail, part = str(error), error.received
+            self._journal.outcome(campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail)
+            self._doubt(piece)
+        else:
+            self._take(piece, name, exchange)
 
-    async def _request(self, piece: Piece, name: str) -> Exchange:
-        messages = self._plan.messages(piece.first_position, piece.last_position)
+    async def _request(self, messages: pl.DataFrame, name: str) -> Exchange:
         first = messages.row(0, named=True)
         phones, mission_nums = messages["phone"].to_list(), messages["mission_num"].to_list()
         if first["template_id"] is None:
@@ -243,40 +224,68 @@ class Sender:
             extra_num=first["extra_num"],
         )
 
-    def _read(self, exchange: Exchange) -> tuple[Answer | None, str | None]:
-        """The answer, and why it can't be trusted, if it can't."""
-        answer = None
-        with suppress(UnreadableAnswer):
-            answer = read_answer(exchange.body, self._settings.gateway.format)
-        if not 200 <= exchange.http_status < 300:
-            return answer, f"HTTP status {exchange.http_status}"
-        return answer, None if answer else "the answer can't be read"
-
-    def _follow(self, piece: Piece, state: BatchState) -> None:
-        """Count what is settled, and put back what is to be sent again."""
+    def _take(self, piece: Piece, name: str, exchange: Exchange) -> None:
+        """Journal an answer, and do what it asks for."""
+        error_code, doubt = self._read(exchange)
+        what = Verdict.MAY_SEND if doubt else verdict(error_code)
+        state = _state(what, piece)
+        self._journal.outcome(
+            self._campaign.campaign_id,
+            name,
+            state,
+            at=self._clock(),
+            error_code=error_code or None,
+            http_status=exchange.http_status,
+            answer_ms=exchange.answer_ms,
+            answer=exchange.body,
+            detail=doubt,
+        )
+        if what is Verdict.MAY_SEND:
+            self._doubt(piece)
+            return
+        self._doubts_in_a_row = 0
         if state == "split":
             self._waiting.extendleft(reversed(piece.halves()))
         elif state == "not_sent":
             self._waiting.appendleft(piece.again())
         else:
             self._count(piece, state)
-        if state == "accepted":
+        pause = Pause(
+            f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
+            exit_code=GatewayRefused.exit_code,
+        )
+        if what is Verdict.TOO_FAST:
+            self._hold(TOO_FAST_ATTEMPTS, pause)
+        else:
             self._pace.speed_up()
+        if what is Verdict.CAMPAIGN:
+            self.stop(pause)
 
-    def _slow_down(self) -> None:
+    def _read(self, exchange: Exchange) -> tuple[str, str | None]:
+        """The error code, empty if there is none, and why the answer can't be trusted, if it can't."""
+        try:
+            error_code = read_answer(exchange.body, self._settings.gateway.format).error_code
+        except UnreadableAnswer as error:
+            return "", f"HTTP status {exchange.http_status}; {error}"
+        is_success = 200 <= exchange.http_status < 300
+        return error_code, None if is_success else f"HTTP status {exchange.http_status}"
+
+    def _hold(self, attempts: int, pause: Pause) -> None:
+        """Slow all down; after so many attempts in a row, pause."""
         self._pace.slow_down()
-        if self._pace.holds_in_a_row > MAX_HOLDS_IN_A_ROW:
-            self.stop(
-                Pause("the gateway keeps answering 100014 (calling too fast)", exit_code=GatewayRefused.exit_code)
-            )
+        if self._pace.holds_in_a_row >= attempts:
+            self.stop(pause)
+
+    def _doubt(self, piece: Piece) -> None:
+        self._count(piece, "in_doubt")
+        self._doubts_in_a_row += 1
+        if self._doubts_in_a_row >= self._settings.policy.pause_after_in_doubt:
+            reason = f"{self._doubts_in_a_row} batches in a row got no answer that can be trusted"
+            self.stop(Pause(reason, exit_code=InDoubt.exit_code))
 
     def _count(self, piece: Piece, state: BatchState) -> None:
         self.progress.counts[state] += piece.message_count
         self._on_progress(self.progress)
-        self._doubts_in_a_row = self._doubts_in_a_row + 1 if state == "in_doubt" else 0
-        if self._doubts_in_a_row >= self._settings.policy.pause_after_in_doubt:
-            reason = f"{self._doubts_in_a_row} batches in a row got no answer that can be trusted"
-            self.stop(Pause(reason, exit_code=InDoubt.exit_code))
 
 
 def _state(what: Verdict, piece: Piece) -> BatchState:

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from pipelines.campaign.journal import Journal
+from pipelines.campaign.pace import Pace
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
 from pipelines.campaign.sender import Clock, Pause, Progress, Sender, still_to_send
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
 from pipelines.landing import Landing
-from pipelines.pull import Puller
+from pipelines.pull import CALL_ATTEMPTS, Puller
 from pipelines.settings import Settings, require_credentials
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,12 @@ class Submission:
 
     @property
     def exit_code(self) -> int:
-        """13 something is in doubt; else why it paused; else 11 if batches were refused; else 0."""
-        if self.in_doubt_batch_count:
-            return InDoubt.exit_code
-        if self.pause is not None:
-            return self.pause.exit_code
-        return GatewayRefused.exit_code if self.refused_batch_count else 0
+        """The highest that applies: 128 + a signal; 13 in doubt; 12 or 11 why it paused; 11 batches refused; 0."""
+        return max(
+            self.pause.exit_code if self.pause else 0,
+            InDoubt.exit_code if self.in_doubt_batch_count else 0,
+            GatewayRefused.exit_code if self.refused_batch_count else 0,
+        )
 
 
 def plan_only(request: PlanRequest, *, settings: Settings, clock: Clock) -> tuple[Plan, int | None]:
@@ -62,18 +66,20 @@ def submit(
     *,
     settings: Settings,
     clock: Clock,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
+    pace: Pace | None = None,
 ) -> Submission:
     """Plan a campaign, or take up the plan it has, and send what is still to send.
 
-    Raises InputRefused, UsageError, CampaignBusy; GatewayRefused and GatewayUnavailable before the first request.
+    `pace` is how fast, by default as the settings say. Raises InputRefused, UsageError and CampaignBusy; and before the
+    first message leaves, GatewayError where the gateway can't be asked, or says no.
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
     landing = Landing(settings.data_dir / "landing")
     with landing.campaign_lock(request.campaign_id):
         plan = make_plan(request, landing=landing, settings=settings, at=clock())
-        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress)
+        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, pace=pace)
 
 
 def resume(
@@ -81,7 +87,8 @@ def resume(
     *,
     settings: Settings,
     clock: Clock,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
+    pace: Pace | None = None,
 ) -> Submission:
     """Send what is still to send of a campaign that was planned before. Raises as `submit` does."""
     require_credentials(settings.gateway)
@@ -92,41 +99,41 @@ def resume(
         raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     with landing.campaign_lock(campaign_id):
         plan = read_plan(record, landing)
-        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress)
+        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, pace=pace)
 
 
 def _send(
-    plan: Plan, *, landing: Landing, settings: Settings, clock: Clock, on_progress: Callable[[Progress], None]
+    plan: Plan, *, landing: Landing, settings: Settings, clock: Clock, on_progress: OnProgress, pace: Pace | None
 ) -> Submission:
     """Send what the journal says is left. The caller holds the campaign's lock."""
     campaign_id = plan.record.campaign_id
     file = PlanFile(landing.plan_path(campaign_id))
+
+    async def run() -> Sender:
+        async with GatewayClient(settings.gateway) as client:
+            if waiting:
+                puller = Puller(client, landing, settings=settings, clock=clock)
+                ranges = ((piece.first_position, piece.last_position) for piece in waiting)
+                _check_balance(await puller.balance(attempts=CALL_ATTEMPTS), file.segment_count(ranges))
+            sender = Sender(
+                plan.record,
+                file,
+                waiting,
+                journal=journal,
+                client=client,
+                settings=settings,
+                clock=clock,
+                on_progress=on_progress,
+                pace=pace,
+            )
+            with _stopped_by_signal(sender):
+                await sender.run()
+            return sender
+
     with Journal.open(landing.journal_path) as journal:
         journal.doubt_unanswered(campaign_id, at=clock())
         known = journal.batches(campaign_id)
         waiting = still_to_send(file.batches(), known)
-
-        async def run() -> Sender:
-            async with GatewayClient(settings.gateway) as client:
-                if waiting:
-                    balance = await Puller(client, landing, settings=settings, clock=clock).balance()
-                    _check_balance(
-                        balance, file.segment_count((piece.first_position, piece.last_position) for piece in waiting)
-                    )
-                sender = Sender(
-                    plan.record,
-                    file,
-                    waiting,
-                    journal=journal,
-                    client=client,
-                    settings=settings,
-                    clock=clock,
-                    on_progress=on_progress,
-                )
-                with _stopped_by_signal(sender):
-                    await sender.run()
-                return sender
-
         sender = asyncio.run(run())
         batches = journal.batches(campaign_id)
     return Submission(
@@ -151,20 +158,24 @@ def _check_balance(balance: int, segment_count: int) -> None:
 
 @contextmanager
 def _stopped_by_signal(sender: Sender) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the requests in flight end; the second does what it always does."""
-    loop = asyncio.get_running_loop()
+    """The first Ctrl-C or SIGTERM lets the requests in flight end; the second does what it did before."""
     if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
         yield
         return
+    loop = asyncio.get_running_loop()
 
-    def stop(number: signal.Signals) -> None:
-        sender.stop(Pause(f"stopped by {number.name}", exit_code=128 + number))
-        loop.remove_signal_handler(number)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
+    def stop(number: int, _: FrameType | None) -> None:
+        received = signal.Signals(number)
+        signal.signal(received, before[received])
+        pause = Pause(f"stopped by {received.name}", exit_code=128 + received)
+        loop.call_soon_threadsafe(sender.stop, pause)  # a signal may come in the middle of anything
+
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
