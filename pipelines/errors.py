@@ -8,6 +8,7 @@
     │   │   ├── GatewayRefused    the gateway said no, with an error code                          11
     │   │   └── GatewayUnavailable  no connection came about                                       12
     │   └── MaySent               the request left, and no answer can be trusted: in doubt         13
+    ├── InDoubt                   a campaign holds batches that may have been sent                 13
     ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
     └── WarehouseBusy             another process holds the warehouse                              15

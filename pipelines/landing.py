@@ -3,7 +3,7 @@
     landing/campaigns/<id>/plan.parquet       the plan of a campaign
     landing/campaigns/<id>/lock               held by the one process that plans or sends the campaign
     landing/journal.sqlite                    every batch's fate
-    landing/{reports,replies,balance}/<day of the call>/<time of the call>.call
+    landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
 
@@ -81,13 +81,13 @@ class Landing:
         at = call.called_at.astimezone(UTC)
         stem = f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
         content = json.dumps(header, default=str).encode() + b"\n" + call.body
-        attempt = 0
+        number = 0  # of several calls in one microsecond, so that the names sort in their order even then
         while True:
-            name = f"{stem}.call" if attempt == 0 else f"{stem}-{attempt}.call"
+            name = f"{stem}-{number:03}.call"
             try:
                 write_whole(self.root / name, content, overwrite=False)
             except FileExistsError:
-                attempt += 1
+                number += 1
             else:
                 return name
 
@@ -102,6 +102,12 @@ class Landing:
         header["day"] = date.fromisoformat(header["day"]) if header["day"] else None
         return Call(**header, body=body)
 
+    def land_suppressions(self, parquet: bytes, *, name: str, at: datetime) -> str:
+        """Write a list of suppressions (phone, reason, since_at) and sync it to disk; returns its path."""
+        path = f"suppressions/{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{name}.parquet"
+        write_whole(self.root / path, parquet, overwrite=False)
+        return path
+
     def suppression_files(self) -> list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
 
@@ -115,8 +121,11 @@ class Landing:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, with all above it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder that only its owner can enter, with all above it that are missing, and sync their names to disk."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(path.parent)
 
 
 def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
@@ -142,8 +151,12 @@ def place(draft: Path, path: Path, *, overwrite: bool) -> None:
         draft.replace(path)
     else:
         os.link(draft, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -6,15 +6,17 @@ That a campaign key or a batch_num is never used twice, and that no event is eve
 database. Nothing here talks to the gateway or decides what to send.
 """
 
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pipelines.landing import make_folder
+from pipelines.landing import make_folder, place
 
 BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split"]
 
@@ -22,8 +24,7 @@ BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split"]
 SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt"})
 
 _SCHEMA = """
-BEGIN;
-CREATE TABLE IF NOT EXISTS campaigns (
+CREATE TABLE campaigns (
     campaign_id TEXT PRIMARY KEY,
     campaign_key INTEGER NOT NULL UNIQUE,
     planned_at INTEGER NOT NULL,                -- microseconds since 1970, UTC; so all times here
@@ -34,7 +35,7 @@ CREATE TABLE IF NOT EXISTS campaigns (
     planned_batch_count INTEGER NOT NULL,
     has_own_mission_nums INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS events (
+CREATE TABLE events (
     event_id INTEGER PRIMARY KEY,
     happened_at INTEGER NOT NULL,
     campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
@@ -50,17 +51,16 @@ CREATE TABLE IF NOT EXISTS events (
     answer BLOB,
     detail TEXT
 ) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS a_batch_num_is_used_once ON events (batch_num, event);
-CREATE INDEX IF NOT EXISTS events_of_a_campaign ON events (campaign_id, event_id);
-CREATE TRIGGER IF NOT EXISTS no_event_is_changed BEFORE UPDATE ON events
+CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
+CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
+CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS no_event_is_removed BEFORE DELETE ON events
+CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS no_campaign_is_changed BEFORE UPDATE ON campaigns
+CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS no_campaign_is_removed BEFORE DELETE ON campaigns
+CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-COMMIT;
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,23 +114,18 @@ class Journal:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
-        make_folder(path.parent)
-        path.touch(mode=0o600)  # SQLite gives its -wal and -shm files the mode of this one
+        if not path.exists():
+            _make(path)
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.executescript(_SCHEMA)
         return cls(connection)
 
     @classmethod
     def read_only(cls, path: Path) -> Self:
-        """Open for reading; where nothing was written yet, an empty journal."""
+        """Open for reading; where there is no file yet, an empty journal."""
         if path.exists():
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
-            if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
-                return cls(connection)
-            connection.close()  # its first writer is just making it, or died doing so
+            return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
         connection = sqlite3.connect(":memory:")
         connection.executescript(_SCHEMA)
         return cls(connection)
@@ -288,6 +283,21 @@ class Journal:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def _make(path: Path) -> None:
+    """Make an empty journal in one step, so that processes that begin together find it whole, or make the same one."""
+    make_folder(path.parent)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # SQLite's -wal and -shm take over its mode
+    os.close(descriptor)
+    try:
+        with closing(sqlite3.connect(name)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+        with suppress(FileExistsError):  # another process made it first
+            place(Path(name), path, overwrite=False)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _campaign(row: sqlite3.Row) -> CampaignRecord:

@@ -1,0 +1,272 @@
+"""A slow and obvious twin in plain Python says what becomes of every row; the plan must agree."""
+
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.campaign.journal import BatchRecord
+from pipelines.campaign.plan import POSITION_BITS, PlanFile, PlanRequest, key_text, make_plan
+from pipelines.campaign.sender import Piece, still_to_send
+from pipelines.errors import InputRefused
+from pipelines.landing import Landing
+from pipelines.settings import PlanSettings, Settings
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+
+# Few of each, so that they meet: the same people written in many ways, and some who are none.
+NUMBERS = ("13800000001", "13800000002", "19912345678", "15000000000")
+PHONES = st.one_of(
+    st.sampled_from(NUMBERS),
+    st.builds(
+        lambda prefix, blank, number: prefix + blank + number[:3] + blank + number[3:] + blank,
+        st.sampled_from(("", "+86", "86", "0086")),
+        st.sampled_from(("", " ", "-", "\u3000", "－", "\t", "\u2014", "\u200b")),
+        st.sampled_from(NUMBERS),
+    ),
+    st.sampled_from((None, "", " ", "12345678901", "1380000000", "１３８００００００01", "+1 202 555 0100", "139")),
+    st.text(max_size=13),
+)
+TEXTS = st.one_of(
+    st.sampled_from(
+        ("【云锋】到货", "到货【云锋】", "【云锋】" + "货" * 67, "【云锋】" + "🚚" * 34, "到货", "", None, "【】x")
+    ),
+    st.text(alphabet="【】ab \n", max_size=8),
+)
+MISSIONS = st.sampled_from(("m1", "m2", "m_3", "M1", "m-4", "x" * 33, "", None)) | st.uuids().map(lambda u: u.hex)
+EXTRAS = st.sampled_from((None, None, "1", "02", "1234567", "x"))
+TEMPLATES = st.sampled_from((None, "t1", "t2"))
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one row."""
+
+    disposition: str
+    reason: str | None = None
+    duplicate_of_row: int | None = None
+    segments: int | None = None
+
+
+def normalised(phone: str | None) -> str | None:
+    if phone is None:
+        return None
+    kept = "".join(c for c in phone if not (c.isspace() or c == "−" or unicodedata.category(c) in {"Cf", "Pd"}))
+    for prefix in ("+86", "0086", "86"):
+        if kept.startswith(prefix):
+            return kept[len(prefix) :]
+    return kept
+
+
+def is_phone(number: str | None) -> bool:
+    return (
+        number is not None
+        and len(number) == 11
+        and number[0] == "1"
+        and number[1] in "3456789"
+        and all(digit in "0123456789" for digit in number)
+    )
+
+
+def text_reason(text: str | None) -> str | None:
+    if text is None or not text.strip():
+        return "content_missing"
+    if len(text) > 100:
+        return "content_too_long"
+    starts, ends = re.match("【[^【】]+】", text), re.search(r"【[^【】]+】\Z", text)
+    return None if starts or ends else "content_without_signature"
+
+
+def segments(text: str) -> int:
+    units = len(text.encode("utf-16-le")) // 2
+    return 1 if units <= 70 else -(-units // 67)
+
+
+def mission_reason(mission: str | None, *, is_anothers: bool) -> str | None:
+    if not mission:
+        return "mission_num_missing"
+    if not re.fullmatch("[A-Za-z0-9_]{1,32}", mission):
+        return "mission_num_malformed"
+    return "mission_num_repeated" if is_anothers else None
+
+
+def phone_reason(phone: str | None) -> str | None:
+    if phone is None or not phone.strip():
+        return "phone_missing"
+    return None if is_phone(normalised(phone)) else "phone_malformed"
+
+
+def fates(rows: list[dict[str, str | None]], suppressed: dict[str, str]) -> list[Fate]:
+    first_phone_of: dict[str | None, str | None] = {}
+    first_row_of: dict[str | None, int] = {}
+    found = []
+    for number, row in enumerate(rows):
+        phone, mission, extra = normalised(row["phone"]), row.get("mission_num"), row.get("extra_num")
+        reason = phone_reason(row["phone"])
+        if "mission_num" in row:
+            is_anothers = first_phone_of.setdefault(mission, phone) != phone
+            reason = reason or mission_reason(mission, is_anothers=is_anothers)
+        if extra is not None and not re.fullmatch("[0-9]{1,6}", extra):
+            reason = reason or "extra_num_malformed"
+        reason = reason or text_reason(row["content"])
+        if reason:
+            found.append(Fate("invalid", reason))
+        elif phone in first_row_of:
+            found.append(Fate("duplicate", "phone_repeated", first_row_of[phone]))
+        else:
+            first_row_of[phone] = number
+            if phone in suppressed:
+                found.append(Fate("suppressed", suppressed[phone]))
+            else:
+                found.append(Fate("planned", segments=segments(row["content"])))
+    return found
+
+
+def batches_of(rows: list[dict[str, str | None]], planned: list[int], batch_size: int) -> list[list[int]]:
+    """The planned rows, those that can share a request together, in the order of the first of each kind."""
+    groups: dict[tuple[str | None, ...], list[int]] = {}
+    for number in planned:
+        row = rows[number]
+        template = row.get("template_id")
+        kind = (None if template else row["content"], template, row.get("extra_num"))
+        groups.setdefault(kind, []).append(number)
+    return [
+        group[start : start + batch_size] for group in groups.values() for start in range(0, len(group), batch_size)
+    ]
+
+
+@st.composite
+def inputs(draw: Callable[..., object]) -> list[dict[str, str | None]]:
+    columns = {"phone": PHONES, "content": TEXTS}
+    optional = {"mission_num": MISSIONS, "extra_num": EXTRAS, "template_id": TEMPLATES}
+    for name in draw(st.sets(st.sampled_from(sorted(optional)))):
+        columns[name] = optional[name]
+    return draw(st.lists(st.fixed_dictionaries(columns), min_size=1, max_size=40))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    rows=inputs(),
+    suppressed=st.dictionaries(st.sampled_from(NUMBERS), st.sampled_from(("opted_out", "dead_number"))),
+    batch_size=st.integers(1, 5),
+    cut=st.integers(0, 40),
+)
+def test_a_plan_says_of_every_row_what_its_twin_says(
+    rows: list[dict[str, str | None]], suppressed: dict[str, str], batch_size: int, cut: int
+) -> None:
+    expected = fates(rows, suppressed)
+    planned = [number for number, fate in enumerate(expected) if fate.disposition == "planned"]
+    order = [number for batch in batches_of(rows, planned, batch_size) for number in batch]
+    with tempfile.TemporaryDirectory() as folder:
+        landing = landing_with(Path(folder), rows, suppressed, cut)
+        request = PlanRequest("twin", Path(folder) / "in")
+        chosen = Settings(plan=PlanSettings(batch_size=batch_size, max_content_length=100))
+        if not planned:
+            with pytest.raises(InputRefused, match="no row of the input can be sent"):
+                make_plan(request, landing=landing, settings=chosen, at=AT)
+            return
+        plan = make_plan(request, landing=landing, settings=chosen, at=AT)
+        frame = pl.read_parquet(plan.path)
+        read_batches = PlanFile(plan.path).batches()
+
+    # Every row once, with the disposition, the reason and the segments that the twin gives it.
+    by_row = frame.sort("input_row")
+    assert by_row["input_row"].to_list() == list(range(len(rows)))
+    assert list(by_row.select("disposition", "reason", "duplicate_of_row").iter_rows()) == [
+        (fate.disposition, fate.reason, fate.duplicate_of_row) for fate in expected
+    ]
+    assert sum(plan.disposition_counts.values()) == plan.record.row_count == len(rows)
+
+    # The messages first, in the order and under the numbers that the twin gives them; then the other rows.
+    messages = frame.head(len(planned))
+    key = plan.record.campaign_key
+    assert messages["input_row"].to_list() == order
+    assert frame["input_row"].to_list()[len(order) :] == [n for n in range(len(rows)) if n not in order]
+    assert messages["message_id"].to_list() == [(key << POSITION_BITS) + n for n in range(len(order))]
+    assert messages["phone"].to_list() == [normalised(rows[number]["phone"]) for number in order]
+    assert messages["content"].to_list() == [rows[number]["content"] for number in order]
+    assert messages["segment_count"].to_list() == [expected[number].segments for number in order]
+    assert messages["mission_num"].to_list() == [
+        rows[number].get("mission_num") or f"{key_text(key)}{position:09}" for position, number in enumerate(order)
+    ]
+    assert messages["mission_num"].is_unique().all()
+
+    # The batches are the twin's, contiguous, and all of them together are the messages.
+    batches = messages.partition_by("planned_batch", maintain_order=True)
+    assert [batch["input_row"].to_list() for batch in batches] == batches_of(rows, planned, batch_size)
+    assert [position for _, first, last in read_batches for position in range(first, last + 1)] == list(
+        range(len(order))
+    )
+
+
+def landing_with(folder: Path, rows: list[dict[str, str | None]], suppressed: dict[str, str], cut: int) -> Landing:
+    """The rows in two files, the suppressions in one."""
+    (folder / "in").mkdir()
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(rows[0], pl.String))
+    frame[:cut].write_parquet(folder / "in/1.parquet")
+    frame[cut:].write_parquet(folder / "in/2.parquet")
+    landing = Landing(folder / "landing")
+    (landing.root / "suppressions").mkdir(parents=True)
+    listed = pl.DataFrame(list(suppressed.items()), schema=["phone", "reason"], orient="row")
+    listed = listed.cast(pl.String).with_columns(since_at=pl.lit(AT))
+    listed.write_parquet(landing.root / "suppressions/list.parquet")
+    return landing
+
+
+def record(number: int, piece: Piece, state: str) -> BatchRecord:
+    return BatchRecord(
+        batch_num=f"ABCDEFGB{number:08}",
+        campaign_id="law",
+        planned_batch=piece.planned_batch,
+        first_position=piece.first_position,
+        last_position=piece.last_position,
+        attempt=piece.attempt,
+        state=state,
+        error_code=None,
+        http_status=None,
+        detail=None,
+        sent_at=AT,
+        answered_at=AT + timedelta(seconds=1),
+        answer_ms=1000,
+    )
+
+
+@settings(deadline=None)
+@given(sizes=st.lists(st.integers(1, 9), max_size=6), data=st.data())
+def test_what_is_settled_and_what_is_still_to_send_are_the_plan_exactly(sizes: list[int], data: st.DataObject) -> None:
+    starts = [sum(sizes[:number]) for number in range(len(sizes))]
+    planned = [
+        (number, start, start + size - 1) for number, (start, size) in enumerate(zip(starts, sizes, strict=True))
+    ]
+    history: list[BatchRecord] = []
+    waiting = still_to_send(planned, history)
+    assert [(piece.planned_batch, piece.first_position, piece.last_position) for piece in waiting] == planned
+
+    for _ in range(data.draw(st.integers(0, 30), label="events")):
+        if not waiting:
+            break
+        piece = waiting.pop(data.draw(st.integers(0, len(waiting) - 1), label="which"))
+        states = ["accepted", "refused", "in_doubt", "not_sent"] + ["split"] * (piece.message_count > 1)
+        state = data.draw(st.sampled_from(states), label="state")
+        history.append(record(len(history), piece, state))
+        waiting += {"split": piece.halves(), "not_sent": (piece.again(),)}.get(state, ())
+        if data.draw(st.booleans(), label="the sender dies, and another starts"):
+            waiting = still_to_send(planned, history)
+
+        left = still_to_send(planned, history)
+        settled = [batch for batch in history if batch.state in {"accepted", "refused", "in_doubt"}]
+        ranges = sorted((part.first_position, part.last_position) for part in (*left, *settled))
+        assert [n for first, last in ranges for n in range(first, last + 1)] == list(range(sum(sizes)))
+        for again in left:
+            number, first, last = planned[again.planned_batch]
+            assert first <= again.first_position <= again.last_position <= last
+            assert again.attempt > max((b.attempt for b in history if b.planned_batch == number), default=0)
+        assert [piece.first_position for piece in left] == sorted(piece.first_position for piece in left)

@@ -1,0 +1,316 @@
+"""The journal forgets nothing, repeats nothing and changes nothing, whatever stops its writer."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.campaign.journal import CampaignRecord, Journal
+
+AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
+
+
+def campaign(campaign_id: str = "spring", key: int = 1, at: datetime = AT) -> CampaignRecord:
+    return CampaignRecord(
+        campaign_id=campaign_id,
+        campaign_key=key,
+        planned_at=at,
+        input_sha256="ab",
+        row_count=10,
+        message_count=8,
+        segment_count=9,
+        planned_batch_count=2,
+        has_own_mission_nums=True,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "landing" / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path: Path) -> Journal:
+    with Journal.open(path) as journal:
+        journal.register(campaign())
+        yield journal
+
+
+def send(journal: Journal, name: str, campaign_id: str = "spring", at: datetime = AT, first: int = 0) -> None:
+    journal.sending(campaign_id, name, planned_batch=0, first_position=first, last_position=first + 3, attempt=1, at=at)
+
+
+def states(journal: Journal) -> dict[str, str]:
+    return {batch.batch_num: batch.state for batch in journal.batches("spring")}
+
+
+# What is never done twice, and never undone
+
+
+def test_a_campaign_comes_back_as_it_was_registered(journal: Journal) -> None:
+    later = campaign("autumn", 2, AT + timedelta(hours=1))
+    journal.register(later)
+
+    assert journal.campaigns() == [campaign(), later]
+    assert journal.campaign("autumn") == later
+    assert journal.campaign("winter") is None
+
+
+@pytest.mark.parametrize("another", [campaign(key=2), campaign("autumn", key=1)], ids=["id", "key"])
+def test_a_campaigns_id_and_key_are_never_used_twice(journal: Journal, another: CampaignRecord) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.register(another)
+
+
+def test_a_batch_num_is_never_used_twice_by_whatever_campaign(journal: Journal) -> None:
+    journal.register(campaign("autumn", 2))
+    send(journal, "B1")
+
+    for campaign_id in ("spring", "autumn"):
+        with pytest.raises(sqlite3.IntegrityError):
+            send(journal, "B1", campaign_id)
+
+
+def test_an_unregistered_campaign_can_not_send(journal: Journal) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        send(journal, "B1", "unknown")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET event = 'accepted'",
+        "DELETE FROM events",
+        "UPDATE campaigns SET campaign_key = 7",
+        "DELETE FROM campaigns",
+    ],
+)
+def test_nothing_that_was_journaled_is_changed_or_removed(journal: Journal, path: Path, change: str) -> None:
+    send(journal, "B1")
+    stranger = sqlite3.connect(path)
+
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        stranger.execute(change)
+    stranger.close()
+
+
+def test_an_event_of_a_kind_unknown_is_refused(journal: Journal) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.outcome("spring", "B1", "forgotten", at=AT)
+
+
+# What the events say
+
+
+def test_a_batch_tells_what_was_sent_and_what_came_back(journal: Journal) -> None:
+    send(journal, "B1")
+    journal.outcome(
+        "spring",
+        "B1",
+        "refused",
+        at=AT + timedelta(seconds=2),
+        error_code="100001",
+        http_status=200,
+        answer_ms=1999,
+        answer=b"\xff{",
+        detail="why",
+    )
+
+    (batch,) = journal.batches("spring")
+
+    assert (batch.batch_num, batch.campaign_id, batch.state) == ("B1", "spring", "refused")
+    assert (batch.planned_batch, batch.first_position, batch.last_position, batch.attempt) == (0, 0, 3, 1)
+    assert (batch.error_code, batch.http_status, batch.answer_ms, batch.detail) == ("100001", 200, 1999, "why")
+    assert (batch.sent_at, batch.answered_at) == (AT, AT + timedelta(seconds=2))
+    assert batch.message_count == 4
+
+
+def test_a_batch_without_an_answer_is_in_doubt(journal: Journal) -> None:
+    send(journal, "B1")
+
+    (batch,) = journal.batches("spring")
+
+    assert (batch.state, batch.answered_at, batch.detail) == ("in_doubt", None, "no answer yet")
+
+
+def test_the_unanswered_are_put_in_doubt_once_and_only_they(journal: Journal) -> None:
+    journal.register(campaign("autumn", 2))
+    for name in ("B1", "B2", "B3"):
+        send(journal, name)
+    send(journal, "C1", "autumn")
+    journal.outcome("spring", "B2", "accepted", at=AT)
+    journal.paused("spring", "rest", at=AT)
+
+    assert journal.doubt_unanswered("spring", at=AT) == 2
+    assert journal.doubt_unanswered("spring", at=AT) == 0
+    assert states(journal) == {"B1": "in_doubt", "B2": "accepted", "B3": "in_doubt"}
+    assert journal.batches("autumn")[0].detail == "no answer yet"
+
+
+def test_the_last_outcome_of_a_batch_counts(journal: Journal) -> None:
+    send(journal, "B1")
+    journal.outcome("spring", "B1", "in_doubt", at=AT)
+    journal.outcome("spring", "B1", "accepted", at=AT)
+
+    assert states(journal) == {"B1": "accepted"}
+
+
+def test_batches_come_in_the_order_of_sending(journal: Journal) -> None:
+    for name, at in (("B2", AT), ("B1", AT - timedelta(days=1)), ("B3", AT)):
+        send(journal, name, at=at)
+
+    assert list(states(journal)) == ["B2", "B1", "B3"]
+
+
+def test_the_next_batch_number_counts_every_request_ever_sent(journal: Journal) -> None:
+    journal.register(campaign("autumn", 2))
+    assert journal.next_batch_number("spring") == 1
+
+    send(journal, "B1")
+    journal.outcome("spring", "B1", "split", at=AT)
+    send(journal, "B2")
+    send(journal, "C1", "autumn")
+
+    assert journal.next_batch_number("spring") == 3
+    assert journal.next_batch_number("autumn") == 2
+
+
+def test_a_campaign_is_paused_until_it_sends_again(journal: Journal) -> None:
+    assert journal.paused_reason("spring") is None
+    send(journal, "B1")
+    journal.paused("spring", "the balance is low", at=AT)
+    journal.outcome("spring", "B1", "accepted", at=AT)
+    assert journal.paused_reason("spring") == "the balance is low"
+
+    send(journal, "B2")
+
+    assert journal.paused_reason("spring") is None
+
+
+def test_a_reader_can_ask_what_is_new(journal: Journal) -> None:
+    journal.register(campaign("autumn", 2))
+    assert journal.last_event_id() == 0
+    send(journal, "B1")
+    seen = journal.last_event_id()
+    assert journal.campaigns_changed_since(0) == ["spring"]
+    assert journal.campaigns_changed_since(seen) == []
+
+    journal.paused("autumn", "why", at=AT)
+
+    assert journal.campaigns_changed_since(seen) == ["autumn"]
+
+
+# Files and processes
+
+
+def test_before_the_first_campaign_a_reader_finds_an_empty_journal_and_makes_no_file(path: Path) -> None:
+    with Journal.read_only(path) as journal:
+        assert journal.campaigns() == []
+        assert journal.last_event_id() == 0
+    assert not path.parent.exists()
+
+
+def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
+    with Journal.read_only(path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
+        send(reader, "B1")
+
+
+def test_the_journal_is_its_owners_only(journal: Journal, path: Path) -> None:
+    send(journal, "B1")
+
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+
+    assert modes == dict.fromkeys(("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"), 0o600)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, path: Path) -> None:
+    seen: list[int] = []
+
+    def read() -> None:
+        while len(seen) < 20:
+            with Journal.read_only(path) as reader:
+                batches = reader.batches("spring")
+                seen.append(len(batches))
+                assert reader.next_batch_number("spring") >= len(batches) + 1
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    number = 0
+    while reader.is_alive():
+        number += 1
+        send(journal, f"B{number}")
+    reader.join()
+
+    assert seen == sorted(seen)
+    assert journal.next_batch_number("spring") == number + 1
+
+
+def test_a_reader_is_not_kept_waiting_by_an_open_transaction(journal: Journal, path: Path) -> None:
+    with journal._transaction():
+        send(journal, "B1")
+        with Journal.read_only(path) as reader:
+            assert reader.batches("spring") == []
+    with Journal.read_only(path) as reader:
+        assert len(reader.batches("spring")) == 1
+
+
+def test_a_transaction_that_fails_leaves_nothing(journal: Journal) -> None:
+    def half() -> None:
+        with journal._transaction():
+            send(journal, "B1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert journal.batches("spring") == []
+
+
+def test_many_can_begin_a_new_journal_at_once(path: Path) -> None:
+    def register(number: int) -> None:
+        with Journal.open(path) as journal:
+            journal.register(campaign(f"c{number}", number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(register, range(16)))
+
+    with Journal.read_only(path) as journal:
+        assert len(journal.campaigns()) == 16
+    assert not list(path.parent.glob(".draft-*"))
+
+
+SENDER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from pipelines.campaign.journal import Journal
+
+with Journal.open(Path(sys.argv[1])) as journal:
+    for number in range(100_000):
+        journal.sending("spring", f"B{number}", planned_batch=0, first_position=number, last_position=number,
+                        attempt=1, at=datetime.now(UTC))
+        print(number, flush=True)
+"""
+
+
+def test_what_a_killed_sender_journaled_is_there_and_in_doubt(journal: Journal, path: Path) -> None:
+    sender = subprocess.Popen([sys.executable, "-c", SENDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert sender.stdout is not None
+    journaled = [int(sender.stdout.readline()) for _ in range(50)]
+    os.kill(sender.pid, signal.SIGKILL)
+    journaled += [int(line) for line in sender.stdout.read().splitlines() if line]
+    sender.stdout.close()
+    sender.wait()
+
+    found = journal.batches("spring")
+
+    assert len(found) - len(journaled) in {0, 1}  # one may have been written and not told any more
+    assert {batch.state for batch in found} == {"in_doubt"}
+    assert journal.doubt_unanswered("spring", at=AT) == len(found)

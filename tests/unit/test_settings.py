@@ -1,0 +1,214 @@
+"""Settings come in once, all problems are told together, and no secret comes out."""
+
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.settings import (
+    GatewaySettings,
+    Settings,
+    load_settings,
+    require_credentials,
+    unknown_variables,
+    write_template,
+)
+
+CANARY = "canary-5f0c"
+
+Configure = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No SMSRECON_ variables and no smsrecon.toml but those of the test."""
+    for name in os.environ:
+        if name.upper().startswith("SMSRECON_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Write a configuration file and set variables."""
+
+    def write(toml: str = "", **variables: str) -> Path:
+        path = tmp_path / "smsrecon.toml"
+        path.write_text(toml, encoding="utf-8")
+        for name, value in variables.items():
+            monkeypatch.setenv(f"SMSRECON_{name}", value)
+        return path
+
+    return write
+
+
+def refusal(path: Path | None = None) -> str:
+    with pytest.raises(UsageError) as refused:
+        load_settings(path)
+    assert refused.value.exit_code == 2
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_without_a_file_and_variables_the_defaults_hold() -> None:
+    settings = load_settings()
+
+    assert settings.data_dir == Path("data")
+    assert (settings.gateway.concurrency, settings.plan.batch_size, settings.pull.days) == (4, 1000, 5)
+
+
+def test_the_file_in_the_working_directory_is_read(configure: Configure) -> None:
+    configure('installation = "north"\n[plan]\nbatch_size = 7\nsend_window = "08:00-21:00"')
+
+    settings = load_settings()
+
+    assert (settings.installation, settings.plan.batch_size) == ("north", 7)
+
+
+def test_variables_win_over_the_file_one_by_one(configure: Configure) -> None:
+    path = configure(
+        '[gateway]\napp_key = "file"\nformat = "xml"\n[plan]\nbatch_size = 7',
+        GATEWAY__APP_KEY="variable",
+        GATEWAY__APP_SECRET=CANARY,
+        DATA_DIR="/srv/sms",
+    )
+
+    settings = load_settings(path)
+
+    assert (settings.gateway.app_key, settings.gateway.format) == ("variable", "xml")
+    assert settings.gateway.app_secret.get_secret_value() == CANARY
+    assert (settings.plan.batch_size, settings.data_dir) == (7, Path("/srv/sms"))
+
+
+def test_all_wrong_settings_are_told_together_without_their_values(configure: Configure) -> None:
+    path = configure(
+        f"""
+        surprise = "{CANARY}"
+        [gateway]
+        app_secret = ["{CANARY}"]
+        base_url = "{CANARY}"
+        format = "{CANARY}"
+        timeout_seconds = -1
+        app_kye = "{CANARY}"
+        [plan]
+        batch_size = 1001
+        send_window = "{CANARY}"
+        """,
+        PULL__DAYS=CANARY,
+        BILLING__PRICE_PER_SEGMENT=CANARY,
+    )
+
+    message = refusal(path)
+
+    wrong = "surprise gateway.app_secret gateway.base_url gateway.format gateway.timeout_seconds gateway.app_kye"
+    for name in [*wrong.split(), "plan.batch_size", "plan.send_window", "pull.days", "billing.price_per_segment"]:
+        assert f"{name}: " in message
+    assert CANARY not in message
+    assert str(path) in message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'[gateway]\napp_secret = "{CANARY}'.encode(),
+        f"[gateway]\napp_secret = {CANARY}".encode(),
+        f'[gateway]\napp_secret = "{CANARY}"\napp_secret = "{CANARY}"'.encode(),
+        f'# 密钥\n[gateway]\napp_secret = "{CANARY}"'.encode("gbk"),
+    ],
+    ids=["not closed", "not quoted", "twice", "GBK"],
+)
+def test_a_file_that_is_no_toml_is_refused_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+
+    message = refusal(path)
+
+    assert str(path) in message
+    assert CANARY not in message
+
+
+@pytest.mark.parametrize("value", [CANARY, "[1]", "3"])
+def test_a_variable_named_like_a_table_is_refused_without_its_value(configure: Configure, value: str) -> None:
+    configure(GATEWAY=value)
+
+    message = refusal()
+
+    assert "SMSRECON_" in message
+    assert CANARY not in message
+
+
+def test_a_file_that_is_asked_for_and_not_there_is_refused_with_the_next_step(tmp_path: Path) -> None:
+    assert "smsrecon init" in refusal(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("window", ["08:00-21:00", "22:00-06:00", "00:00-23:59"])
+def test_a_send_window_is_two_times_of_the_day(configure: Configure, window: str) -> None:
+    assert load_settings(configure(PLAN__SEND_WINDOW=window)).plan.send_window == window
+
+
+@pytest.mark.parametrize("window", ["8:00-21:00", "08:00–21:00", "08:00-24:00", "08:60-21:00", "08:00", ""])
+def test_what_is_no_send_window_is_refused(configure: Configure, window: str) -> None:
+    assert "plan.send_window" in refusal(configure(PLAN__SEND_WINDOW=window))
+
+
+def test_no_repr_shows_a_secret(configure: Configure) -> None:
+    settings = load_settings(configure(f'[gateway]\napp_secret = "{CANARY}"'))
+
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.gateway)):
+        assert CANARY not in shown
+
+
+def test_settings_can_not_be_changed_after_they_were_read() -> None:
+    settings = Settings()
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.installation = "other"
+    with pytest.raises(ValueError, match="frozen"):
+        settings.plan.batch_size = 5
+
+
+def test_all_missing_credentials_are_told_together() -> None:
+    with pytest.raises(UsageError) as refused:
+        require_credentials(GatewaySettings())
+    assert "SMSRECON_GATEWAY__APP_KEY and SMSRECON_GATEWAY__APP_SECRET" in str(refused.value)
+
+    with pytest.raises(UsageError) as refused:
+        require_credentials(GatewaySettings(app_key="k"))
+    assert "APP_KEY" not in str(refused.value)
+
+    require_credentials(GatewaySettings(app_key="k", app_secret=CANARY))
+
+
+def test_variables_that_no_setting_answers_to_are_named(configure: Configure) -> None:
+    configure(DATADIR="x", GATEWY__APP_KEY="x", DATA_DIR="x", GATEWAY__APP_KEY="x")
+
+    assert unknown_variables() == ["SMSRECON_DATADIR", "SMSRECON_GATEWY__APP_KEY"]
+
+
+def test_the_template_is_its_owners_only_says_the_defaults_and_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "smsrecon.toml"
+    write_template(path)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_settings(path).model_dump() == Settings().model_dump()
+    with pytest.raises(UsageError, match="is there already"):
+        write_template(path)
+
+
+def test_every_setting_is_in_the_template_under_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "smsrecon.toml"
+    write_template(path)
+    lines = [line.removeprefix("# ") for line in path.read_text(encoding="utf-8").splitlines()[2:]]
+
+    written = tomllib.loads("\n".join(lines))
+
+    assert set(written) == set(Settings.model_fields)
+    for name, value in written.items():
+        if isinstance(value, dict):
+            assert set(value) == set(type(getattr(Settings(), name)).model_fields)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert load_settings(path).plan.batch_size == Settings().plan.batch_size
