@@ -1,0 +1,21 @@
+"""A process that submits one campaign, told how by JSON on standard input; ends with the submission's exit code."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.campaign.pace import Pace
+from pipelines.campaign.plan import PlanRequest
+from pipelines.campaign.submit import submit
+from pipelines.settings import Settings
+
+orders = json.load(sys.stdin)
+settings = Settings.model_validate(orders["settings"])
+submission = submit(
+    PlanRequest(orders["campaign_id"], Path(orders["source"]), orders["content"]),
+    settings=settings,
+    clock=lambda: datetime.now(UTC),
+    pace=Pace(settings.gateway.requests_per_second, first_hold=orders.get("first_hold", 1.0)),
+)
+sys.exit(submission.exit_code)
