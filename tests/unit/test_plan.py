@@ -271,8 +271,8 @@ def test_a_mission_num_that_another_campaign_sent_is_refused_by_row(desk: Desk) 
     )
     desk.plan(desk.write("plain.parquet", phone=phones(1), tier=[1]), "second")
 
-    reused = desk.write("again.parquet", phone=phones(3), mission_num=["c", "never_sent", "b"])
-    with pytest.raises(InputRefused, match=r"again\.parquet: row 2, column 'mission_num'"):
+    reused = desk.write("again.parquet", phone=["bad", *phones(3)], mission_num=["a", "c", "never_sent", "b"])
+    with pytest.raises(InputRefused, match=r"again\.parquet: row 3, column 'mission_num'"):
         desk.plan(reused, "third")
     derived = desk.rows("second")["mission_num"].to_list()
     with pytest.raises(InputRefused, match="row 0, column 'mission_num'"):
@@ -316,6 +316,13 @@ def test_a_batch_has_one_text_and_one_extra_num_and_groups_keep_the_order_of_the
     )
 
     assert [batch["input_row"].to_list() for batch in batches(desk)] == [[0, 2], [4], [1, 5], [3], [6]]
+
+
+def test_messages_of_a_text_keep_the_order_of_the_file_however_many_they_are(desk: Desk) -> None:
+    count = 20_000
+    desk.plan(desk.write(phone=phones(count), content=[f"【云锋】{n % 3}" for n in range(count)]), content=None)
+
+    assert desk.rows()["input_row"].to_list() == [n for text in range(3) for n in range(text, count, 3)]
 
 
 def test_different_texts_of_a_template_share_a_batch(desk: Desk) -> None:

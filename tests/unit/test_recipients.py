@@ -382,6 +382,7 @@ def test_what_is_no_phone_stays_as_given_with_the_reason(tmp_path: Path, given: 
         ("到货", "content_without_signature"),
         ("到【云锋】货", "content_without_signature"),
         ("【】到货", "content_without_signature"),
+        ("到货【】", "content_without_signature"),
         ("到货【云锋】\n", "content_without_signature"),
         (" 【云锋】到货", "content_without_signature"),
         ("【云锋】" + "货" * 496, None),
@@ -483,12 +484,13 @@ def test_a_mission_num_of_ones_own_is_at_most_32_letters_digits_or_underscores(
 def test_a_mission_num_of_two_phones_stays_with_the_first(tmp_path: Path) -> None:
     path = write(
         tmp_path / "in.parquet",
-        phone=["13800000001", "13800000002", "bad", "13800000003", "+8613800000001"],
-        mission_num=["a", "a", "b", "b", "a"],
+        phone=["13800000001", "13800000002", "bad", "13800000003", "+8613800000001", None, "13800000004"],
+        mission_num=["a", "a", "b", "b", "a", "c", "c"],
     )
 
     repeated = "mission_num_repeated"
-    assert read(path)["reason"].to_list() == [None, repeated, "phone_malformed", repeated, None]
+    expected = [None, repeated, "phone_malformed", repeated, None, "phone_missing", repeated]
+    assert read(path)["reason"].to_list() == expected
 
 
 def test_the_first_reason_of_a_row_is_the_phones(tmp_path: Path) -> None:
