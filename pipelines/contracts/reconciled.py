@@ -84,9 +84,9 @@ class ReportLookups(Contract):
 
 
 class ReportMatches(Contract):
-    """One row per report, with the message it belongs to: a view, since most of it is arithmetic on core.reports."""
+    """One row per report that names a message: a view, since most of them are rows of core.reports as they are."""
 
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message; null for an orphan.")
+    message_id: pl.Int64 = pa.Field(description="The message; an id that is no message of ours is an orphan's.")
     mission_num: pl.String = pa.Field(description="As in core.reports.")
     phone: pl.String = pa.Field(description="As in core.reports; believed only where it is the message's.")
     code: pl.String = pa.Field(description="As in core.reports.")
@@ -94,7 +94,7 @@ class ReportMatches(Contract):
     batch_num: pl.String = pa.Field(description="As in core.reports.")
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
-    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description="How; null for an orphan.")
+    match_rule: pl.String = pa.Field(isin=MATCH_RULES, description="How the message was found.")
 
     class Config:
         name = "core.report_matches"

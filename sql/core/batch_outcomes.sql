@@ -1,7 +1,7 @@
 -- core.batch_outcomes: one row per batch that was taken, refused, or may have been taken; their ranges never overlap.
 -- Inputs: core.batches, core.recipients, core.report_matches.
 -- A report settles doubt: one believed report for any message of an in_doubt batch proves that all of it was accepted.
-WITH doubtful AS (
+WITH doubtful AS MATERIALIZED (
     SELECT b.batch_num, m.message_id, m.phone
     FROM core.batches AS b
     INNER JOIN core.recipients AS m

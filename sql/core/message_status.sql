@@ -5,7 +5,6 @@
 WITH repeated AS MATERIALIZED (
     SELECT message_id
     FROM core.report_matches
-    WHERE message_id IS NOT NULL
     GROUP BY message_id
     HAVING count(*) > 1
 ),
@@ -44,7 +43,6 @@ best AS (
     SELECT r.message_id, r.phone, r.code, r.stat_time, r.is_delivered, r.match_rule, 1, 0
     FROM core.report_matches AS r
     ANTI JOIN repeated AS x ON r.message_id = x.message_id
-    WHERE r.message_id IS NOT NULL
 ),
 
 joined AS (

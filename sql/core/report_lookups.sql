@@ -1,18 +1,18 @@
--- core.report_lookups: one row per report that its mission_num alone doesn't lead to a message of ours.
+-- core.report_lookups: one row per report whose mission_num can't be read back to a message of ours (campaign key known, and
+-- position inside the campaign).
 -- Inputs: core.reports, core.campaigns, core.recipients, core.batches.
 -- Tried in this order: a mission_num out of the input file (own_mission_num); where the gateway gave no mission_num, the
 -- phone among the messages of the batch (batch_phone). What finds no message stays an orphan: message_id is null.
 WITH unplaced AS (
     SELECT r.mission_num, r.phone, r.code, r.stat_time, r.batch_num, r.is_delivered, r.received_at
     FROM core.reports AS r
-    LEFT JOIN core.campaigns AS c
+    ANTI JOIN core.campaigns AS c
         ON (r.message_id >> 28) = c.campaign_key
-        AND NOT c.has_own_mission_nums
         AND (r.message_id & 268435455) < c.message_count
-    WHERE c.campaign_key IS NULL
 ),
 
--- Two campaigns may use the same mission numbers: the batch tells which is meant, else the phone, else the newer one.
+-- A plan refuses numbers that another campaign has used. Should two hold the same, a report still counts once: the batch tells
+-- which is meant, else the phone, else the newer campaign.
 by_own_mission_num AS (
     SELECT u.*, m.message_id
     FROM unplaced AS u

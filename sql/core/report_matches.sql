@@ -1,21 +1,20 @@
--- core.report_matches (a view): one row per report, with the message it belongs to; message_id is null for an orphan.
--- Inputs: core.reports, core.campaigns, core.report_lookups.
--- Most reports lead to their message by arithmetic alone: campaign key and position stand in the mission number.
+-- core.report_matches (a view): one row per report that names a message, read back from its mission_num or looked up.
+-- Inputs: core.reports, core.report_lookups.
+-- The id may be nobody's: the reader joins it to the messages, which finds out at no cost; such a report is an orphan in
+-- core.report_lookups. A join here would keep the readers' own joins from skipping what they don't need of core.reports.
 SELECT
-    r.message_id,
-    r.mission_num,
-    r.phone,
-    r.code,
-    r.stat_time,
-    r.batch_num,
-    r.is_delivered,
-    r.received_at,
+    message_id,
+    mission_num,
+    phone,
+    code,
+    stat_time,
+    batch_num,
+    is_delivered,
+    received_at,
     'mission_num' AS match_rule
-FROM core.reports AS r
-INNER JOIN core.campaigns AS c
-    ON (r.message_id >> 28) = c.campaign_key
-    AND NOT c.has_own_mission_nums
-    AND (r.message_id & 268435455) < c.message_count
+FROM core.reports
+WHERE message_id IS NOT NULL
 UNION ALL
 SELECT message_id, mission_num, phone, code, stat_time, batch_num, is_delivered, received_at, match_rule
 FROM core.report_lookups
+WHERE message_id IS NOT NULL

@@ -3,7 +3,7 @@
 -- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.batches,
 -- core.batch_outcomes, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
 -- first_seen_at and last_seen_at are the instants of what the finding rests on: reports received, batches submitted, calls made.
-WITH striking AS (
+WITH striking AS MATERIALIZED (
     SELECT campaign_id, message_id, batch_num, submitted_at, status, latency_seconds, report_count, phone_mismatch_count
     FROM core.message_status
     WHERE

@@ -1,7 +1,18 @@
 -- published messages: one row per recipient row of one campaign; the campaign is the name of the folder it is written to.
 -- Inputs: core.message_status, core.recipients. Parameters: $campaign_id, $phone_hash_key.
--- Phones are masked and hashed with the key; one that is not valid isn't shown at all, it may be anything. Texts and extension
--- numbers stay behind. The owner's columns and mission numbers may hold phones too.
+-- Phones are masked and hashed with the key; one that is not valid isn't shown at all, it may be anything. Texts stay behind.
+-- Mission numbers and the owner's columns may hold phones too: numbers that hold one are made text, then all are masked.
+WITH recipients AS (
+    SELECT
+        *,
+        regexp_replace(
+            regexp_replace(CAST(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g'),
+            '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g'
+        ) AS masked_owner
+    FROM core.recipients
+    WHERE campaign_id = $campaign_id
+)
+
 SELECT
     s.input_row,
     s.message_id,
@@ -26,7 +37,7 @@ SELECT
     s.report_count,
     s.segment_count,
     m.template_id,
-    CAST(regexp_replace(CAST(m.owner AS VARCHAR), '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g') AS JSON) AS owner
+    CASE WHEN json_valid(m.masked_owner) THEN m.masked_owner END AS owner
 FROM core.message_status AS s
-INNER JOIN core.recipients AS m ON s.campaign_id = m.campaign_id AND s.input_row = m.input_row
-WHERE s.campaign_id = $campaign_id AND m.campaign_id = $campaign_id
+INNER JOIN recipients AS m ON s.input_row = m.input_row
+WHERE s.campaign_id = $campaign_id

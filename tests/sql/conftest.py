@@ -1,0 +1,69 @@
+"""A case of tests/sql: a folder of CSV files, brought into a real warehouse and run through the real statements.
+
+`core.<table>.csv` holds rows of a table that load fills. A column a file leaves out is null, or, where null is not
+allowed, empty, 0, false or the first second of November 2026; so a case shows only what it is about.
+`expected.csv` holds the columns that matter of the table under test, all its rows, in any order; instants are in
+China's time, and figures are compared to four places.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+
+PARAMETERS: dict[str, Any] = {
+    "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China
+    "report_window_hours": 72,
+    "price_per_segment": 0.05,
+}
+
+_FILLERS = {
+    "VARCHAR": "''",
+    "BIGINT": "0",
+    "INTEGER": "0",
+    "BOOLEAN": "FALSE",
+    "DATE": "DATE '2026-11-01'",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMPTZ '2026-11-01 00:00:00+08'",
+}
+
+
+@pytest.fixture
+def parameters() -> dict[str, Any]:
+    return dict(PARAMETERS)
+
+
+@pytest.fixture
+def warehouse_of(tmp_path: Path) -> Callable[[Path], Warehouse]:
+    """Make a warehouse that holds the rows of a case."""
+
+    def make(case: Path) -> Warehouse:
+        warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings(busy_timeout_seconds=5))
+        with warehouse.write() as connection:
+            for path in sorted(case.glob("core.*.csv")):
+                _fill(connection, path)
+        return warehouse
+
+    return make
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    table = path.stem
+    given = set(path.read_text(encoding="utf-8").splitlines()[0].split(","))
+    columns = connection.execute(f"DESCRIBE {table}").fetchall()
+    unknown = given - {name for name, *_ in columns}
+    assert not unknown, f"{path}: {table} has no column {unknown}"
+    # Quoted fields are text, empty ones too; an empty field without quotes is null.
+    values = ", ".join(
+        f'CAST("{name}" AS {kind})' if name in given else ("NULL" if nullable == "YES" else _FILLERS[kind])
+        for name, kind, nullable, *_ in columns
+    )
+    connection.execute(
+        f"INSERT INTO {table} SELECT {values} FROM read_csv('{path}', header = TRUE, all_varchar = TRUE, nullstr = '',"
+        " allow_quoted_nulls = FALSE)"
+    )

@@ -1,0 +1,115 @@
+"""Every check of sql/checks is silent on books that are right, and speaks when they are not."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.warehouse.reconcile import make_tables, reconcile, run_checks
+
+MakeWarehouse = Callable[[Path], Warehouse]
+
+_HEALTHY = Path(__file__).parent / "message_status" / "every_row_has_one_status"
+
+# What goes wrong, and what the check says of it.
+_FAULTS = {
+    "batch_ranges_apart": (
+        "UPDATE core.batch_outcomes SET last_message_id = 3 WHERE batch_num = 'B2'",
+        "batch B3: shares messages with a batch before it, such as B2",
+    ),
+    "batches_add_up": (
+        "UPDATE marts.batch_delivery SET message_count = 3 WHERE batch_num = 'B4'",
+        "batch B4 (accepted): 3 messages, 2 in the books",
+    ),
+    "books_in_total": (
+        "DELETE FROM core.message_status WHERE input_row = 11",
+        "all campaigns: 12 rows in the files, 11 in the books, 12 in the marts",
+    ),
+    "books_per_campaign": (
+        "UPDATE core.message_status SET status = 'lost' WHERE input_row = 0",
+        "campaign spring: 12 rows in the file, 12 in the plan, 11 in the books",
+    ),
+    "exceptions_add_up": (
+        "DELETE FROM marts.exceptions WHERE kind = 'in_doubt'",
+        "in_doubt: 1 are known, 0 are in marts.exceptions",
+    ),
+    "files_add_up": (
+        "INSERT INTO core.files VALUES ('reports/a.call', 'reports', 3, 2, 0)",
+        "reports/a.call: 3 records, 2 accepted, 0 rejected, 0 in core.rejects",
+    ),
+    "marts_add_up": (
+        "UPDATE marts.daily_delivery SET failed_count = 2 WHERE failed_count = 1",
+        "daily_delivery, campaign spring: 2 failed, 1 in the books",
+    ),
+    "plans_as_recorded": (
+        "UPDATE core.campaigns SET segment_count = 10",
+        "campaign spring: 9 messages of 10 segments recorded, 9 of 9 in the plan",
+    ),
+    "rates_in_bounds": (
+        "UPDATE marts.campaign_delivery SET coverage_rate = 1.5",
+        "campaign_delivery, campaign spring: coverage_rate is 1.5",
+    ),
+    "reports_placed": (
+        "UPDATE core.message_status SET report_count = 0 WHERE input_row = 4",
+        "2 reports, but 1 matched, 0 for another phone and 0 orphans",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _FAULTS)
+def test_a_check_fails_where_its_fault_is(name: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
+    fault, message = _FAULTS[name]
+    with warehouse_of(_HEALTHY).write() as connection:
+        make_tables(connection, parameters)
+        assert run_checks(connection) == ()
+
+        connection.execute(fault)
+
+        failed = {check.name: check for check in run_checks(connection)}
+        assert failed[name].message == message
+        assert failed[name].row_count == 1
+
+
+def test_every_check_has_a_fault_that_it_finds() -> None:
+    assert set(_FAULTS) == {path.stem for path in SQL_FOLDER.glob("checks/*.sql")}
+
+
+def test_a_failed_check_is_reported_and_the_tables_stay(
+    warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+) -> None:
+    warehouse = warehouse_of(_HEALTHY)
+    with warehouse.write() as connection:
+        connection.execute("UPDATE core.campaigns SET row_count = 13")
+
+    summary = reconcile(warehouse, **parameters)
+
+    assert not summary.is_balanced
+    assert [check.name for check in summary.failed_checks] == ["books_in_total", "books_per_campaign"]
+    with warehouse.read() as connection:
+        assert connection.execute("SELECT row_count FROM marts.campaign_delivery").fetchall() == [(12,)]
+
+
+def test_reconciling_twice_is_the_same_as_once(warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
+    warehouse = warehouse_of(_HEALTHY)
+
+    first = reconcile(warehouse, **parameters)
+    second = reconcile(warehouse, **parameters)
+
+    assert first == second
+    assert first.is_balanced
+    assert first.row_count == sum(first.statuses.values()) == 12
+    assert first.statuses["planned"] == 3
+    assert first.exceptions == {"in_doubt": 1, "unreported": 1}
+    assert [day.day for day in first.missing_days] == [7, 8, 9]
+
+
+def test_an_empty_warehouse_is_balanced(
+    tmp_path: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+) -> None:
+    summary = reconcile(warehouse_of(tmp_path), **parameters)
+
+    assert summary.is_balanced
+    assert summary.row_count == 0
+    assert summary.statuses == {}

@@ -1,0 +1,183 @@
+"""The analysts' copy shows what it should, nothing of what it should not, and never makes a reader wait."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.contracts import columns_of, comment_of, table_of
+from pipelines.contracts.marts import MARTS
+from pipelines.contracts.published import PUBLISHED
+from pipelines.errors import UsageError
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.publish import publish
+from pipelines.warehouse.reconcile import reconcile
+
+MakeWarehouse = Callable[[Path], Warehouse]
+
+_KEY = "0123456789abcdef" * 4
+_PHONE = "13812341234"
+_OTHER_PHONE = "13900009999"
+_TEXT = "【云锋】秋季大促"
+_REPLY = "请不要再发了"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> Warehouse:
+    """A reconciled campaign whose phones and texts stand wherever they can."""
+    made = warehouse_of(tmp_path)
+    with made.write() as connection:
+        for statement in _rows():
+            connection.execute(statement)
+    assert reconcile(made, **parameters).is_balanced
+    return made
+
+
+def _rows() -> list[str]:
+    sent = "TIMESTAMPTZ '2026-11-09 08:00:00+08', DATE '2026-11-09'"
+    reported = "TIMESTAMPTZ '2026-11-09 08:00:05+08'"
+    received = "TIMESTAMPTZ '2026-11-09 09:00:00+08'"
+    return [
+        "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL)",
+        f"""INSERT INTO core.recipients VALUES
+        ('20261109', 0, 0, 'planned', NULL, NULL, '{_PHONE}', 'u_{_PHONE}', 0, '{_TEXT}', '', NULL, 1,
+            '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}}}'),
+        ('20261109', 1, 1, 'planned', NULL, NULL, '{_OTHER_PHONE}', 'order_2', 0, '{_TEXT}', '', NULL, 1, NULL),
+        ('20261109', 2, NULL, 'invalid', 'not a phone', NULL, 'Zhang San', NULL, NULL, '{_TEXT}', '', NULL, NULL,
+            NULL)""",
+        f"""INSERT INTO core.batches VALUES
+        ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9)""",
+        f"""INSERT INTO core.reports VALUES
+        (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
+        (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
+        (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL)""",
+        f"""INSERT INTO core.replies VALUES
+        ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, 'b.call', NULL)""",
+        f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet')",
+    ]
+
+
+def test_phones_are_masked_and_hashed_with_the_key(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    rows = _ask(tmp_path, "SELECT phone_masked, phone_hash, mission_num, owner FROM messages ORDER BY input_row")
+    masked, digest, mission_num, owner = rows[0]
+    assert (masked, mission_num) == ("138****1234", None)
+    assert owner == '{"city": "上海", "phone2": "139****9999", "phone3":"139****9999"}'
+    assert rows[2][:2] == (None, None)
+    assert _ask(tmp_path, "SELECT phone_masked, phone_hash FROM replies") == [("138****1234", digest)]
+    publish(warehouse, tmp_path / "published", phone_hash_key="another")
+    assert _ask(tmp_path, "SELECT phone_hash FROM replies") != [(digest,)]
+
+
+def test_no_phone_and_no_text_is_in_the_bytes(warehouse: Warehouse, tmp_path: Path) -> None:
+    version = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY).version
+    files = [path for path in version.rglob("*") if path.is_file()]
+    for path in version.rglob("*.parquet"):  # unpacked too, since compression would hide them
+        pl.read_parquet(path, hive_partitioning=False).write_csv(version / f"{path.stem}.csv")
+    with duckdb.connect(version / "analytics.duckdb", read_only=True) as connection:
+        connection.execute(f"EXPORT DATABASE '{version / 'export'}'")
+
+    shown = [path for path in version.rglob("*") if path.is_file()]
+    assert len(files) == 10
+    assert len(shown) > len(files) + 15
+    for path in shown:
+        content = path.read_bytes()
+        for secret in (_PHONE, _OTHER_PHONE, _TEXT, _REPLY, "Zhang San", _KEY):
+            assert secret.encode() not in content, f"{path.name} holds what must not be published"
+
+
+def test_tables_views_and_columns_carry_the_comments_of_their_contracts(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    for contract in (*MARTS, *PUBLISHED):
+        schema, name = table_of(contract).split(".")
+        kind = "view" if schema == "main" else "table"
+        where = f"WHERE schema_name = '{schema}'"
+        assert _ask(tmp_path, f"SELECT comment FROM duckdb_{kind}s() {where} AND {kind}_name = '{name}'") == [
+            (comment_of(contract),)
+        ]
+        described = _ask(
+            tmp_path,
+            f"SELECT column_name, data_type, comment FROM duckdb_columns() {where} AND table_name = '{name}'"
+            " ORDER BY column_index",
+        )
+        assert described == [(column.name, column.duckdb_type, column.description) for column in columns_of(contract)]
+
+
+def test_a_reader_with_the_old_version_open_goes_on_and_a_new_one_sees_the_new(
+    warehouse: Warehouse, tmp_path: Path, parameters: dict[str, Any]
+) -> None:
+    published = tmp_path / "published"
+    count = "SELECT row_count FROM marts.campaign_delivery"
+    statuses = "SELECT status FROM messages ORDER BY input_row"
+    first = publish(warehouse, published, phone_hash_key=_KEY).version
+    with duckdb.connect(published / "analytics.duckdb", read_only=True) as reader:
+        assert reader.execute(statuses).fetchall() == [("delivered",), ("accepted",), ("invalid",)]
+        with warehouse.write() as connection:
+            connection.execute("UPDATE core.reports SET phone = ? WHERE mission_num = 'order_2'", [_OTHER_PHONE])
+        reconcile(warehouse, **parameters)
+        second = publish(warehouse, published, phone_hash_key=_KEY).version
+        third = publish(warehouse, published, phone_hash_key=_KEY).version
+
+        assert reader.execute(count).fetchall() == [(3,)]
+        assert reader.execute(statuses).fetchall() == [("delivered",), ("delivered",), ("invalid",)]
+
+    assert published.resolve() == third
+    assert sorted(first.parent.iterdir()) == [second, third]
+    assert pl.read_parquet(published / "marts" / "campaign_delivery.parquet")["delivered_count"].to_list() == [2]
+    messages = pl.scan_parquet(published / "messages" / "**" / "*.parquet", hive_partitioning=True)
+    assert messages.collect().height == 3
+
+
+def test_campaign_ids_that_look_like_numbers_stay_text(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    assert _ask(tmp_path, "SELECT DISTINCT campaign_id FROM messages") == [("20261109",)]
+
+
+def test_a_version_with_other_columns_is_replaced(warehouse: Warehouse, tmp_path: Path) -> None:
+    old = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY).version
+    replies = old / "replies" / "replies.parquet"
+    pl.read_parquet(replies).drop("is_opt_out").write_parquet(replies)
+
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    assert _ask(tmp_path, "SELECT is_opt_out FROM replies") == [(False,)]
+
+
+def test_an_empty_warehouse_is_published_too(
+    tmp_path: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+) -> None:
+    empty = warehouse_of(tmp_path)
+    reconcile(empty, **parameters)
+
+    summary = publish(empty, tmp_path / "published", phone_hash_key=_KEY)
+
+    assert (summary.message_count, summary.reply_count) == (0, 0)
+    assert _ask(tmp_path, "SELECT count(*) FROM messages") == [(0,)]
+
+
+def test_a_folder_of_somebody_else_is_not_touched(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+
+    with pytest.raises(UsageError, match="was not made by 'smsrecon publish'"):
+        publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+
+def test_a_warehouse_that_was_never_reconciled_is_refused_and_nothing_changes(
+    tmp_path: Path, warehouse_of: MakeWarehouse
+) -> None:
+    with pytest.raises(UsageError, match="make them with 'smsrecon reconcile'"):
+        publish(warehouse_of(tmp_path), tmp_path / "published", phone_hash_key=_KEY)
+
+    assert not (tmp_path / "published").exists()
+    assert list((tmp_path / ".published").iterdir()) == []
+
+
+def _ask(tmp_path: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(tmp_path / "published" / "analytics.duckdb", read_only=True) as connection:
+        return connection.execute(query).fetchall()
