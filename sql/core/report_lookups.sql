@@ -3,7 +3,7 @@
 -- Inputs: core.reports, core.campaigns, core.recipients, core.batches.
 -- Tried in this order: a mission_num out of the input file (own_mission_num); where the gateway gave no mission_num, the
 -- phone among the messages of the batch (batch_phone). What finds no message stays an orphan: message_id is null.
-WITH unplaced AS (
+WITH unplaced AS MATERIALIZED (
     SELECT r.mission_num, r.phone, r.code, r.stat_time, r.batch_num, r.is_delivered, r.received_at
     FROM core.reports AS r
     ANTI JOIN core.campaigns AS c
@@ -30,16 +30,24 @@ by_own_mission_num AS (
     ) = 1
 ),
 
-by_batch_phone AS (
-    SELECT u.*, m.message_id
+-- Kept apart so that the few batches meant are found first, and all recipients only pass by them.
+nameless AS MATERIALIZED (
+    SELECT u.*, b.campaign_id, b.planned_batch, b.first_message_id, b.last_message_id
     FROM unplaced AS u
     INNER JOIN core.batches AS b ON u.batch_num = b.batch_num
-    INNER JOIN core.recipients AS m
-        ON b.campaign_id = m.campaign_id
-        AND b.planned_batch = m.planned_batch
-        AND u.phone = m.phone
-        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
     WHERE u.mission_num = ''
+),
+
+by_batch_phone AS (
+    SELECT
+        u.mission_num, u.phone, u.code, u.stat_time, u.batch_num, u.is_delivered, u.received_at,
+        m.message_id
+    FROM nameless AS u
+    INNER JOIN core.recipients AS m
+        ON u.campaign_id = m.campaign_id
+        AND u.planned_batch = m.planned_batch
+        AND u.phone = m.phone
+        AND m.message_id BETWEEN u.first_message_id AND u.last_message_id
 ),
 
 found AS (
