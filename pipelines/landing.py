@@ -12,6 +12,7 @@ byte for byte as received (empty if no answer came). Folders and names sort in t
 Nothing here decodes a body, and nothing is ever changed or removed.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -124,6 +125,8 @@ def make_folder(path: Path) -> None:
     """Make a folder that only its owner can enter, with all above it that are missing, and sync their names to disk."""
     if not path.is_dir():
         make_folder(path.parent)
+        if path.exists() and not path.is_dir():  # a FileExistsError would say that the name of a call is taken
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         path.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(path.parent)
 

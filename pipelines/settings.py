@@ -108,9 +108,13 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+_WORDS = {"extra_forbidden": "there is no such setting"}  # in place of pydantic's own
+
+
 def load_settings(config: Path | None = None) -> Settings:
     """Read the settings from `config` (default: smsrecon.toml here, if there is one) and the environment.
 
+    A relative data_dir is relative to the file's folder, so that --config means the same wherever it is called from.
     Raises UsageError naming every setting that is wrong, together, never its value.
     """
     if config is not None and not config.is_file():
@@ -121,19 +125,20 @@ def load_settings(config: Path | None = None) -> Settings:
         model_config = SettingsConfigDict(toml_file=file if file.is_file() else None)
 
     try:
-        return _FromFile()
+        settings = _FromFile()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_WORDS.get(problem['type'], problem['msg'])}"
             for problem in error.errors(include_url=False, include_input=False, include_context=False)
         )
-        raise UsageError(f"wrong settings in {file} or SMSRECON_… variables: {problems}") from None
+        raise UsageError(f"wrong settings in {file} or SMSRECON_… variables: {problems}; correct them") from None
     except SettingsError:
         raise UsageError(
             "an SMSRECON_… variable is named like a table; name its settings, as in SMSRECON_GATEWAY__FORMAT"
         ) from None
     except (ValueError, OSError) as error:  # what tomllib raises, and what opening raises
         raise UsageError(f"{file} can't be read as TOML in UTF-8: {error}") from None
+    return settings.model_copy(update={"data_dir": file.parent / settings.data_dir})
 
 
 def require_credentials(gateway: GatewaySettings) -> None:
@@ -171,7 +176,7 @@ _TEMPLATE = """\
 # The settings of smsrecon. Every line that is commented out shows the default.
 # A variable wins over this file: SMSRECON_GATEWAY__APP_SECRET is app_secret of [gateway].
 
-# data_dir = "data"            # landing/, warehouse.duckdb and published/ lie beneath it
+# data_dir = "data"            # beside this file; landing/, warehouse.duckdb and published/ lie beneath it
 # installation = "main"        # part of every id sent out: two installations on one account never clash
 
 [gateway]

@@ -88,6 +88,13 @@ def test_many_that_land_at_the_same_instant_lose_nothing(landing: Landing) -> No
     assert [landing.read_call(name).body for name in names] == bodies
 
 
+def test_a_file_where_a_folder_should_be_is_told_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+
+    with pytest.raises(NotADirectoryError, match="data"):
+        Landing(tmp_path / "data" / "landing").land_call(call())
+
+
 def test_calls_of_another_kind_are_not_listed(landing: Landing) -> None:
     landing.land_call(call())
 

@@ -194,9 +194,19 @@ def test_the_template_is_its_owners_only_says_the_defaults_and_is_never_overwrit
     write_template(path)
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load_settings(path).model_dump() == Settings().model_dump()
+    assert load_settings(path).model_dump() == Settings(data_dir=tmp_path / "data").model_dump()
     with pytest.raises(UsageError, match="is there already"):
         write_template(path)
+
+
+def test_a_relative_data_dir_is_beside_the_configuration_wherever_it_is_read_from(tmp_path: Path) -> None:
+    path = tmp_path / "smsrecon.toml"
+
+    path.write_text('data_dir = "kept/here"', encoding="utf-8")
+    assert load_settings(path).data_dir == tmp_path / "kept/here"
+
+    path.write_text('data_dir = "/srv/sms"', encoding="utf-8")
+    assert load_settings(path).data_dir == Path("/srv/sms")
 
 
 def test_every_setting_is_in_the_template_under_its_name(tmp_path: Path) -> None:
