@@ -135,7 +135,7 @@ def _read_file(file: Path) -> pl.DataFrame:
         frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
     except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
         kind = type(error).__name__
-        raise InputRefused(f"{file}: can't be read as Parquet ({kind}); is it Parquet, whole and not encrypted?") from None
+        raise InputRefused(f"{file}: can't be read ({kind}); is it Parquet, whole and not encrypted?") from None
     frame = frame.with_columns(
         pl.lit(value, pl.String).alias(name) for name, value in _partitions(file).items() if name not in frame.columns
     )

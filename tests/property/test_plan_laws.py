@@ -56,10 +56,19 @@ class Fate:
     segments: int | None = None
 
 
+def is_space(character: str) -> bool:
+    """White space as Unicode has it: Python adds four separators of ASCII."""
+    return character.isspace() and character not in "\x1c\x1d\x1e\x1f"
+
+
+def is_blank(text: str | None) -> bool:
+    return text is None or all(map(is_space, text))
+
+
 def normalised(phone: str | None) -> str | None:
     if phone is None:
         return None
-    kept = "".join(c for c in phone if not (c.isspace() or c == "−" or unicodedata.category(c) in {"Cf", "Pd"}))
+    kept = "".join(c for c in phone if not (is_space(c) or c == "−" or unicodedata.category(c) in {"Cf", "Pd"}))
     for prefix in ("+86", "0086", "86"):
         if kept.startswith(prefix):
             return kept[len(prefix) :]
@@ -77,7 +86,7 @@ def is_phone(number: str | None) -> bool:
 
 
 def text_reason(text: str | None) -> str | None:
-    if text is None or not text.strip():
+    if text is None or is_blank(text):
         return "content_missing"
     if len(text) > 100:
         return "content_too_long"
@@ -99,7 +108,7 @@ def mission_reason(mission: str | None, *, is_anothers: bool) -> str | None:
 
 
 def phone_reason(phone: str | None) -> str | None:
-    if phone is None or not phone.strip():
+    if is_blank(phone):
         return "phone_missing"
     return None if is_phone(normalised(phone)) else "phone_malformed"
 
