@@ -6,6 +6,8 @@ WITH totals AS (
         (SELECT coalesce(sum(row_count), 0) FROM marts.campaign_delivery) AS mart_rows
 )
 
-SELECT 'all campaigns: ' || file_rows || ' rows in the files, ' || booked_rows || ' in the books, ' || mart_rows || ' in the marts' AS finding
+SELECT
+    'all campaigns: ' || file_rows || ' rows in the files, ' || booked_rows || ' in the books, ' || mart_rows || ' in the marts'
+        AS finding
 FROM totals
 WHERE file_rows <> booked_rows OR file_rows <> mart_rows

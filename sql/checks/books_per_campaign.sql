@@ -1,16 +1,21 @@
 -- The books of every campaign: rows of its file = rows of its plan = rows with a status.
 WITH planned AS (
-    SELECT campaign_id, count(*) AS row_count
+    SELECT
+        campaign_id,
+        count(*) AS row_count
     FROM core.recipients
     GROUP BY campaign_id
 ),
 
 booked AS (
-    SELECT campaign_id, count(*) AS row_count
+    SELECT
+        campaign_id,
+        count(*) AS row_count
     FROM core.message_status
-    WHERE status IN (
-        'invalid', 'duplicate', 'suppressed', 'planned', 'refused', 'in_doubt', 'accepted', 'unreported', 'delivered', 'failed'
-    )
+    WHERE
+        status IN (
+            'invalid', 'duplicate', 'suppressed', 'planned', 'refused', 'in_doubt', 'accepted', 'unreported', 'delivered', 'failed'
+        )
     GROUP BY campaign_id
 )
 

@@ -1,26 +1,49 @@
 -- Every orphan, every report for another phone, every in_doubt and unreported message and every reject is behind a finding.
 WITH listed AS (
-    SELECT kind, sum(occurrence_count) AS occurrence_count
+    SELECT
+        kind,
+        sum(occurrence_count) AS occurrence_count
     FROM marts.exceptions
     GROUP BY kind
 ),
 
 known AS (
-    SELECT 'orphan' AS kind, count(*) AS occurrence_count FROM core.report_lookups WHERE message_id IS NULL
+    SELECT
+        'orphan' AS kind,
+        count(*) AS occurrence_count
+    FROM core.report_lookups
+    WHERE message_id IS NULL
     UNION ALL
-    SELECT 'phone_mismatch', coalesce(sum(phone_mismatch_count), 0) FROM core.message_status
+    SELECT
+        'phone_mismatch',
+        coalesce(sum(phone_mismatch_count), 0)
+    FROM core.message_status
     UNION ALL
-    SELECT 'in_doubt', count(*) FROM core.message_status WHERE status = 'in_doubt'
+    SELECT
+        'in_doubt',
+        count(*)
+    FROM core.message_status
+    WHERE status = 'in_doubt'
     UNION ALL
-    SELECT 'unreported', count(*) FROM core.message_status WHERE status = 'unreported'
+    SELECT
+        'unreported',
+        count(*)
+    FROM core.message_status
+    WHERE status = 'unreported'
     UNION ALL
-    SELECT 'report_of_unsent', coalesce(sum(report_count), 0) FROM core.message_status WHERE status IN ('planned', 'refused')
+    SELECT
+        'report_of_unsent',
+        coalesce(sum(report_count), 0)
+    FROM core.message_status
+    WHERE status IN ('planned', 'refused')
     UNION ALL
-    SELECT 'reject', count(*) FROM core.rejects
+    SELECT
+        'reject',
+        count(*)
+    FROM core.rejects
 )
 
-SELECT
-    kind || ': ' || k.occurrence_count || ' are known, ' || coalesce(l.occurrence_count, 0) || ' are in marts.exceptions' AS finding
+SELECT kind || ': ' || k.occurrence_count || ' are known, ' || coalesce(l.occurrence_count, 0) || ' are in marts.exceptions' AS finding
 FROM known AS k
 LEFT JOIN listed AS l USING (kind)
 WHERE k.occurrence_count <> coalesce(l.occurrence_count, 0)

@@ -1,6 +1,8 @@
 -- Every loaded file: accepted + rejected = received, and what was rejected is in core.rejects.
 WITH rejected AS (
-    SELECT source_file, count(*) AS row_count
+    SELECT
+        source_file,
+        count(*) AS row_count
     FROM core.rejects
     GROUP BY source_file
 )

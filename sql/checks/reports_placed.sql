@@ -4,7 +4,10 @@ WITH totals AS (
         (SELECT count(*) FROM core.reports) AS reports,
         (SELECT coalesce(sum(report_count), 0) FROM core.message_status) AS matched,
         (SELECT coalesce(sum(phone_mismatch_count), 0) FROM core.message_status) AS mismatched,
-        (SELECT count(*) FROM core.report_lookups WHERE message_id IS NULL) AS orphans
+        (
+            SELECT count(*) FROM core.report_lookups
+            WHERE message_id IS NULL
+        ) AS orphans
 )
 
 SELECT

@@ -2,12 +2,16 @@
 -- Inputs: core.batches, core.recipients, core.report_matches.
 -- A report settles doubt: one believed report for any message of an in_doubt batch proves that all of it was accepted.
 WITH doubtful AS MATERIALIZED (
-    SELECT b.batch_num, m.message_id, m.phone
+    SELECT
+        b.batch_num,
+        m.message_id,
+        m.phone
     FROM core.batches AS b
     INNER JOIN core.recipients AS m
-        ON b.campaign_id = m.campaign_id
-        AND b.planned_batch = m.planned_batch
-        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+        ON
+            b.campaign_id = m.campaign_id
+            AND b.planned_batch = m.planned_batch
+            AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
     WHERE b.state = 'in_doubt'
 ),
 

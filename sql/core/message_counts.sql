@@ -9,6 +9,6 @@ SELECT
     code,
     error_code,
     count(*) AS message_count,
-    CAST(sum(segment_count) AS BIGINT) AS segment_count
+    cast(sum(segment_count) AS BIGINT) AS segment_count
 FROM core.message_status
 GROUP BY campaign_id, batch_num, submitted_at, submitted_on, status, code, error_code

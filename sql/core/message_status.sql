@@ -30,17 +30,33 @@ ranked AS (
             r.is_delivered DESC,
             r.stat_time DESC,
             r.received_at DESC,
-            r.code,
-            r.batch_num,
-            r.mission_num
+            r.code ASC,
+            r.batch_num ASC,
+            r.mission_num ASC
     ) = 1
 ),
 
 best AS (
-    SELECT message_id, phone, code, stat_time, is_delivered, match_rule, report_count, phone_mismatch_count
+    SELECT
+        message_id,
+        phone,
+        code,
+        stat_time,
+        is_delivered,
+        match_rule,
+        report_count,
+        phone_mismatch_count
     FROM ranked
     UNION ALL
-    SELECT r.message_id, r.phone, r.code, r.stat_time, r.is_delivered, r.match_rule, 1, 0
+    SELECT
+        r.message_id,
+        r.phone,
+        r.code,
+        r.stat_time,
+        r.is_delivered,
+        r.match_rule,
+        1,
+        0
     FROM core.report_matches AS r
     ANTI JOIN repeated AS x ON r.message_id = x.message_id
 ),
@@ -67,9 +83,10 @@ joined AS (
         b.state = 'accepted' AND m.phone = r.phone AS is_reported
     FROM core.recipients AS m
     LEFT JOIN core.batch_outcomes AS b
-        ON m.campaign_id = b.campaign_id
-        AND m.planned_batch = b.planned_batch
-        AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+        ON
+            m.campaign_id = b.campaign_id
+            AND m.planned_batch = b.planned_batch
+            AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
     LEFT JOIN best AS r ON m.message_id = r.message_id
 )
 
@@ -93,11 +110,11 @@ SELECT
     submitted_on,
     CASE WHEN is_reported AND is_delivered THEN stat_time END AS delivered_at,
     CASE
-        WHEN is_reported THEN CAST((epoch_us(stat_time) - epoch_us(submitted_at)) // 1000000 AS INTEGER)
+        WHEN is_reported THEN cast((epoch_us(stat_time) - epoch_us(submitted_at)) // 1000000 AS INTEGER)
     END AS latency_seconds,
     CASE WHEN has_phone_of_report THEN match_rule END AS match_rule,
-    CAST(CASE WHEN has_phone_of_report THEN report_count ELSE 0 END AS INTEGER) AS report_count,
-    CAST(
+    cast(CASE WHEN has_phone_of_report THEN report_count ELSE 0 END AS INTEGER) AS report_count,
+    cast(
         CASE
             WHEN has_phone_of_report THEN phone_mismatch_count
             ELSE coalesce(report_count + phone_mismatch_count, 0)

@@ -29,15 +29,16 @@ SELECT
     r.received_at,
     c.campaign_id,
     c.message_id,
-    CAST(length(r.content) AS INTEGER) AS character_count,
+    cast(length(r.content) AS INTEGER) AS character_count,
     upper(trim(r.content)) IN ('T', 'TD', 'N', 'QX', 'STOP', 'UNSUBSCRIBE')
     OR starts_with(trim(r.content), '退订')
     OR starts_with(trim(r.content), '退訂')
     OR starts_with(trim(r.content), '取消') AS is_opt_out
 FROM core.replies AS r
 LEFT JOIN candidates AS c
-    ON r.phone = c.phone
-    AND r.content = c.content
-    AND r.access_num = c.access_num
-    AND r.replied_at = c.replied_at
-    AND c.place = 1
+    ON
+        r.phone = c.phone
+        AND r.content = c.content
+        AND r.access_num = c.access_num
+        AND r.replied_at = c.replied_at
+        AND c.place = 1

@@ -4,17 +4,27 @@
 -- Tried in this order: a mission_num out of the input file (own_mission_num); where the gateway gave no mission_num, the
 -- phone among the messages of the batch (batch_phone). What finds no message stays an orphan: message_id is null.
 WITH unplaced AS MATERIALIZED (
-    SELECT r.mission_num, r.phone, r.code, r.stat_time, r.batch_num, r.is_delivered, r.received_at
+    SELECT
+        r.mission_num,
+        r.phone,
+        r.code,
+        r.stat_time,
+        r.batch_num,
+        r.is_delivered,
+        r.received_at
     FROM core.reports AS r
     ANTI JOIN core.campaigns AS c
-        ON (r.message_id >> 28) = c.campaign_key
-        AND (r.message_id & 268435455) < c.message_count
+        ON
+            (r.message_id >> 28) = c.campaign_key
+            AND (r.message_id & 268435455) < c.message_count
 ),
 
 -- A plan refuses numbers that another campaign has used. Should two hold the same, a report still counts once: the batch tells
 -- which is meant, else the phone, else the newer campaign.
 by_own_mission_num AS (
-    SELECT u.*, m.message_id
+    SELECT
+        u.*,
+        m.message_id
     FROM unplaced AS u
     INNER JOIN core.recipients AS m ON u.mission_num = m.mission_num
     INNER JOIN core.campaigns AS c ON m.campaign_id = c.campaign_id
@@ -32,7 +42,12 @@ by_own_mission_num AS (
 
 -- Kept apart so that the few batches meant are found first, and all recipients only pass by them.
 nameless AS MATERIALIZED (
-    SELECT u.*, b.campaign_id, b.planned_batch, b.first_message_id, b.last_message_id
+    SELECT
+        u.*,
+        b.campaign_id,
+        b.planned_batch,
+        b.first_message_id,
+        b.last_message_id
     FROM unplaced AS u
     INNER JOIN core.batches AS b ON u.batch_num = b.batch_num
     WHERE u.mission_num = ''
@@ -40,20 +55,33 @@ nameless AS MATERIALIZED (
 
 by_batch_phone AS (
     SELECT
-        u.mission_num, u.phone, u.code, u.stat_time, u.batch_num, u.is_delivered, u.received_at,
+        u.mission_num,
+        u.phone,
+        u.code,
+        u.stat_time,
+        u.batch_num,
+        u.is_delivered,
+        u.received_at,
         m.message_id
     FROM nameless AS u
     INNER JOIN core.recipients AS m
-        ON u.campaign_id = m.campaign_id
-        AND u.planned_batch = m.planned_batch
-        AND u.phone = m.phone
-        AND m.message_id BETWEEN u.first_message_id AND u.last_message_id
+        ON
+            u.campaign_id = m.campaign_id
+            AND u.planned_batch = m.planned_batch
+            AND u.phone = m.phone
+            AND m.message_id BETWEEN u.first_message_id AND u.last_message_id
 ),
 
 found AS (
-    SELECT *, 'own_mission_num' AS match_rule FROM by_own_mission_num
+    SELECT
+        *,
+        'own_mission_num' AS match_rule
+    FROM by_own_mission_num
     UNION ALL
-    SELECT *, 'batch_phone' AS match_rule FROM by_batch_phone
+    SELECT
+        *,
+        'batch_phone' AS match_rule
+    FROM by_batch_phone
 )
 
 SELECT

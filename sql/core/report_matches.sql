@@ -15,6 +15,15 @@ SELECT
 FROM core.reports
 WHERE message_id IS NOT NULL
 UNION ALL
-SELECT message_id, mission_num, phone, code, stat_time, batch_num, is_delivered, received_at, match_rule
+SELECT
+    message_id,
+    mission_num,
+    phone,
+    code,
+    stat_time,
+    batch_num,
+    is_delivered,
+    received_at,
+    match_rule
 FROM core.report_lookups
 WHERE message_id IS NOT NULL

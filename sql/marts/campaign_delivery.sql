@@ -4,21 +4,21 @@
 WITH counts AS (
     SELECT
         campaign_id,
-        CAST(sum(message_count) AS BIGINT) AS row_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'invalid'), 0) AS BIGINT) AS invalid_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'duplicate'), 0) AS BIGINT) AS duplicate_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'suppressed'), 0) AS BIGINT) AS suppressed_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'planned'), 0) AS BIGINT) AS planned_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'refused'), 0) AS BIGINT) AS refused_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'in_doubt'), 0) AS BIGINT) AS in_doubt_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'accepted'), 0) AS BIGINT) AS accepted_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'unreported'), 0) AS BIGINT) AS unreported_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'delivered'), 0) AS BIGINT) AS delivered_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status = 'failed'), 0) AS BIGINT) AS failed_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')), 0) AS BIGINT)
+        cast(sum(message_count) AS BIGINT) AS row_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'invalid'), 0) AS BIGINT) AS invalid_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'duplicate'), 0) AS BIGINT) AS duplicate_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'suppressed'), 0) AS BIGINT) AS suppressed_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'planned'), 0) AS BIGINT) AS planned_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'refused'), 0) AS BIGINT) AS refused_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'in_doubt'), 0) AS BIGINT) AS in_doubt_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'accepted'), 0) AS BIGINT) AS accepted_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'unreported'), 0) AS BIGINT) AS unreported_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'delivered'), 0) AS BIGINT) AS delivered_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status = 'failed'), 0) AS BIGINT) AS failed_count,
+        cast(coalesce(sum(message_count) FILTER (WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')), 0) AS BIGINT)
             AS accepted_total_count,
-        CAST(coalesce(sum(message_count) FILTER (WHERE status IN ('delivered', 'failed')), 0) AS BIGINT) AS reported_count,
-        CAST(coalesce(sum(segment_count) FILTER (WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')), 0) AS BIGINT)
+        cast(coalesce(sum(message_count) FILTER (WHERE status IN ('delivered', 'failed')), 0) AS BIGINT) AS reported_count,
+        cast(coalesce(sum(segment_count) FILTER (WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')), 0) AS BIGINT)
             AS accepted_segment_count,
         min(submitted_at) AS first_submitted_at,
         max(submitted_at) AS last_submitted_at
@@ -77,7 +77,7 @@ SELECT
     l.latency_p99_seconds,
     coalesce(r.reply_count, 0) AS reply_count,
     coalesce(r.opt_out_count, 0) AS opt_out_count,
-    coalesce(n.accepted_segment_count, 0) * CAST($price_per_segment AS DOUBLE) AS accepted_cost,
+    coalesce(n.accepted_segment_count, 0) * cast($price_per_segment AS DOUBLE) AS accepted_cost,
     c.planned_at,
     n.first_submitted_at,
     n.last_submitted_at,

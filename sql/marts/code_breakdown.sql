@@ -5,8 +5,8 @@ WITH counts AS (
     SELECT
         campaign_id,
         code,
-        CAST(sum(message_count) AS BIGINT) AS message_count,
-        CAST(sum(message_count) FILTER (WHERE status = 'delivered') AS BIGINT) AS delivered_count
+        cast(sum(message_count) AS BIGINT) AS message_count,
+        cast(sum(message_count) FILTER (WHERE status = 'delivered') AS BIGINT) AS delivered_count
     FROM core.message_counts
     WHERE code IS NOT NULL
     GROUP BY campaign_id, code
@@ -47,4 +47,4 @@ SELECT
 FROM counts AS n
 INNER JOIN totals AS t ON n.campaign_id = t.campaign_id
 LEFT JOIN core.gateway_codes AS g ON n.code = g.code
-ORDER BY n.campaign_id, n.message_count DESC, n.code
+ORDER BY n.campaign_id ASC, n.message_count DESC, n.code ASC

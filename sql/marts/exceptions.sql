@@ -4,7 +4,15 @@
 -- core.batch_outcomes, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
 -- first_seen_at and last_seen_at are the instants of what the finding rests on: reports received, batches submitted, calls made.
 WITH striking AS MATERIALIZED (
-    SELECT campaign_id, message_id, batch_num, submitted_at, status, latency_seconds, report_count, phone_mismatch_count
+    SELECT
+        campaign_id,
+        message_id,
+        batch_num,
+        submitted_at,
+        status,
+        latency_seconds,
+        report_count,
+        phone_mismatch_count
     FROM core.message_status
     WHERE
         phone_mismatch_count > 0
@@ -130,7 +138,7 @@ findings AS (
         NULL,
         NULL,
         NULL,
-        'sent on ' || CAST(submitted_on AS VARCHAR) || ': no report within the report window',
+        'sent on ' || cast(submitted_on AS VARCHAR) || ': no report within the report window',
         sum(message_count),
         min(submitted_at),
         max(submitted_at)
@@ -188,10 +196,10 @@ SELECT
     kind,
     campaign_id,
     batch_num,
-    CAST(message_id AS BIGINT) AS message_id,
+    cast(message_id AS BIGINT) AS message_id,
     mission_num,
     detail,
-    CAST(occurrence_count AS BIGINT) AS occurrence_count,
+    cast(occurrence_count AS BIGINT) AS occurrence_count,
     first_seen_at,
     last_seen_at
 FROM findings

@@ -9,14 +9,15 @@ WITH sent AS (
 ),
 
 due AS (
-    SELECT DISTINCT CAST(day AS DATE) AS pulled_on
+    SELECT DISTINCT cast(day AS DATE) AS pulled_on
     FROM (
-        SELECT unnest(generate_series(
-            CAST(submitted_on AS TIMESTAMP), submitted_on + to_hours($report_window_hours), to_days(1)
-        )) AS day
+        SELECT
+            unnest(generate_series(
+                cast(submitted_on AS TIMESTAMP), submitted_on + to_hours($report_window_hours), to_days(1)
+            )) AS day
         FROM sent
-    )
-    WHERE CAST(day AS DATE) <= CAST($as_of AS DATE)
+    ) AS days
+    WHERE cast(day AS DATE) <= cast($as_of AS DATE)
 ),
 
 pulled AS (
@@ -26,9 +27,9 @@ pulled AS (
         count(*) FILTER (WHERE outcome = 'ok') AS ok_call_count,
         max(called_at) AS last_called_at,
         max(called_at) FILTER (WHERE outcome = 'ok') AS last_ok_at,
-        CAST(sum(record_count) AS BIGINT) AS record_count,
-        CAST(sum(rejected_count) AS BIGINT) AS rejected_count,
-        CAST(sum(new_record_count) AS BIGINT) AS new_record_count
+        cast(sum(record_count) AS BIGINT) AS record_count,
+        cast(sum(rejected_count) AS BIGINT) AS rejected_count,
+        cast(sum(new_record_count) AS BIGINT) AS new_record_count
     FROM core.pulls
     WHERE kind = 'reports' AND pulled_on IS NOT NULL
     GROUP BY pulled_on
@@ -44,8 +45,8 @@ SELECT
     coalesce(p.record_count, 0) AS record_count,
     coalesce(p.rejected_count, 0) AS rejected_count,
     coalesce(p.new_record_count, 0) AS new_record_count,
-    coalesce(CAST(p.last_ok_at AS DATE) > p.pulled_on, FALSE) AS is_complete,
-    d.pulled_on IS NOT NULL AND d.pulled_on < CAST($as_of AS DATE) AND coalesce(p.ok_call_count, 0) = 0 AS is_missing
+    coalesce(cast(p.last_ok_at AS DATE) > p.pulled_on, FALSE) AS is_complete,
+    d.pulled_on IS NOT NULL AND d.pulled_on < cast($as_of AS DATE) AND coalesce(p.ok_call_count, 0) = 0 AS is_missing
 FROM due AS d
 FULL JOIN pulled AS p ON d.pulled_on = p.pulled_on
 ORDER BY pulled_on

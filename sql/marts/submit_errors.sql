@@ -19,7 +19,7 @@ refused AS (
     SELECT
         campaign_id,
         error_code,
-        CAST(sum(message_count) AS BIGINT) AS refused_count
+        cast(sum(message_count) AS BIGINT) AS refused_count
     FROM core.message_counts
     WHERE status = 'refused'
     GROUP BY campaign_id, error_code
@@ -40,4 +40,4 @@ SELECT
 FROM batches AS b
 LEFT JOIN refused AS r ON b.campaign_id = r.campaign_id AND b.error_code = r.error_code
 LEFT JOIN core.error_codes AS e ON b.error_code = e.error_code
-ORDER BY b.campaign_id, b.batch_count DESC, b.error_code
+ORDER BY b.campaign_id ASC, b.batch_count DESC, b.error_code ASC

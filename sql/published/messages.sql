@@ -6,7 +6,7 @@ WITH recipients AS (
     SELECT
         *,
         regexp_replace(
-            regexp_replace(CAST(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g'),
+            regexp_replace(cast(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g'),
             '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g'
         ) AS masked_owner
     FROM core.recipients
