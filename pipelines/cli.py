@@ -5,11 +5,15 @@ imports are inside the functions, so that --help answers at once.
 """
 # ruff: noqa: PLC0415
 
+import errno
+import logging
+import os
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -25,7 +29,9 @@ app = App(
     help="Sends SMS campaigns from Parquet files, collects what comes back, and closes the books.",
     help_epilogue=(
         "Exit codes: 0 done and balanced; 2 usage; 10 the input was refused; 11 the gateway refused; 12 the gateway is"
-        " unavailable; 13 something is in doubt; 14 the books don't balance or data is missing; 15 busy."
+        " unavailable; 13 something is in doubt; 14 the books don't balance or data is missing; 15 busy; 130 stopped by"
+        " Ctrl-C. What went wrong is a line on standard error; where nothing could be done, nothing is on standard"
+        " output, with --json too."
     ),
     version=__version__,
     default_parameter=Parameter(negative=()),
@@ -34,28 +40,40 @@ app = App(
 Json = Annotated[bool, Parameter(name="--json", help="One JSON object on standard output, and nothing else there.")]
 _config: Path | None = None
 
+# What the machine, not the program, is the reason of.
+_OF_THE_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+
 _WHERE_TO_LOOK = """
 Where to look next
-  smsrecon --config {folder}/smsrecon.toml status {campaign_id}
+  smsrecon --config {folder}/smsrecon.toml status
   smsrecon --config {folder}/smsrecon.toml sql "FROM code_breakdown"
-  {folder}/data/published/analytics.duckdb     for DuckDB, DBeaver, notebooks
-  {folder}/data/published/messages             the messages as Parquet, phones masked"""
+  {folder}/data/published/analytics.duckdb  for DuckDB, DBeaver, notebooks
+  {folder}/data/published/messages          the messages as Parquet, phones masked"""
 
 
 def main() -> None:
     """The entry point: runs a command and turns every foreseen error into one line and its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that can't show Chinese shows question marks
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    logging.getLogger("stamina").addHandler(logging.NullHandler())  # a retry is no news
     try:
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError as error:
         command = " ".join(error.command_chain or ())
-        sys.exit(_fail(f"{_one_line(str(error))} See 'smsrecon {command}{' ' * bool(command)}--help'.", 2))
+        sys.exit(_fail(f"{error} See 'smsrecon {command}{' ' * bool(command)}--help'.", 2))
     except SmsreconError as error:
         sys.exit(_fail(str(error), error.exit_code))
     except KeyboardInterrupt:
         sys.exit(_fail("stopped; run the same command again to go on", 130))
     except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
+        _drop_output()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        _drop_output()
+        sys.exit(_fail(f"{error.filename or 'output'}: {error.strerror}; mend that, then run the command again", 2))
     sys.exit(code or 0)
 
 
@@ -77,6 +95,7 @@ def demo(
     folder: Annotated[
         Path, Parameter(name="--dir", help="Where everything is written; an earlier demo there is replaced.")
     ] = Path("demo"),
+    json: Json = False,
 ) -> int:
     """Play the whole story against a sandbox gateway, offline: send, collect, close the books.
 
@@ -88,13 +107,13 @@ def demo(
     ```
     """
     from pipelines.demo import play
-    from pipelines.review.terminal import show_report
+    from pipelines.review.page import show_report
 
-    report = play(folder, recipient_count=recipients, on_step=_say)
-    show_report(report)
-    for line in _WHERE_TO_LOOK.format(campaign_id=report.books.campaign_id, folder=folder).splitlines():
-        _say(line)
-    return 0 if report.books.is_balanced else 14
+    report = play(folder, recipient_count=recipients, on_step=_tell if json else _say)
+    show_report(report, as_json=json)
+    if not json:
+        _say(_WHERE_TO_LOOK.format(folder=folder))
+    return _verdict(report.problems)
 
 
 @app.command(sort_key=2)
@@ -115,8 +134,12 @@ def doctor(*, json: Json = False) -> int:
     from pipelines.review.terminal import show_table
 
     findings = examine(_settings(), clock=_now)
-    show_table("Findings", [asdict(finding) for finding in findings], as_json=json, name="findings")
-    return next((finding.exit_code for finding in findings if finding.exit_code), 0)
+    show_table([finding.to_json() for finding in findings], as_json=json, name="findings")
+    wrong = [finding for finding in findings if finding.exit_code]
+    if not wrong:
+        return 0
+    names = ", ".join(finding.name for finding in wrong)
+    return _fail(f"not in order: {names}; do what stands beside it, then look again", wrong[0].exit_code)
 
 
 @app.command(sort_key=10)
@@ -144,16 +167,17 @@ def submit(
     """
     from pipelines.campaign.plan import PlanRequest
     from pipelines.campaign.submit import plan_only, submit
-    from pipelines.review.progress import sending_progress
-    from pipelines.review.terminal import show_plan
+    from pipelines.review.progress import sending, working
+    from pipelines.review.steps import show_plan
 
     settings = _settings()
     request = PlanRequest(campaign, file, content, template_id)
     if dry_run:
-        plan, balance = plan_only(request, settings=settings, clock=_now)
+        with working("planning"):
+            plan, balance = plan_only(request, settings=settings, clock=_now)
         show_plan(plan, balance=balance, price=settings.billing.price_per_segment, as_json=json)
         return 0
-    with sending_progress() as on_progress:
+    with sending() as on_progress:
         submission = submit(request, settings=settings, clock=_now, on_progress=on_progress)
     return _submitted(submission, as_json=json)
 
@@ -169,9 +193,9 @@ def resume(campaign_id: Annotated[str, Parameter(help="The campaign to go on wit
     ```
     """
     from pipelines.campaign.submit import resume
-    from pipelines.review.progress import sending_progress
+    from pipelines.review.progress import sending
 
-    with sending_progress() as on_progress:
+    with sending() as on_progress:
         submission = resume(campaign_id, settings=_settings(), clock=_now, on_progress=on_progress)
     return _submitted(submission, as_json=json)
 
@@ -192,16 +216,20 @@ def status(
     smsrecon status spring-sale --json
     ```
     """
-    from pipelines.review.books import all_books, campaign_report
-    from pipelines.review.terminal import show_campaigns, show_report
+    from pipelines.review.books import campaign_report, overview
+    from pipelines.review.page import show_overview, show_report
+    from pipelines.review.progress import working
 
+    with working("loading and reconciling"):
+        if campaign_id is None:
+            all_campaigns = overview(_settings(), clock=_now)
+        else:
+            report = campaign_report(_settings(), campaign_id, clock=_now)
     if campaign_id is None:
-        books = all_books(_settings(), clock=_now)
-        show_campaigns(books, as_json=json)
-        return 0 if all(book.is_balanced for book in books) else 14
-    report = campaign_report(_settings(), campaign_id, clock=_now)
+        show_overview(all_campaigns, as_json=json)
+        return _verdict(all_campaigns.problems)
     show_report(report, as_json=json)
-    return 0 if report.books.is_balanced else 14
+    return _verdict(report.problems)
 
 
 @app.command(sort_key=20)
@@ -223,14 +251,13 @@ def pull(
     """
     from pipelines import daily as steps
     from pipelines.pull import chosen_days
-    from pipelines.review.progress import pulling_progress
-    from pipelines.review.terminal import show_table
+    from pipelines.review.progress import working
+    from pipelines.review.steps import show_pull
 
-    settings = _settings()
     wanted = chosen_days(day, days, now=_now())
-    with pulling_progress() as on_progress:
-        summary = steps.pull(settings, clock=_now, days=wanted, on_progress=on_progress)
-    show_table("Pulled", [asdict(part) for part in summary.pulled], as_json=json, name="pulled")
+    with working("pulling") as tell:
+        summary = steps.pull(_settings(), clock=_now, days=wanted, tell=tell)
+    show_pull(summary, as_json=json)
     return _verdict([summary.problem] if summary.problem else [])
 
 
@@ -238,12 +265,12 @@ def pull(
 def load(*, json: Json = False) -> int:
     """Bring what is new in the landing into the warehouse."""
     from pipelines import daily as steps
-    from pipelines.review.progress import loading_progress
+    from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
 
-    with loading_progress() as on_progress:
-        summary = steps.load(_settings(), on_progress=on_progress)
-    show_lines("Loaded", asdict(summary), as_json=json)
+    with working("loading") as tell:
+        summary = steps.load(_settings(), tell=tell)
+    show_lines(asdict(summary), as_json=json)
     return 0
 
 
@@ -251,10 +278,12 @@ def load(*, json: Json = False) -> int:
 def reconcile(*, json: Json = False) -> int:
     """Decide every message's status, make the marts, and check that the books balance."""
     from pipelines import daily as steps
+    from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
 
-    summary = steps.reconcile(_settings(), as_of=_now())
-    show_lines("Reconciled", asdict(summary), as_json=json)
+    with working("reconciling"):
+        summary = steps.reconcile(_settings(), as_of=_now())
+    show_lines(steps.books_as_json(summary), as_json=json)
     return _verdict(steps.books_problems(summary))
 
 
@@ -262,9 +291,12 @@ def reconcile(*, json: Json = False) -> int:
 def publish(*, json: Json = False) -> int:
     """Replace what analysts open: Parquet files and analytics.duckdb, with masked phones."""
     from pipelines import daily as steps
+    from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
 
-    show_lines("Published", asdict(steps.publish(_settings())), as_json=json)
+    with working("publishing"):
+        summary = steps.publish(_settings())
+    show_lines(asdict(summary), as_json=json)
     return 0
 
 
@@ -272,12 +304,12 @@ def publish(*, json: Json = False) -> int:
 def daily(*, json: Json = False) -> int:
     """Pull, load, reconcile, publish: all of it, with one verdict. Made to be run every day."""
     from pipelines import daily as steps
-    from pipelines.review.progress import pulling_progress
+    from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
 
-    with pulling_progress() as on_progress:
-        summary = steps.daily(_settings(), clock=_now, on_progress=on_progress)
-    show_lines("Daily", summary.to_json(), as_json=json)
+    with working("pulling") as tell:
+        summary = steps.daily(_settings(), clock=_now, tell=tell)
+    show_lines(summary.to_json(), as_json=json)
     return _verdict(summary.problems)
 
 
@@ -285,13 +317,13 @@ def daily(*, json: Json = False) -> int:
 def rebuild(*, json: Json = False) -> int:
     """Delete the warehouse and make it again, from the landing alone."""
     from pipelines import daily as steps
-    from pipelines.review.progress import loading_progress
+    from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
 
-    with loading_progress() as on_progress:
-        summary = steps.rebuild(_settings(), as_of=_now(), on_progress=on_progress)
-    show_lines("Loaded", asdict(summary), as_json=json)
-    return 0
+    with working("loading") as tell:
+        loaded, books = steps.rebuild(_settings(), as_of=_now(), tell=tell)
+    show_lines(asdict(loaded) | steps.books_as_json(books), as_json=json)
+    return _verdict(steps.books_problems(books))
 
 
 @app.command(sort_key=30)
@@ -311,54 +343,18 @@ def sql(
     ```
     """
     from pipelines.review.query import ask
-    from pipelines.review.terminal import show_rows
+    from pipelines.review.terminal import show_table
 
-    show_rows(ask(_settings(), query), as_json=json)
+    show_table(ask(_settings(), query).to_dicts(), as_json=json, name="rows")
     return 0
 
 
-@app.command(sort_key=40)
-def sandbox(
-    *,
-    port: Annotated[int, Parameter(help="0 takes any free one.")] = 8026,
-    app_key: Annotated[str, Parameter(help="The key that callers must have.")] = "sandbox-key",
-    app_secret: Annotated[str, Parameter(help="The secret that callers must have.")] = "sandbox-secret",  # noqa: S107
-    seed: Annotated[int, Parameter(help="Decides the fate of every message.")] = 1,
-    balance: Annotated[int, Parameter(help="Segments on the account at the start.")] = 1_000_000,
-    report_mode: Annotated[
-        Literal["snapshot", "drain"], Parameter(help="Reports again and again, or each handed out once.")
-    ] = "snapshot",
-    max_records_per_call: Annotated[int | None, Parameter(help="Cap of one answer.")] = None,
-    fault_rate: Annotated[float, Parameter(help="Share of sends that go wrong on the way.")] = 0.0,
-    clock_shift_seconds: Annotated[float, Parameter(help="How far its clock is ahead of this machine's.")] = 0.0,
-    truth: Annotated[Path, Parameter(help="The SQLite file of what really happened.")] = Path("sandbox.sqlite"),
-) -> int:
-    """Run a gateway to try things on, on 127.0.0.1, until Ctrl-C.
-
-    Examples
-    --------
-    ```
-    smsrecon sandbox
-    smsrecon sandbox --report-mode drain --fault-rate 0.1 --seed 7
-    ```
-    """
-    from pipelines.gateway.sandbox import SandboxSettings
-    from pipelines.gateway.sandbox.server import serve
-
-    settings = SandboxSettings(
-        truth=truth,
-        port=port,
-        app_key=app_key,
-        app_secret=app_secret,
-        seed=seed,
-        balance=balance,
-        report_mode=report_mode,
-        max_records_per_call=max_records_per_call,
-        fault_rate=fault_rate,
-        clock_shift_seconds=clock_shift_seconds,
-    )
-    serve(settings, ready=lambda url: _say(f"SMSRECON_GATEWAY__BASE_URL={url}"))
-    return 0
+app.command(
+    "pipelines.gateway.sandbox.command:app",
+    name="sandbox",
+    help="Run a gateway to try things on, on 127.0.0.1, until Ctrl-C.",
+    sort_key=40,
+)
 
 
 def _settings() -> "Settings":
@@ -372,27 +368,35 @@ def _now() -> datetime:
 
 
 def _submitted(submission: "Submission", *, as_json: bool) -> int:
-    from pipelines.review.terminal import show_submission
+    from pipelines.review.steps import complaints, show_submission
 
     show_submission(submission, as_json=as_json)
+    for complaint in complaints(submission):
+        _fail(complaint, submission.exit_code)
     return submission.exit_code
 
 
-def _verdict(problems: list[SmsreconError]) -> int:
+def _verdict(problems: Iterable[SmsreconError]) -> int:
     """Say every problem, and return the exit code of the first."""
-    for problem in problems:
-        _fail(str(problem), problem.exit_code)
-    return problems[0].exit_code if problems else 0
+    codes = [_fail(str(problem), problem.exit_code) for problem in problems]
+    return codes[0] if codes else 0
 
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201  standard output is where a command's results go
 
 
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201
+
+
 def _fail(message: str, exit_code: int) -> int:
-    print(f"smsrecon: {message}", file=sys.stderr)  # noqa: T201
+    """One line on standard error, whatever the message holds."""
+    line = " ".join(message.split())
+    _tell("smsrecon: " + "".join(sign if sign.isprintable() else "\ufffd" for sign in line))
     return exit_code
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _drop_output() -> None:
+    """Let nothing more be written to an output that takes nothing, not even at the end of the process."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

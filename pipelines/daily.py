@@ -6,7 +6,7 @@ run again at any time. Nothing here asks, loads or counts by itself.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -22,6 +22,12 @@ from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
 from pipelines.warehouse.reconcile import ReconcileSummary
+
+Tell = Callable[[str], None]  # is told what is being done, for whoever looks on
+
+
+def _nobody(_: str) -> None:
+    """Whom to tell where nobody looks on."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,23 @@ class PullSummary:
         if len(failed) == len(self.pulled):
             return failed[0].problem
         parts = ", ".join(str(part.day or part.kind) for part in failed)
-        return BooksError(f"not pulled: {parts} ({failed[0].problem}); run 'smsrecon pull' again")
+        return BooksError(f"not pulled: {parts} ({failed[0].problem}); then run 'smsrecon pull' again")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "pulled": [
+                {
+                    "kind": part.kind,
+                    "day": part.day,
+                    "call_count": part.call_count,
+                    "record_count": part.record_count,
+                    "is_complete": part.is_complete,
+                    "problem": None if part.problem is None else str(part.problem),
+                }
+                for part in self.pulled
+            ],
+            "balance": self.balance,
+        }
 
 
 @dataclass(frozen=True)
@@ -81,10 +103,14 @@ def pull(
     *,
     clock: Clock,
     days: Sequence[date] | None = None,
-    on_progress: Callable[[Pulled], None] = lambda _: None,
+    tell: Tell = _nobody,
 ) -> PullSummary:
     """Pull the reports of `days` (default: the trailing window), the replies and the balance into the landing."""
     require_credentials(settings.gateway)
+
+    def on_progress(pulled: Pulled) -> None:
+        what = f"reports of {pulled.day}" if pulled.day else pulled.kind
+        tell(f"{what}: {pulled.record_count:,} records in {pulled.call_count} calls")
 
     async def run() -> PullSummary:
         async with GatewayClient(settings.gateway) as client:
@@ -100,9 +126,13 @@ def pull(
     return asyncio.run(run())
 
 
-def load(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> LoadSummary:
+def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
     """Bring what is new in the landing into the warehouse."""
-    return loading.load(landing_of(settings), warehouse_of(settings), progress=on_progress)
+    return loading.load(
+        landing_of(settings),
+        warehouse_of(settings),
+        progress=lambda done, total: tell(f"loading: {done:,} of {total:,} files"),
+    )
 
 
 def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
@@ -121,19 +151,22 @@ def publish(settings: Settings) -> PublishSummary:
     return publishing.publish(warehouse_of(settings), settings.data_dir / "published", phone_hash_key=key)
 
 
-def daily(settings: Settings, *, clock: Clock, on_progress: Callable[[Pulled], None] = lambda _: None) -> DailySummary:
+def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody) -> DailySummary:
     """All steps, each whatever the one before brought, and one verdict."""
     problems: list[SmsreconError] = []
     pulled = None
     try:
-        pulled = pull(settings, clock=clock, on_progress=on_progress)
+        pulled = pull(settings, clock=clock, tell=tell)
     except SmsreconError as error:
         problems.append(error)
     else:
         if pulled.problem is not None:
             problems.append(pulled.problem)
-    loaded = load(settings)
+    tell("loading")
+    loaded = load(settings, tell=tell)
+    tell("reconciling")
     reconciled = reconcile(settings, as_of=clock())
+    tell("publishing")
     published = publish(settings)
     problems = [*books_problems(reconciled), *problems]
     in_doubt = reconciled.statuses.get("in_doubt", 0)
@@ -144,21 +177,29 @@ def daily(settings: Settings, *, clock: Clock, on_progress: Callable[[Pulled], N
     return DailySummary(pulled, loaded, reconciled, published, problems)
 
 
-def rebuild(
-    settings: Settings, *, as_of: datetime, on_progress: Callable[[int, int], None] | None = None
-) -> LoadSummary:
+def rebuild(settings: Settings, *, as_of: datetime, tell: Tell = _nobody) -> tuple[LoadSummary, ReconcileSummary]:
     """Delete the warehouse and make it again from the landing alone."""
     warehouse_of(settings).delete()
-    summary = load(settings, on_progress=on_progress)
-    reconcile(settings, as_of=as_of)
-    return summary
+    loaded = load(settings, tell=tell)
+    tell("reconciling")
+    return loaded, reconcile(settings, as_of=as_of)
+
+
+def books_as_json(summary: ReconcileSummary) -> dict[str, Any]:
+    return {**asdict(summary), "is_balanced": summary.is_balanced}
+
+
+def check_problems(summary: ReconcileSummary) -> list[BooksError]:
+    """An error for every check that found something."""
+    return [
+        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows); try 'smsrecon rebuild'")
+        for check in summary.failed_checks
+    ]
 
 
 def books_problems(summary: ReconcileSummary) -> list[SmsreconError]:
-    """An error for every check that found something, and one for the days whose reports were never pulled."""
-    problems: list[SmsreconError] = [
-        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows)") for check in summary.failed_checks
-    ]
+    """What keeps the books from being closed: failed checks, and days whose reports were never pulled."""
+    problems: list[SmsreconError] = [*check_problems(summary)]
     if summary.missing_days:
         days = ", ".join(str(day) for day in summary.missing_days)
         problems.append(BooksError(f"no reports were ever pulled for {days}; run 'smsrecon pull --day' for each"))

@@ -71,6 +71,8 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
             settings=settings,
             clock=lambda: datetime.now(UTC) - DAYS_AGO,
         )
+        if sent.pause is not None:  # nothing else pauses it: sending was stopped by hand
+            raise KeyboardInterrupt
         counts = sent.progress.counts
         on_step(
             f"{counts['accepted']:,} accepted, {counts['refused']:,} refused,"

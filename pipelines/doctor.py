@@ -1,4 +1,4 @@
-"""Is everything in order? Settings, data folder, journal, warehouse and gateway, each looked at, none changed."""
+"""Is everything in order? Settings, data folder, journal, warehouse and gateway are looked at; nothing is changed."""
 
 import asyncio
 import os
@@ -8,11 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pipelines.daily import landing_of, warehouse_of
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
+from pipelines.landing import Landing
 from pipelines.pull import Clock, Puller
 from pipelines.settings import Settings, require_credentials, unknown_variables
 
@@ -29,6 +31,9 @@ class Finding:
     verdict: Verdict
     detail: str
     exit_code: int = 0
+
+    def to_json(self) -> dict[str, str]:
+        return {"name": self.name, "verdict": self.verdict, "detail": self.detail}
 
 
 def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
@@ -58,13 +63,16 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _data_folder(folder: Path) -> Finding:
-    if not folder.is_dir():
-        return Finding("data folder", "warning", f"{folder} is not there yet; the first submit or pull makes it")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise UsageError(f"{folder} can't be written to; give this user the right to, or set data_dir")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is no folder; move it away, or set data_dir")
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"{there} can't be written to; give this user the right to, or set data_dir")
+    if there != folder:
+        return Finding("data folder", "ok", f"{folder} is not there yet: the first submit or pull makes it")
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
-        return Finding("data folder", "warning", f"{folder}: {free / 1e9:.1f} GB free; make room soon")
+        return Finding("data folder", "warning", f"{folder}, {free / 1e9:.1f} GB free; make room soon")
     return Finding("data folder", "ok", f"{folder}, {free / 1e9:.0f} GB free")
 
 
@@ -75,12 +83,12 @@ def _journal(settings: Settings) -> Finding:
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             (state,) = connection.execute("PRAGMA quick_check").fetchone()
-            (campaigns,) = connection.execute("SELECT count(*) FROM campaigns").fetchone()
+            (campaign_count,) = connection.execute("SELECT count(*) FROM campaigns").fetchone()
     except sqlite3.DatabaseError as error:
         raise UsageError(f"{path} can't be read ({error}); restore it from a backup before sending anything") from None
     if state != "ok":
         raise UsageError(f"{path} is damaged; restore it from a backup before sending anything")
-    return Finding("journal", "ok", f"{campaigns} campaigns")
+    return Finding("journal", "ok", f"campaigns: {campaign_count}")
 
 
 def _warehouse(settings: Settings) -> Finding:
@@ -88,15 +96,17 @@ def _warehouse(settings: Settings) -> Finding:
     if not warehouse.path.exists():
         return Finding("warehouse", "ok", "none yet: the first load makes it")
     with warehouse.read() as connection:
-        (files,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
-    return Finding("warehouse", "ok", f"{files} files of the landing loaded")
+        (file_count,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
+    return Finding("warehouse", "ok", f"files of the landing loaded: {file_count:,}")
 
 
 def _gateway(settings: Settings, clock: Clock) -> Finding:
     require_credentials(settings.gateway)
 
-    async def ask() -> int:
+    async def ask(landing: Landing) -> int:
         async with GatewayClient(settings.gateway) as client:
-            return await Puller(client, landing_of(settings), settings=settings, clock=clock).balance()
+            return await Puller(client, landing, settings=settings, clock=clock).balance()
 
-    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers, {asyncio.run(ask()):,} messages left")
+    with TemporaryDirectory() as scratch:  # who only looks lands nothing
+        balance = asyncio.run(ask(Landing(Path(scratch))))
+    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} messages left")

@@ -11,7 +11,7 @@ import duckdb
 
 from pipelines import daily
 from pipelines.campaign.journal import BatchState, Journal
-from pipelines.errors import UsageError
+from pipelines.errors import SmsreconError, UsageError
 from pipelines.pull import Clock
 from pipelines.settings import Settings
 
@@ -20,17 +20,17 @@ STATUSES = (*NEVER_SENT, "planned", "refused", "in_doubt", "accepted", "unreport
 BATCH_STATES: tuple[BatchState, ...] = ("accepted", "refused", "in_doubt", "not_sent", "split")
 
 RATES = {
-    "delivered_of_accepted_rate": ("delivered / accepted", "delivered_count", "accepted_total_count"),
-    "delivered_of_reported_rate": ("delivered / reported", "delivered_count", "reported_count"),
-    "coverage_rate": ("reported / accepted", "reported_count", "accepted_total_count"),
+    "delivered_of_accepted_rate": ("delivered_count", "accepted_total_count"),
+    "delivered_of_reported_rate": ("delivered_count", "reported_count"),
+    "coverage_rate": ("reported_count", "accepted_total_count"),
 }
+PERCENTILES = ("p50", "p90", "p99")
 
 
 @dataclass(frozen=True)
 class Rate:
     """A share with its 95 % Wilson interval, and the counts it was made of; None where nothing was counted."""
 
-    name: str
     value: float | None
     low: float | None
     high: float | None
@@ -40,7 +40,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Books:
-    """Where every row of one campaign is."""
+    """Where every row of one campaign is, and how its messages fared."""
 
     campaign_id: str
     as_of: datetime
@@ -52,11 +52,26 @@ class Books:
     paused_reason: str | None
     first_submitted_at: datetime | None
     last_submitted_at: datetime | None
-    segments: int
     rates: dict[str, Rate]
+    latency_seconds: dict[str, float | None]  # from submission to phone, by percentile
+    reply_count: int
+    opt_out_count: int
+    accepted_segment_count: int
+    accepted_cost: float | None
+    proven_batch_count: int  # accepted, as a report proves, though no answer could be trusted
+    proven_message_count: int
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ReasonLine:
+    """How many rows a reason keeps from being sent."""
+
+    status: str
+    reason: str
+    row_count: int
 
 
 @dataclass(frozen=True)
@@ -65,19 +80,28 @@ class CodeLine:
 
     code: str
     message_count: int
-    failures_share: float | None
+    of_failed_rate: float | None
     meaning: str
     whose_move: str
     what_to_do: str
 
 
 @dataclass(frozen=True)
+class RefusalLine:
+    """One error code and the messages it refused."""
+
+    error_code: str
+    message_count: int
+    meaning: str
+
+
+@dataclass(frozen=True)
 class ExceptionLine:
-    """How often one kind of finding was made."""
+    """How often one kind of finding was made, and one of them."""
 
     kind: str
-    finding_count: int
-    detail: str
+    occurrence_count: int
+    example: str
 
 
 @dataclass(frozen=True)
@@ -85,21 +109,44 @@ class CampaignReport:
     """The books of a campaign and what explains them."""
 
     books: Books
-    reasons: list[tuple[str, str, int]]  # of rows never sent: disposition, reason, rows
+    reasons: list[ReasonLine]
     codes: list[CodeLine]
-    refusals: list[tuple[str, str, int]]  # error code, meaning, messages
+    refusals: list[RefusalLine]
     exceptions: list[ExceptionLine]
+    problems: list[SmsreconError]
 
     def to_json(self) -> dict[str, Any]:
-        rest = asdict(self)
-        return {**rest.pop("books"), **rest}
+        lists: dict[str, list[Any]] = {
+            "reasons": self.reasons,
+            "codes": self.codes,
+            "refusals": self.refusals,
+            "exceptions": self.exceptions,
+        }
+        explained = {name: [asdict(line) for line in lines] for name, lines in lists.items()}
+        return {**self.books.to_json(), **explained, "problems": [str(problem) for problem in self.problems]}
 
 
-def all_books(settings: Settings, *, clock: Clock) -> list[Books]:
-    """The books of every campaign, the oldest first, after loading and reconciling what has landed."""
-    as_of = _brought_up_to_date(settings, clock)
+@dataclass(frozen=True)
+class Overview:
+    """The books of every campaign, the oldest first."""
+
+    campaigns: list[Books]
+    problems: list[SmsreconError]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "campaigns": [books.to_json() for books in self.campaigns],
+            "problems": [str(problem) for problem in self.problems],
+        }
+
+
+def overview(settings: Settings, *, clock: Clock) -> Overview:
+    """The books of every campaign, after loading and reconciling what has landed."""
+    if not settings.data_dir.exists():  # a question makes no folder
+        return Overview([], [])
+    as_of, problems = _brought_up_to_date(settings, clock)
     with daily.warehouse_of(settings).read() as connection:
-        return _books(connection, as_of, _paused_reasons(settings))
+        return Overview(_books(connection, settings, as_of, is_sound=not problems), problems)
 
 
 def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> CampaignReport:
@@ -107,23 +154,35 @@ def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> Ca
     with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
-    as_of = _brought_up_to_date(settings, clock)
+    as_of, problems = _brought_up_to_date(settings, clock)
     with daily.warehouse_of(settings).read() as connection:
-        books = {each.campaign_id: each for each in _books(connection, as_of, _paused_reasons(settings))}
+        books = _books(connection, settings, as_of, is_sound=not problems)
+
+        def rows(query: str) -> list[Any]:
+            return connection.execute(query, {"campaign_id": campaign_id}).fetchall()
+
         return CampaignReport(
-            books=books[campaign_id],
-            reasons=_rows(connection, _REASONS, campaign_id),
-            codes=[CodeLine(*row) for row in _rows(connection, _CODES, campaign_id)],
-            refusals=_rows(connection, _REFUSALS, campaign_id),
-            exceptions=[ExceptionLine(*row) for row in _rows(connection, _EXCEPTIONS, campaign_id)],
+            books=next(each for each in books if each.campaign_id == campaign_id),
+            reasons=[ReasonLine(*row) for row in rows(_REASONS)],
+            codes=[CodeLine(*row) for row in rows(_CODES)],
+            refusals=[RefusalLine(*row) for row in rows(_REFUSALS)],
+            exceptions=[ExceptionLine(*row) for row in rows(_EXCEPTIONS)],
+            problems=problems,
         )
 
 
 # The rows of the file are counted when it is planned; the statuses are counted from the warehouse.
 _DELIVERY = """
-SELECT d.*, c.row_count AS file_row_count
+SELECT d.*, c.row_count AS file_row_count, coalesce(p.batch_count, 0) AS proven_batch_count,
+    coalesce(p.message_count, 0) AS proven_message_count
 FROM marts.campaign_delivery AS d
 INNER JOIN core.campaigns AS c ON d.campaign_id = c.campaign_id
+LEFT JOIN (
+    SELECT campaign_id, count(*) AS batch_count, CAST(sum(message_count) AS BIGINT) AS message_count
+    FROM marts.batch_delivery
+    WHERE is_proven_by_report
+    GROUP BY campaign_id
+) AS p ON d.campaign_id = p.campaign_id
 ORDER BY d.planned_at, d.campaign_id
 """
 
@@ -142,9 +201,9 @@ ORDER BY message_count DESC, code
 """
 
 _REFUSALS = """
-SELECT error_code, meaning, refused_count
+SELECT error_code, refused_count, meaning
 FROM marts.submit_errors
-WHERE campaign_id = $campaign_id
+WHERE campaign_id = $campaign_id AND refused_count > 0
 ORDER BY refused_count DESC, error_code
 """
 
@@ -156,19 +215,34 @@ WHERE campaign_id = $campaign_id OR campaign_id IS NULL
 GROUP BY kind ORDER BY n DESC, kind
 """
 
-_BATCHES = """
-SELECT b.campaign_id, coalesce(o.state, b.state) AS state, count(*) AS n
-FROM core.batches AS b
-LEFT JOIN core.batch_outcomes AS o ON b.batch_num = o.batch_num
-GROUP BY ALL
-"""
+_BATCHES = "SELECT campaign_id, state, count(*) FROM marts.batch_delivery GROUP BY ALL"
 
 
-def _brought_up_to_date(settings: Settings, clock: Clock) -> datetime:
+def _brought_up_to_date(settings: Settings, clock: Clock) -> tuple[datetime, list[SmsreconError]]:
+    """Load and reconcile; returns the instant of the books, and an error for every check that found something."""
     daily.load(settings)
     as_of = clock()
-    daily.reconcile(settings, as_of=as_of)
-    return as_of
+    return as_of, [*daily.check_problems(daily.reconcile(settings, as_of=as_of))]
+
+
+def _books(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: datetime, *, is_sound: bool
+) -> list[Books]:
+    batches: dict[str, dict[str, int]] = {}
+    for campaign_id, state, number in connection.execute(_BATCHES).fetchall():
+        batches.setdefault(campaign_id, dict.fromkeys(BATCH_STATES, 0))[state] = number
+    paused = _paused_reasons(settings)
+    rows = connection.sql(_DELIVERY).pl()
+    return [
+        _book(
+            row,
+            as_of,
+            batches=batches.get(row["campaign_id"], dict.fromkeys(BATCH_STATES, 0)),
+            paused_reason=paused.get(row["campaign_id"]),
+            is_sound=is_sound,
+        )
+        for row in rows.iter_rows(named=True)
+    ]
 
 
 def _paused_reasons(settings: Settings) -> dict[str, str | None]:
@@ -176,38 +250,30 @@ def _paused_reasons(settings: Settings) -> dict[str, str | None]:
         return {campaign.campaign_id: journal.paused_reason(campaign.campaign_id) for campaign in journal.campaigns()}
 
 
-def _books(connection: duckdb.DuckDBPyConnection, as_of: datetime, paused: dict[str, str | None]) -> list[Books]:
-    batches: dict[str, dict[str, int]] = {}
-    for campaign_id, state, count in connection.execute(_BATCHES).fetchall():
-        batches.setdefault(campaign_id, dict.fromkeys(BATCH_STATES, 0))[state] = count
-    rows = connection.sql(_DELIVERY).pl()
-    return [
-        _book(row, as_of, batches.get(row["campaign_id"], dict.fromkeys(BATCH_STATES, 0)), paused[row["campaign_id"]])
-        for row in rows.iter_rows(named=True)
-    ]
-
-
-def _book(row: dict[str, Any], as_of: datetime, batches: dict[str, int], paused_reason: str | None) -> Books:
+def _book(
+    row: dict[str, Any], as_of: datetime, *, batches: dict[str, int], paused_reason: str | None, is_sound: bool
+) -> Books:
     statuses = {status: row[f"{status}_count"] for status in STATUSES}
-    rates = {
-        column: Rate(name, row[column], row[f"{column}_low"], row[f"{column}_high"], row[part], row[whole])
-        for column, (name, part, whole) in RATES.items()
-    }
     return Books(
         campaign_id=row["campaign_id"],
         as_of=as_of,
         rows=row["file_row_count"],
         statuses=statuses,
         batches=batches,
-        is_balanced=sum(statuses.values()) == row["file_row_count"],
+        is_balanced=is_sound and sum(statuses.values()) == row["file_row_count"],
         is_mature=row["is_mature"],
         paused_reason=paused_reason,
         first_submitted_at=row["first_submitted_at"],
         last_submitted_at=row["last_submitted_at"],
-        segments=row["accepted_segment_count"],
-        rates=rates,
+        rates={
+            name: Rate(row[name], row[f"{name}_low"], row[f"{name}_high"], row[part], row[whole])
+            for name, (part, whole) in RATES.items()
+        },
+        latency_seconds={each: row[f"latency_{each}_seconds"] for each in PERCENTILES},
+        reply_count=row["reply_count"],
+        opt_out_count=row["opt_out_count"],
+        accepted_segment_count=row["accepted_segment_count"],
+        accepted_cost=row["accepted_cost"],
+        proven_batch_count=row["proven_batch_count"],
+        proven_message_count=row["proven_message_count"],
     )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, campaign_id: str) -> list[Any]:
-    return connection.execute(query, {"campaign_id": campaign_id}).fetchall()

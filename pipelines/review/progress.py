@@ -1,7 +1,8 @@
-"""How far long work is, on standard error; nothing where that is no terminal."""
+"""Progress on standard error, while somebody looks at it; where that is no terminal, nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -16,8 +17,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from pipelines.campaign import sender
-from pipelines.pull import Pulled
+if TYPE_CHECKING:
+    from pipelines.campaign import sender
 
 
 class _Rate(ProgressColumn):
@@ -28,40 +29,22 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def sending_progress() -> Iterator[Callable[[sender.Progress], None]]:
-    """Messages done, per second, and the time left."""
-    with _bar("sending") as advance:
-        yield lambda progress: advance(progress.done, progress.total)
-
-
-@contextmanager
-def loading_progress() -> Iterator[Callable[[int, int], None]]:
-    """Files loaded."""
-    with _bar("loading") as advance:
-        yield advance
-
-
-@contextmanager
-def pulling_progress() -> Iterator[Callable[[Pulled], None]]:
-    """The day at hand, its calls and records."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=_console(), transient=True) as shown:
-        task = shown.add_task("pulling", total=None)
-
-        def tell(pulled: Pulled) -> None:
-            what = f"reports of {pulled.day}" if pulled.day else pulled.kind
-            shown.update(task, description=f"{what}: {pulled.record_count:,} records in {pulled.call_count} calls")
-
-        yield tell
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=_console(), transient=True) as shown:
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner, and what is being done; the function says what it is now."""
+    with _shown(SpinnerColumn(), TextColumn("{task.description}", markup=False)) as shown:
         task = shown.add_task(what, total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
+        yield lambda now: shown.update(task, description=now)
 
 
-def _console() -> Console:
-    return Console(stderr=True)
+@contextmanager
+def sending() -> "Iterator[Callable[[sender.Progress], None]]":
+    """A bar of messages done of all, how many a second, and the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with _shown(*columns) as shown:
+        task = shown.add_task("planning", total=None)
+        yield lambda now: shown.update(task, description="sending", completed=now.done, total=now.total)
+
+
+def _shown(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)

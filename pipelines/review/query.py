@@ -23,13 +23,18 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
     path = settings.data_dir / "published" / "analytics.duckdb"
     if not path.exists():
         raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
-    with duckdb.connect(str(path), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'Asia/Shanghai'")
-        try:
-            relation = connection.sql(query or _TABLES)
-            frame: pl.DataFrame = pl.DataFrame() if relation is None else relation.pl()
-        except duckdb.Error as error:
-            raise UsageError(
-                f"the query failed: {str(error).splitlines()[0]}; see 'smsrecon sql' for the tables"
-            ) from None
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            _check(connection, query or _TABLES)
+            frame: pl.DataFrame = connection.sql(query or _TABLES).pl()
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        raise UsageError(f"the query failed: {str(error).splitlines()[0]}; see 'smsrecon sql' for the tables") from None
     return frame
+
+
+def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise UsageError unless it is one question: the file is read-only, but COPY could write anywhere."""
+    kinds = [statement.type for statement in connection.extract_statements(query)]
+    if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):  # MULTI: PIVOT
+        raise UsageError("give one SELECT, FROM, DESCRIBE or PIVOT; nothing else is run on what is published")

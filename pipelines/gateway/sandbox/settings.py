@@ -40,16 +40,27 @@ class Shares:
     """Of all messages, the share that ends in a certain way; what is left is delivered."""
 
     failed: float = 0.05
+    """Reported as failed, over all codes."""
     unreported: float = 0.02
-    late: float = 0.03  # reported minutes to a day later instead of seconds
-    beyond_window: float = 0.002  # reported after 72 hours
-    duplicate: float = 0.01  # the same report once more
-    conflict: float = 0.003  # a second report with the opposite verdict
-    phone_mismatch: float = 0.001  # a second report of the mission number with another phone
-    orphan: float = 0.001  # one more report, of a mission number that was never sent
+    """Never reported."""
+    late: float = 0.03
+    """Reported minutes to a day later instead of seconds."""
+    beyond_window: float = 0.002
+    """Reported after 72 hours."""
+    duplicate: float = 0.01
+    """The same report once more."""
+    conflict: float = 0.003
+    """A second report with the opposite verdict."""
+    phone_mismatch: float = 0.001
+    """A second report of the mission number with another phone."""
+    orphan: float = 0.001
+    """One more report, of a mission number that was never sent."""
     reply: float = 0.005
-    country_code: float = 0.005  # reports whose phone has the prefix 86
-    leading_blank: float = 0.02  # reports whose batch number starts with a blank, as on the vendor's page
+    """Answered by the person."""
+    country_code: float = 0.005
+    """Reports whose phone has the prefix 86."""
+    leading_blank: float = 0.02
+    """Reports whose batch number starts with a blank, as on the vendor's page."""
 
     def __post_init__(self) -> None:
         wrong = [name.name for name in fields(self) if not 0 <= getattr(self, name.name) <= 1]
@@ -63,38 +74,64 @@ class Shares:
 
 @dataclass(frozen=True)
 class SandboxSettings:
-    """Everything that can be chosen. `truth` is an SQLite file: made where there is none, else gone on with."""
+    """Everything that can be chosen."""
 
     truth: Path
+    """The SQLite file of what really happened: made where there is none, else gone on with."""
     host: str = "127.0.0.1"
-    port: int = 0  # 0 = any free one
+    """The address it listens on."""
+    port: int = 0
+    """The port it listens on; 0 takes any free one."""
     app_key: str = "sandbox-key"
+    """The key that callers must have."""
     app_secret: str = field(default="sandbox-secret", repr=False)
-    allowed_peers: tuple[str, ...] = ("127.0.0.1",)  # others get 100004; "*" allows all
+    """The secret that callers must have."""
+    allowed_peers: tuple[str, ...] = ("127.0.0.1",)
+    """Addresses that may call; others get 100004. * allows all."""
     seed: int = 1
+    """Decides what becomes of every message, and which calls fail."""
     shares: Shares = field(default_factory=Shares)
 
-    balance: int = 1_000_000  # of a new truth file; later only the control endpoint changes it
-    daily_limit: int | None = None  # messages a day in China, else 100010
-    requests_per_second: float | None = None  # above it 100014
-    phone_limit: int | None = None  # messages to one phone within the time below, else 100008
+    balance: int = 1_000_000
+    """Segments on the account of a new truth file."""
+    daily_limit: int | None = None
+    """Messages a day in China; more get 100010."""
+    requests_per_second: float | None = None
+    """More get 100014."""
+    phone_limit: int | None = None
+    """Messages to one phone within phone-limit-seconds; more get 100008."""
     phone_limit_seconds: float = 3600.0
-    signatures: tuple[str, ...] | None = None  # registered ones; texts with others fail with YF:11. None = any
-    templates: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_TEMPLATES))  # {} stands for any text
+    """The time that phone-limit counts in."""
+    signatures: tuple[str, ...] | None = None
+    """Registered signatures, without 【】; texts with others fail with YF:11. None given: any will do."""
+    templates: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_TEMPLATES))
+    """Registered templates by id; {} stands for any text."""
 
     report_mode: Literal["snapshot", "drain"] = "snapshot"
-    report_day: Literal["reported", "submitted"] = "reported"  # what `time` of queryStatusReport means
+    """A day's reports again at every call, or each handed out once."""
+    report_day: Literal["reported", "submitted"] = "reported"
+    """What the day asked for means: that of the report, or that of the sending."""
     max_records_per_call: int | None = None
-    field_case: Literal["camel", "snake"] = "camel"  # of the records; errorCode and errorMsg are documented
+    """Most records in one answer."""
+    field_case: Literal["camel", "snake"] = "camel"
+    """How fields of records are named: missionNum or mission_num."""
     envelope: Literal["records", "data", "list", "reports"] = "records"
-    charset: Literal["utf-8", "utf-8-sig", "gb18030"] = "utf-8"  # of the answers
+    """The name of the list of records."""
+    charset: Literal["utf-8", "utf-8-sig", "gb18030"] = "utf-8"
+    """How answers are encoded; utf-8-sig is with a byte order mark."""
     has_reply_time: bool = True
+    """Whether replies say when they were sent."""
 
-    fault_rate: float = 0.0  # of sends
-    query_fault_rate: float = 0.0  # of the three queries
+    fault_rate: float = 0.0
+    """Share of sends whose answer goes wrong on its way."""
+    query_fault_rate: float = 0.0
+    """The same of queries."""
     fault_kinds: tuple[FaultKind, ...] = FAULT_KINDS
-    delay_seconds: float = 60.0  # of the fault "delay": longer than the client waits
+    """What can go wrong."""
+    delay_seconds: float = 60.0
+    """How long the fault delay takes: longer than the client waits."""
     clock_shift_seconds: float = 0.0
+    """How far its clock is ahead of this machine's; negative: behind."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.fault_rate <= 1 and 0 <= self.query_fault_rate <= 1):
