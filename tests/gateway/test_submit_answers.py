@@ -78,6 +78,15 @@ def test_a_gateway_that_stays_too_fast_pauses_the_campaign(tmp_path: Path, share
     assert campaign.paused_reason() == "the gateway refused with 100014 (calling too fast)"
 
 
+def test_too_fast_now_and_then_never_pauses_the_campaign(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+    with relaying(shared_sandbox) as relay:
+        relay.answer = lambda request: says("100014") if request.endpoint == "sendSms" and request.number % 2 else None
+        campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=1)
+        done = campaign.submit(people(5 * (TOO_FAST_ATTEMPTS + 2)))
+    assert (done.exit_code, done.pause) == (0, None)
+    assert campaign.states().count("not_sent") > TOO_FAST_ATTEMPTS
+
+
 # ── Refused because of some messages ──────────────────────────────────────────────────────────────────────────────────
 
 

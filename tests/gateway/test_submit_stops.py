@@ -18,7 +18,7 @@ from pipelines.campaign.sender import Progress
 from pipelines.errors import CampaignBusy
 from pipelines.gateway.sandbox import Fault, RunningSandbox
 from tests.gateway.campaigns import Campaign, campaign_at, people, soon
-from tests.gateway.relay import relaying, says
+from tests.gateway.relay import Reply, Request, relaying, says
 
 IN_FLIGHT = 4
 
@@ -60,6 +60,9 @@ def test_kill_9_at_any_moment_neither_loses_nor_doubles_a_message(
     fates = campaign.fates()
     assert set(fates) == set(people(100))
     assert set(fates.values()) == {"accepted", "in_doubt"}
+    assert {batch.detail for batch in campaign.batches() if batch.state == "in_doubt"} == {
+        "the sender stopped before an answer"
+    }
     numbers = [int(batch.batch_num[-8:]) for batch in campaign.batches()]
     assert numbers == list(range(1, len(numbers) + 1))
 
@@ -94,16 +97,24 @@ def test_a_second_signal_does_not_wait_and_what_was_in_flight_is_in_doubt(
 
 
 def test_a_stop_does_not_wait_for_the_end_of_a_hold(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+    stopping = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def too_fast(request: Request) -> Reply | None:
+        if request.endpoint == "querySmsCount":
+            return None
+        if request.number == IN_FLIGHT - 1:
+            stopping.start()
+        return says("100014")
+
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda request: says("100014") if request.endpoint == "sendSms" else None
-        campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url)
-        soon_stopped = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-        soon_stopped.start()
+        relay.answer = too_fast
+        campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=IN_FLIGHT)
         begun = time.monotonic()
         done = campaign.submit(people(20), pace=Pace(None, first_hold=60))
         assert time.monotonic() - begun < 10
         assert done.exit_code == 130
-        assert set(campaign.states()) == {"not_sent"}
+        assert len(relay.sends()) == IN_FLIGHT  # those who waited for their turn do not send
+        assert campaign.states() == ["not_sent"] * IN_FLIGHT
 
 
 def test_the_signal_handlers_of_before_are_there_again_afterwards(
