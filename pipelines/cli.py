@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 app = App(
     name="smsrecon",
     help="Sends SMS campaigns from Parquet files, collects what comes back, and closes the books.",
-    help_epilogue=(
-        "Exit codes: 0 done and balanced; 2 usage; 10 the input was refused; 11 the gateway refused; 12 the gateway is"
-        " unavailable; 13 something is in doubt; 14 the books don't balance or data is missing; 15 busy; 130 stopped by"
-        " Ctrl-C. What went wrong is a line on standard error; where nothing could be done, nothing is on standard"
-        " output, with --json too."
-    ),
+    help_epilogue="""Exit codes
+   0  done and balanced            12  the gateway is unavailable
+   2  usage                        13  something is in doubt
+  10  the input was refused        14  books don't balance, or data missing
+  11  the gateway refused          15  busy: another process is at it
+What went wrong is a line on standard error, with the next step.""",
     version=__version__,
+    help_format="plaintext",
     default_parameter=Parameter(negative=()),
 )
 
-Json = Annotated[bool, Parameter(name="--json", help="One JSON object on standard output, and nothing else there.")]
+Json = Annotated[
+    bool, Parameter(name="--json", show_default=False, help="One JSON object on standard output, nothing else there.")
+]
 _config: Path | None = None
 
 # What the machine, not the program, is the reason of.
@@ -97,14 +100,12 @@ def demo(
     ] = Path("demo"),
     json: Json = False,
 ) -> int:
-    """Play the whole story against a sandbox gateway, offline: send, collect, close the books.
+    """Play the whole story offline, against a sandbox gateway.
 
-    Examples
-    --------
-    ```
-    smsrecon demo
-    smsrecon demo --recipients 1000000 --dir big
-    ```
+    For example:
+
+      smsrecon demo
+      smsrecon demo --recipients 1000000 --dir big
     """
     from pipelines.demo import play
     from pipelines.review.page import show_report
@@ -129,7 +130,7 @@ def init() -> int:
 
 @app.command(sort_key=3)
 def doctor(*, json: Json = False) -> int:
-    """Check the configuration, the data folder, the journal, the warehouse and the gateway."""
+    """Check settings, data folder, journal, warehouse and gateway."""
     from pipelines.doctor import examine
     from pipelines.review.terminal import show_table
 
@@ -150,20 +151,18 @@ def submit(
     campaign: Annotated[str, Parameter(help="The campaign's id: lower-case letters, digits and '-'; never reused.")],
     content: Annotated[str | None, Parameter(help="One text for all, with its 【signature】.")] = None,
     template_id: Annotated[str | None, Parameter(help="One template for all; the texts are the file's.")] = None,
-    dry_run: Annotated[bool, Parameter(help="Plan and show; send nothing, write nothing.")] = False,
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Plan and show; send nothing.")] = False,
     json: Json = False,
 ) -> int:
     """Send a campaign to every recipient of a file, once.
 
     Run again after a stop, it goes on where it was; whatever may have been sent is never sent again.
 
-    Examples
-    --------
-    ```
-    smsrecon submit people.parquet --campaign spring-sale --content "【公司】…" --dry-run
-    smsrecon submit people.parquet --campaign spring-sale --content "【公司】…"
-    smsrecon submit 'parts/*.parquet' --campaign bills-11 --template-id 27
-    ```
+    For example:
+
+      smsrecon submit people.parquet --campaign spring --content "【公司】…" --dry-run
+      smsrecon submit people.parquet --campaign spring --content "【公司】…"
+      smsrecon submit 'parts/*.parquet' --campaign bills --template-id 27
     """
     from pipelines.campaign.plan import PlanRequest
     from pipelines.campaign.submit import plan_only, submit
@@ -186,11 +185,9 @@ def submit(
 def resume(campaign_id: Annotated[str, Parameter(help="The campaign to go on with.")], /, *, json: Json = False) -> int:
     """Send what is still to send of a paused or stopped campaign.
 
-    Examples
-    --------
-    ```
-    smsrecon resume spring-sale
-    ```
+    For example:
+
+      smsrecon resume spring
     """
     from pipelines.campaign.submit import resume
     from pipelines.review.progress import sending
@@ -207,14 +204,12 @@ def status(
     *,
     json: Json = False,
 ) -> int:
-    """Show where every row is, now: what has landed is loaded and reconciled first.
+    """Show where every row is, after loading what has landed.
 
-    Examples
-    --------
-    ```
-    smsrecon status
-    smsrecon status spring-sale --json
-    ```
+    For example:
+
+      smsrecon status
+      smsrecon status spring --json
     """
     from pipelines.review.books import campaign_report, overview
     from pipelines.review.page import show_overview, show_report
@@ -241,13 +236,11 @@ def pull(
 ) -> int:
     """Fetch reports, replies and the balance into the landing.
 
-    Examples
-    --------
-    ```
-    smsrecon pull
-    smsrecon pull --day 2026-11-11
-    smsrecon pull --days 10
-    ```
+    For example:
+
+      smsrecon pull
+      smsrecon pull --day 2026-11-11
+      smsrecon pull --days 10
     """
     from pipelines import daily as steps
     from pipelines.pull import chosen_days
@@ -276,7 +269,7 @@ def load(*, json: Json = False) -> int:
 
 @app.command(sort_key=22)
 def reconcile(*, json: Json = False) -> int:
-    """Decide every message's status, make the marts, and check that the books balance."""
+    """Decide every message's status and check that the books balance."""
     from pipelines import daily as steps
     from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
@@ -289,7 +282,7 @@ def reconcile(*, json: Json = False) -> int:
 
 @app.command(sort_key=23)
 def publish(*, json: Json = False) -> int:
-    """Replace what analysts open: Parquet files and analytics.duckdb, with masked phones."""
+    """Replace what analysts open: Parquet and analytics.duckdb."""
     from pipelines import daily as steps
     from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
@@ -302,7 +295,7 @@ def publish(*, json: Json = False) -> int:
 
 @app.command(sort_key=24)
 def daily(*, json: Json = False) -> int:
-    """Pull, load, reconcile, publish: all of it, with one verdict. Made to be run every day."""
+    """Pull, load, reconcile and publish, with one verdict, every day."""
     from pipelines import daily as steps
     from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
@@ -315,7 +308,7 @@ def daily(*, json: Json = False) -> int:
 
 @app.command(sort_key=25)
 def rebuild(*, json: Json = False) -> int:
-    """Delete the warehouse and make it again, from the landing alone."""
+    """Make the warehouse again, from the landing alone."""
     from pipelines import daily as steps
     from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
@@ -333,14 +326,13 @@ def sql(
     *,
     json: Json = False,
 ) -> int:
-    """Ask the published tables, as analysts see them: phones are masked.
+    """Ask the published tables, as analysts see them.
 
-    Examples
-    --------
-    ```
-    smsrecon sql
-    smsrecon sql "SELECT code, sum(message_count) AS n FROM code_breakdown GROUP BY code ORDER BY n DESC"
-    ```
+    For example:
+
+      smsrecon sql
+      smsrecon sql "FROM code_breakdown WHERE whose_move = 'vendor'"
+      smsrecon sql "SELECT status, count(*) FROM messages GROUP BY status" --json
     """
     from pipelines.review.query import ask
     from pipelines.review.terminal import show_table

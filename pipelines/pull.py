@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import stamina
 
-from pipelines.errors import GatewayError, GatewayRefused, MaySent, UsageError
+from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, MaySent, UsageError
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.document import Format
@@ -92,9 +92,12 @@ class Puller:
         return answer.count
 
     async def reports(self, days: Sequence[date], on_progress: OnProgress = lambda _: None) -> list[Pulled]:
-        """Pull every day; one that fails does not keep the others from being pulled."""
-        pulled = []
+        """Pull every day; one that fails does not keep the others from being pulled, but for want of a connection."""
+        pulled: list[Pulled] = []
         for day in days:
+            if pulled and isinstance(pulled[-1].problem, GatewayUnavailable):  # nor would it be reached for this day
+                pulled.append(Pulled("reports", day, 0, 0, pulled[-1].problem))
+                continue
             ask = partial(self._client.query_status_report, day)
             pulled.append(await self._until_nothing_new("reports", day, ask, read_reports, on_progress))
         return pulled

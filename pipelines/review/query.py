@@ -26,6 +26,7 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
             connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute("SET search_path = 'main,marts'")  # so that marts need no prefix
             _check(connection, query or _TABLES)
             frame: pl.DataFrame = connection.sql(query or _TABLES).pl()
     except (duckdb.Error, pl.exceptions.PolarsError) as error:

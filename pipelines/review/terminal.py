@@ -51,7 +51,11 @@ class Grid:
             name = heading.removesuffix(">")
             is_number = name != heading
             self._table.add_column(
-                name, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold", header_style="dim"
+                name,
+                justify="right" if is_number else "left",
+                no_wrap=is_number,
+                overflow="fold",
+                header_style="not bold dim",
             )
         for line in lines:
             self._table.add_row(*(cell if isinstance(cell, Text) else printable(cell) for cell in line))

@@ -27,25 +27,26 @@ app = App(
     name="sandbox",
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
-    help_epilogue=f"""How to get each error code; or send to 19999990001 for 100001, and so on:
+    help_epilogue=f"""For example:
+
+  smsrecon sandbox
+  smsrecon sandbox --report-mode drain --fault-rate 0.1 --seed 7
+
+It prints the variable that leads smsrecon to it.
+
+How to get each error code; or send to 19999990001 for 100001, and so on:
 
 {_TRIGGERS}
 
 The next send accepted, and its answer lost:
 
-  curl -d '{{"faults": [{{"kind": "drop", "is_accepted": true}}]}}' http://127.0.0.1:8026/sandbox/control""",
+  curl -d '{{"faults": [{{"kind": "drop"}}]}}' 127.0.0.1:8026/sandbox/control""",
 )
 
 
 @app.default
 def sandbox(*, options: Annotated[Options, Parameter(name="*")] = Options()) -> int:
-    """Run a gateway to try things on, on 127.0.0.1, until Ctrl-C.
-
-    As soon as it takes connections, it prints the variable that leads smsrecon to it.
-
-    smsrecon sandbox
-    smsrecon sandbox --report-mode drain --fault-rate 0.1 --seed 7
-    """
+    """Run a gateway to try things on, on 127.0.0.1, until Ctrl-C."""
     from pipelines.gateway.sandbox.server import serve  # noqa: PLC0415  --help does without it
 
     serve(options, ready=lambda url: print(f"SMSRECON_GATEWAY__BASE_URL={url}", flush=True))  # noqa: T201
