@@ -116,7 +116,8 @@ class Journal:
         """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
         if not path.exists():
             _make(path)
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+        # Made in one thread and written to in another, the sender's; never in both at once.
+        connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         return cls(connection)

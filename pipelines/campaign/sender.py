@@ -16,8 +16,10 @@ holds its lock. Nothing here plans, or checks balances.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -141,6 +143,7 @@ class Sender:
         self._on_progress = on_progress
         self._waiting = deque(waiting)
         self._in_flight = 0
+        self._journaling = ThreadPoolExecutor(1, "journal")  # one thread: events in their order
         self._next_number = journal.next_batch_number(campaign.campaign_id)
         self._doubts_in_a_row = 0
         self.progress = Progress(sum(piece.message_count for piece in self._waiting))
@@ -149,8 +152,9 @@ class Sender:
     async def run(self) -> None:
         """Send all that waits. Afterwards `progress` counts it, and `pause` tells why some of it is still to send."""
         self._on_progress(self.progress)
-        async with asyncio.TaskGroup() as group:
-            self._fill(group)
+        with self._journaling:
+            async with asyncio.TaskGroup() as group:
+                self._fill(group)
         if self.progress.done == self.progress.total:
             self.pause = None  # whatever it was, it came too late to keep anything back
         if self.pause is not None:
@@ -181,7 +185,8 @@ class Sender:
         messages = self._plan.messages(piece.first_position, piece.last_position)
         campaign_id, name = self._campaign.campaign_id, batch_num(self._campaign.campaign_key, self._next_number)
         self._next_number += 1
-        self._journal.sending(
+        await self._journaled(
+            self._journal.sending,
             campaign_id,
             name,
             planned_batch=piece.planned_batch,
@@ -193,16 +198,20 @@ class Sender:
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
-            self._journal.outcome(campaign_id, name, "not_sent", at=self._clock(), detail=str(error))
-            self._waiting.appendleft(piece.again())
             reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
             self._hold(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
+            await self._journaled(
+                self._journal.outcome, campaign_id, name, "not_sent", at=self._clock(), detail=str(error)
+            )
+            self._waiting.appendleft(piece.again())
         except MaySent as error:
             detail, part = str(error), error.received
-            self._journal.outcome(campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail)
+            await self._journaled(
+                self._journal.outcome, campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail
+            )
             self._doubt(piece)
         else:
-            self._take(piece, name, exchange)
+            await self._take(piece, name, exchange)
 
     async def _request(self, messages: pl.DataFrame, name: str) -> Exchange:
         first = messages.row(0, named=True)
@@ -224,12 +233,23 @@ class Sender:
             extra_num=first["extra_num"],
         )
 
-    def _take(self, piece: Piece, name: str, exchange: Exchange) -> None:
-        """Journal an answer, and do what it asks for."""
+    async def _take(self, piece: Piece, name: str, exchange: Exchange) -> None:
+        """Do what an answer asks of all senders, at once; journal it; then see to the piece."""
         error_code, doubt = self._read(exchange)
         what = Verdict.MAY_SEND if doubt else verdict(error_code)
         state = _state(what, piece)
-        self._journal.outcome(
+        pause = Pause(
+            f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
+            exit_code=GatewayRefused.exit_code,
+        )
+        if what is Verdict.TOO_FAST:
+            self._hold(TOO_FAST_ATTEMPTS, pause)
+        elif what is Verdict.CAMPAIGN:
+            self.stop(pause)
+        elif what is not Verdict.MAY_SEND:
+            self._pace.speed_up()
+        await self._journaled(
+            self._journal.outcome,
             self._campaign.campaign_id,
             name,
             state,
@@ -250,16 +270,10 @@ class Sender:
             self._waiting.appendleft(piece.again())
         else:
             self._count(piece, state)
-        pause = Pause(
-            f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
-            exit_code=GatewayRefused.exit_code,
-        )
-        if what is Verdict.TOO_FAST:
-            self._hold(TOO_FAST_ATTEMPTS, pause)
-        else:
-            self._pace.speed_up()
-        if what is Verdict.CAMPAIGN:
-            self.stop(pause)
+
+    async def _journaled(self, write: Callable[..., None], *values: object, **named: object) -> None:
+        """Append to the journal; while the disk syncs, others go on."""
+        await asyncio.get_running_loop().run_in_executor(self._journaling, partial(write, *values, **named))
 
     def _read(self, exchange: Exchange) -> tuple[str, str | None]:
         """The error code, empty if there is none, and why the answer can't be trusted, if it can't."""
