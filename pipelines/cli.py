@@ -35,6 +35,7 @@ app = App(
 What went wrong is a line on standard error, with the next step.""",
     version=__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
     default_parameter=Parameter(negative=()),
 )
 
@@ -55,29 +56,39 @@ Where to look next
 
 
 def main() -> None:
-    """The entry point: runs a command and turns every foreseen error into one line and its exit code."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that can't show Chinese shows question marks
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    """The entry point: runs a command and ends with its exit code."""
+    _prepare_output()
     logging.getLogger("stamina").addHandler(logging.NullHandler())  # a retry is no news
     try:
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
-    except CycloptsError as error:
-        command = " ".join(error.command_chain or ())
-        sys.exit(_fail(f"{error} See 'smsrecon {command}{' ' * bool(command)}--help'.", 2))
-    except SmsreconError as error:
-        sys.exit(_fail(str(error), error.exit_code))
-    except KeyboardInterrupt:
-        sys.exit(_fail("stopped; run the same command again to go on", 130))
-    except BrokenPipeError:  # the reader of our output has seen enough
-        _drop_output()
-        sys.exit(141)
-    except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
-            raise
-        _drop_output()
-        sys.exit(_fail(f"{error.filename or 'output'}: {error.strerror}; mend that, then run the command again", 2))
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  what is not foreseen is raised again
+        code = _ended_by(error)
     sys.exit(code or 0)
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say what was foreseen in one line, and return its exit code; what was not is raised again."""
+    match error:
+        case CycloptsError():
+            command = " ".join(("smsrecon", *(error.command_chain or ())))
+            return _fail(f"{error} See '{command} --help'.", 2)
+        case SmsreconError():
+            return _fail(str(error), error.exit_code)
+        case KeyboardInterrupt():
+            return _fail("stopped; run the same command again to go on", 130)
+        case RuntimeError() if str(error) == "Query interrupted":  # DuckDB's words for it
+            return _fail("stopped; run the same command again to go on", 130)
+        case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
+            _drop_output()
+            return 141
+        case OSError() if error.errno in _OF_THE_MACHINE:
+            _drop_output()
+            return _fail(f"{error.filename or 'output'}: {error.strerror}; mend that, then run the command again", 2)
+    raise error
+
+
+app.meta.suppress_keyboard_interrupt = False
 
 
 @app.meta.default
@@ -387,6 +398,14 @@ def _fail(message: str, exit_code: int) -> int:
     line = " ".join(message.split())
     _tell("smsrecon: " + "".join(sign if sign.isprintable() else "\ufffd" for sign in line))
     return exit_code
+
+
+def _prepare_output() -> None:
+    """Have two outputs that take every character: one that was closed takes all and shows nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # else the next file to be opened would be what others take for the output
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+        getattr(sys, name).reconfigure(errors="replace")
 
 
 def _drop_output() -> None:

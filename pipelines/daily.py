@@ -172,7 +172,7 @@ def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody) -> DailySum
     in_doubt = reconciled.statuses.get("in_doubt", 0)
     if in_doubt:
         problems.append(
-            InDoubt(f"{in_doubt:,} messages may have been sent and no report has settled it; see 'smsrecon status'")
+            InDoubt(f"{in_doubt:,} messages may have been sent and no report has settled that; see 'smsrecon status'")
         )
     return DailySummary(pulled, loaded, reconciled, published, problems)
 

@@ -28,6 +28,12 @@ CHINA = ZoneInfo("Asia/Shanghai")
 Clock = Callable[[], datetime]
 
 CALL_ATTEMPTS = 4
+_NEXT_STEPS = {  # of the one who asks
+    "100002": "settle it with the vendor",
+    "100003": "correct gateway.app_key and gateway.app_secret",
+    "100004": "have this machine's address put on the white list, in the vendor's console",
+    "100014": "wait, then try again",
+}
 PASSING_CODES = frozenset({"100014", "999999"})  # too fast, system error: asking again may help and harms nobody
 
 
@@ -179,4 +185,5 @@ def _may_pass(error: Exception) -> bool:
 def _raise_refusal(error_code: str) -> None:
     if error_code != "000000":
         meaning = ERROR_MEANINGS.get(error_code, "a code that is in no table")
-        raise GatewayRefused(f"the gateway refused with {error_code} ({meaning}); see 'smsrecon doctor'", error_code)
+        step = _NEXT_STEPS.get(error_code, "ask the vendor")
+        raise GatewayRefused(f"the gateway refused with {error_code} ({meaning}); {step}", error_code)

@@ -108,7 +108,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-_WORDS = {"extra_forbidden": "there is no such setting"}  # in place of pydantic's own
+_WORDS = {  # in place of pydantic's own
+    "extra_forbidden": "there is no such setting",
+    "model_type": "is a table; name its settings, as in SMSRECON_GATEWAY__FORMAT",
+    "path_type": "is no path",
+}
 
 
 def load_settings(config: Path | None = None) -> Settings:
@@ -137,7 +141,7 @@ def load_settings(config: Path | None = None) -> Settings:
             "an SMSRECON_… variable is named like a table; name its settings, as in SMSRECON_GATEWAY__FORMAT"
         ) from None
     except (ValueError, OSError) as error:  # what tomllib raises, and what opening raises
-        raise UsageError(f"{file} can't be read as TOML in UTF-8: {error}") from None
+        raise UsageError(f"{file} can't be read as TOML in UTF-8: {error}; correct it") from None
     return settings.model_copy(update={"data_dir": file.parent / settings.data_dir})
 
 

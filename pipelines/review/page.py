@@ -10,7 +10,18 @@ from rich.rule import Rule
 from rich.text import Text
 
 from pipelines.review.books import NEVER_SENT, Books, CampaignReport, CodeLine, Overview
-from pipelines.review.terminal import Grid, count, duration, instant, percent, printable, show, show_object, words
+from pipelines.review.terminal import (
+    Grid,
+    count,
+    duration,
+    instant,
+    is_unicode,
+    percent,
+    printable,
+    show,
+    show_object,
+    words,
+)
 
 MOST_CODES = 8
 BAR_WIDTH = 10
@@ -195,6 +206,8 @@ def _state(books: Books) -> str:
 
 
 def _bar(share: float) -> str:
-    """Eighths of a block, so that small shares show too."""
+    """Eighths of a block, so that small shares show too; where there are no blocks, a plain sign."""
+    if not is_unicode():
+        return "#" * max(round(share * BAR_WIDTH), share > 0)
     eighths = round(share * BAR_WIDTH * 8)
     return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8] or "▏" * (share > 0)

@@ -2,6 +2,7 @@
 
 import duckdb
 import polars as pl
+import polars.selectors as cs
 
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
@@ -28,10 +29,11 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
             connection.execute("SET TimeZone = 'Asia/Shanghai'")
             connection.execute("SET search_path = 'main,marts'")  # so that marts need no prefix
             _check(connection, query or _TABLES)
-            frame: pl.DataFrame = connection.sql(query or _TABLES).pl()
+            rows: pl.DataFrame = connection.sql(query or _TABLES).pl()
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise UsageError(f"the query failed: {str(error).splitlines()[0]}; see 'smsrecon sql' for the tables") from None
-    return frame
+    is_number = cs.float().is_finite()  # JSON knows neither NaN nor infinity
+    return rows.with_columns(pl.when(is_number).then(cs.float()))
 
 
 def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -81,6 +81,11 @@ class Grid:
         return needed - 2 > console.width
 
 
+def is_unicode() -> bool:
+    """Whether standard output takes every character."""
+    return sys.stdout.encoding.lower().startswith("utf")
+
+
 def show(*parts: Any) -> None:
     """Print parts one below the other, a blank line between them."""
     console = _Console()
@@ -92,8 +97,7 @@ def show(*parts: Any) -> None:
 
 def show_object(value: Any) -> None:
     """One object as JSON: dataclasses as objects, instants in China's time, errors as their message."""
-    is_unicode = sys.stdout.encoding.lower().startswith("utf")
-    print(json.dumps(value, ensure_ascii=not is_unicode, indent=2, default=_jsonable))  # noqa: T201
+    print(json.dumps(value, ensure_ascii=not is_unicode(), indent=2, default=_jsonable))  # noqa: T201
 
 
 def show_lines(lines: dict[str, Any], *, as_json: bool) -> None:
@@ -108,6 +112,9 @@ def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, name: str) -> N
     """Rows of equal shape, as `{name: [...]}` in JSON; one below the other where they are too wide for a table."""
     if as_json:
         show_object({name: rows})
+        return
+    if not rows:
+        show(f"no {name}")
         return
     if len(rows) > MOST_ROWS:
         rest = len(rows) - MOST_ROWS

@@ -27,6 +27,7 @@ app = App(
     name="sandbox",
     default_parameter=Parameter(negative=()),
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
     help_epilogue=f"""For example:
 
   smsrecon sandbox

@@ -1,5 +1,7 @@
 """Serves the sandbox with uvicorn until it is told to stop."""
 
+import logging
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -47,6 +49,9 @@ def serve(
             )
         )
 
+        # Once it is told to stop, requests that it cuts off are no errors.
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
+
         def stop() -> None:
             server.should_exit = True
 
@@ -81,8 +86,8 @@ def _listen(settings: SandboxSettings) -> socket.socket:
     try:
         listening = socket.create_server((settings.host, settings.port), backlog=1024)
     except OSError as error:
-        address = f"{settings.host}:{settings.port}"
-        raise UsageError(f"the sandbox can't listen on {address} ({error.strerror}); choose another port") from None
+        address, why = f"{settings.host}:{settings.port}", os.strerror(error.errno or 0)
+        raise UsageError(f"the sandbox can't listen on {address} ({why}); choose another port") from None
     # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would hold up
     # answers by 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
