@@ -5,7 +5,6 @@ imports are inside the functions, so that --help answers at once.
 """
 # ruff: noqa: PLC0415
 
-import errno
 import logging
 import os
 import sys
@@ -44,8 +43,19 @@ Json = Annotated[
 ]
 _config: Path | None = None
 
-# What the machine, not the program, is the reason of.
-_OF_THE_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR}
+# What the machine, not the program, is the reason of: in the system's words, which libraries pass on, and in SQLite's.
+_OF_THE_MACHINE = (
+    "No space left on device",
+    "disk is full",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Operation not permitted",
+    "Read-only file system",
+    "readonly database",
+    "unable to open database file",
+    "Not a directory",
+    "Is a directory",
+)
 
 _WHERE_TO_LOOK = """
 Where to look next
@@ -82,10 +92,17 @@ def _ended_by(error: BaseException) -> int:
         case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
             _drop_output()
             return 141
-        case OSError() if error.errno in _OF_THE_MACHINE:
+        case Exception() if (said := _said_by_the_machine(error)) is not None:
             _drop_output()
-            return _fail(f"{error.filename or 'output'}: {error.strerror}; mend that, then run the command again", 2)
+            return _fail(f"{said}; mend that, then run the command again", 2)
     raise error
+
+
+def _said_by_the_machine(error: Exception) -> str | None:
+    if isinstance(error, ExceptionGroup):
+        return next(filter(None, map(_said_by_the_machine, error.exceptions)), None)
+    said = next((words for words in _OF_THE_MACHINE if words in str(error)), None)
+    return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said
 
 
 app.meta.suppress_keyboard_interrupt = False

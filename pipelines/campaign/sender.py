@@ -236,7 +236,7 @@ class Sender:
     async def _take(self, piece: Piece, name: str, exchange: Exchange) -> None:
         """Do what an answer asks of all senders, at once; journal it; then see to the piece."""
         error_code, doubt = self._read(exchange)
-        what = Verdict.MAY_SEND if doubt else verdict(error_code)
+        what = Verdict.MAY_SENT if doubt else verdict(error_code)
         state = _state(what, piece)
         pause = Pause(
             f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
@@ -246,7 +246,7 @@ class Sender:
             self._hold(TOO_FAST_ATTEMPTS, pause)
         elif what is Verdict.CAMPAIGN:
             self.stop(pause)
-        elif what is not Verdict.MAY_SEND:
+        elif what is not Verdict.MAY_SENT:
             self._pace.speed_up()
         await self._journaled(
             self._journal.outcome,
@@ -260,7 +260,7 @@ class Sender:
             answer=exchange.body,
             detail=doubt,
         )
-        if what is Verdict.MAY_SEND:
+        if what is Verdict.MAY_SENT:
             self._doubt(piece)
             return
         self._doubts_in_a_row = 0
@@ -314,5 +314,5 @@ _STATES: dict[Verdict, BatchState] = {
     Verdict.TOO_FAST: "not_sent",
     Verdict.CAMPAIGN: "not_sent",
     Verdict.REFUSED: "refused",
-    Verdict.MAY_SEND: "in_doubt",
+    Verdict.MAY_SENT: "in_doubt",
 }
