@@ -6,7 +6,6 @@ imports are inside the functions, so that --help answers at once.
 # ruff: noqa: PLC0415
 
 import logging
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -14,10 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from pipelines import __version__
 from pipelines.errors import SmsreconError
+from pipelines.exits import ended_by, fail, prepare_output, tell
 
 if TYPE_CHECKING:
     from pipelines.campaign.submit import Submission
@@ -43,20 +43,6 @@ Json = Annotated[
 ]
 _config: Path | None = None
 
-# What the machine, not the program, is the reason of: in the system's words, which libraries pass on, and in SQLite's.
-_OF_THE_MACHINE = (
-    "No space left on device",
-    "disk is full",
-    "Disk quota exceeded",
-    "Permission denied",
-    "Operation not permitted",
-    "Read-only file system",
-    "readonly database",
-    "unable to open database file",
-    "Not a directory",
-    "Is a directory",
-)
-
 _WHERE_TO_LOOK = """
 Where to look next
   smsrecon --config {folder}/smsrecon.toml status
@@ -67,42 +53,14 @@ Where to look next
 
 def main() -> None:
     """The entry point: runs a command and ends with its exit code."""
-    _prepare_output()
+    prepare_output()
     logging.getLogger("stamina").addHandler(logging.NullHandler())  # a retry is no news
     try:
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  what is not foreseen is raised again
-        code = _ended_by(error)
+        code = ended_by(error)
     sys.exit(code or 0)
-
-
-def _ended_by(error: BaseException) -> int:
-    """Say what was foreseen in one line, and return its exit code; what was not is raised again."""
-    match error:
-        case CycloptsError():
-            command = " ".join(("smsrecon", *(error.command_chain or ())))
-            return _fail(f"{error} See '{command} --help'.", 2)
-        case SmsreconError():
-            return _fail(str(error), error.exit_code)
-        case KeyboardInterrupt():
-            return _fail("stopped; run the same command again to go on", 130)
-        case RuntimeError() if str(error) == "Query interrupted":  # DuckDB's words for it
-            return _fail("stopped; run the same command again to go on", 130)
-        case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
-            _drop_output()
-            return 141
-        case Exception() if (said := _said_by_the_machine(error)) is not None:
-            _drop_output()
-            return _fail(f"{said}; mend that, then run the command again", 2)
-    raise error
-
-
-def _said_by_the_machine(error: Exception) -> str | None:
-    if isinstance(error, ExceptionGroup):
-        return next(filter(None, map(_said_by_the_machine, error.exceptions)), None)
-    said = next((words for words in _OF_THE_MACHINE if words in str(error)), None)
-    return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said
 
 
 app.meta.suppress_keyboard_interrupt = False
@@ -138,7 +96,7 @@ def demo(
     from pipelines.demo import play
     from pipelines.review.page import show_report
 
-    report = play(folder, recipient_count=recipients, on_step=_tell if json else _say)
+    report = play(folder, recipient_count=recipients, on_step=tell if json else _say)
     show_report(report, as_json=json)
     if not json:
         _say(_WHERE_TO_LOOK.format(folder=folder))
@@ -168,7 +126,7 @@ def doctor(*, json: Json = False) -> int:
     if not wrong:
         return 0
     names = ", ".join(finding.name for finding in wrong)
-    return _fail(f"not in order: {names}; do what stands beside it, then look again", wrong[0].exit_code)
+    return fail(f"not in order: {names}; do what stands beside it, then look again", wrong[0].exit_code)
 
 
 @app.command(sort_key=10)
@@ -392,39 +350,15 @@ def _submitted(submission: "Submission", *, as_json: bool) -> int:
 
     show_submission(submission, as_json=as_json)
     for complaint in complaints(submission):
-        _fail(complaint, submission.exit_code)
+        fail(complaint, submission.exit_code)
     return submission.exit_code
 
 
 def _verdict(problems: Iterable[SmsreconError]) -> int:
     """Say every problem, and return the exit code of the first."""
-    codes = [_fail(str(problem), problem.exit_code) for problem in problems]
+    codes = [fail(str(problem), problem.exit_code) for problem in problems]
     return codes[0] if codes else 0
 
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201  standard output is where a command's results go
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
-
-
-def _fail(message: str, exit_code: int) -> int:
-    """One line on standard error, whatever the message holds."""
-    line = " ".join(message.split())
-    _tell("smsrecon: " + "".join(sign if sign.isprintable() else "\ufffd" for sign in line))
-    return exit_code
-
-
-def _prepare_output() -> None:
-    """Have two outputs that take every character: one that was closed takes all and shows nothing."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # else the next file to be opened would be what others take for the output
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-        getattr(sys, name).reconfigure(errors="replace")
-
-
-def _drop_output() -> None:
-    """Let nothing more be written to an output that takes nothing, not even at the end of the process."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
