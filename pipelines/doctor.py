@@ -51,6 +51,9 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
             findings.append(look())
         except SmsreconError as error:
             findings.append(Finding(name, "error", str(error), error.exit_code))
+        except OSError as error:
+            detail = f"{error.filename}: {error.strerror}; give this user the right to, or set data_dir"
+            findings.append(Finding(name, "error", detail, UsageError.exit_code))
     return findings
 
 

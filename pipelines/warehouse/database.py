@@ -4,6 +4,8 @@ Nothing here knows what the tables mean. One process at a time can write, and no
 writes); the statements that run inside are in sql/.
 """
 
+import errno
+import os
 import random
 import re
 import time
@@ -106,6 +108,9 @@ class Warehouse:
             except duckdb.Error as error:
                 holder = _holder(str(error))
                 if holder is None:
+                    for code in (errno.EACCES, errno.EROFS, errno.ENOSPC):
+                        if os.strerror(code) in str(error):
+                            raise OSError(code, os.strerror(code), str(self.path)) from None
                     raise BooksError(
                         f"{self.path} can't be opened ({_first_line(error)}); "
                         "make it again from the landing with 'smsrecon rebuild'"
