@@ -18,7 +18,7 @@ import polars as pl
 
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.recipients import input_files, input_sha256, national, read_recipients
-from pipelines.errors import InputRefused, UsageError
+from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.landing import Landing, make_folder, place
 from pipelines.settings import Settings
 
@@ -125,9 +125,17 @@ def make_plan(
 
 
 def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
-    """The plan of a registered campaign, from its file."""
+    """The plan of a registered campaign, from its file. Raises BooksError if that is gone or damaged."""
     path = landing.plan_path(record.campaign_id)
-    return _summarised(record, pl.scan_parquet(path, glob=False), path)
+    try:
+        plan = _summarised(record, pl.scan_parquet(path, glob=False), path)
+    except (pl.exceptions.PolarsError, OSError):
+        plan = None
+    if plan is None or sum(plan.disposition_counts.values()) != record.row_count:
+        raise BooksError(
+            f"{path} is gone or damaged, and it alone says which row has which number; restore it from a backup"
+        )
+    return plan
 
 
 class PlanFile:

@@ -23,7 +23,7 @@ from pipelines.campaign.plan import (
     key_text,
     make_plan,
 )
-from pipelines.errors import InputRefused, SmsreconError, UsageError
+from pipelines.errors import BooksError, InputRefused, SmsreconError, UsageError
 from pipelines.landing import Landing, make_folder
 from pipelines.settings import PlanSettings, Settings
 
@@ -388,6 +388,16 @@ def test_the_same_campaign_with_another_input_is_refused(desk: Desk, another: Ca
     with pytest.raises(InputRefused, match="choose another campaign id"):
         another(desk)
     assert desk.rows().height == 2
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])])
+def test_a_lost_or_damaged_plan_is_told_and_never_made_anew(desk: Desk, damage: Callable[[Path], object]) -> None:
+    source = desk.write(phone=phones(2))
+    desk.plan(source)
+    damage(desk.landing.plan_path("spring"))
+
+    with pytest.raises(BooksError, match="restore it from a backup"):
+        desk.plan(source)
 
 
 def test_a_dry_run_counts_the_same_and_writes_nothing(desk: Desk) -> None:
