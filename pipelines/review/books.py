@@ -11,12 +11,11 @@ import duckdb
 
 from pipelines import daily
 from pipelines.campaign.journal import BatchState, Journal
+from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.pull import Clock
 from pipelines.settings import Settings
 
-NEVER_SENT = ("invalid", "duplicate", "suppressed")
-STATUSES = (*NEVER_SENT, "planned", "refused", "in_doubt", "accepted", "unreported", "delivered", "failed")
 BATCH_STATES: tuple[BatchState, ...] = ("accepted", "refused", "in_doubt", "not_sent", "split")
 
 RATES = {

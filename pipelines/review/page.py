@@ -9,7 +9,7 @@ from typing import Any
 from rich.rule import Rule
 from rich.text import Text
 
-from pipelines.review.books import NEVER_SENT, Books, CampaignReport, CodeLine, Overview
+from pipelines.review.books import Books, CampaignReport, CodeLine, Overview
 from pipelines.review.terminal import (
     Grid,
     count,
@@ -29,7 +29,7 @@ ALWAYS_SHOWN = ("delivered", "failed")  # also where they are none
 
 MEANINGS = {
     "invalid": "can't be sent",
-    "duplicate": "the phone came in an earlier row",
+    "duplicate": "an earlier row has the phone",
     "suppressed": "on a list of phones to spare",
     "planned": "still to be sent",
     "refused": "the gateway said no",
@@ -120,7 +120,7 @@ def _books_grid(report: CampaignReport) -> Grid:
         lines.append(
             [Text(words(status), style), count(number), percent(share), Text(_bar(share), style), MEANINGS[status]]
         )
-        if status in NEVER_SENT and status != "duplicate":  # which has but one reason
+        if status != "duplicate":  # which has but one reason
             lines += [
                 [Text(f"  {printable(words(line.reason))}", "dim"), Text(count(line.row_count), "dim"), "", "", ""]
                 for line in report.reasons

@@ -24,6 +24,7 @@ WIDTH = 80  # of what is not a terminal
 MOST_ROWS = 100  # of a table; more is not read but scrolled
 NARROWEST = 20  # a column of text that gets less is not worth reading
 
+_WHAT_IS_WRONG = ("problems", "failed_checks", "missing_days")
 _PLAIN = {None: "", True: "yes", False: "no"}
 
 Line = Sequence[str | Text]
@@ -101,11 +102,12 @@ def show_object(value: Any) -> None:
 
 
 def show_lines(lines: dict[str, Any], *, as_json: bool) -> None:
-    """A small summary: names and values."""
+    """A small summary: names and values. What is wrong is left to standard error."""
     if as_json:
         show_object(lines)
-    else:
-        show(Grid(["", ""], [(words(name), cell(value)) for name, value in lines.items()]))
+        return
+    shown = {name: value for name, value in lines.items() if name not in _WHAT_IS_WRONG and value not in (None, {})}
+    show(Grid(["", ""], [(words(name), _amount(value)) for name, value in shown.items()]))
 
 
 def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, name: str) -> None:
@@ -134,7 +136,7 @@ def cell(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value))
     if isinstance(value, dict):
-        return ", ".join(f"{cell(each)} {words(str(name))}" for name, each in value.items())
+        return ", ".join(f"{_amount(each)} {words(str(name))}" for name, each in value.items())
     if isinstance(value, datetime):
         value = f"{value.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
     elif isinstance(value, float):
@@ -142,6 +144,10 @@ def cell(value: Any) -> str:
     elif value is None or isinstance(value, bool):
         value = _PLAIN[value]
     return printable(str(value))
+
+
+def _amount(value: Any) -> str:
+    return count(value) if isinstance(value, int) and not isinstance(value, bool) else cell(value)
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.marts import MARTS
-from pipelines.contracts.reconciled import RECONCILED, ErrorCodes, GatewayCodes, ReportMatches
+from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, ReportMatches
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
 
 _REFERENCE: Final = (GatewayCodes, ErrorCodes)
@@ -119,7 +119,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, failed_checks: tuple[FailedC
     def rows(query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
-    statuses = dict(rows("SELECT status, sum(message_count)::BIGINT FROM core.message_counts GROUP BY status"))
+    counted = dict(rows("SELECT status, sum(message_count)::BIGINT FROM core.message_counts GROUP BY status"))
+    statuses = {status: counted[status] for status in STATUSES if status in counted}
     return ReconcileSummary(
         campaign_count=rows("SELECT count(*) FROM core.campaigns")[0][0],
         row_count=sum(statuses.values()),
