@@ -100,6 +100,15 @@ class ReportMatches(Contract):
         name = "core.report_matches"
 
 
+class RepeatedMessages(Contract):
+    """One row per message that more than one report names; among these reports one is chosen to be believed."""
+
+    message_id: pl.Int64 = pa.Field(description="The message.")
+
+    class Config:
+        name = "core.repeated_messages"
+
+
 class BatchOutcomes(Contract):
     """One row per batch that was accepted, refused or may have been accepted; the ranges of these never overlap."""
 
@@ -186,6 +195,7 @@ RECONCILED: Final[tuple[type[Contract], ...]] = (
     ErrorCodes,
     ReportLookups,
     ReportMatches,
+    RepeatedMessages,
     BatchOutcomes,
     MessageStatus,
     MessageCounts,

@@ -1,16 +1,10 @@
 -- core.message_status: one row per recipient row, with the one status it has.
--- Inputs: core.recipients, core.batch_outcomes, core.report_matches. Parameters: $as_of, $report_window_hours.
+-- Inputs: core.recipients, core.batch_outcomes, core.report_matches, core.repeated_messages.
+-- Parameters: $as_of, $report_window_hours.
 -- A report is believed where its phone is the message's. Delivered beats failed, then the later stat_time wins, then the
 -- later arrival; code, batch_num and mission_num only make the choice independent of the order of rows.
-WITH repeated AS MATERIALIZED (
-    SELECT message_id
-    FROM core.report_matches
-    GROUP BY message_id
-    HAVING count(*) > 1
-),
-
 -- Few messages have more than one report: only these are ranked, the others go straight into the join.
-ranked AS (
+WITH ranked AS (
     SELECT
         r.message_id,
         r.phone,
@@ -21,7 +15,7 @@ ranked AS (
         count(*) FILTER (WHERE r.phone = m.phone) OVER (PARTITION BY r.message_id) AS report_count,
         count(*) FILTER (WHERE r.phone <> m.phone) OVER (PARTITION BY r.message_id) AS phone_mismatch_count
     FROM core.report_matches AS r
-    INNER JOIN repeated AS x ON r.message_id = x.message_id
+    INNER JOIN core.repeated_messages AS x ON r.message_id = x.message_id
     INNER JOIN core.recipients AS m ON x.message_id = m.message_id
     QUALIFY row_number() OVER (
         PARTITION BY r.message_id
@@ -58,7 +52,7 @@ best AS (
         1,
         0
     FROM core.report_matches AS r
-    ANTI JOIN repeated AS x ON r.message_id = x.message_id
+    ANTI JOIN core.repeated_messages AS x ON r.message_id = x.message_id
 ),
 
 joined AS (

@@ -1,0 +1,6 @@
+-- core.repeated_messages: one row per message that more than one report names.
+-- Input: core.report_matches. A table of its own, so that the joins of core.message_status know how few they are.
+SELECT message_id
+FROM core.report_matches
+GROUP BY message_id
+HAVING count(*) > 1
