@@ -77,8 +77,8 @@ def show(results: list[dict[str, object]]) -> None:
         mark = "" if float(str(result["ratio"])) <= float(str(result["aim"])) else " !"
         table.add_row(
             str(result["name"]),
-            f"{result['rows']:,}",
-            f"{result['rows_per_second']:,}",
+            f"{int(str(result['rows'])) / 1e6:g} M",
+            f"{int(str(result['rows_per_second'])) // 1000:,} k",
             f"{result['real_seconds']:.2f}",
             f"{result['floor_seconds']:.2f}",
             f"{result['ratio']:.2f}{mark}",
