@@ -47,8 +47,6 @@ def ended_by(error: BaseException) -> int:
             return fail(str(error), error.exit_code)
         case KeyboardInterrupt():
             return fail("stopped; run the same command again to go on", INTERRUPTED)
-        case RuntimeError() if str(error) == "Query interrupted":  # DuckDB's words for it
-            return fail("stopped; run the same command again to go on", INTERRUPTED)
         case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
             _drop_output()
             return READER_GONE

@@ -49,16 +49,16 @@ RATE_NAMES = {
 MOVERS = {"campaign_owner": "owner"}
 
 NEXT_STEPS = {
-    "orphan": "of no message of ours: is the account shared?",
-    "conflict": "delivered and failed: delivered counts, nothing to do",
-    "phone_mismatch": "for another phone: not believed, tell the vendor",
-    "report_of_unsent": "of a message not sent: tell the vendor",
-    "report_before_submission": "from before the sending: is this clock right?",
-    "late_report": "after the report window, and counted: nothing to do",
-    "unreported": "no report came: ask the vendor, by batch_num",
-    "in_doubt": "pull again; then ask the vendor, by batch_num",
-    "unknown_code": "in no table of the vendor: ask what it means",
-    "reject": "unreadable: sql \"FROM exceptions WHERE kind='reject'\"",
+    "orphan": "of none of ours: is the account shared?",
+    "conflict": "delivered and failed: delivered counts",
+    "phone_mismatch": "for another phone: not believed; ask vendor",
+    "report_of_unsent": "of a message not sent: ask the vendor",
+    "report_before_submission": "before the sending: is this clock right?",
+    "late_report": "after the report window, but it counts",
+    "unreported": "no report: ask the vendor, by batch_num",
+    "in_doubt": "pull again, then ask the vendor for it",
+    "unknown_code": "in no table: ask the vendor what it means",
+    "reject": 'unreadable: smsrecon sql "FROM exceptions"',
 }
 
 

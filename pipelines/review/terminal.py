@@ -118,17 +118,14 @@ def show_table(rows: Sequence[dict[str, Any]], *, as_json: bool, name: str) -> N
     if not rows:
         show(f"no {name}")
         return
-    if len(rows) > MOST_ROWS:
-        rest = len(rows) - MOST_ROWS
-        show_table(rows[:MOST_ROWS], as_json=False, name=name)
-        show("", f"{count(rest)} more: all of them with --json")
-        return
-    headings = [heading + ">" * any(_is_number(row[heading]) for row in rows) for heading in (rows[0] if rows else ())]
-    grid = Grid(headings, [[cell(value) for value in row.values()] for row in rows])
+    some, rest = rows[:MOST_ROWS], len(rows) - MOST_ROWS
+    headings = [heading + ">" * any(_is_number(row[heading]) for row in some) for heading in rows[0]]
+    grid = Grid(headings, [[cell(value) for value in row.values()] for row in some])
+    note = [f"{count(rest)} more: all of them with --json"] if rest > 0 else []
     if grid.is_too_wide():
-        show(*(Grid(["", ""], [(heading, cell(value)) for heading, value in row.items()]) for row in rows))
+        show(*(Grid(["", ""], [(heading, cell(value)) for heading, value in row.items()]) for row in some), *note)
     else:
-        show(grid)
+        show(grid, *note)
 
 
 def cell(value: Any) -> str:

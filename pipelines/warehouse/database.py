@@ -23,6 +23,7 @@ from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.landing import make_folder
 from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.interruption import interruptible
 
 _PACKAGE: Final = Path(__file__).parents[1]
 
@@ -93,7 +94,7 @@ class Warehouse:
             config["memory_limit"] = self.settings.memory_limit
         if self.settings.threads is not None:
             config["threads"] = self.settings.threads
-        with duckdb.connect(":memory:", config=config) as connection:
+        with duckdb.connect(":memory:", config=config) as connection, interruptible(connection):
             connection.execute("SET TimeZone = 'Asia/Shanghai'")
             self._attach_when_free(connection, f"ATTACH {_quoted(str(self.path))} AS warehouse ({options})")
             connection.execute("USE warehouse")

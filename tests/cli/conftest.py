@@ -1,0 +1,56 @@
+"""A place to give commands in, a gateway, and a campaign whose books are closed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import stamina
+
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from tests.cli.places import Closed, Place, ended, gateway_at
+
+
+@pytest.fixture(autouse=True)
+def no_variables_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith("SMSRECON_") or name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def no_waits() -> Iterator[None]:
+    """What would be tried again is tried once."""
+    with stamina.set_testing(True, attempts=1):
+        yield
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder with a file that can be sent, and no gateway: its port is closed."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    pl.DataFrame({"phone": ["13800000001", "13900000002", "12"]}).write_parquet(folder / "people.parquet")
+    return Place(folder, gateway_at("http://127.0.0.1:1/api/v2/"))
+
+
+@pytest.fixture
+def sending(place: Place, closed: Closed) -> Place:
+    """The same, with a gateway that answers, and an installation of its own: so its numbers are nobody else's."""
+    installation = {"SMSRECON_INSTALLATION": str(place.folder)}
+    return Place(place.folder, gateway_at(closed.gateway.base_url) | installation)
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
+    """A campaign of 2,000 that went the whole way, once for all tests that only look at it."""
+    folder = tmp_path_factory.mktemp("closed")
+    demo = ended(Place(folder).start("demo --recipients 2000"))
+    assert demo.code == 0, demo.err
+    phones = (
+        pl.read_parquet(folder / "demo" / "recipients.parquet")["phone"].str.extract("(1[3-9][0-9]{9})$").drop_nulls()
+    )
+    with RunningSandbox(SandboxSettings(truth=folder / "demo" / "gateway.sqlite", seed=20)) as gateway:
+        place = Place(folder, {"SMSRECON_GATEWAY__BASE_URL": gateway.base_url})
+        yield Closed(place, demo, gateway, frozenset(phones))

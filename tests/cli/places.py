@@ -1,0 +1,102 @@
+"""Where commands are given in these tests: a folder, its variables, and what was printed."""
+
+import os
+import shlex
+import subprocess
+import sys
+from contextlib import chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import msgspec
+import pytest
+
+from pipelines import cli
+from pipelines.gateway.sandbox import RunningSandbox
+
+COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+CONTENT = "【公司】您好"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def object(self) -> dict[str, Any]:
+        """What --json printed: one object and nothing else."""
+        value: dict[str, Any] = msgspec.json.decode(self.out)  # strict: no NaN, nothing behind it
+        assert isinstance(value, dict)
+        return value
+
+    def fails(self, code: int, *words: str) -> None:
+        """It ended with this code and one line on standard error that has these words."""
+        assert (self.code, self.err.count("\n")) == (code, 1), self.err
+        assert self.err.startswith("smsrecon: ")
+        assert all(word in self.err for word in words), self.err
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder to give commands in."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def run(self, command: str, **variables: str) -> Ended:
+        """Give a command in this process, which is quicker than in one of its own."""
+        out, err = (self.folder.parent / f"{self.folder.name}.{name}" for name in ("out", "err"))
+        with (
+            chdir(self.folder),
+            mock.patch.dict(os.environ, self.variables | variables),
+            mock.patch.object(sys, "argv", ["smsrecon", *shlex.split(command)]),
+            out.open("w", encoding="utf-8") as stdout,
+            err.open("w", encoding="utf-8") as stderr,
+            mock.patch.object(sys, "stdout", stdout),
+            mock.patch.object(sys, "stderr", stderr),
+            pytest.raises(SystemExit) as ended,
+        ):
+            cli.main()
+        return Ended(int(ended.value.code or 0), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+    def start(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start a command as a process of its own."""
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        variables = os.environ | self.variables | options.pop("variables", {})
+        return subprocess.Popen([*COMMAND, *shlex.split(command)], cwd=self.folder, env=variables, **options)
+
+    def files(self) -> set[str]:
+        return {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()}
+
+
+def ended(process: subprocess.Popen[bytes]) -> Ended:
+    out, err = process.communicate(timeout=60)
+    return Ended(process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A demo that was played, its gateway, and the phones that nobody may ever see."""
+
+    place: Place
+    demo: Ended
+    gateway: RunningSandbox
+    phones: frozenset[str] = field(repr=False)
+
+    def run(self, command: str, **variables: str) -> Ended:
+        """Give a command from another folder than that of the campaign."""
+        return self.place.run(f"--config demo/smsrecon.toml {command}", **variables)
+
+
+def gateway_at(base_url: str) -> dict[str, str]:
+    return {
+        "SMSRECON_GATEWAY__BASE_URL": base_url,
+        "SMSRECON_GATEWAY__APP_KEY": "sandbox-key",
+        "SMSRECON_GATEWAY__APP_SECRET": "sandbox-secret",
+    }

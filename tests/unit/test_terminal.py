@@ -1,0 +1,226 @@
+"""What a terminal is shown: nothing runs off, nothing steers it, and every figure stands in its place."""
+
+import io
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from pipelines.contracts.reconciled import STATUSES
+from pipelines.errors import BooksError
+from pipelines.review.books import (
+    BATCH_STATES,
+    Books,
+    CampaignReport,
+    CodeLine,
+    ExceptionLine,
+    Overview,
+    Rate,
+    ReasonLine,
+    RefusalLine,
+)
+from pipelines.review.page import MEANINGS, NEXT_STEPS, show_overview, show_report
+from pipelines.review.terminal import cell, duration, percent, printable, show_lines, show_object, show_table
+
+AT = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
+CANARY = "13712345678"
+
+BOOKS = Books(
+    campaign_id="autumn-sale",
+    as_of=AT,
+    rows=10_000_000,
+    statuses=dict.fromkeys(STATUSES, 0) | {"invalid": 1, "in_doubt": 1000, "delivered": 9_998_999},
+    batches=dict.fromkeys(BATCH_STATES, 0) | {"accepted": 9999, "in_doubt": 1},
+    is_balanced=True,
+    is_mature=False,
+    paused_reason="stopped by SIGINT",
+    first_submitted_at=AT,
+    last_submitted_at=AT.replace(hour=18),
+    rates={
+        "delivered_of_accepted_rate": Rate(0.99997, 0.9999, 1.0, 9_998_999, 9_999_000),
+        "delivered_of_reported_rate": Rate(None, None, None, 0, 0),
+        "coverage_rate": Rate(0.5, 0.4, 0.6, 1, 2),
+    },
+    latency_seconds={"p50": 6.2, "p90": 250.0, "p99": 200_000.0},
+    reply_count=12,
+    opt_out_count=3,
+    accepted_segment_count=19_998_000,
+    accepted_cost=999_900.0,
+    proven_batch_count=2,
+    proven_message_count=2000,
+)
+REPORT = CampaignReport(
+    books=BOOKS,
+    reasons=[ReasonLine("invalid", "phone_malformed", 1)],
+    codes=[CodeLine(f"X:{number}", 1000, 0.1, "a meaning", "campaign_owner", "do it") for number in range(10)],
+    refusals=[RefusalLine("100008", 1_000_000, "some phone was asked for too often lately")],
+    exceptions=[ExceptionLine(kind, 9_999_999, "for example") for kind in NEXT_STEPS],
+    problems=[],
+)
+
+
+def shown(capsys: pytest.CaptureFixture[str], report: CampaignReport) -> str:
+    show_report(report)
+    return capsys.readouterr().out
+
+
+def test_no_line_is_wider_than_80_columns_or_ends_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    show_overview(Overview([BOOKS, replace(BOOKS, campaign_id="c" * 40)], []), as_json=False)
+    lines = (shown(capsys, REPORT) + capsys.readouterr().out).splitlines()
+
+    assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
+
+
+def test_nothing_wraps_on_the_page_of_ten_million_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = shown(capsys, REPORT).splitlines()
+
+    assert [line for line in lines if line.endswith("may have been sent: no answer")]
+    for kind, step in NEXT_STEPS.items():
+        assert f"{kind.replace('_', ' '):<26}9,999,999  {step}" in [line for line in lines if step in line]
+    assert "100008      1,000,000  some phone was asked for too often lately" in lines
+
+
+def test_the_page_says_all_that_the_books_say(capsys: pytest.CaptureFixture[str]) -> None:
+    page = shown(capsys, REPORT)
+
+    for words in (
+        "Campaign autumn-sale, as of 2026-11-23 00:30",  # China's time
+        "  phone malformed           1",
+        "in doubt                1,000   <0.1%",
+        "delivered           9,998,999  >99.9%",
+        "failed                      0    0.0%",  # shown also where there are none
+        "rows of the file   10,000,000  100.0%",
+        "balanced",
+        "Rates, which can still move",
+        "2026-11-23 00:30 to 2026-11-23 02:30",
+        "9,999 accepted, 1 in doubt",
+        "2 batches of 2,000 messages had no answer; reports prove them",
+        "6 s for half of them, 4 min for 90 %, 2.3 days for 99 %",
+        "12, of which 3 opt out",
+        "19,998,000 accepted, at a cost of 999,900.00",
+        "stopped by SIGINT; go on with 'smsrecon resume autumn-sale'",
+        "2 more   2,000  20.0%",
+    ):
+        assert words in page
+    assert "planned" not in page
+
+
+def test_books_that_do_not_balance_are_loud(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = replace(BOOKS, is_balanced=False)
+    show_overview(Overview([wrong], [BooksError("wrong")]), as_json=False)
+    assert "BOOKS WRONG" in capsys.readouterr().out
+    assert "DOES NOT BALANCE" in shown(capsys, replace(REPORT, books=wrong))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "is_mature", "state"),
+    [
+        ({"in_doubt": 2, "planned": 3}, False, "2 in doubt"),
+        ({"planned": 3000}, False, "3,000 to send"),
+        ({"accepted": 3}, False, "can still move"),
+        ({"delivered": 3}, True, "closed"),
+    ],
+)
+def test_the_state_of_a_campaign_is_what_it_needs_most(
+    statuses: dict[str, int], is_mature: bool, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books = replace(BOOKS, statuses=dict.fromkeys(STATUSES, 0) | statuses, is_mature=is_mature)
+    show_overview(Overview([books], []), as_json=False)
+
+    assert capsys.readouterr().out.splitlines()[1].endswith(state)
+
+
+def test_every_status_and_every_kind_of_exception_has_its_words() -> None:
+    from pipelines.contracts.marts import EXCEPTION_KINDS  # noqa: PLC0415
+
+    assert set(MEANINGS) == set(STATUSES)
+    assert set(NEXT_STEPS) == set(EXCEPTION_KINDS)
+
+
+def test_a_page_holds_no_detail_of_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    exceptions = [ExceptionLine("orphan", 1, f"code {CANARY}")]
+
+    assert CANARY not in shown(capsys, replace(REPORT, exceptions=exceptions))
+
+
+def test_text_from_elsewhere_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code = CodeLine("\x1b[31m[red]:smile:\n", 1, 1.0, "un\x07known", "vendor", "ask")
+    page = shown(capsys, replace(REPORT, codes=[code]))
+
+    assert "\ufffd[31m[red]:smile:\ufffd" in page
+    assert "un\ufffdknown" in page
+    assert printable("汉字 é…") == "汉字 é…"
+
+
+def test_where_there_are_no_blocks_shares_are_shown_by_plain_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    monkeypatch.setattr(sys, "stdout", output)
+
+    show_report(REPORT)
+    show_object({"meaning": "空号"})
+
+    output.flush()
+    written = output.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert "##########  the phone has it" in written
+    assert json.loads(written[written.index('{\n  "meaning') :]) == {"meaning": "空号"}
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(None, "–"), (0.0, "0.0%"), (0.0004, "<0.1%"), (0.123, "12.3%"), (0.9996, ">99.9%"), (1.0, "100.0%")],
+)
+def test_a_share_never_says_none_or_all_where_it_is_only_nearly_so(share: float | None, words: str) -> None:
+    assert percent(share) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (20_000, "6 h"), (200_000, "2.3 days")]
+)
+def test_a_duration_is_in_the_unit_that_says_most(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, ""),
+        (True, "yes"),
+        (2026, "2026"),
+        (0.1 + 0.2, "0.3"),
+        (Decimal("1.50"), "1.50"),
+        (AT, "2026-11-23 00:30:00"),
+        ([1, 2], "1, 2"),
+        ({"in_doubt": 1200, "failed": 3}, "1,200 in doubt, 3 failed"),
+    ],
+)
+def test_every_value_has_its_form(value: Any, words: str) -> None:
+    assert cell(value) == words
+
+
+def test_what_is_wrong_is_not_said_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = {"row_count": 1200, "balance": None, "problems": ["wrong"], "missing_days": [], "statuses": {}}
+    show_lines(lines, as_json=False)
+    assert capsys.readouterr().out == "row count  1,200\n"
+
+    show_lines(lines, as_json=True)
+    assert json.loads(capsys.readouterr().out) == lines
+
+
+def test_objects_hold_instants_days_and_exact_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    show_object({"at": AT, "day": AT.date(), "total": Decimal(3), "half": Decimal("0.5"), "error": BooksError("wrong")})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "at": "2026-11-23T00:30:00+08:00", "day": "2026-11-22", "total": 3, "half": 0.5, "error": "wrong",
+    }  # fmt: skip
+
+
+def test_numbers_stand_right_and_wide_rows_one_below_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table([{"code": "0", "n": 5}, {"code": "MK:0001", "n": 1234}], as_json=False, name="rows")
+    assert capsys.readouterr().out.splitlines() == ["code        n", "0           5", "MK:0001  1234"]
+
+    show_table([{f"column_{number}": "a long text" for number in range(9)}] * 2, as_json=False, name="rows")
+    assert capsys.readouterr().out.splitlines()[8:11] == ["column_8  a long text", "", "column_0  a long text"]
