@@ -14,7 +14,7 @@ demo: $(READY)  ## the whole story on this machine, offline: send, collect, clos
 	$(BIN)/smsrecon demo --dir demo
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(READY)  ## format, lint, types, import layers, SQL
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ imports are inside the functions, so that --help answers at once.
 import logging
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from pipelines import __version__
-from pipelines.errors import SmsreconError
 from pipelines.exits import ended_by, fail, prepare_output, tell
 
 if TYPE_CHECKING:
+    from pipelines.alerts.findings import Finding
     from pipelines.campaign.submit import Submission
     from pipelines.settings import Settings
 
@@ -31,6 +32,7 @@ app = App(
    2  usage                        13  something is in doubt
   10  the input was refused        14  books don't balance, or data missing
   11  the gateway refused          15  busy: another process is at it
+                                  16  an alert: a figure crossed a bound
 What went wrong is a line on standard error, with the next step.""",
     version=__version__,
     help_format="plaintext",
@@ -100,7 +102,7 @@ def demo(
     show_report(report, as_json=json)
     if not json:
         _say(_WHERE_TO_LOOK.format(folder=folder))
-    return _verdict(report.problems)
+    return _verdict(report.findings)
 
 
 @app.command(sort_key=2)
@@ -208,9 +210,9 @@ def status(
             report = campaign_report(_settings(), campaign_id, clock=_now)
     if campaign_id is None:
         show_overview(all_campaigns, as_json=json)
-        return _verdict(all_campaigns.problems)
+        return _verdict(all_campaigns.findings)
     show_report(report, as_json=json)
-    return _verdict(report.problems)
+    return _verdict(report.findings)
 
 
 @app.command(sort_key=20)
@@ -237,7 +239,7 @@ def pull(
     with working("pulling") as tell:
         summary = steps.pull(_settings(), clock=_now, days=wanted, tell=tell)
     show_pull(summary, as_json=json)
-    return _verdict([summary.problem] if summary.problem else [])
+    return _verdict(summary.findings)
 
 
 @app.command(sort_key=21)
@@ -263,7 +265,7 @@ def reconcile(*, json: Json = False) -> int:
     with working("reconciling"):
         summary = steps.reconcile(_settings(), as_of=_now())
     show_lines(steps.books_as_json(summary), as_json=json)
-    return _verdict(steps.books_problems(summary))
+    return _verdict(steps.books_findings(summary))
 
 
 @app.command(sort_key=23)
@@ -281,7 +283,7 @@ def publish(*, json: Json = False) -> int:
 
 @app.command(sort_key=24)
 def daily(*, json: Json = False) -> int:
-    """Pull, load, reconcile and publish, with one verdict, every day."""
+    """Pull, load, reconcile, publish and alert, with one verdict."""
     from pipelines import daily as steps
     from pipelines.review.progress import working
     from pipelines.review.terminal import show_lines
@@ -289,10 +291,21 @@ def daily(*, json: Json = False) -> int:
     with working("pulling") as tell:
         summary = steps.daily(_settings(), clock=_now, tell=tell)
     show_lines(summary.to_json(), as_json=json)
-    return _verdict(summary.problems)
+    return _verdict(summary.findings)
 
 
 @app.command(sort_key=25)
+def balance(*, json: Json = False) -> int:
+    """Ask how many segments are left, and alert if too few."""
+    from pipelines import daily as steps
+    from pipelines.review.terminal import show_lines
+
+    summary = steps.watch_balance(_settings(), clock=_now)
+    show_lines({"balance": summary.balance}, as_json=json)
+    return _verdict(summary.findings)
+
+
+@app.command(sort_key=26)
 def rebuild(*, json: Json = False) -> int:
     """Make the warehouse again, from the landing alone."""
     from pipelines import daily as steps
@@ -302,7 +315,7 @@ def rebuild(*, json: Json = False) -> int:
     with working("loading") as tell:
         loaded, books = steps.rebuild(_settings(), as_of=_now(), tell=tell)
     show_lines(asdict(loaded) | steps.books_as_json(books), as_json=json)
-    return _verdict(steps.books_problems(books))
+    return _verdict(steps.books_findings(books))
 
 
 @app.command(sort_key=30)
@@ -324,6 +337,37 @@ def sql(
     from pipelines.review.terminal import show_table
 
     show_table(ask(_settings(), query).to_dicts(), as_json=json, name="rows")
+    return 0
+
+
+@app.command(sort_key=35)
+def serve(
+    *,
+    with_server: Annotated[
+        bool, Parameter(show_default=False, help="Start a Prefect server, too, on 127.0.0.1.")
+    ] = False,
+    port: Annotated[int, Parameter(help="Where that server listens.")] = 4200,
+) -> int:
+    """Run the Prefect deployments, on their schedules, until Ctrl-C.
+
+    For example:
+
+      smsrecon serve --with-server
+      PREFECT_API_URL=http://127.0.0.1:4200/api smsrecon serve
+    """
+    from pipelines.flows.server import be_quiet, running_server
+    from pipelines.settings import hand_on
+
+    settings = _settings()
+    hand_on(_config)
+    be_quiet()
+    with running_server(settings.data_dir / "prefect", port, tell) if with_server else nullcontext():
+        from pipelines.flows.deployments import schedules
+        from pipelines.flows.serving import serve, ui_url
+        from pipelines.review.steps import show_serving
+
+        show_serving(ui_url(), schedules(settings.schedule))
+        serve(settings.schedule)
     return 0
 
 
@@ -354,9 +398,9 @@ def _submitted(submission: "Submission", *, as_json: bool) -> int:
     return submission.exit_code
 
 
-def _verdict(problems: Iterable[SmsreconError]) -> int:
-    """Say every problem, and return the exit code of the first."""
-    codes = [fail(str(problem), problem.exit_code) for problem in problems]
+def _verdict(findings: "Iterable[Finding]") -> int:
+    """Say everything that was found, and return the exit code of the first."""
+    codes = [fail(finding.message, finding.exit_code) for finding in findings]
     return codes[0] if codes else 0
 
 

@@ -1,19 +1,21 @@
-"""The daily way of the data, step by step: pull, load, reconcile, publish, and all of them with one verdict.
+"""The daily way of the data, step by step: pull, load, reconcile, publish, alert, and all of them with one verdict.
 
 Each step is a plain function of settings and clock, the same for the command line and for any scheduler; each can be
 run again at any time. Nothing here asks, loads or counts by itself.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from pipelines.errors import BooksError, GatewayError, InDoubt, SmsreconError
+from pipelines.alerts import rules, told, webhook
+from pipelines.alerts.findings import Finding
+from pipelines.errors import BooksError, GatewayError, SmsreconError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing import Landing
-from pipelines.pull import Clock, Pulled, Puller, window
+from pipelines.pull import CALL_ATTEMPTS, Clock, Pulled, Puller, window
 from pipelines.settings import Settings, require_credentials
 from pipelines.warehouse import load as loading
 from pipelines.warehouse import publish as publishing
@@ -23,19 +25,35 @@ from pipelines.warehouse.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
 from pipelines.warehouse.reconcile import ReconcileSummary
 
-Tell = Callable[[str], None]  # is told what is being done, for whoever looks on
+Brought = TypeVar("Brought")
 
 
-def _nobody(_: str) -> None:
+class Tell(Protocol):
+    """Is told what is being done, and how much of it is, from 0 to 1, where that is known."""
+
+    def __call__(self, what: str, share: float | None = None, /) -> None: ...
+
+
+class Run(Protocol):
+    """Runs a step of a day under its name: here at once, in a flow as a task."""
+
+    def __call__(self, name: str, step: Callable[[], Brought], /) -> Brought: ...
+
+
+def _nobody(_: str, __: float | None = None) -> None:
     """Whom to tell where nobody looks on."""
+
+
+def _at_once(_: str, step: Callable[[], Brought]) -> Brought:
+    return step()
 
 
 @dataclass(frozen=True)
 class PullSummary:
-    """What was pulled: a row a day of reports, one for the replies, and the balance, None if it was not to be had."""
+    """What was pulled: a row a day of reports, and one for the replies."""
 
     pulled: list[Pulled]
-    balance: int | None
+    balance: int | None = None  # where it was asked for, and answered
 
     @property
     def problem(self) -> SmsreconError | None:
@@ -47,6 +65,16 @@ class PullSummary:
             return failed[0].problem
         parts = ", ".join(str(part.day or part.kind) for part in failed)
         return BooksError(f"not pulled: {parts} ({failed[0].problem}); then run 'smsrecon pull' again")
+
+    def checked(self) -> "PullSummary":
+        """Itself, where all came. Raises what `problem` is."""
+        if self.problem:
+            raise self.problem
+        return self
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [Finding.of("not_pulled", self.problem)] if self.problem else []
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -66,28 +94,45 @@ class PullSummary:
 
 
 @dataclass(frozen=True)
-class DailySummary:
-    """What every step of a day did; `problems` are in the order of their weight."""
+class BooksSummary:
+    """What closing the books did; a step that failed is None, and a finding."""
 
-    pull: PullSummary | None
-    load: LoadSummary
-    reconcile: ReconcileSummary
-    publish: PublishSummary
-    problems: list[SmsreconError]
+    load: LoadSummary | None
+    reconcile: ReconcileSummary | None
+    publish: PublishSummary | None
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class DailySummary:
+    """What every step of a day did, and all that is wrong: what was not pulled, then the books, then the figures."""
+
+    pull: PullSummary
+    books: BooksSummary
+    findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        pulled = self.pull.pulled if self.pull else []
+        load, reconcile = self.books.load, self.books.reconcile
         return {
-            "pulled_record_count": sum(part.record_count for part in pulled),
-            "loaded_record_count": self.load.record_count,
-            "rejected_record_count": self.load.rejected_count,
-            "new_report_count": self.load.new_report_count,
-            "new_reply_count": self.load.new_reply_count,
-            "statuses": self.reconcile.statuses,
-            "is_balanced": self.reconcile.is_balanced,
-            "balance": self.pull.balance if self.pull else None,
-            "problems": [str(problem) for problem in self.problems],
+            "pulled_record_count": sum(part.record_count for part in self.pull.pulled),
+            "loaded_record_count": load.record_count if load else None,
+            "rejected_record_count": load.rejected_count if load else None,
+            "new_report_count": load.new_report_count if load else None,
+            "new_reply_count": load.new_reply_count if load else None,
+            "statuses": reconcile.statuses if reconcile else None,
+            "is_balanced": reconcile.is_balanced if reconcile else None,
+            "balance": self.pull.balance,
+            "problems": [finding.message for finding in self.findings],
         }
+
+
+@dataclass(frozen=True)
+class BalanceSummary:
+    """Segments left, whether that is too little, and what of that is news."""
+
+    balance: int
+    findings: list[Finding]
+    news: list[Finding]
 
 
 def landing_of(settings: Settings) -> Landing:
@@ -98,32 +143,39 @@ def warehouse_of(settings: Settings) -> Warehouse:
     return Warehouse(settings.data_dir / "warehouse.duckdb", settings.warehouse)
 
 
-def pull(
-    settings: Settings,
-    *,
-    clock: Clock,
-    days: Sequence[date] | None = None,
-    tell: Tell = _nobody,
-) -> PullSummary:
+def pull(settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, tell: Tell = _nobody) -> PullSummary:
     """Pull the reports of `days` (default: the trailing window), the replies and the balance into the landing."""
-    require_credentials(settings.gateway)
+    reports = pull_reports(settings, clock=clock, days=days, tell=tell)
+    replies = pull_replies(settings, clock=clock, tell=tell)
+    try:
+        balance = read_balance(settings, clock=clock)
+    except GatewayError:  # landed like every call; the books don't need it
+        balance = None
+    return PullSummary([*reports.pulled, *replies.pulled], balance)
+
+
+def pull_reports(
+    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, tell: Tell = _nobody
+) -> PullSummary:
+    """Pull the reports of `days` (default: the trailing window) into the landing."""
+    wanted = days or window(settings.pull.days, clock())
 
     def on_progress(pulled: Pulled) -> None:
-        what = f"reports of {pulled.day}" if pulled.day else pulled.kind
-        tell(f"{what}: {pulled.record_count:,} records in {pulled.call_count} calls")
+        done = wanted.index(pulled.day) if pulled.day else 0
+        tell(f"reports of {pulled.day}: {_brought(pulled)}", done / len(wanted))
 
-    async def run() -> PullSummary:
-        async with GatewayClient(settings.gateway) as client:
-            puller = Puller(client, landing_of(settings), settings=settings, clock=clock)
-            pulled = await puller.reports(days or window(settings.pull.days, clock()), on_progress)
-            pulled.append(await puller.replies(on_progress))
-            try:
-                balance = await puller.balance()
-            except GatewayError:  # landed like every call; the day's books don't need it
-                balance = None
-            return PullSummary(pulled, balance)
+    return PullSummary(_asked(settings, clock, lambda puller: puller.reports(wanted, on_progress)))
 
-    return asyncio.run(run())
+
+def pull_replies(settings: Settings, *, clock: Clock, tell: Tell = _nobody) -> PullSummary:
+    """Pull all replies that the gateway has for us into the landing."""
+    pulled = _asked(settings, clock, lambda puller: puller.replies(lambda now: tell(f"replies: {_brought(now)}")))
+    return PullSummary([pulled])
+
+
+def read_balance(settings: Settings, *, clock: Clock, attempts: int = 1) -> int:
+    """Ask for the segments left, and land the answer. Raises GatewayError where none comes that can be read."""
+    return _asked(settings, clock, lambda puller: puller.balance(attempts=attempts))
 
 
 def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
@@ -131,7 +183,7 @@ def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
     return loading.load(
         landing_of(settings),
         warehouse_of(settings),
-        progress=lambda done, total: tell(f"loading: {done:,} of {total:,} files"),
+        progress=lambda done, total: tell(f"loading: {done:,} of {total:,} files", done / total),
     )
 
 
@@ -151,30 +203,59 @@ def publish(settings: Settings) -> PublishSummary:
     return publishing.publish(warehouse_of(settings), settings.data_dir / "published", phone_hash_key=key)
 
 
-def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody) -> DailySummary:
-    """All steps, each whatever the one before brought, and one verdict."""
-    problems: list[SmsreconError] = []
-    pulled = None
-    try:
-        pulled = pull(settings, clock=clock, tell=tell)
-    except SmsreconError as error:
-        problems.append(error)
-    else:
-        if pulled.problem is not None:
-            problems.append(pulled.problem)
+def close_books(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> BooksSummary:
+    """Load, reconcile and publish, each whatever became of the one before."""
+    day = _Steps(run)
     tell("loading")
-    loaded = load(settings, tell=tell)
+    loaded = day.step("load", lambda: load(settings, tell=tell))
     tell("reconciling")
-    reconciled = reconcile(settings, as_of=clock())
+    reconciled = day.step("reconcile", lambda: reconcile(settings, as_of=clock()))
     tell("publishing")
-    published = publish(settings)
-    problems = [*books_problems(reconciled), *problems]
-    in_doubt = reconciled.statuses.get("in_doubt", 0)
-    if in_doubt:
-        problems.append(
-            InDoubt(f"{in_doubt:,} messages may have been sent and no report has settled that; see 'smsrecon status'")
-        )
-    return DailySummary(pulled, loaded, reconciled, published, problems)
+    published = day.step("publish", lambda: publish(settings))
+    findings = [*day.findings, *(books_findings(reconciled) if reconciled else [])]
+    return BooksSummary(loaded, reconciled, published, findings)
+
+
+def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> DailySummary:
+    """All steps, each whatever the one before brought, and one verdict, of which the webhook is told."""
+    day = _Steps(run)
+    pulls: dict[str, PullSummary] = {}
+
+    def keep(summary: PullSummary, kind: str) -> None:
+        pulls[kind] = summary  # also where a part is missing
+        summary.checked()
+
+    day.step("pull reports", lambda: keep(pull_reports(settings, clock=clock, tell=tell), "reports"))
+    day.step("pull replies", lambda: keep(pull_replies(settings, clock=clock, tell=tell), "replies"))
+    balance = day.step("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
+    books = close_books(settings, clock=clock, tell=tell, run=run)
+    if books.reconcile:
+        day.findings += day.step("look at figures", lambda: _figures(settings, balance, as_of=clock())) or []
+    findings = [*books.findings, *day.findings]
+    if findings and settings.alerts.webhook_url.get_secret_value():
+        telling = _Steps(run)
+        telling.step("tell", lambda: _tell(settings, findings, at=clock()))
+        findings += telling.findings
+    together = [part for summary in pulls.values() for part in summary.pulled]
+    return DailySummary(PullSummary(together, balance), books, findings)
+
+
+def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
+    """Ask for the balance; of one that is too low the webhook is told once, and again after `alerts.repeat_hours`.
+
+    Raises GatewayError where no answer comes, and AlertRaised where the webhook can't be told.
+    """
+    balance = read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS)
+    findings = rules.low_balance(balance, settings.alerts)
+    with told.newly(
+        findings,
+        rules={"low_balance"},
+        path=settings.data_dir / "told.json",
+        at=clock(),
+        repeat_hours=settings.alerts.repeat_hours,
+    ) as news:
+        _tell(settings, news, at=clock())
+    return BalanceSummary(balance, findings, news)
 
 
 def rebuild(settings: Settings, *, as_of: datetime, tell: Tell = _nobody) -> tuple[LoadSummary, ReconcileSummary]:
@@ -189,18 +270,64 @@ def books_as_json(summary: ReconcileSummary) -> dict[str, Any]:
     return {**asdict(summary), "is_balanced": summary.is_balanced}
 
 
-def check_problems(summary: ReconcileSummary) -> list[BooksError]:
-    """An error for every check that found something."""
+def check_findings(summary: ReconcileSummary) -> list[Finding]:
+    """A finding for every check that found something."""
     return [
-        BooksError(f"check {check.name}: {check.message} ({check.row_count} rows); try 'smsrecon rebuild'")
+        Finding.of(
+            "check_failed",
+            BooksError(f"check {check.name}: {check.message} ({check.row_count} rows); try 'smsrecon rebuild'"),
+        )
         for check in summary.failed_checks
     ]
 
 
-def books_problems(summary: ReconcileSummary) -> list[SmsreconError]:
+def books_findings(summary: ReconcileSummary) -> list[Finding]:
     """What keeps the books from being closed: failed checks, and days whose reports were never pulled."""
-    problems: list[SmsreconError] = [*check_problems(summary)]
+    findings = check_findings(summary)
     if summary.missing_days:
         days = ", ".join(str(day) for day in summary.missing_days)
-        problems.append(BooksError(f"no reports were ever pulled for {days}; run 'smsrecon pull --day' for each"))
-    return problems
+        error = BooksError(f"no reports were ever pulled for {days}; run 'smsrecon pull --day' for each")
+        findings.append(Finding.of("day_not_pulled", error))
+    return findings
+
+
+class _Steps:
+    """Runs steps one after the other: what fails is a finding, and keeps no other from running."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.findings: list[Finding] = []
+
+    def step(self, name: str, step: Callable[[], Brought]) -> Brought | None:
+        try:
+            return self._run(name, step)
+        except SmsreconError as error:
+            if str(error) not in {finding.message for finding in self.findings}:  # busy is busy: said once
+                self.findings.append(Finding.of(f"{name.replace(' ', '_')}_failed", error))
+            return None
+
+
+def _figures(settings: Settings, balance: int | None, *, as_of: datetime) -> list[Finding]:
+    found = rules.examine(
+        warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
+    )
+    return found if balance is None else [*found, *rules.low_balance(balance, settings.alerts)]
+
+
+def _tell(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:
+    webhook.tell(findings, settings.alerts, installation=settings.installation, at=at)
+
+
+def _asked(settings: Settings, clock: Clock, ask: Callable[[Puller], Awaitable[Brought]]) -> Brought:
+    """What the gateway answers. Raises UsageError without credentials."""
+    require_credentials(settings.gateway)
+
+    async def run() -> Brought:
+        async with GatewayClient(settings.gateway) as client:
+            return await ask(Puller(client, landing_of(settings), settings=settings, clock=clock))
+
+    return asyncio.run(run())
+
+
+def _brought(pulled: Pulled) -> str:
+    return f"{pulled.record_count:,} records in {pulled.call_count} calls"

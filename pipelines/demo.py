@@ -81,7 +81,8 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
 
         gateway.control(clock_shift_seconds=0)
         summary = daily.daily(settings, clock=lambda: datetime.now(UTC))
-        on_step(f"{summary.load.new_report_count:,} reports pulled, loaded, reconciled and published")
+        if summary.books.load is not None:
+            on_step(f"{summary.books.load.new_report_count:,} reports pulled, loaded, reconciled and published")
     return campaign_report(settings, CAMPAIGN, clock=lambda: datetime.now(UTC))
 
 

@@ -11,7 +11,8 @@
     ├── InDoubt                   a campaign holds batches that may have been sent                 13
     ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
-    └── WarehouseBusy             another process holds the warehouse                              15
+    ├── WarehouseBusy             another process holds the warehouse                              15
+    └── AlertRaised               a rule of [alerts] found something, or nobody could be told      16
 
 The number is the exit code. No message ever holds a phone, a text or a secret; each ends in the next step.
 """
@@ -94,3 +95,9 @@ class CampaignBusy(SmsreconError):
     """Another process is sending this campaign."""
 
     exit_code = 15
+
+
+class AlertRaised(SmsreconError):
+    """A rule of [alerts] found something, or nobody could be told of it."""
+
+    exit_code = 16

@@ -1,8 +1,10 @@
 """Asks the gateway for reports, replies and the balance; lands every answer before anybody reads it.
 
 How a pull hands out its records is not documented (the whole day each time? each record once? capped?), so a day is
-asked for again until a call brings nothing new, and each day of a trailing window is asked for at every run. Nothing
-here loads: what a call brought is decoded only to know whether to call again.
+asked for again until a call brings nothing new, and each day of a trailing window is asked for at every run. A call
+that brings all again that came before, and a few more, shows that the whole day is handed out each time: the few came
+meanwhile, and asking on would only go after the next. Nothing here loads: what a call brought is decoded only to know
+whether to call again.
 """
 
 import time
@@ -124,10 +126,11 @@ class Puller:
                 return replace(pulled, problem=error)
             hashes = pl.DataFrame(found.columns, schema=dict.fromkeys(found.columns, pl.String)).hash_rows().unique()
             new = hashes.filter(~hashes.is_in(seen.implode()))
+            is_all_again = len(seen) > 0 and len(hashes) - len(new) == len(seen)
             seen.append(new)
             pulled = replace(pulled, call_count=pulled.call_count + 1, record_count=len(seen))
             on_progress(pulled)
-            if new.is_empty():
+            if new.is_empty() or is_all_again:
                 return pulled
         problem = GatewayError(f"the gateway had more after {self._max_calls} calls; raise pull.max_calls_per_day")
         return replace(pulled, problem=problem)

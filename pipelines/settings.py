@@ -20,8 +20,11 @@ from pydantic_settings import (
 from pipelines.errors import UsageError
 
 CONFIG_FILE = Path("smsrecon.toml")
+CONFIG_VARIABLE = "SMSRECON_CONFIG"  # names the file where no option does: to the runs of flows
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+Cron = Annotated[str, StringConstraints(pattern=r"^(\S+( \S+){4})?$")]
+Share = Annotated[float, Field(ge=0, le=1)]
 SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -71,6 +74,34 @@ class BillingSettings(Table):
     price_per_segment: float | None = Field(default=None, ge=0)
 
 
+class ScheduleSettings(Table):
+    """When the deployments run, as cron in Asia/Shanghai (empty: only on demand), and how many runs at once."""
+
+    daily: Cron = "30 2 * * *"
+    reconcile: Cron = "0 * * * *"
+    balance: Cron = "*/10 * * * *"
+    concurrent_runs: int = Field(default=8, ge=1)
+    retry_delays_seconds: tuple[float, ...] = (60.0, 300.0)
+    secret_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "smsrecon"  # noqa: S105  a name
+
+
+class AlertSettings(Table):
+    """From where on a figure is worth an alert, and who is told. A `min_` of 0 and a share of 1 are never crossed."""
+
+    min_delivery_rate: Share = 0.8
+    max_drop_below_median: Share = 0.1
+    max_unknown_code_share: Share = 0.02
+    max_code_share_jump: Share = 0.05
+    max_orphan_share: Share = 0.01
+    max_in_doubt_batches: int = Field(default=0, ge=0)
+    min_balance: int = Field(default=0, ge=0)
+    min_message_count: int = Field(default=100, ge=1)
+    webhook_url: SecretStr = SecretStr("")
+    webhook_format: Literal["json", "dingtalk", "wecom", "feishu"] = "json"
+    webhook_secret: SecretStr = SecretStr("")
+    repeat_hours: float = Field(default=24.0, ge=0)
+
+
 class WarehouseSettings(Table):
     """How DuckDB is run."""
 
@@ -93,6 +124,8 @@ class Settings(BaseSettings):
     policy: PolicySettings = PolicySettings()
     pull: PullSettings = PullSettings()
     billing: BillingSettings = BillingSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
 
     @classmethod
@@ -116,11 +149,13 @@ _WORDS = {  # in place of pydantic's own
 
 
 def load_settings(config: Path | None = None) -> Settings:
-    """Read the settings from `config` (default: smsrecon.toml here, if there is one) and the environment.
+    """Read the settings from `config` (default: SMSRECON_CONFIG, or smsrecon.toml here if there is one) and variables.
 
     A relative data_dir is relative to the file's folder, so that --config means the same wherever it is called from.
     Raises UsageError naming every setting that is wrong, together, never its value.
     """
+    named = os.environ.get(CONFIG_VARIABLE)
+    config = config or (Path(named) if named else None)
     if config is not None and not config.is_file():
         raise UsageError(f"there is no configuration file {config}; write one with 'smsrecon init'")
     file = config or CONFIG_FILE
@@ -145,6 +180,13 @@ def load_settings(config: Path | None = None) -> Settings:
     return settings.model_copy(update={"data_dir": file.parent / settings.data_dir})
 
 
+def hand_on(config: Path | None) -> None:
+    """Have the processes that this one starts read the same configuration, wherever they run."""
+    file = config or CONFIG_FILE
+    if config or (CONFIG_VARIABLE not in os.environ and file.is_file()):
+        os.environ[CONFIG_VARIABLE] = str(file.absolute())
+
+
 def require_credentials(gateway: GatewaySettings) -> None:
     """Raise UsageError unless both credentials are set, naming all that are missing."""
     missing = [
@@ -159,7 +201,7 @@ def require_credentials(gateway: GatewaySettings) -> None:
 
 def unknown_variables() -> list[str]:
     """Names of SMSRECON_… variables that no setting answers to, so that `doctor` can point at typing mistakes."""
-    known = {"SMSRECON_" + name.upper() for name in Settings.model_fields}
+    known = {CONFIG_VARIABLE} | {"SMSRECON_" + name.upper() for name in Settings.model_fields}
     return sorted(
         name for name in os.environ if name.startswith("SMSRECON_") and name.split("__")[0].upper() not in known
     )
@@ -207,6 +249,28 @@ app_secret = ""                # better kept in the variable
 
 [billing]
 # price_per_segment = 0.05     # in the currency of the account; unset: no money is shown
+
+[schedule]                     # of 'smsrecon serve'; cron in Asia/Shanghai, "" for only on demand
+# daily = "30 2 * * *"
+# reconcile = "0 * * * *"
+# balance = "*/10 * * * *"
+# concurrent_runs = 8          # at the same time, campaigns and all else
+# retry_delays_seconds = [60.0, 300.0]  # before a pull or the books are tried again
+# secret_prefix = "smsrecon"   # of the names of Prefect Secret blocks
+
+[alerts]                       # a min_ of 0 and a share of 1 are never crossed
+# min_delivery_rate = 0.8      # delivered / reported; once mature, delivered / accepted
+# max_drop_below_median = 0.1  # of that rate, below the median of comparable campaigns
+# max_unknown_code_share = 0.02
+# max_code_share_jump = 0.05   # of one code, above its median
+# max_orphan_share = 0.01
+# max_in_doubt_batches = 0
+# min_balance = 0              # segments
+# min_message_count = 100      # campaigns with fewer reports say nothing
+# webhook_url = ""             # better kept in the variable
+# webhook_format = "json"      # or "dingtalk", "wecom", "feishu"
+# webhook_secret = ""          # with which DingTalk and Feishu have calls signed
+# repeat_hours = 24.0          # a low balance is told again after so long
 
 [warehouse]
 # busy_timeout_seconds = 60.0

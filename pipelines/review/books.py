@@ -10,9 +10,10 @@ from typing import Any
 import duckdb
 
 from pipelines import daily
+from pipelines.alerts.findings import Finding
 from pipelines.campaign.journal import BatchState, Journal
 from pipelines.contracts.reconciled import STATUSES
-from pipelines.errors import SmsreconError, UsageError
+from pipelines.errors import UsageError
 from pipelines.pull import Clock
 from pipelines.settings import Settings
 
@@ -112,7 +113,7 @@ class CampaignReport:
     codes: list[CodeLine]
     refusals: list[RefusalLine]
     exceptions: list[ExceptionLine]
-    problems: list[SmsreconError]
+    findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
         lists: dict[str, list[Any]] = {
@@ -122,7 +123,7 @@ class CampaignReport:
             "exceptions": self.exceptions,
         }
         explained = {name: [asdict(line) for line in lines] for name, lines in lists.items()}
-        return {**self.books.to_json(), **explained, "problems": [str(problem) for problem in self.problems]}
+        return {**self.books.to_json(), **explained, "problems": [finding.message for finding in self.findings]}
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,12 @@ class Overview:
     """The books of every campaign, the oldest first."""
 
     campaigns: list[Books]
-    problems: list[SmsreconError]
+    findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "campaigns": [books.to_json() for books in self.campaigns],
-            "problems": [str(problem) for problem in self.problems],
+            "problems": [finding.message for finding in self.findings],
         }
 
 
@@ -143,9 +144,14 @@ def overview(settings: Settings, *, clock: Clock) -> Overview:
     """The books of every campaign, after loading and reconciling what has landed."""
     if not settings.data_dir.exists():  # a question makes no folder
         return Overview([], [])
-    as_of, problems = _brought_up_to_date(settings, clock)
+    as_of, findings = _brought_up_to_date(settings, clock)
+    return read_overview(settings, as_of=as_of, findings=findings)
+
+
+def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding]) -> Overview:
+    """The books of every campaign as they were reconciled at `as_of`, with these `findings`."""
     with daily.warehouse_of(settings).read() as connection:
-        return Overview(_books(connection, settings, as_of, is_sound=not problems), problems)
+        return Overview(_books(connection, settings, as_of, is_sound=not findings), findings)
 
 
 def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> CampaignReport:
@@ -153,20 +159,25 @@ def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> Ca
     with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
-    as_of, problems = _brought_up_to_date(settings, clock)
+    as_of, findings = _brought_up_to_date(settings, clock)
+    every = read_overview(settings, as_of=as_of, findings=findings)
+    return explain(settings, next(books for books in every.campaigns if books.campaign_id == campaign_id), findings)
+
+
+def explain(settings: Settings, books: Books, findings: list[Finding]) -> CampaignReport:
+    """These books with what explains them, as they were reconciled."""
     with daily.warehouse_of(settings).read() as connection:
-        books = _books(connection, settings, as_of, is_sound=not problems)
 
         def rows(query: str) -> list[Any]:
-            return connection.execute(query, {"campaign_id": campaign_id}).fetchall()
+            return connection.execute(query, {"campaign_id": books.campaign_id}).fetchall()
 
         return CampaignReport(
-            books=next(each for each in books if each.campaign_id == campaign_id),
+            books=books,
             reasons=[ReasonLine(*row) for row in rows(_REASONS)],
             codes=[CodeLine(*row) for row in rows(_CODES)],
             refusals=[RefusalLine(*row) for row in rows(_REFUSALS)],
             exceptions=[ExceptionLine(*row) for row in rows(_EXCEPTIONS)],
-            problems=problems,
+            findings=findings,
         )
 
 
@@ -217,11 +228,11 @@ GROUP BY kind ORDER BY n DESC, kind
 _BATCHES = "SELECT campaign_id, state, count(*) FROM marts.batch_delivery GROUP BY ALL"
 
 
-def _brought_up_to_date(settings: Settings, clock: Clock) -> tuple[datetime, list[SmsreconError]]:
-    """Load and reconcile; returns the instant of the books, and an error for every check that found something."""
+def _brought_up_to_date(settings: Settings, clock: Clock) -> tuple[datetime, list[Finding]]:
+    """Load and reconcile; returns the instant of the books, and a finding for every check that found something."""
     daily.load(settings)
     as_of = clock()
-    return as_of, [*daily.check_problems(daily.reconcile(settings, as_of=as_of))]
+    return as_of, daily.check_findings(daily.reconcile(settings, as_of=as_of))
 
 
 def _books(

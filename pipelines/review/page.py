@@ -12,6 +12,7 @@ from rich.text import Text
 from pipelines.review.books import Books, CampaignReport, CodeLine, Overview
 from pipelines.review.terminal import (
     Grid,
+    as_markdown,
     count,
     duration,
     instant,
@@ -70,6 +71,27 @@ def show_report(report: CampaignReport, *, as_json: bool = False) -> None:
         show(*_page(report))
 
 
+def report_as_markdown(report: CampaignReport) -> str:
+    """The same page, whole, as Markdown."""
+    title = f"# {as_markdown(_title(report.books))}\n\n{as_markdown(_state(report.books))}\n"
+    return "\n".join([title, *(grid.to_markdown() for grid in _grids(report, most_codes=len(report.codes)))])
+
+
+def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
+    """A row for each campaign: every status counted, the rates, and whether it balances."""
+    return [
+        {
+            "campaign": books.campaign_id,
+            "rows": books.rows,
+            **{words(status): number for status, number in books.statuses.items()},
+            **{RATE_NAMES[name]: percent(rate.value) for name, rate in books.rates.items()},
+            "balanced": "yes" if books.is_balanced else "NO",
+            "state": _state(books),
+        }
+        for books in overview.campaigns
+    ]
+
+
 def show_overview(overview: Overview, *, as_json: bool) -> None:
     """A line for each campaign."""
     if as_json:
@@ -90,10 +112,19 @@ def show_overview(overview: Overview, *, as_json: bool) -> None:
     show(Grid(headings, lines) if lines else "no campaign yet; send one: smsrecon submit --help")
 
 
+def _title(books: Books) -> str:
+    return f"Campaign {books.campaign_id}, as of {instant(books.as_of)}"
+
+
 def _page(report: CampaignReport) -> Iterator[Any]:
-    books = report.books
-    title = Text.assemble(("Campaign " + books.campaign_id, "bold"), f", as of {instant(books.as_of)}")
+    title = Text(_title(report.books))
+    title.stylize("bold", 0, title.plain.index(","))
     yield Rule(title, align="left", style="dim")
+    yield from _grids(report, most_codes=MOST_CODES)
+
+
+def _grids(report: CampaignReport, *, most_codes: int) -> Iterator[Grid]:
+    books = report.books
     yield _books_grid(report)
     yield _rates_grid(books)
     yield _facts_grid(books)
@@ -101,7 +132,7 @@ def _page(report: CampaignReport) -> Iterator[Any]:
         lines = [(line.error_code, count(line.message_count), line.meaning) for line in report.refusals]
         yield Grid(["error code", "messages>", "meaning"], lines, title="Refused by the gateway")
     if report.codes:
-        yield _codes_grid(report.codes)
+        yield _codes_grid(report.codes, most_codes)
     if report.exceptions:
         found = [
             (words(line.kind), count(line.occurrence_count), NEXT_STEPS.get(line.kind, line.example))
@@ -176,7 +207,7 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
         yield "paused", f"{printable(books.paused_reason)}; go on with 'smsrecon resume {books.campaign_id}'"
 
 
-def _codes_grid(codes: list[CodeLine]) -> Grid:
+def _codes_grid(codes: list[CodeLine], most: int) -> Grid:
     lines = [
         (
             line.code,
@@ -185,9 +216,9 @@ def _codes_grid(codes: list[CodeLine]) -> Grid:
             words(MOVERS.get(line.whose_move, line.whose_move)),
             line.meaning,
         )
-        for line in codes[:MOST_CODES]
+        for line in codes[:most]
     ]
-    rest = codes[MOST_CODES:]
+    rest = codes[most:]
     if rest:
         share = sum(line.of_failed_rate or 0 for line in rest)
         lines.append((f"{len(rest)} more", count(sum(line.message_count for line in rest)), percent(share), "", ""))

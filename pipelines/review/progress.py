@@ -19,6 +19,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from pipelines.campaign import sender
+    from pipelines.daily import Tell
 
 
 class _Rate(ProgressColumn):
@@ -29,11 +30,11 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def working(what: str) -> Iterator[Callable[[str], None]]:
+def working(what: str) -> Iterator["Tell"]:
     """A spinner, and what is being done; the function says what it is now."""
     with _shown(SpinnerColumn(), TextColumn("{task.description}", markup=False)) as shown:
         task = shown.add_task(what, total=None)
-        yield lambda now: shown.update(task, description=now)
+        yield lambda now, _=None: shown.update(task, description=now)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a single step did, in a terminal: a dry run, a submission, a pull."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -19,6 +19,18 @@ def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json
     if as_json:
         show_object(_plan_as_json(plan, balance, price))
         return
+    texts = [("first texts" if number == 0 else "", printable(text)) for number, text in enumerate(plan.first_texts)]
+    show(*_plan_grids(plan, balance, price, texts))
+
+
+def plan_as_markdown(plan: "Plan", *, balance: int | None, price: float | None) -> str:
+    """The same as Markdown, without the texts: these may be of single persons."""
+    return "\n".join(grid.to_markdown() for grid in _plan_grids(plan, balance, price))
+
+
+def _plan_grids(
+    plan: "Plan", balance: int | None, price: float | None, texts: Iterable[tuple[str, str]] = ()
+) -> Iterator[Grid]:
     record = plan.record
     lines: list[tuple[str | Text, ...]] = []
     for disposition, number in plan.disposition_counts.items():
@@ -34,12 +46,10 @@ def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json
         ("messages", f"{count(record.message_count)} in {count(record.planned_batch_count)} batches"),
         ("segments", f"{count(record.segment_count)}{cost}"),
         ("balance", "the gateway could not be asked; see 'smsrecon doctor'" if balance is None else count(balance)),
-        *(("first texts" if number == 0 else "", printable(text)) for number, text in enumerate(plan.first_texts)),
+        *texts,
     ]
-    show(
-        Grid(["", "rows>", ""], lines, title=f"Dry run of {record.campaign_id}: nothing was sent"),
-        Grid(["", ""], facts, title="It would send"),
-    )
+    yield Grid(["", "rows>", ""], lines, title=f"Dry run of {record.campaign_id}: nothing was sent")
+    yield Grid(["", ""], facts, title="It would send")
 
 
 def _plan_as_json(plan: "Plan", balance: int | None, price: float | None) -> dict[str, Any]:
@@ -77,8 +87,14 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
             }
         )
         return
+    show(f"{record.campaign_id}: {submission_in_words(submission)}")
+
+
+def submission_in_words(submission: "Submission") -> str:
+    """What became of how many messages, in a line."""
+    progress = submission.progress
     done = ", ".join(f"{count(number)} {words(state)}" for state, number in progress.counts.items())
-    show(f"{record.campaign_id}: {done}; {count(progress.total - progress.done)} still to send")
+    return f"{done}; {count(progress.total - progress.done)} still to send"
 
 
 def complaints(submission: "Submission") -> Iterator[str]:
@@ -113,3 +129,9 @@ def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
     if summary.balance is not None:
         lines.append(("balance", "", "1", "", f"{count(summary.balance)} segments left"))
     show(Grid(["pulled", "day", "calls>", "records>", ""], lines))
+
+
+def show_serving(ui_url: str, schedules: dict[str, str]) -> None:
+    """What is served when, and where to look."""
+    lines = [(name, cron or "on demand") for name, cron in schedules.items()]
+    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), f"Prefect UI: {ui_url}  (Ctrl-C stops)")

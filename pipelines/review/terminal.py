@@ -5,6 +5,7 @@ did in steps.py.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -46,6 +47,7 @@ class Grid:
     """Lines in columns, without blanks at their ends. A column whose heading ends in `>` is right-aligned."""
 
     def __init__(self, headings: Sequence[str], lines: Iterable[Line], *, title: str = "") -> None:
+        self._headings, self._lines = headings, [*lines]
         self._table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=any(headings))
         self._title = title
         for heading in headings:
@@ -58,7 +60,7 @@ class Grid:
                 overflow="fold",
                 header_style="not bold dim",
             )
-        for line in lines:
+        for line in self._lines:
             self._table.add_row(*(cell if isinstance(cell, Text) else printable(cell) for cell in line))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -72,6 +74,14 @@ class Grid:
             yield from line
             yield Segment.line()
 
+    def to_markdown(self) -> str:
+        """The same as a Markdown table under its title."""
+        headings = [heading.removesuffix(">") for heading in self._headings]
+        rules = ["---:" if heading.endswith(">") else "---" for heading in self._headings]
+        rows = [headings, rules, *([as_markdown(str(cell)) for cell in line] for line in self._lines)]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        return f"## {self._title}\n\n{table}\n"
+
     def is_too_wide(self) -> bool:
         """Whether columns would be squeezed to less than is worth reading."""
         console = _Console()
@@ -80,6 +90,13 @@ class Grid:
             widest = max((Measurement.get(console, console.options, cell).maximum for cell in column.cells), default=0)
             needed += 2 + (widest if column.no_wrap else min(widest, NARROWEST))
         return needed - 2 > console.width
+
+
+def as_markdown(text: str) -> str:
+    """A text that Markdown shows as it stands, in one line; blanks at its beginning are kept."""
+    plain = printable(text)
+    indent = len(plain) - len(plain.lstrip())
+    return "&nbsp;" * indent + re.sub(r"([\\`*_{}\[\]<>()#|~!&])", r"\\\1", plain.lstrip())
 
 
 def is_unicode() -> bool:

@@ -52,5 +52,6 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
         pl.read_parquet(folder / "demo" / "recipients.parquet")["phone"].str.extract("(1[3-9][0-9]{9})$").drop_nulls()
     )
     with RunningSandbox(SandboxSettings(truth=folder / "demo" / "gateway.sqlite", seed=20)) as gateway:
-        place = Place(folder, {"SMSRECON_GATEWAY__BASE_URL": gateway.base_url})
+        others_send_too = {"SMSRECON_ALERTS__MAX_ORPHAN_SHARE": "1"}  # `sending` does, and so makes orphans
+        place = Place(folder, {"SMSRECON_GATEWAY__BASE_URL": gateway.base_url} | others_send_too)
         yield Closed(place, demo, gateway, frozenset(phones))

@@ -213,4 +213,4 @@ def test_a_warehouse_that_is_held_is_busy_and_its_holder_named(command: str, sen
         holder.communicate()
 
     ended.fails(15, f"process {holder.pid}", "warehouse.busy_timeout_seconds")
-    assert not ended.out
+    assert not ended.out or ended.object["problems"]  # daily has pulled, and says so

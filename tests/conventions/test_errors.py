@@ -14,7 +14,7 @@ from pipelines.errors import GatewayRefused, MaySent, NotSent, SmsreconError
 PACKAGE = Path(pipelines.__file__).parent
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SmsreconError)]
 EXIT_CODES = {"UsageError": 2, "InputRefused": 10, "GatewayRefused": 11, "GatewayUnavailable": 12, "MaySent": 13}
-EXIT_CODES |= {"InDoubt": 13, "BooksError": 14, "WarehouseBusy": 15, "CampaignBusy": 15}
+EXIT_CODES |= {"InDoubt": 13, "BooksError": 14, "WarehouseBusy": 15, "CampaignBusy": 15, "AlertRaised": 16}
 
 # Variables that hold what belongs to a person or is secret; no message may show one.
 PERSONAL = re.compile(r"(^|_)(phones?|texts?|contents?|secret|app_secret|body|raw|answer|received)$")
@@ -22,7 +22,7 @@ PERSONAL = re.compile(r"(^|_)(phones?|texts?|contents?|secret|app_secret|body|ra
 
 def test_every_exit_code_is_the_documented_one() -> None:
     assert {kind.__name__: kind.exit_code for kind in ALL if kind.__name__ in EXIT_CODES} == EXIT_CODES
-    assert {kind.exit_code for kind in ALL} <= {1, 2, 10, 11, 12, 13, 14, 15}
+    assert {kind.exit_code for kind in ALL} <= {1, 2, 10, 11, 12, 13, 14, 15, 16}
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)

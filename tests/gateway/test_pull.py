@@ -170,7 +170,7 @@ def test_the_same_records_in_another_order_or_format_of_null_are_nothing_new(
     record = '{"missionNum":"%s","destId":"13800000000","statTime":%s}'
     bodies = [
         [record % ("a", "null"), record % ("b", "null")],
-        [record % ("c", '"2026-11-11 00:00:00"'), record % ("a", "null"), record % ("b", "null")],
+        [record % ("c", '"2026-11-11 00:00:00"'), record % ("a", "null")],
         [record % ("b", "null"), record % ("c", '"2026-11-11 00:00:00"')],
     ]
     with relaying(shared_sandbox) as relay:
@@ -179,6 +179,19 @@ def test_the_same_records_in_another_order_or_format_of_null_are_nothing_new(
         )
         (pulled,) = Pulls(tmp_path, shared_sandbox, base_url=relay.base_url).reports(days=1)
     assert (pulled.call_count, pulled.record_count, pulled.is_complete) == (3, 3, True)
+
+
+def test_a_day_that_is_handed_out_whole_and_grows_meanwhile_is_not_run_after(
+    tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    record = '{"missionNum":"m%d","destId":"13800000000"}'
+    with relaying(shared_sandbox) as relay:
+        relay.answer = lambda request: Reply(
+            b'{"errorCode":"000000","errorMsg":"x","records":[%s]}'
+            % ",".join(record % number for number in range(5 + request.number)).encode()
+        )
+        (pulled,) = Pulls(tmp_path, shared_sandbox, base_url=relay.base_url).reports(days=1)
+    assert (pulled.call_count, pulled.record_count, pulled.is_complete) == (2, 6, True)
 
 
 def test_a_gateway_that_always_has_more_is_left_at_the_limit_and_told(

@@ -1,4 +1,4 @@
-"""Every statement of sql/core and sql/marts, run on cases: rows in, rows out (what a case is: conftest.py)."""
+"""Every statement of sql/core, marts and alerts, run on cases: rows in, rows out (what a case is: conftest.py)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.alerts import rules
 from pipelines.contracts import Contract, columns_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
+from pipelines.settings import AlertSettings
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse
 from pipelines.warehouse.reconcile import make_tables, run_checks
 
@@ -17,10 +19,25 @@ MakeWarehouse = Callable[[Path], Warehouse]
 
 _TABLES = {table_of(contract).split(".")[1]: contract for contract in (*RECONCILED, *MARTS)}
 _CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/*/expected.csv"))
-_STATEMENTS = sorted(path.stem for folder in ("core", "marts") for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
+_STATEMENTS = sorted(path.stem for folder in ("core", "marts", "alerts") for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
+_ALERT_CASES = [case for case in _CASES if case.parent.name in rules.RULES]
+_TABLE_CASES = [case for case in _CASES if case.parent.name not in rules.RULES]
+
+# Bounds that few messages can cross.
+_ALERTS = AlertSettings(
+    max_unknown_code_share=0.25,
+    max_code_share_jump=0.25,
+    max_orphan_share=0.25,
+    max_in_doubt_batches=1,
+    min_message_count=4,
+)
 
 
-@pytest.mark.parametrize("case", _CASES, ids=lambda case: f"{case.parent.name}/{case.name}")
+def _id(case: Path) -> str:
+    return f"{case.parent.name}/{case.name}"
+
+
+@pytest.mark.parametrize("case", _TABLE_CASES, ids=_id)
 def test_the_rows_come_out_as_expected_and_keep_their_contract(
     case: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
 ) -> None:
@@ -31,6 +48,30 @@ def test_the_rows_come_out_as_expected_and_keep_their_contract(
         assert _rows(connection, table_of(contract), case) == _expected(connection, table_of(contract), case)
         assert run_checks(connection) == ()
         _validate(connection, contract)
+
+
+@pytest.mark.parametrize("case", _ALERT_CASES, ids=_id)
+def test_an_alert_finds_what_it_should_and_nothing_else(
+    case: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+) -> None:
+    with warehouse_of(case).write() as connection:
+        make_tables(connection, parameters)
+        connection.execute(
+            "CREATE TEMP TABLE found"
+            " (campaign_id VARCHAR, subject VARCHAR, message_count BIGINT, value DOUBLE, bound DOUBLE)"
+        )
+        for row in rules.rows(connection, case.parent.name, parameters | _ALERTS.model_dump()):
+            connection.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?)", list(row.values()))
+
+        assert _rows(connection, "found", case) == _expected(connection, "found", case)
+        assert run_checks(connection) == ()
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+def test_every_alert_has_a_case_that_it_finds(rule: str) -> None:
+    expected = [case / "expected.csv" for case in _ALERT_CASES if case.parent.name == rule]
+
+    assert any(len(path.read_text(encoding="utf-8").splitlines()) > 1 for path in expected)
 
 
 @pytest.mark.parametrize("name", _STATEMENTS)

@@ -59,7 +59,7 @@ REPORT = CampaignReport(
     codes=[CodeLine(f"X:{number}", 1000, 0.1, "a meaning", "campaign_owner", "do it") for number in range(10)],
     refusals=[RefusalLine("100008", 1_000_000, "some phone was asked for too often lately")],
     exceptions=[ExceptionLine(kind, 9_999_999, "for example") for kind in NEXT_STEPS],
-    problems=[],
+    findings=[],
 )
 
 

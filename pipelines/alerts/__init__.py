@@ -1,0 +1,1 @@
+"""Alerts: what is worth waking somebody for, whom to tell, and what was told already."""

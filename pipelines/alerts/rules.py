@@ -1,0 +1,92 @@
+"""The rules: what counts as wrong in a reconciled warehouse, and how it is said.
+
+What a rule finds stands in sql/alerts/<rule>.sql; here stand the words and the next step. From where on a figure is
+worth an alert is for the settings to say.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, Final
+
+import duckdb
+
+from pipelines.alerts.findings import Finding
+from pipelines.errors import AlertRaised, InDoubt, UsageError
+from pipelines.settings import AlertSettings
+from pipelines.warehouse.database import Warehouse, statement
+
+RULES: Final = {
+    "in_doubt": (
+        "campaign {campaign_id}: whether {message_count:,} messages were sent is in doubt (batches: {value:.0f}); "
+        "see 'smsrecon status {campaign_id}'"
+    ),
+    "low_delivery_rate": (
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, surely fewer than "
+        "{bound:.1%}; see why with 'smsrecon status {campaign_id}'"
+    ),
+    "delivery_rate_drop": (
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, surely fewer than "
+        "the {bound:.1%} to expect from campaigns like it; see why with 'smsrecon status {campaign_id}'"
+    ),
+    "code_share_jump": (
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} reported messages failed with code {subject}, more "
+        "than the {bound:.1%} to expect from campaigns like it; see what to do with 'smsrecon status {campaign_id}'"
+    ),
+    "unknown_code_share": (
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} reported messages have a code that nobody knows, "
+        "more than {bound:.1%}; see the codes with 'smsrecon status {campaign_id}' and ask the vendor what they mean"
+    ),
+    "orphan_share": (
+        "{value:.1%} of the {message_count:,} reports received lately belong to no message, more than {bound:.1%}; see "
+        "whether another program sends with the same app_key"
+    ),
+}
+"""The rules of sql/alerts, the gravest first, and what each says of a row."""
+
+_EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code}
+_FUNCTIONS: Final = ("live_campaigns", "comparable_campaigns")
+
+
+def examine(
+    warehouse: Warehouse, settings: AlertSettings, *, as_of: datetime, report_window_hours: int
+) -> list[Finding]:
+    """Run every rule on the reconciled warehouse. Raises UsageError if it was never reconciled."""
+    parameters = {"as_of": as_of, "report_window_hours": report_window_hours, **settings.model_dump()}
+    with warehouse.read() as connection:
+        try:
+            return [_finding(rule, row) for rule in RULES for row in rows(connection, rule, parameters)]
+        except duckdb.CatalogException:
+            raise UsageError(f"{warehouse.path} has no marts yet; make them with 'smsrecon reconcile'") from None
+
+
+def rows(connection: duckdb.DuckDBPyConnection, rule: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a rule finds: campaign_id, subject, message_count, value and bound, a row a finding."""
+    for function in _FUNCTIONS:
+        connection.execute(statement(f"functions/{function}"))
+    select = statement(f"alerts/{rule}")
+    named = set(re.findall(r"\$([a-z_]+)", select))
+    found = connection.execute(select, {name: parameters[name] for name in named})
+    names = [name for name, *_ in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def low_balance(balance: int, settings: AlertSettings) -> list[Finding]:
+    """The rule on the balance, which the gateway tells."""
+    if balance >= settings.min_balance:
+        return []
+    message = f"the balance is {balance:,} segments, fewer than {settings.min_balance:,}; top up the account"
+    return [Finding("low_balance", message, AlertRaised.exit_code, None, balance, settings.min_balance)]
+
+
+def _finding(rule: str, row: dict[str, Any]) -> Finding:
+    message = RULES[rule].format(**row | {"subject": _shown(row["subject"] or "")})
+    exit_code = _EXIT_CODES.get(rule, AlertRaised.exit_code)
+    return Finding(rule, message, exit_code, row["campaign_id"], float(row["value"]), float(row["bound"]))
+
+
+def _shown(code: str) -> str:
+    """A code as one can show it: it comes from outside, and may hold anything, such as a phone or a robot's markup."""
+    if re.search(r"\d{11}", code):
+        return "…"
+    plain = "".join(letter if letter.isalnum() or letter in " :._/-" else "?" for letter in code)
+    return plain if len(plain) <= 40 else f"{plain[:39]}…"

@@ -1,0 +1,128 @@
+"""One message to whoever is on duty: posted to a webhook of one's own, or to a robot of DingTalk, WeCom or Feishu.
+
+A robot's URL holds its token, so neither errors nor logs show it.
+"""
+
+import hmac
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import httpx
+import stamina
+
+from pipelines.alerts.findings import Finding
+from pipelines.errors import AlertRaised
+from pipelines.settings import AlertSettings
+
+_CHINA: Final = ZoneInfo("Asia/Shanghai")
+_TIMEOUT: Final = httpx.Timeout(10.0)
+_ATTEMPTS: Final = 4
+
+# What robots take of text, in bytes; DingTalk and Feishu 20 kB a request, in which some characters are escaped.
+_WECOM_LIMIT: Final = 4096
+_OTHER_LIMIT: Final = 16_000
+
+_VERDICTS: Final = ("errcode", "code", "StatusCode")  # a robot says no with HTTP status 200, and one of these is not 0
+
+
+class _NotNow(Exception):
+    """The receiver can't take a message at the moment."""
+
+
+_MAY_PASS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, _NotNow)
+
+
+def tell(findings: Sequence[Finding], settings: AlertSettings, *, installation: str, at: datetime) -> None:
+    """Post one message for all findings; nothing if there are none, or no webhook is set.
+
+    Raises AlertRaised if it surely or maybe did not arrive, after a few attempts: told twice is better than never.
+    """
+    if not findings or not settings.webhook_url.get_secret_value():
+        return
+    try:
+        response = _post(_request(findings, settings, installation, at))
+    except _NotNow as error:
+        raise _unheard(str(error)) from None
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise _unheard(type(error).__name__) from None
+    if not response.is_success:
+        raise _unheard(f"HTTP status {response.status_code}")
+    if settings.webhook_format != "json":
+        _check_verdict(response.content)
+
+
+def _post(request: httpx.Request) -> httpx.Response:
+    for attempt in stamina.retry_context(on=_MAY_PASS, attempts=_ATTEMPTS, wait_initial=1.0, wait_max=10.0):
+        # The transport alone: httpx's client logs the whole URL at INFO. No proxy is used, as with the gateway.
+        with attempt, httpx.HTTPTransport(trust_env=False) as transport:
+            response = transport.handle_request(request)
+            response.read()
+            if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                raise _NotNow(f"HTTP status {response.status_code}")
+    return response
+
+
+def _request(findings: Sequence[Finding], settings: AlertSettings, installation: str, at: datetime) -> httpx.Request:
+    url = httpx.URL(settings.webhook_url.get_secret_value())
+    secret = settings.webhook_secret.get_secret_value()
+    title = f"smsrecon {installation}: {len(findings)} finding{'s' if len(findings) > 1 else ''}"
+    body: dict[str, Any]
+    match settings.webhook_format:
+        case "json":
+            body = {
+                "source": "smsrecon",
+                "installation": installation,
+                "at": at.astimezone(_CHINA).isoformat(),
+                "findings": [finding.to_json() for finding in findings],
+            }
+        case "dingtalk":
+            body = {"msgtype": "markdown", "markdown": {"title": title, "text": _text(title, findings, _OTHER_LIMIT)}}
+            if secret:
+                timestamp = str(int(at.timestamp() * 1000))
+                sign = _hmac_sha256(secret, f"{timestamp}\n{secret}")
+                url = url.copy_merge_params({"timestamp": timestamp, "sign": sign})
+        case "wecom":
+            body = {"msgtype": "markdown", "markdown": {"content": _text(title, findings, _WECOM_LIMIT)}}
+        case "feishu":
+            body = {"msg_type": "text", "content": {"text": _text(title, findings, _OTHER_LIMIT)}}
+            if secret:
+                timestamp = str(int(at.timestamp()))
+                body |= {"timestamp": timestamp, "sign": _hmac_sha256(f"{timestamp}\n{secret}", "")}
+    headers = {"User-Agent": "smsrecon"}
+    return httpx.Request("POST", url, headers=headers, json=body, extensions={"timeout": _TIMEOUT.as_dict()})
+
+
+def _text(title: str, findings: Sequence[Finding], limit: int) -> str:
+    """The title and a line a finding, as many as `limit` bytes hold; the last line counts the others."""
+    lines = [title, "", *(f"- {finding.message}" for finding in findings)]
+    more: list[str] = []
+    while len("\n".join(lines + more).encode()) > limit and len(lines) > 2:
+        lines.pop()
+        more = [f"- and {len(findings) - len(lines) + 2} more"]
+    return "\n".join(lines + more)
+
+
+def _hmac_sha256(key: str, content: str) -> str:
+    return b64encode(hmac.digest(key.encode(), content.encode(), "sha256")).decode()
+
+
+def _check_verdict(content: bytes) -> None:
+    """Raise AlertRaised unless a robot says here that it took the message."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = None
+    verdicts = [answer[name] for name in _VERDICTS if name in answer] if isinstance(answer, dict) else []
+    if not verdicts:
+        raise _unheard("the answer is not a robot's")
+    refusals = [verdict for verdict in verdicts if verdict != 0]
+    if refusals:
+        raise _unheard(f"the robot says no with code {str(refusals[0])[:12]}, see its own security settings")
+
+
+def _unheard(reason: str) -> AlertRaised:
+    return AlertRaised(f"nobody could be told: {reason}; check alerts.webhook_url")

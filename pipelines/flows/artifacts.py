@@ -1,0 +1,98 @@
+"""What a run leaves behind in the UI: a bar while it works, a table of the books, a page a campaign, links to files.
+
+No artifact holds a phone or a text. One that can't be written is a line of the log: the work was done all the same.
+"""
+
+import contextvars
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+)
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+from prefect.logging import get_run_logger
+
+from pipelines.alerts.findings import Finding
+from pipelines.review.books import explain, read_overview
+from pipelines.review.page import overview_as_rows, report_as_markdown
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.campaign import sender
+
+SECONDS_BETWEEN = 2.0
+
+
+class Bar:
+    """A progress artifact, moved by a thread of its own every two seconds, so that the work never waits for it."""
+
+    def __init__(self, what: str) -> None:
+        self._share, self._what = 0.0, what
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._keep_moving,), daemon=True)
+
+    def __enter__(self) -> "Bar":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._share = 1.0
+        self._is_over.set()
+        self._thread.join(timeout=10)
+
+    def tell(self, what: str, share: float | None = None) -> None:
+        """Say what is done now; a share that is not known leaves the bar where it is."""
+        self._what = what
+        if share is not None:
+            self._share = share
+
+    def sent(self, progress: "sender.Progress") -> None:
+        """Say how far a submission is."""
+        self.tell(f"{progress.done:,} of {progress.total:,} messages", progress.done / max(progress.total, 1))
+
+    def _keep_moving(self) -> None:
+        with _only_logged("the progress"), get_client(sync_client=True) as client:
+            artifact = cast(UUID, create_progress_artifact(0.0, description=self._what))
+            is_over = False
+            while not is_over:
+                is_over = self._is_over.wait(SECONDS_BETWEEN)
+                moved = ArtifactUpdate(data=round(100 * self._share, 1), description=self._what)
+                client.update_artifact(artifact, moved)
+
+
+def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) -> None:
+    """The table of all campaigns, a page for each whose figures can still move, and where the files lie."""
+    with _only_logged("the books"):
+        overview = read_overview(settings, as_of=as_of, findings=findings)
+        create_table_artifact(overview_as_rows(overview), key="books", description="All campaigns")
+        live_since = as_of - timedelta(hours=settings.policy.report_window_hours + 24)
+        for books in overview.campaigns:
+            if not books.is_mature or (books.last_submitted_at and books.last_submitted_at >= live_since):
+                page = report_as_markdown(explain(settings, books, findings))
+                show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
+        published = (settings.data_dir / "published").absolute()
+        for key, name in (("published-database", "analytics.duckdb"), ("published-messages", "messages")):
+            create_link_artifact((published / name).as_uri(), link_text=str(published / name), key=key)
+
+
+def show_page(key: str, markdown: str, description: str) -> None:
+    with _only_logged("a page"):
+        create_markdown_artifact(markdown, key=key, description=description)
+
+
+@contextmanager
+def _only_logged(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  whatever the server has against it
+        get_run_logger().warning("%s could not be shown (%s)", what, type(error).__name__)

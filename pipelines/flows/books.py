@@ -1,0 +1,82 @@
+"""The flows that close the books: hourly of what has landed, and daily from the gateway to the verdict."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from pipelines import daily as steps
+from pipelines.alerts.findings import Finding
+from pipelines.daily import BooksSummary
+from pipelines.errors import AlertRaised
+from pipelines.flows.artifacts import Bar, show_books
+from pipelines.flows.edge import now, settings_of_run
+from pipelines.flows.findings import emit
+from pipelines.flows.steps import AsTasks, nothing_personal
+from pipelines.settings import Settings
+
+CHINA = ZoneInfo("Asia/Shanghai")
+
+
+def _name_with_day() -> str:
+    return f"{runtime.flow_run.flow_name} {_due_at():%Y-%m-%d}"
+
+
+def _name_with_hour() -> str:
+    return f"{runtime.flow_run.flow_name} {_due_at():%Y-%m-%d %H:%M}"
+
+
+def _due_at() -> datetime:
+    due_at: datetime = runtime.flow_run.scheduled_start_time
+    return due_at.astimezone(CHINA)
+
+
+@flow(
+    name="reconcile",
+    description="Loads what has landed, decides every message's status, checks the books and publishes them.",
+    flow_run_name=_name_with_hour,
+)
+def reconcile() -> State[None]:
+    with nothing_personal():
+        settings = settings_of_run()
+    with Bar("loading") as bar:
+        books = steps.close_books(settings, clock=now, tell=bar.tell, run=_tasks(settings))
+    return _closed(settings, books, books.findings)
+
+
+@flow(
+    name="daily",
+    description="Pulls what has come, closes the books, looks at the figures, and ends with one verdict.",
+    flow_run_name=_name_with_day,
+)
+def daily() -> State[None]:
+    with nothing_personal():
+        settings = settings_of_run()
+    with Bar("pulling") as bar:
+        summary = steps.daily(settings, clock=now, tell=bar.tell, run=_tasks(settings))
+    return _closed(settings, summary.books, summary.findings)
+
+
+def _tasks(settings: Settings) -> AsTasks:
+    return AsTasks(settings.schedule.retry_delays_seconds)
+
+
+def _closed(settings: Settings, books: BooksSummary, findings: Sequence[Finding]) -> State[None]:
+    """Show the books, and end as the verdict says."""
+    if books.reconcile is not None:
+        show_books(settings, steps.check_findings(books.reconcile), as_of=now())
+    try:
+        AsTasks()("verdict", lambda: _verdict(findings))
+    except AlertRaised as error:
+        return Failed(message=str(error))
+    rows = books.reconcile.row_count if books.reconcile else 0
+    return Completed(message=f"balanced: {rows:,} rows")
+
+
+def _verdict(findings: Sequence[Finding]) -> None:
+    emit(findings)
+    if findings:
+        raise AlertRaised("; ".join(finding.message for finding in findings))

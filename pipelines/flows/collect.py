@@ -1,0 +1,83 @@
+"""The flows that ask the gateway: for reports, for replies, for the balance."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from pydantic import Field
+
+from pipelines import daily as steps
+from pipelines.daily import PullSummary, Tell
+from pipelines.flows.artifacts import Bar
+from pipelines.flows.edge import now, settings_of_run
+from pipelines.flows.findings import emit
+from pipelines.flows.steps import AsTasks, nothing_personal
+from pipelines.pull import chosen_days
+from pipelines.settings import Settings
+
+Days = Annotated[int, Field(ge=1)]
+
+
+def _name_of_run() -> str:
+    given = runtime.flow_run.parameters
+    days = f"{given['days']} days" if given.get("days") else "the window"
+    return f"pull reports of {given.get('day') or days}"
+
+
+@flow(
+    name="pull-reports",
+    description="Fetches the delivery reports of one day, or of a window of days, into the landing.",
+    flow_run_name=_name_of_run,
+)
+def pull_reports(day: date | None = None, days: Days | None = None) -> State[None]:
+    """Fetch delivery reports into the landing.
+
+    Args:
+        day: Only this day, in China's time.
+        days: Today and the days before it, so many in all. Empty, like the day: as set by pull.days.
+    """
+    with nothing_personal():
+        wanted = chosen_days(day, days, now=now())
+    return _pulled(
+        "pull reports", lambda settings, tell: steps.pull_reports(settings, clock=now, days=wanted, tell=tell)
+    )
+
+
+@flow(
+    name="pull-replies",
+    description="Fetches the replies that the gateway has for us into the landing.",
+    flow_run_name="pull replies",
+)
+def pull_replies() -> State[None]:
+    return _pulled("pull replies", lambda settings, tell: steps.pull_replies(settings, clock=now, tell=tell))
+
+
+@flow(
+    name="watch-balance",
+    description="Asks for the balance, and alerts when it falls below its bound.",
+    flow_run_name="watch balance",
+)
+def watch_balance() -> State[None]:
+    with nothing_personal():
+        settings = settings_of_run()
+    summary = AsTasks()("read balance", lambda: steps.watch_balance(settings, clock=now))
+    emit(summary.news)
+    message = f"{summary.balance:,} segments left"
+    if summary.news:
+        return Failed(name="Low", message="; ".join(finding.message for finding in summary.news))
+    return Completed(name="Still low" if summary.findings else None, message=message)
+
+
+def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[None]:
+    with nothing_personal():
+        settings = settings_of_run()
+
+    def step() -> PullSummary:
+        with Bar(name) as bar:
+            return pull(settings, bar.tell).checked()
+
+    summary = AsTasks(settings.schedule.retry_delays_seconds)(name, step)
+    return Completed(message=f"{sum(part.record_count for part in summary.pulled):,} records")

@@ -1,0 +1,67 @@
+"""What runs when: a deployment for each flow, scheduled as the settings say, in China's time.
+
+prefect.yaml says the same for a work pool, with the schedules that are the default here; a test compares them.
+
+A scheduled flow runs once at a time: a run that is due while the one before still runs is cancelled, not queued. The
+flows that send have no such limit. It would be one for all campaigns together, and while the server is away a run that
+holds a limit is ended in the middle of what it does; the campaign's own lock is the better guard.
+"""
+
+from typing import Any, Final, cast
+
+from prefect import Flow
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.types.entrypoint import EntrypointType
+from pydantic import ValidationError
+
+from pipelines.errors import UsageError
+from pipelines.flows.books import daily, reconcile
+from pipelines.flows.campaign import resume_campaign, submit_campaign
+from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
+from pipelines.settings import ScheduleSettings
+
+NAME: Final = "smsrecon"  # of each deployment: daily/smsrecon
+TIMEZONE: Final = "Asia/Shanghai"
+ONE_AT_A_TIME: Final = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+
+ON_DEMAND: Final[tuple[Flow[..., Any], ...]] = (submit_campaign, resume_campaign, pull_reports, pull_replies)
+SCHEDULED: Final[dict[str, Flow[..., Any]]] = {"daily": daily, "reconcile": reconcile, "balance": watch_balance}
+
+
+def schedules(settings: ScheduleSettings) -> dict[str, str]:
+    """The name of each deployment, and its cron, empty where it runs on demand."""
+    crons = {flow.name: "" for flow in ON_DEMAND} | {
+        flow.name: getattr(settings, name) for name, flow in SCHEDULED.items()
+    }
+    return {f"{name}/{NAME}": cron for name, cron in crons.items()}
+
+
+def deployments(settings: ScheduleSettings) -> list[RunnerDeployment]:
+    """A deployment for every flow. Raises UsageError for a schedule that is no cron."""
+    made = [_deployment(flow, [], None) for flow in ON_DEMAND]
+    for name, flow in SCHEDULED.items():
+        cron = getattr(settings, name)
+        try:
+            schedule = [CronSchedule(cron=cron, timezone=TIMEZONE)] if cron else []
+        except ValidationError:
+            raise UsageError(f"schedule.{name} is no cron; write it like 30 2 * * *") from None
+        made.append(_deployment(flow, schedule, ONE_AT_A_TIME))
+    return made
+
+
+def _deployment(
+    flow: Flow[..., Any], schedule: list[CronSchedule], limit: ConcurrencyLimitConfig | None
+) -> RunnerDeployment:
+    return cast(  # without a running loop it is no coroutine
+        RunnerDeployment,
+        flow.to_deployment(
+            NAME,
+            schedules=schedule,
+            description=flow.description,
+            tags=[NAME],
+            concurrency_limit=limit,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        ),
+    )

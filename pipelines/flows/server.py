@@ -1,0 +1,91 @@
+"""A Prefect server in a process of its own, for who has none: on this machine only, kept in the data folder.
+
+Prefect reads its settings when it is imported, so this module, which sets them, does without it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from pipelines.errors import UsageError
+from pipelines.landing import make_folder
+
+HOST = "127.0.0.1"
+START_SECONDS = 180.0  # the first start makes the database
+STOP_SECONDS = 20.0
+
+# Without these the server asks the network at every start, and its database is often locked by that.
+QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+def be_quiet() -> None:
+    """Have Prefect, once it is imported, tell nobody of this installation."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iterator[None]:
+    """Start a server that keeps its database and its log in `folder`, and have Prefect, once imported, talk to it.
+
+    Raises UsageError where the port is taken, or the server does not come up.
+    """
+    _require_free(port)
+    make_folder(folder)
+    os.environ.setdefault("PREFECT_HOME", str(folder.absolute()))
+    os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
+    log = folder / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a Ctrl-C is for us: we stop it when all else has stopped
+        )
+    try:
+        tell(f"starting a Prefect server, its database in {folder}")
+        _wait_for_answer(process, port, log)
+        yield
+    finally:
+        _stop(process)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} can't be had ({error.strerror}); if a Prefect server runs there, set"
+                f" PREFECT_API_URL=http://{HOST}:{port}/api and leave --with-server out; else choose another --port"
+            ) from None
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5, trust_env=False).is_success:
+                return
+        time.sleep(0.2)
+    raise UsageError(f"the Prefect server did not come up; see the end of {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server and what it started, in good order where it can."""
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return

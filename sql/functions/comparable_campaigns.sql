@@ -1,0 +1,39 @@
+-- comparable_campaigns: one row per campaign and earlier campaign that it can be measured by; no row where there are fewer
+-- than three. Comparable: first submitted up to 90 days before it, of the same templates or like it of none, and reported
+-- often enough.
+-- Inputs: marts.campaign_delivery, core.recipients. Argument: min_message_count.
+CREATE OR REPLACE TEMP MACRO comparable_campaigns(min_message_count) AS TABLE
+    WITH templates AS (
+        SELECT
+            campaign_id,
+            string_agg(DISTINCT template_id, ' ' ORDER BY template_id) AS template_ids
+        FROM core.recipients
+        WHERE template_id IS NOT NULL
+        GROUP BY campaign_id
+    ),
+
+    campaigns AS (
+        SELECT
+            d.campaign_id,
+            d.first_submitted_at,
+            d.reported_count,
+            t.template_ids
+        FROM marts.campaign_delivery AS d
+        LEFT JOIN templates AS t ON d.campaign_id = t.campaign_id
+    ),
+
+    earlier AS (
+        SELECT * FROM campaigns
+        WHERE reported_count >= min_message_count
+    )
+
+    SELECT
+        c.campaign_id,
+        e.campaign_id AS earlier_campaign_id
+    FROM campaigns AS c
+    INNER JOIN earlier AS e
+        ON
+            c.first_submitted_at > e.first_submitted_at
+            AND c.first_submitted_at <= e.first_submitted_at + to_days(90)
+            AND c.template_ids IS NOT DISTINCT FROM e.template_ids
+    QUALIFY count(*) OVER (PARTITION BY c.campaign_id) >= 3;

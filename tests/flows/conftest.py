@@ -1,0 +1,61 @@
+"""A real Prefect server, and a place with a gateway to run flows in."""
+
+import gc
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stamina
+from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+from pipelines.flows.server import be_quiet, running_server
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from tests.flows.places import API, FlowPlace, everything_told
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[API]:
+    """The server of all tests, its database in a folder of its own."""
+    folder = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("PREFECT_API_URL", "")  # so that it is as before in the end
+        variables.setenv("PREFECT_HOME", str(folder))
+        be_quiet()
+        with running_server(folder, free_port, lambda _: None):
+            api = API(os.environ["PREFECT_API_URL"], folder / "prefect.db")
+            with temporary_settings({PREFECT_API_URL: api.url}):
+                yield api
+                everything_told()
+                with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+                    gc.collect()  # Prefect leaves connections for the collector
+            api.close()
+
+
+@pytest.fixture(autouse=True)
+def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Flows that are called here talk to that server, without the second that a heartbeat takes to end."""
+    with temporary_settings({PREFECT_API_URL: api.url}), stamina.set_testing(True, attempts=2):
+        get_current_settings().flows.heartbeat_frequency = None
+        logging.getLogger("prefect").setLevel(logging.INFO)
+        yield
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowPlace]:
+    """A folder with a configuration and people, and a gateway of its own."""
+    with RunningSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as gateway:
+        made = FlowPlace(tmp_path, gateway)
+        made.configure()
+        monkeypatch.setenv("SMSRECON_CONFIG", str(made.config))
+        yield made

@@ -1,0 +1,129 @@
+"""Where flows run in these tests, and what the Prefect server says of it."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import polars as pl
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
+
+from pipelines.gateway.sandbox import RunningSandbox
+from pipelines.landing import Landing
+
+CONTENT = "【公司】您好"
+ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class API:
+    """A Prefect server, asked over HTTP."""
+
+    url: str
+    database: Path
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False), repr=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str) -> Any:
+        return self._client.get(self.url + path).raise_for_status().json()
+
+    def ask(self, path: str, **body: Any) -> Any:
+        return self._client.post(self.url + path, json=body).raise_for_status().json()
+
+    def start(self, name: str, **parameters: Any) -> httpx.Response:
+        """Ask for a run of a deployment, as the form in the UI does."""
+        deployment = self.get(f"/deployments/name/{name}/smsrecon")
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return self._client.post(f"{self.url}/deployments/{deployment['id']}/create_flow_run", json=body)
+
+    def run(self, flow_run_id: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/flow_runs/{flow_run_id}")
+        return found
+
+    def ended(self, started: httpx.Response) -> dict[str, Any]:
+        """The run, once it has ended."""
+        flow_run_id = started.raise_for_status().json()["id"]
+        return until(lambda: found if (found := self.run(flow_run_id))["state_type"] in ENDS else None)
+
+    def tasks(self, flow_run_id: Any) -> dict[str, str]:
+        """Name → state of the tasks of a run, once all have a name, in the order of their start."""
+        only = {"id": {"any_": [str(flow_run_id)]}}
+        runs = self.ask("/task_runs/filter", flow_runs=only, sort="EXPECTED_START_TIME_ASC")
+        return {run["name"]: run["state_name"] for run in sorted(runs, key=lambda run: run["start_time"] or "")}
+
+    def artifacts(self, flow_run_id: Any) -> dict[str, Any]:
+        """Key → data of the artifacts of a run; a bar has no key."""
+        only = {"flow_run_id": {"any_": [str(flow_run_id)]}}
+        return {found["key"]: found["data"] for found in self.ask("/artifacts/filter", artifacts=only)}
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("/events/filter", filter={"event": {"name": [name]}})["events"]
+        return found
+
+
+@dataclass(frozen=True)
+class FlowPlace:
+    """A folder to run flows in, its configuration, and the gateway with its truth."""
+
+    folder: Path
+    gateway: RunningSandbox
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "smsrecon.toml"
+
+    @property
+    def landing(self) -> Landing:
+        return Landing(self.folder / "data" / "landing")
+
+    def configure(self, **tables: str) -> None:
+        """Write the configuration; `tables` are lines for tables of it."""
+        account = self.gateway.settings
+        lines = {
+            "gateway": f'base_url = "{self.gateway.base_url}"\napp_key = "{account.app_key}"\n'
+            f'app_secret = "{account.app_secret}"\ntimeout_seconds = 2.0',
+            "plan": "batch_size = 10",
+            "schedule": "retry_delays_seconds = []",
+        }
+        written = "\n".join(f"[{name}]\n{text}" for name, text in (lines | tables).items())
+        self.config.write_text(f'installation = "{self.folder}"\n{written}\n', encoding="utf-8")
+
+    def people(self, count: int, **columns: Any) -> str:
+        """A file of so many recipients."""
+        path = self.folder / "people.parquet"
+        pl.DataFrame({"phone": [str(13800000000 + number) for number in range(count)], **columns}).write_parquet(path)
+        return str(path)
+
+    def truth(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.gateway.settings.truth)) as connection:
+            return connection.execute(query).fetchall()
+
+    def accepted_phones(self) -> list[str]:
+        """What the gateway took, in order, repetitions included."""
+        return [phone for (phone,) in self.truth("SELECT phone FROM messages ORDER BY phone")]
+
+
+def everything_told() -> None:
+    """Wait until Prefect's threads of this process have handed logs and events to the server."""
+    APILogWorker.drain_all()
+    EventsWorker.drain_all()
+
+
+def until(look: Callable[[], Found | None], seconds: float = 90) -> Found:
+    """What `look` finds, as soon as it finds something."""
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it never came")

@@ -1,0 +1,95 @@
+"""A flow sends a campaign as the command does: once, with its journal, and says how it ended."""
+
+import pytest
+
+from pipelines.flows.campaign import resume_campaign, submit_campaign
+from tests.flows.places import API, CONTENT, FlowPlace
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+def test_a_campaign_is_sent_once_and_the_run_says_so(api: API, place: FlowPlace) -> None:
+    path = place.people(25)
+
+    state = submit_campaign("spring", path, CONTENT, return_state=True)
+    again = submit_campaign("spring", path, CONTENT, return_state=True)
+
+    assert (state.name, state.message) == ("Completed", "25 accepted, 0 refused, 0 in doubt; 0 still to send")
+    assert (again.name, again.message) == ("Completed", "0 accepted, 0 refused, 0 in doubt; 0 still to send")
+    assert place.accepted_phones() == [str(13800000000 + number) for number in range(25)]
+    run = api.run(state.state_details.flow_run_id)
+    assert run["name"] == "submit spring"
+    assert api.tasks(run["id"]) == {"send spring": "Completed"}
+    assert api.artifacts(run["id"]) == {None: 100.0}
+
+
+def test_a_dry_run_sends_nothing_and_leaves_a_page_without_texts(api: API, place: FlowPlace) -> None:
+    path = place.people(25, content=[f"【公司】您的密码{number}" for number in range(25)])
+
+    state = submit_campaign("spring", path, dry_run=True, return_state=True)
+
+    assert (state.name, state.message) == ("Completed", "25 messages; nothing was sent")
+    assert place.accepted_phones() == []
+    run = api.run(state.state_details.flow_run_id)
+    assert run["name"] == "dry run of spring"
+    page = api.artifacts(run["id"])["plan-spring"]
+    assert "| planned | 25 |" in page
+    assert "密码" not in page
+
+
+def test_a_campaign_that_is_being_sent_is_left_alone_and_the_run_ends_at_once(api: API, place: FlowPlace) -> None:
+    path = place.people(25)
+
+    with place.landing.campaign_lock("spring"):
+        state = submit_campaign("spring", path, CONTENT, return_state=True)
+
+    assert (state.type.value, state.name) == ("CANCELLED", "Busy")
+    assert state.message is not None
+    assert "spring is being sent by another process" in state.message
+    assert place.accepted_phones() == []
+
+
+def test_a_campaign_outside_its_send_window_is_paused_and_gone_on_with_by_resume(api: API, place: FlowPlace) -> None:
+    path = place.people(25)
+    place.configure(plan='batch_size = 10\nsend_window = "00:00-00:01"')
+
+    state = submit_campaign("spring", path, CONTENT, return_state=True)
+    place.configure()
+    resumed = resume_campaign("spring", return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "Paused")
+    assert "outside the send window" in str(state.message)
+    assert resumed.message == "25 accepted, 0 refused, 0 in doubt; 0 still to send"
+    assert api.run(resumed.state_details.flow_run_id)["name"] == "resume spring"
+
+
+def test_a_batch_in_doubt_fails_the_run_and_names_the_next_step(place: FlowPlace) -> None:
+    path = place.people(25)
+    place.gateway.control(faults=[{"kind": "drop", "is_accepted": True}])
+
+    state = submit_campaign("spring", path, CONTENT, return_state=True)
+
+    assert state.name == "Failed"
+    assert "10 in doubt" in str(state.message)
+    assert "run 'smsrecon daily'" in str(state.message)
+    assert len(place.accepted_phones()) == 25
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"path": "nowhere.parquet"}, "nowhere.parquet"),
+        ({"content": "no signature"}, "signature"),
+        ({"content": ""}, "content"),
+    ],
+)
+def test_what_can_not_be_sent_fails_the_run_with_the_line_of_the_command(
+    given: dict[str, str], words: str, place: FlowPlace
+) -> None:
+    parameters = {"campaign_id": "spring", "path": place.people(25), "content": CONTENT} | given
+
+    state = submit_campaign(**parameters, return_state=True)
+
+    assert state.type.value == "FAILED"
+    assert words in str(state.message)
+    assert place.accepted_phones() == []

@@ -1,0 +1,167 @@
+"""What a rule finds becomes one line with the next step; what the rules find is tested by the cases of tests/sql."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.alerts.findings import Finding
+from pipelines.alerts.rules import RULES, examine, low_balance
+from pipelines.errors import BooksError, UsageError
+from pipelines.settings import AlertSettings, WarehouseSettings
+from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.warehouse.reconcile import reconcile
+
+NOON = datetime(2026, 11, 10, 4, 0, tzinfo=UTC)  # noon in China
+WINDOW = 72
+ALERTS = AlertSettings(min_message_count=4)
+
+
+def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
+    """A reconciled warehouse of campaigns sent one day after the other, the last yesterday, with a code a message.
+
+    The code `?` is neither report nor answer; the code `orphan` is reported of nobody's message.
+    """
+    warehouse = Warehouse(folder / "warehouse.duckdb", WarehouseSettings())
+    with warehouse.write() as connection:
+        for key, (campaign_id, codes) in enumerate(campaigns.items()):
+            sent_at = f"2026-11-{10 - len(campaigns) + key:02} 08:00:00+08"
+            _send(connection, campaign_id, key, codes, sent_at)
+    assert reconcile(warehouse, as_of=NOON, report_window_hours=WINDOW).is_balanced
+    return warehouse
+
+
+def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, codes: list[str], sent_at: str) -> None:
+    first, count, state = key << 28, len(codes), "in_doubt" if "?" in codes else "accepted"
+    connection.execute(
+        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL)",
+        [campaign_id, key, sent_at, count, count, count],
+    )
+    connection.execute(
+        "INSERT INTO core.batches VALUES (?, ?, 0, ?, ?, ?, 1, ?, NULL, NULL, NULL, ?, ?, NULL, NULL)",
+        [f"B{key}", campaign_id, first, first + count - 1, count, state, sent_at, sent_at[:10]],
+    )
+    for row, code in enumerate(codes):
+        message_id, phone = first + row, f"138{key:04}{row:04}"
+        connection.execute(
+            "INSERT INTO core.recipients"
+            " VALUES (?, ?, ?, 'planned', NULL, NULL, ?, ?, 0, '【云锋】大促', '', NULL, 1, NULL)",
+            [campaign_id, row, message_id, phone, f"{message_id:016}"],
+        )
+        if code != "?":
+            known, mission_num = (None, "nobody") if code == "orphan" else (message_id, f"{message_id:016}")
+            connection.execute(
+                "INSERT INTO core.reports VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 'a.call', NULL)",
+                [known, mission_num, phone, code, sent_at, f"B{key}", code == "DELIVRD", sent_at],
+            )
+
+
+def found(warehouse: Warehouse, settings: AlertSettings = ALERTS) -> list[Finding]:
+    return examine(warehouse, settings, as_of=NOON, report_window_hours=WINDOW)
+
+
+def test_every_rule_has_its_words_and_its_statement() -> None:
+    assert set(RULES) == {path.stem for path in SQL_FOLDER.glob("alerts/*.sql")}
+
+
+def test_every_rule_says_what_is_wrong_and_the_next_step(tmp_path: Path) -> None:
+    well = ["DELIVRD"] * 20
+    ill = ["DELIVRD"] * 10 + ["XX:1"] * 10
+    warehouse = warehouse_with(tmp_path, one=well, two=well, three=well, odd=["orphan"], lost=["?", "?"], ill=ill)
+
+    assert [finding.message for finding in found(warehouse)] == [
+        "campaign lost: whether 2 messages were sent is in doubt (batches: 1); see 'smsrecon status lost'",
+        "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than 80.0%; "
+        "see why with 'smsrecon status ill'",
+        "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than the 90.0% to expect from "
+        "campaigns like it; see why with 'smsrecon status ill'",
+        "campaign ill: 50.0% of 20 reported messages failed with code XX:1, more than the 5.0% to expect from "
+        "campaigns like it; see what to do with 'smsrecon status ill'",
+        "campaign ill: 50.0% of 20 reported messages have a code that nobody knows, more than 2.0%; "
+        "see the codes with 'smsrecon status ill' and ask the vendor what they mean",
+        "4.8% of the 21 reports received lately belong to no message, more than 1.0%; "
+        "see whether another program sends with the same app_key",
+    ]
+
+
+def test_a_finding_holds_its_figures_and_the_exit_code_of_what_it_is(tmp_path: Path) -> None:
+    doubt, rate, *_ = found(warehouse_with(tmp_path, lost=["?"], ill=["MK:0001"] * 20))
+
+    assert (doubt.rule, doubt.exit_code, doubt.value, doubt.bound) == ("in_doubt", 13, 1.0, 0.0)
+    assert rate.to_json() == {
+        "rule": "low_delivery_rate",
+        "message": rate.message,
+        "exit_code": 16,
+        "campaign_id": "ill",
+        "value": 0.0,
+        "bound": 0.8,
+    }
+
+
+def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
+    warehouse = warehouse_with(tmp_path, one=["MK:0001"] * 20, two=["XX:1"] * 20, lost=["?"], odd=["orphan"])
+    never = AlertSettings(
+        min_delivery_rate=0,
+        max_drop_below_median=1,
+        max_unknown_code_share=1,
+        max_code_share_jump=1,
+        max_orphan_share=1,
+        max_in_doubt_batches=1,
+        min_message_count=1,
+    )
+
+    assert found(warehouse, never) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("MK:0099", "MK:0099"),
+        ("余额 不足_/.-", "余额 不足_/.-"),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, "x" * 39 + "…"),
+        ("to 13912345678", "…"),
+        ("1３９12345678", "…"),
+        ("[a](http://b)\n<at user_id='all'>\x1b", "?a??http://b???at user_id??all???"),
+    ],
+)
+def test_a_code_is_shown_plain_and_short_and_without_a_phone(tmp_path: Path, code: str, shown: str) -> None:
+    well = ["DELIVRD"] * 4
+    warehouse = warehouse_with(tmp_path, one=well, two=well, three=well, ill=[code] * 4)
+
+    (message,) = [finding.message for finding in found(warehouse) if finding.rule == "code_share_jump"]
+
+    assert f" failed with code {shown}, more than" in message
+
+
+def test_a_warehouse_that_was_never_reconciled_is_refused(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
+    with warehouse.write():
+        pass
+
+    with pytest.raises(UsageError, match="make them with 'smsrecon reconcile'"):
+        found(warehouse)
+
+
+def test_a_balance_is_low_below_its_bound_only() -> None:
+    settings = AlertSettings(min_balance=1000)
+
+    assert low_balance(1000, settings) == []
+    assert low_balance(999, settings) == [
+        Finding(
+            "low_balance",
+            "the balance is 999 segments, fewer than 1,000; top up the account",
+            exit_code=16,
+            value=999,
+            bound=1000,
+        )
+    ]
+
+
+def test_an_error_can_be_a_finding() -> None:
+    error = BooksError("no reports were ever pulled for a day; pull it")
+
+    assert Finding.of("books", error) == Finding(
+        "books", "no reports were ever pulled for a day; pull it", exit_code=14
+    )
