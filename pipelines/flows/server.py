@@ -40,7 +40,7 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
     """
     _require_free(port)
     make_folder(folder)
-    os.environ.setdefault("PREFECT_HOME", str(folder.absolute()))
+    os.environ["PREFECT_HOME"] = os.environ.get("PREFECT_HOME") or str(folder.absolute())
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
     log = folder / "server.log"
     with log.open("ab") as output:

@@ -25,7 +25,7 @@ def serve(settings: ScheduleSettings) -> None:
 def ui_url() -> str:
     """Where to look. Raises UsageError unless a Prefect server answers."""
     settings = get_current_settings()
-    if settings.api.url is None:
+    if not settings.api.url:
         raise UsageError("no Prefect server is named: set PREFECT_API_URL, or start one with --with-server")
     try:
         httpx.get(f"{settings.api.url}/health", timeout=10).raise_for_status()

@@ -43,7 +43,12 @@ class API:
         """Ask for a run of a deployment, as the form in the UI does."""
         deployment = self.get(f"/deployments/name/{name}/smsrecon")
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-        return self._client.post(f"{self.url}/deployments/{deployment['id']}/create_flow_run", json=body)
+
+        def asked() -> httpx.Response | None:  # a server that has too much to do answers 503
+            response = self._client.post(f"{self.url}/deployments/{deployment['id']}/create_flow_run", json=body)
+            return response if response.status_code != 503 else None
+
+        return until(asked)
 
     def run(self, flow_run_id: Any) -> dict[str, Any]:
         found: dict[str, Any] = self.get(f"/flow_runs/{flow_run_id}")
@@ -54,11 +59,16 @@ class API:
         flow_run_id = started.raise_for_status().json()["id"]
         return until(lambda: found if (found := self.run(flow_run_id))["state_type"] in ENDS else None)
 
-    def tasks(self, flow_run_id: Any) -> dict[str, str]:
-        """Name → state of the tasks of a run, once all have a name, in the order of their start."""
+    def tasks(self, flow_run_id: Any, count: int) -> dict[str, str]:
+        """Name → state of the tasks of a run, in the order of their start, once so many have ended."""
         only = {"id": {"any_": [str(flow_run_id)]}}
-        runs = self.ask("/task_runs/filter", flow_runs=only, sort="EXPECTED_START_TIME_ASC")
-        return {run["name"]: run["state_name"] for run in sorted(runs, key=lambda run: run["start_time"] or "")}
+
+        def ended() -> list[dict[str, Any]] | None:
+            runs = self.ask("/task_runs/filter", flow_runs=only)
+            is_all = len(runs) == count and {run["state_type"] for run in runs} <= ENDS
+            return runs if is_all else None
+
+        return {run["name"]: run["state_name"] for run in sorted(until(ended), key=lambda run: str(run["start_time"]))}
 
     def artifacts(self, flow_run_id: Any) -> dict[str, Any]:
         """Key → data of the artifacts of a run; a bar has no key."""
@@ -122,8 +132,7 @@ def until(look: Callable[[], Found | None], seconds: float = 90) -> Found:
     """What `look` finds, as soon as it finds something."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
-        found = look()
-        if found:
+        if (found := look()) is not None and found is not False:
             return found
         time.sleep(0.1)
     raise AssertionError("it never came")

@@ -1,0 +1,182 @@
+"""A day in flows: every step is a task, the verdict is the last, and what is found is told to everybody."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.flows.books import daily, reconcile
+from pipelines.flows.campaign import submit_campaign
+from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
+from tests.flows.places import API, CONTENT, FlowPlace, everything_told, until
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+AN_HOUR = 3600.0
+STEPS = [
+    "pull reports",
+    "pull replies",
+    "read balance",
+    "load",
+    "reconcile",
+    "publish",
+    "look at figures",
+    "verdict",
+]
+
+
+def send(place: FlowPlace, count: int = 200) -> None:
+    """Send a campaign, and let an hour pass at the gateway: most reports have come."""
+    assert submit_campaign("spring", place.people(count), CONTENT, return_state=True).is_completed()
+    place.gateway.control(clock_shift_seconds=AN_HOUR)
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A place that takes messages, and what it was told."""
+    told: list[dict[str, Any]] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/robot?access_token=s3cr3t-token", told
+        server.shutdown()
+
+
+def test_a_day_without_a_finding_closes_the_books_and_shows_them(api: API, place: FlowPlace) -> None:
+    send(place)
+
+    state = daily(return_state=True)
+
+    assert (state.name, state.message) == ("Completed", "balanced: 200 rows")
+    run = api.run(state.state_details.flow_run_id)
+    assert run["name"].startswith("daily 20")
+    tasks = api.tasks(run["id"], len(STEPS))
+    assert list(tasks) == STEPS
+    assert set(tasks.values()) == {"Completed"}
+    artifacts = api.artifacts(run["id"])
+    (row,) = json.loads(artifacts["books"])
+    assert (row["campaign"], row["rows"], row["balanced"]) == ("spring", 200, "yes")
+    assert sum(row[status] for status in ("accepted", "delivered", "failed")) == 200
+    page = artifacts["campaign-spring"]
+    assert page.startswith("# Campaign spring, as of ")
+    for part in ("## The books", "## Rates", "delivered / accepted", "rows of the file | 200"):
+        assert part in page
+    assert (place.folder / "data/published/analytics.duckdb").as_uri() in artifacts["published-database"]
+
+
+def test_a_day_on_which_the_gateway_is_away_still_closes_the_books_and_its_verdict_says_so(
+    api: API, place: FlowPlace
+) -> None:
+    send(place)
+    place.configure(gateway='base_url = "http://127.0.0.1:1/"\napp_key = "sandbox-key"\napp_secret = "sandbox-secret"')
+
+    state = daily(return_state=True)
+
+    assert state.name == "Failed"
+    assert "the gateway" in str(state.message)
+    tasks = api.tasks(state.state_details.flow_run_id, len(STEPS))
+    failed = ["pull reports", "pull replies", "read balance", "verdict"]
+    assert {name for name, how in tasks.items() if how == "Failed"} == {*failed}
+    assert [tasks[name] for name in STEPS if name not in failed] == ["Completed"] * 4
+    assert "books" in api.artifacts(state.state_details.flow_run_id)
+
+
+def test_a_finding_fails_the_verdict_is_an_event_and_goes_to_the_webhook(api: API, place: FlowPlace) -> None:
+    send(place)
+    with webhook() as (url, told):
+        place.configure(alerts=f'webhook_url = "{url}"\nmin_delivery_rate = 1.0\nmin_message_count = 1')
+
+        state = daily(return_state=True)
+
+    assert state.name == "Failed"
+    assert "campaign spring" in str(state.message)
+    assert api.tasks(state.state_details.flow_run_id, len(STEPS) + 1)["verdict"] == "Failed"
+    assert [finding["rule"] for finding in told[0]["findings"]] == ["low_delivery_rate"]
+    everything_told()
+    events = until(lambda: api.events("smsrecon.finding.low_delivery_rate") or None)
+    event = next(each for each in events if str(state.state_details.flow_run_id) in json.dumps(each["related"]))
+    assert event["resource"]["prefect.resource.id"] == "smsrecon.campaign.spring"
+    assert event["payload"]["bound"] == 1.0
+
+
+def test_a_webhook_that_takes_nothing_is_a_finding_too(place: FlowPlace) -> None:
+    send(place, 20)
+    place.configure(alerts='webhook_url = "http://127.0.0.1:1/robot?access_token=s3cr3t-token"\nmin_balance = 10000000')
+
+    state = daily(return_state=True)
+
+    assert "the balance is" in str(state.message)
+    assert "nobody could be told" in str(state.message)
+    assert "s3cr3t" not in str(state.message)
+
+
+def test_what_is_held_by_another_is_tried_again_and_a_bug_is_not(
+    api: API, place: FlowPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(place, 20)
+    place.configure(schedule="retry_delays_seconds = [0.1, 0.1]", warehouse="busy_timeout_seconds = 0.0")
+    warehouse = str(place.folder / "data" / "warehouse.duckdb")
+    assert reconcile(return_state=True).is_completed()
+
+    with duckdb.connect(warehouse):  # held, by this very process
+        busy = reconcile(return_state=True)
+
+    assert "warehouse" in str(busy.message)
+    only = {"id": {"any_": [str(busy.state_details.flow_run_id)]}}
+    runs = {run["name"]: run for run in api.ask("/task_runs/filter", flow_runs=only)}
+    assert (runs["load"]["state_name"], runs["load"]["run_count"]) == ("Failed", 3)
+
+    monkeypatch.setattr(
+        "pipelines.daily.load", lambda *_, **__: duckdb.sql("SELECT CAST('13912345678x' AS INTEGER)").pl()
+    )
+    bug = reconcile(return_state=True)
+
+    assert bug.is_failed()
+    assert "ConversionException at " in str(bug.message)
+    only = {"id": {"any_": [str(bug.state_details.flow_run_id)]}}
+    assert [run["run_count"] for run in api.ask("/task_runs/filter", flow_runs=only)] == [1]
+    everything_told()
+    assert b"13912345678" not in api.database.read_bytes()
+
+
+def test_pulls_of_a_day_of_a_window_and_of_replies_say_what_they_brought(api: API, place: FlowPlace) -> None:
+    send(place)
+
+    window = pull_reports(days=2, return_state=True)
+    day = pull_reports(day="2026-01-05", return_state=True)
+    replies = pull_replies(return_state=True)
+
+    assert str(window.message).endswith(" records")
+    assert not str(window.message).startswith("0 ")
+    assert day.message == "0 records"
+    assert replies.is_completed()
+    names = [api.run(state.state_details.flow_run_id)["name"] for state in (window, day, replies)]
+    assert names == ["pull reports of 2 days", "pull reports of 2026-01-05", "pull replies"]
+    assert api.artifacts(window.state_details.flow_run_id) == {None: 100.0}
+
+
+def test_a_low_balance_fails_one_run_and_is_not_told_again_until_it_was_topped_up(place: FlowPlace) -> None:
+    def watched(balance: int) -> str | None:
+        place.gateway.control(balance=balance)
+        state = watch_balance(return_state=True)
+        return f"{state.type.value} {state.name}"
+
+    with webhook() as (url, told):
+        place.configure(alerts=f'webhook_url = "{url}"\nmin_balance = 500')
+        ends = [watched(balance) for balance in (1000, 400, 300, 1000, 400)]
+
+    assert ends == ["COMPLETED Completed", "FAILED Low", "COMPLETED Still low", "COMPLETED Completed", "FAILED Low"]
+    assert len(told) == 2

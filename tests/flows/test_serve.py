@@ -1,0 +1,177 @@
+"""`smsrecon serve`: all deployments in one process, runs that nobody starts twice, and an end without remains."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from tests.flows.places import API, CONTENT, FlowPlace, until
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+
+
+@contextmanager
+def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`smsrecon serve` as a process of its own; its output is in the file `serve.log` of the place."""
+    environment = os.environ | {"PREFECT_RUNNER_POLL_FREQUENCY": "1"} | variables
+    log = place.folder / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*COMMAND, "--config", str(place.config), "serve", *options],
+            cwd=place.folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        until(lambda: b"Ctrl-C stops" in log.read_bytes() or process.poll() is not None)
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def served(api: API, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowPlace]:
+    """A place that is served, all deployments registered, at a gateway that takes ten batches a second."""
+    folder = tmp_path_factory.mktemp("served")
+    with RunningSandbox(SandboxSettings(truth=folder / "truth.sqlite")) as gateway:
+        place = FlowPlace(folder, gateway)
+        account = gateway.settings
+        place.configure(
+            gateway=f'base_url = "{gateway.base_url}"\napp_key = "{account.app_key}"\n'
+            f'app_secret = "{account.app_secret}"\nrequests_per_second = 10'
+        )
+        with serving(place, PREFECT_API_URL=api.url):
+            until(lambda: httpx.get(f"{api.url}/deployments/name/watch-balance/smsrecon").is_success)
+            yield place
+
+
+def test_a_form_that_is_filled_in_wrongly_is_refused_before_a_run_is_made(api: API, served: FlowPlace) -> None:
+    refused = api.start("submit-campaign", campaign_id="Spring!", path="people.parquet")
+
+    assert refused.status_code == 409
+    assert "campaign_id" in refused.text
+
+
+def test_ten_runs_of_a_campaign_at_the_same_moment_send_each_message_once(api: API, served: FlowPlace) -> None:
+    path = served.people(200)
+
+    started = [api.start("submit-campaign", campaign_id="tenfold", path=path, content=CONTENT) for _ in range(10)]
+    states = [api.ended(each)["state_name"] for each in started]
+
+    assert "Completed" in states
+    assert set(states) <= {"Completed", "Busy"}
+    assert served.accepted_phones() == [str(13800000000 + number) for number in range(200)]
+
+
+def test_a_campaign_whose_run_was_killed_is_gone_on_with_by_the_next_and_its_books_close(
+    api: API, served: FlowPlace
+) -> None:
+    before = len(served.accepted_phones())
+    path = served.people(400)
+    started = api.start("submit-campaign", campaign_id="killed", path=path, content=CONTENT).json()["id"]
+    until(lambda: len(served.accepted_phones()) >= before + 50)
+    for pid in runs_of(started):
+        os.kill(pid, signal.SIGKILL)
+    sent_when_killed = len(served.accepted_phones()) - before
+
+    ended = api.ended(api.start("submit-campaign", campaign_id="killed", path=path, content=CONTENT))
+    served.gateway.control(clock_shift_seconds=3600.0)
+    day = api.ended(api.start("daily"))
+
+    assert 50 <= sent_when_killed < 400
+    sent = sorted(served.accepted_phones())
+    assert len(sent) == before + 400  # a batch in doubt was sent: it is not sent again
+    (row,) = [row for row in books(api, day["id"]) if row["campaign"] == "killed"]
+    assert (row["rows"], row["balanced"], row["planned"], row["refused"]) == (400, "yes", 0, 0)
+    assert ended["state_type"] in {"COMPLETED", "FAILED"}  # failed: a batch was on its way when the run was killed
+
+
+def test_with_server_brings_its_own_and_ctrl_c_ends_both_and_what_they_run(place: FlowPlace) -> None:
+    port = "4931"
+    place.configure(
+        gateway=f'base_url = "{place.gateway.base_url}"\napp_key = "sandbox-key"\n'
+        'app_secret = "sandbox-secret"\nrequests_per_second = 5'
+    )
+    mine = API(f"http://127.0.0.1:{port}/api", place.folder / "data" / "prefect" / "prefect.db")
+    with serving(place, "--with-server", "--port", port, PREFECT_API_URL="", PREFECT_HOME="") as process:
+        assert f"Prefect UI: http://127.0.0.1:{port} " in (place.folder / "serve.log").read_text()
+        until(lambda: httpx.get(f"{mine.url}/deployments/name/watch-balance/smsrecon").is_success)
+        again = subprocess.run(
+            [*COMMAND, "--config", str(place.config), "serve", "--with-server", "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        started = mine.start("submit-campaign", campaign_id="spring", path=place.people(400), content=CONTENT)
+        until(lambda: len(place.accepted_phones()) >= 20)
+        (pid,) = runs_of(started.json()["id"])
+        os.killpg(process.pid, signal.SIGINT)
+        code = process.wait(30)
+    mine.close()
+
+    assert (again.returncode, "can't be had" in again.stderr) == (2, True)
+    assert code == 0
+    until(lambda: not is_running(pid), seconds=10)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/api/health")
+    assert mine.database.exists()
+    status = subprocess.run(
+        [*COMMAND, "--config", str(place.config), "status", "spring"], capture_output=True, text=True, check=False
+    )
+    assert "in doubt" not in status.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "words"), [("", "no Prefect server is named"), ("http://127.0.0.1:1/api", "does not answer")]
+)
+def test_serve_without_a_server_says_what_to_do(url: str, words: str, place: FlowPlace) -> None:
+    ended = subprocess.run(
+        [*COMMAND, "--config", str(place.config), "serve"],
+        env=os.environ | {"PREFECT_API_URL": url, "PREFECT_HOME": str(place.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert words in ended.stderr
+    assert "--with-server" in ended.stderr
+
+
+def runs_of(flow_run_id: str) -> list[int]:
+    """The processes that execute a run."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode() in variables:
+            found.append(int(folder.name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def books(api: API, flow_run_id: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = json.loads(api.artifacts(flow_run_id)["books"])
+    return rows
