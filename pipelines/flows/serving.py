@@ -8,6 +8,8 @@ from pipelines.errors import UsageError
 from pipelines.flows.deployments import deployments
 from pipelines.settings import ScheduleSettings
 
+SECONDS_BETWEEN_LOOKS = 2.0  # for what is due: who presses a button waits no longer
+
 
 def serve(settings: ScheduleSettings) -> None:
     """Run what is due, until stopped; schedules go on, and what was due meanwhile is run at the next serving.
@@ -19,6 +21,7 @@ def serve(settings: ScheduleSettings) -> None:
         pause_on_shutdown=False,
         print_starting_message=False,
         limit=settings.concurrent_runs,
+        query_seconds=SECONDS_BETWEEN_LOOKS,
     )
 
 

@@ -23,6 +23,7 @@ SHAPES = {
     "status": {"campaigns", "problems"},
     "status autumn-sale": BOOKS | {"reasons", "codes", "refusals", "exceptions", "problems"},
     "pull --days 1": {"pulled", "balance"},
+    "balance": {"balance"},
     "load": LOADED,
     "reconcile": RECONCILED,
     "publish": {"version", "message_count", "reply_count", "mart_count"},

@@ -5,8 +5,8 @@ import pytest
 from tests.cli.places import CONTENT, Closed, Place
 
 READ = (
-    "status", "status autumn-sale", "doctor", "pull --days 1", "load", "reconcile", "publish", "daily", "sql",
-    "sql 'FROM messages'", "sql 'FROM replies'", "sql 'FROM exceptions'", "sql 'FROM campaign_delivery'",
+    "status", "status autumn-sale", "doctor", "pull --days 1", "load", "reconcile", "publish", "daily", "balance",
+    "sql", "sql 'FROM messages'", "sql 'FROM replies'", "sql 'FROM exceptions'", "sql 'FROM campaign_delivery'",
 )  # fmt: skip
 
 

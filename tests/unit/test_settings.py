@@ -11,6 +11,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import (
     GatewaySettings,
     Settings,
+    hand_on,
     load_settings,
     require_credentials,
     unknown_variables,
@@ -207,6 +208,28 @@ def test_a_relative_data_dir_is_beside_the_configuration_wherever_it_is_read_fro
 
     path.write_text('data_dir = "/srv/sms"', encoding="utf-8")
     assert load_settings(path).data_dir == Path("/srv/sms")
+
+
+def test_a_configuration_handed_on_is_read_wherever_no_other_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = tmp_path / "ours.toml", tmp_path / "other.toml"
+    ours.write_text('installation = "ours"', encoding="utf-8")
+    other.write_text('installation = "other"', encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setenv("SMSRECON_CONFIG", "")  # so that it is gone again in the end
+
+    hand_on(Path("ours.toml"))
+    monkeypatch.chdir(elsewhere)
+
+    assert os.environ["SMSRECON_CONFIG"] == str(ours)
+    assert load_settings().installation == "ours"
+    assert load_settings().data_dir == tmp_path / "data"
+    assert load_settings(other).installation == "other"
+    assert unknown_variables() == []
+    monkeypatch.setenv("SMSRECON_CONFIG", "gone.toml")
+    assert "there is no configuration file gone.toml" in refusal()
 
 
 def test_every_setting_is_in_the_template_under_its_name(tmp_path: Path) -> None:

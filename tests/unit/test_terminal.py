@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,14 @@ from pipelines.review.books import (
     ReasonLine,
     RefusalLine,
 )
-from pipelines.review.page import MEANINGS, NEXT_STEPS, show_overview, show_report
+from pipelines.review.page import (
+    MEANINGS,
+    NEXT_STEPS,
+    overview_as_rows,
+    report_as_markdown,
+    show_overview,
+    show_report,
+)
 from pipelines.review.terminal import cell, duration, percent, printable, show_lines, show_object, show_table
 
 AT = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
@@ -154,6 +162,26 @@ def test_text_from_elsewhere_steers_no_terminal(capsys: pytest.CaptureFixture[st
     assert "\ufffd[31m[red]:smile:\ufffd" in page
     assert "un\ufffdknown" in page
     assert printable("汉字 é…") == "汉字 é…"
+
+
+def test_the_page_in_markdown_is_whole_and_what_comes_from_elsewhere_is_no_markup() -> None:
+    code = CodeLine("X|<b>*1*", 1, 1.0, "[a](javascript:x)", "vendor", "ask")
+    page = report_as_markdown(replace(REPORT, codes=[code, *REPORT.codes]))
+
+    assert page.startswith("# Campaign autumn-sale, as of 2026-11-23 00:30\n\n1,000 in doubt\n\n## The books\n")
+    assert "| delivered | 9,998,999 | >99.9% |" in page.replace("\\", "")
+    assert r"| X\|\<b\>\*1\* | 1 | 100.0% | vendor | \[a\]\(javascript:x\) |" in page
+    assert all(f"| X:{number} |" in page for number in range(10))
+    for line in page.splitlines():
+        assert not line.startswith("|") or len(re.findall(r"(?<!\\)\|", line)) in {3, 4, 5, 6}
+
+
+def test_all_campaigns_as_rows_hold_every_status_and_every_rate() -> None:
+    (row,) = overview_as_rows(Overview([BOOKS], []))
+
+    assert {status: row[status.replace("_", " ")] for status in STATUSES} == BOOKS.statuses
+    assert (row["campaign"], row["rows"], row["balanced"]) == ("autumn-sale", 10_000_000, "yes")
+    assert (row["delivered / accepted"], row["reported / accepted"]) == (">99.9%", "50.0%")
 
 
 def test_where_there_are_no_blocks_shares_are_shown_by_plain_signs(monkeypatch: pytest.MonkeyPatch) -> None:
