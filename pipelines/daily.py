@@ -105,7 +105,7 @@ class BooksSummary:
 
 @dataclass(frozen=True)
 class DailySummary:
-    """What every step of a day did, and all that is wrong: what was not pulled, then the books, then the figures."""
+    """What every step of a day did, and all that is wrong, the books first."""
 
     pull: PullSummary
     books: BooksSummary
@@ -203,6 +203,13 @@ def publish(settings: Settings) -> PublishSummary:
     return publishing.publish(warehouse_of(settings), settings.data_dir / "published", phone_hash_key=key)
 
 
+def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
+    """What the rules of [alerts] find in the reconciled warehouse."""
+    return rules.examine(
+        warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
+    )
+
+
 def close_books(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> BooksSummary:
     """Load, reconcile and publish, each whatever became of the one before."""
     day = _Steps(run)
@@ -230,8 +237,9 @@ def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = 
     balance = day.step("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
     books = close_books(settings, clock=clock, tell=tell, run=run)
     if books.reconcile:
-        day.findings += day.step("look at figures", lambda: _figures(settings, balance, as_of=clock())) or []
-    findings = [*books.findings, *day.findings]
+        day.findings += day.step("look at figures", lambda: look_at_figures(settings, as_of=clock())) or []
+    low = rules.low_balance(balance, settings.alerts) if balance is not None else []
+    findings = [*books.findings, *day.findings, *low]
     if findings and settings.alerts.webhook_url.get_secret_value():
         telling = _Steps(run)
         telling.step("tell", lambda: _tell(settings, findings, at=clock()))
@@ -305,13 +313,6 @@ class _Steps:
             if str(error) not in {finding.message for finding in self.findings}:  # busy is busy: said once
                 self.findings.append(Finding.of(f"{name.replace(' ', '_')}_failed", error))
             return None
-
-
-def _figures(settings: Settings, balance: int | None, *, as_of: datetime) -> list[Finding]:
-    found = rules.examine(
-        warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
-    )
-    return found if balance is None else [*found, *rules.low_balance(balance, settings.alerts)]
 
 
 def _tell(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:

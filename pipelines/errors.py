@@ -12,7 +12,8 @@
     ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
     ├── WarehouseBusy             another process holds the warehouse                              15
-    └── AlertRaised               a rule of [alerts] found something, or nobody could be told      16
+    ├── AlertRaised               a rule of [alerts] found something, or nobody could be told      16
+    └── Unforeseen                a bug, or a machine in trouble, in a step of a scheduled run      1
 
 The number is the exit code. No message ever holds a phone, a text or a secret; each ends in the next step.
 """
@@ -101,3 +102,7 @@ class AlertRaised(SmsreconError):
     """A rule of [alerts] found something, or nobody could be told of it."""
 
     exit_code = 16
+
+
+class Unforeseen(SmsreconError):
+    """An error of none of these kinds, without its message, which may hold a row: only where it came from."""

@@ -50,7 +50,7 @@ def ended_by(error: BaseException) -> int:
         case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
             _drop_output()
             return READER_GONE
-        case Exception() if (said := _said_by_the_machine(error)) is not None:
+        case Exception() if (said := said_by_the_machine(error)) is not None:
             _drop_output()
             return fail(f"{said}; mend that, then run the command again", UsageError.exit_code)
     raise error
@@ -67,9 +67,10 @@ def tell(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201
 
 
-def _said_by_the_machine(error: Exception) -> str | None:
+def said_by_the_machine(error: Exception) -> str | None:
+    """What the machine is in trouble with, in its own words; None where the error is the program's."""
     if isinstance(error, ExceptionGroup):
-        return next(filter(None, map(_said_by_the_machine, error.exceptions)), None)
+        return next(filter(None, map(said_by_the_machine, error.exceptions)), None)
     said = next((words for words in _OF_THE_MACHINE if words in str(error)), None)
     return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said
 

@@ -10,14 +10,11 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from pipelines.errors import BooksError, GatewayError, GatewayRefused, SmsreconError, WarehouseBusy
+from pipelines.errors import BooksError, GatewayError, GatewayRefused, SmsreconError, Unforeseen, WarehouseBusy
+from pipelines.exits import said_by_the_machine
 from pipelines.pull import PASSING_CODES
 
 Brought = TypeVar("Brought")
-
-
-class Bug(Exception):
-    """An error that nobody foresaw, without its message: that may hold a row."""
 
 
 class AsTasks:
@@ -53,12 +50,13 @@ def nothing_personal() -> Iterator[None]:
     except SmsreconError as error:
         error.__cause__, error.__suppress_context__ = None, True
         raise
-    except OSError as error:
-        raise Bug(f"{error.filename or type(error).__name__}: {error.strerror}; mend that, then run it again") from None
     except Exception as error:  # noqa: BLE001
+        said = said_by_the_machine(error)
+        if said is not None:
+            raise Unforeseen(f"{said}; mend that, then run it again") from None
         frames = traceback.extract_tb(error.__traceback__)
         place = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
-        raise Bug(f"{type(error).__name__} at {place}; please report it") from None
+        raise Unforeseen(f"{type(error).__name__} at {place}; please report it") from None
 
 
 def _may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
