@@ -81,8 +81,12 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
                 page = report_as_markdown(explain(settings, books, findings))
                 show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
         published = (settings.data_dir / "published").absolute()
-        for key, name in (("published-database", "analytics.duckdb"), ("published-messages", "messages")):
-            create_link_artifact((published / name).as_uri(), link_text=str(published / name), key=key)
+        for key, name, what in (
+            ("published-database", "analytics.duckdb", "What analysts open, on the machine that made it"),
+            ("published-messages", "messages", "All messages as Parquet, on the machine that made it"),
+        ):
+            path = published / name
+            create_link_artifact(path.as_uri(), link_text=str(path), key=key, description=what)
 
 
 def show_page(key: str, markdown: str, description: str) -> None:

@@ -73,7 +73,8 @@ def _closed(settings: Settings, books: BooksSummary, findings: Sequence[Finding]
     except AlertRaised as error:
         return Failed(message=str(error))
     rows = books.reconcile.row_count if books.reconcile else 0
-    return Completed(message=f"balanced: {rows:,} rows")
+    reports = books.load.new_report_count if books.load else 0
+    return Completed(message=f"balanced: {rows:,} rows; new reports: {reports:,}")
 
 
 def _verdict(findings: Sequence[Finding]) -> None:

@@ -78,15 +78,15 @@ def report_as_markdown(report: CampaignReport) -> str:
 
 
 def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
-    """A row for each campaign: every status counted, the rates, and whether it balances."""
+    """A row for each campaign: whether it balances, the rates, and every status, what is looked for most first."""
     return [
         {
             "campaign": books.campaign_id,
-            "rows": books.rows,
-            **{words(status): number for status, number in books.statuses.items()},
-            **{RATE_NAMES[name]: percent(rate.value) for name, rate in books.rates.items()},
-            "balanced": "yes" if books.is_balanced else "NO",
             "state": _state(books),
+            "balanced": "yes" if books.is_balanced else "NO",
+            "rows": books.rows,
+            **{RATE_NAMES[name]: percent(rate.value) for name, rate in books.rates.items()},
+            **{words(status): number for status, number in reversed(books.statuses.items())},
         }
         for books in overview.campaigns
     ]
