@@ -4,13 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check bench format lock clean
+.PHONY: help demo notebook test check bench format lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY)  ## the whole story on this machine, offline: send, collect, close the books
+	$(BIN)/smsrecon demo --dir demo
+
+notebook: $(READY) demo/data  ## one campaign of the demo in pictures, in the browser
+	$(BIN)/marimo run notebooks/campaign_review.py -- --data-dir demo/data
+
+demo/data:
 	$(BIN)/smsrecon demo --dir demo
 
 test: $(READY)  ## the whole test suite

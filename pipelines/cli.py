@@ -215,6 +215,43 @@ def status(
     return _verdict(report.findings)
 
 
+@app.command(sort_key=13)
+def report(
+    campaign_id: Annotated[str, Parameter(help="The campaign.")],
+    /,
+    *,
+    html: Annotated[Path | None, Parameter(help="Write it there, as one file that stands alone, with charts.")] = None,
+    json: Json = False,
+) -> int:
+    """Show a campaign as it is published, on a page or as HTML.
+
+    For example:
+
+      smsrecon report spring
+      smsrecon report spring --html spring.html
+    """
+    from pipelines.review.figures import of_campaign
+    from pipelines.review.progress import working
+
+    settings = _settings()
+    with working("reading"):
+        figures = of_campaign(settings.data_dir, campaign_id, min_message_count=settings.alerts.min_message_count)
+    if html is None:
+        from pipelines.review.page import show_report
+        from pipelines.review.published import report_of
+
+        page = report_of(figures)
+        show_report(page, as_json=json)
+        return _verdict(page.findings)
+    from pipelines.review.html import write
+    from pipelines.review.terminal import show_lines
+
+    with working("drawing"):
+        size = write(figures, html, language=settings.review.language)
+    show_lines({"campaign_id": campaign_id, "html": str(html), "bytes": size}, as_json=json)
+    return 0
+
+
 @app.command(sort_key=20)
 def pull(
     *,
@@ -318,6 +355,46 @@ def rebuild(*, json: Json = False) -> int:
     return _verdict(steps.books_findings(books))
 
 
+@app.command(sort_key=27)
+def import_reports(
+    file: Annotated[Path, Parameter(help="A CSV, Excel or Parquet file from the vendor's console.")],
+    /,
+    *,
+    replies: Annotated[bool, Parameter(show_default=False, help="It holds replies, not reports.")] = False,
+    mapping: Annotated[
+        tuple[str, ...],
+        Parameter(show_default=False, help="FIELD=HEADING, several with commas; what is not said is guessed."),
+    ] = (),
+    yes: Annotated[bool, Parameter(show_default=False, help="The mapping is right; don't ask.")] = False,
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Show the mapping; import nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Take in reports exported from the vendor's console.
+
+    For example:
+
+      smsrecon import-reports export.xlsx --dry-run
+      smsrecon import-reports export.csv --mapping phone=手机号,code=状态
+      smsrecon import-reports replies.csv --replies --yes
+    """
+    from pipelines.imports import carry_out, propose
+    from pipelines.review.imports import confirm, show_import, show_proposal
+    from pipelines.review.progress import working
+
+    settings = _settings()
+    proposal = propose(file, "replies" if replies else "reports", told=mapping, clock=_now)
+    if dry_run or not json:
+        show_proposal(proposal, as_json=json)
+    if dry_run:
+        return 0
+    if not yes:
+        confirm(is_shown=not json)
+    with working("loading") as tell:
+        summary = carry_out(proposal, settings=settings, tell=tell)
+    show_import(summary, as_json=json)
+    return 0
+
+
 @app.command(sort_key=30)
 def sql(
     query: Annotated[str | None, Parameter(help="One SELECT; without it, the tables and what they hold.")] = None,
@@ -367,7 +444,7 @@ def serve(
         from pipelines.review.steps import show_serving
 
         show_serving(ui_url(), schedules(settings.schedule))
-        serve(settings.schedule)
+        serve(settings, tell)
     return 0
 
 

@@ -193,6 +193,7 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
         warehouse_of(settings),
         as_of=as_of,
         report_window_hours=settings.policy.report_window_hours,
+        hard_failures=settings.policy.hard_failures,
         price_per_segment=settings.billing.price_per_segment,
     )
 
@@ -331,4 +332,4 @@ def _asked(settings: Settings, clock: Clock, ask: Callable[[Puller], Awaitable[B
 
 
 def _brought(pulled: Pulled) -> str:
-    return f"{pulled.record_count:,} records in {pulled.call_count} calls"
+    return f"{pulled.record_count:,} records, calls: {pulled.call_count}"

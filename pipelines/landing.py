@@ -4,16 +4,19 @@
     landing/campaigns/<id>/lock               held by the one process that plans or sends the campaign
     landing/journal.sqlite                    every batch's fate
     landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
+    landing/imports/<day of the import>/<time of it>-<hash>.import
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
 
 A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
 byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
-Nothing here decodes a body, and nothing is ever changed or removed.
+An `.import` file is a file that a person brought, in the same way: a line of JSON that says what its columns mean, then
+the file. Nothing here decodes a body, and nothing is ever changed or removed.
 """
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -43,6 +46,17 @@ class Call:
     http_status: int | None = None
     content_type: str | None = None
     failure: str | None = None
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Import:
+    """A file exported from a vendor's console: what it holds, and which of its columns (heading) is which field."""
+
+    kind: Literal["reports", "replies"]
+    imported_at: datetime
+    file_name: str
+    mapping: dict[str, str]
     body: bytes = field(default=b"", repr=False)
 
 
@@ -102,6 +116,31 @@ class Landing:
         header["called_at"] = datetime.fromisoformat(header["called_at"])
         header["day"] = date.fromisoformat(header["day"]) if header["day"] else None
         return Call(**header, body=body)
+
+    def land_import(self, imported: Import) -> str:
+        """Write `imported` and sync it to disk; returns its path beneath `root`.
+
+        The same bytes with the same meaning are landed once: it is then the path of the first time.
+        """
+        meaning = json.dumps([imported.kind, imported.mapping], sort_keys=True).encode()
+        digest = hashlib.sha256(meaning + b"\n" + imported.body).hexdigest()[:16]
+        if landed := sorted(self.root.glob(f"imports/*/*-{digest}.import")):
+            return landed[0].relative_to(self.root).as_posix()
+        header = {name: value for name, value in asdict(imported).items() if name != "body"}
+        at = imported.imported_at.astimezone(UTC)
+        name = f"imports/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z-{digest}.import"
+        content = json.dumps(header, default=str).encode() + b"\n" + imported.body
+        write_whole(self.root / name, content, overwrite=False)
+        return name
+
+    def import_files(self) -> list[str]:
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("imports/*/*.import"))
+
+    def read_import(self, name: str) -> Import:
+        head, _, body = (self.root / name).read_bytes().partition(b"\n")
+        header: dict[str, Any] = json.loads(head)
+        header["imported_at"] = datetime.fromisoformat(header["imported_at"])
+        return Import(**header, body=body)
 
     def land_suppressions(self, parquet: bytes, *, name: str, at: datetime) -> str:
         """Write a list of suppressions (phone, reason, since_at) and sync it to disk; returns its path."""

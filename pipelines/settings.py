@@ -59,6 +59,7 @@ class PolicySettings(Table):
 
     report_window_hours: int = Field(default=72, ge=1)
     pause_after_in_doubt: int = Field(default=5, ge=1)
+    hard_failures: int = Field(default=2, ge=1)
 
 
 class PullSettings(Table):
@@ -102,6 +103,12 @@ class AlertSettings(Table):
     repeat_hours: float = Field(default=24.0, ge=0)
 
 
+class ReviewSettings(Table):
+    """How charts, notebooks and the HTML report are written."""
+
+    language: Literal["en", "zh"] = "en"
+
+
 class WarehouseSettings(Table):
     """How DuckDB is run."""
 
@@ -126,6 +133,7 @@ class Settings(BaseSettings):
     billing: BillingSettings = BillingSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
+    review: ReviewSettings = ReviewSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
 
     @classmethod
@@ -242,6 +250,7 @@ app_secret = ""                # better kept in the variable
 [policy]
 # report_window_hours = 72     # after it a message without a report is unreported
 # pause_after_in_doubt = 5     # batches in a row without an answer that can be trusted
+# hard_failures = 2            # campaigns that must fail with a hard code to make a phone a candidate for suppression
 
 [pull]
 # days = 5                     # today and the four days before
@@ -271,6 +280,9 @@ app_secret = ""                # better kept in the variable
 # webhook_format = "json"      # or "dingtalk", "wecom", "feishu"
 # webhook_secret = ""          # with which DingTalk and Feishu have calls signed
 # repeat_hours = 24.0          # a low balance is told again after so long
+
+[review]
+# language = "en"              # of charts, notebooks and the HTML report; or "zh"
 
 [warehouse]
 # busy_timeout_seconds = 60.0

@@ -9,6 +9,7 @@ from pandera.api.polars.types import PolarsData
 from pipelines.contracts import EARLIEST_INSTANT, JSON, LATEST_INSTANT, Contract, Instant
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
+_CALL_OR_IMPORT: Final = "The landed call, or the import, it came with, beneath the landing. The first, if many."
 _EXTRA: Final = "Fields the gateway sent that have no column, as JSON; null if there were none."
 
 
@@ -115,7 +116,10 @@ class Batches(Contract):
 
 
 class Reports(Contract):
-    """One row per distinct report: mission_num, phone, code, stat_time and batch_num make the difference."""
+    """One row per distinct report: mission_num, phone, code, stat_time and batch_num make the difference.
+
+    Of reports that differ in nothing but a number that is missing, the one with more of them stands for all.
+    """
 
     message_id: pl.Int64 = pa.Field(
         nullable=True, ge=0, description="The message, read back from mission_num; null if that is not one of ours."
@@ -133,7 +137,7 @@ class Reports(Contract):
     send_status: pl.String = pa.Field(description="State of the submission as sent by the gateway; empty if not given.")
     receive_status: pl.String = pa.Field(description="SUCCESS or FAIL as sent by the gateway; empty if not given.")
     received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_CALL_FILE + " The first one, if there were many.")
+    source_file: pl.String = pa.Field(description=_CALL_OR_IMPORT)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
 
     class Config:
@@ -142,11 +146,16 @@ class Reports(Contract):
     @pa.dataframe_check(name="mission_num or batch_num must be given")
     @classmethod
     def _can_be_tied_to_a_message(cls, data: PolarsData) -> pl.LazyFrame:
-        return data.lazyframe.select((pl.col("mission_num") != "") | (pl.col("batch_num") != ""))
+        """Consoles export reports without either, to be matched by phone and time; a gateway that does is wrong."""
+        is_imported = pl.col("source_file").str.starts_with("imports/")
+        return data.lazyframe.select((pl.col("mission_num") != "") | (pl.col("batch_num") != "") | is_imported)
 
 
 class Replies(Contract):
-    """One row per distinct reply: phone, content, access_num and, where the gateway gives one, the time."""
+    """One row per distinct reply: phone, content, access_num and, where the gateway gives one, the time.
+
+    Of replies that differ in nothing but an access_num that is missing, the one with it stands for all.
+    """
 
     phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="Who replied, without the prefix 86.")
     content: pl.String = pa.Field(description="The text.")
@@ -158,7 +167,7 @@ class Replies(Contract):
     )
     has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
     received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_CALL_FILE + " The first one, if there were many.")
+    source_file: pl.String = pa.Field(description=_CALL_OR_IMPORT)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
 
     class Config:

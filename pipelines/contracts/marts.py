@@ -10,6 +10,14 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import Contract, Instant
+from pipelines.contracts.reconciled import (
+    REPLY_RULES,
+    SINCE_WHEN,
+    SUPPRESSION_REASONS,
+    WHEN_REPLIED,
+    WHICH_REASON,
+    WHICH_REPLY_RULE,
+)
 
 EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "orphan",
@@ -23,6 +31,8 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "unknown_code",
     "reject",
 )
+
+_CAMPAIGN_IS_MATURE: Final = "The campaign is mature, see marts.campaign_delivery: the figures no longer move."
 
 
 class _ByCampaign(Contract):
@@ -87,6 +97,17 @@ class _ByDay(_ByCampaign):
     )
 
 
+class _ByNumberRange(_ByCampaign):
+    range_carrier: pl.String = pa.Field(
+        description="Who was given the number range, in English; the person may have taken the number elsewhere."
+    )
+    range_carrier_zh: pl.String = pa.Field(description="The same in Chinese.")
+    range_province: pl.String = pa.Field(
+        description="Where the number range was given out, in English; unknown of many newer ranges."
+    )
+    range_province_zh: pl.String = pa.Field(description="The same in Chinese.")
+
+
 class _ByBatch(Contract):
     batch_num: pl.String = pa.Field(unique=True, description="The batch's identity at the gateway.")
     campaign_id: pl.String = pa.Field(description="The campaign.")
@@ -115,8 +136,12 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
     latency_p99_seconds: pl.Float64 = pa.Field(nullable=True, description="The same for 99 of 100.")
     reply_count: pl.Int64 = pa.Field(ge=0, description="Replies that most likely answer it.")
     opt_out_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many ask for no more messages.")
+    failed_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of the messages in failed_count.")
     accepted_cost: pl.Float64 = pa.Field(
         nullable=True, description="accepted_segment_count times the price of a segment; null if no price is set."
+    )
+    failed_cost: pl.Float64 = pa.Field(
+        nullable=True, description="failed_segment_count times the price of a segment; null if no price is set."
     )
     planned_at: Instant = pa.Field(description="When it was planned.")
     first_submitted_at: Instant = pa.Field(nullable=True, description="When its first batch left.")
@@ -139,6 +164,19 @@ class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
 
     class Config:
         name = "marts.daily_delivery"
+
+
+class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
+    """One row per campaign, carrier and province of a phone's number range, which numbers may have left since."""
+
+    first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch with one of them left.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch with one of them left.")
+    is_mature: pl.Boolean = pa.Field(
+        description="Nothing of it is left to send and the last report window has passed: the figures no longer move."
+    )
+
+    class Config:
+        name = "marts.carrier_delivery"
 
 
 class BatchDelivery(_Rates, _SentCounts, _ByBatch):
@@ -174,6 +212,11 @@ class CodeBreakdown(_ByCampaign):
     of_accepted_rate: pl.Float64 = pa.Field(
         ge=0, le=1, description="message_count / accepted_total_count of the campaign."
     )
+    segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of these messages.")
+    cost: pl.Float64 = pa.Field(
+        nullable=True, description="segment_count times the price of a segment; null if no price is set."
+    )
+    is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
 
     class Config:
         name = "marts.code_breakdown"
@@ -192,9 +235,99 @@ class SubmitErrors(_ByCampaign):
     refused_count: pl.Int64 = pa.Field(ge=0, description="Messages refused with it in the end.")
     first_submitted_at: Instant = pa.Field(description="When the first of these batches left.")
     last_submitted_at: Instant = pa.Field(description="When the last of these batches left.")
+    is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
 
     class Config:
         name = "marts.submit_errors"
+
+
+class LatencyHistogram(_ByCampaign):
+    """One row per campaign and bucket, also the empty ones: delivered messages by time from submission to phone."""
+
+    bucket_num: pl.Int32 = pa.Field(ge=0, le=11, description="The place of the bucket among the 12, from 0.")
+    bucket: pl.String = pa.Field(description="The bucket in words, such as up to 10 s; it begins after the one before.")
+    lower_seconds: pl.Int32 = pa.Field(
+        nullable=True,
+        description="The least whole seconds in it; null: no bound. Clocks differ, so up to 5 s begins at -1.",
+    )
+    upper_seconds: pl.Int32 = pa.Field(nullable=True, description="The most whole seconds in it; null: no bound.")
+    delivered_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in it.")
+    cumulative_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in it and in the buckets before.")
+    of_delivered_rate: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="delivered_count / that of the campaign; null if nothing was delivered."
+    )
+    cumulative_rate: pl.Float64 = pa.Field(nullable=True, ge=0, le=1, description="The same of cumulative_count.")
+    is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
+
+    class Config:
+        name = "marts.latency_histogram"
+
+
+class RepliesByCampaign(Contract):
+    """One row per reply, with the campaign it most likely answers."""
+
+    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign; null if none was sent to that phone.")
+    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="The row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="The message.")
+    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=WHICH_REPLY_RULE)
+    is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of the message's batch left.")
+    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
+    received_at: Instant = pa.Field(description="When we first got it.")
+    reply_seconds: pl.Int32 = pa.Field(
+        nullable=True, ge=0, description="Whole seconds from submitted_at to replied_at."
+    )
+    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
+    character_count: pl.Int32 = pa.Field(ge=0, description="Length of the text.")
+
+    class Config:
+        name = "marts.replies_by_campaign"
+
+
+class SuppressionCandidates(Contract):
+    """One row per phone that should get no more messages and is on no list yet; its latest message stands for it."""
+
+    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign of the latest message to the phone.")
+    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="That message's row of the input file.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="That message; null if the phone was sent none.")
+    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=WHICH_REASON)
+    since_at: Instant = pa.Field(description=SINCE_WHEN)
+    opted_out_at: Instant = pa.Field(nullable=True, description="The first reply that asks for no more; null if none.")
+    hard_campaign_count: pl.Int64 = pa.Field(
+        ge=0, description="Campaigns that failed with a hard code since the phone last got a message."
+    )
+    code: pl.String = pa.Field(nullable=True, description="The last of these codes.")
+    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to the phone; those refused don't count.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When the latest of them was submitted.")
+
+    class Config:
+        name = "marts.suppression_candidates"
+
+
+class BalanceReconciliation(Contract):
+    """One row per interval between two balances told: what the account lost against what was accepted from us."""
+
+    began_at: Instant = pa.Field(description="When the earlier balance was asked for.")
+    ended_at: Instant = pa.Field(description="When the later one was.")
+    opening_balance_count: pl.Int64 = pa.Field(description="Segments left at the beginning.")
+    closing_balance_count: pl.Int64 = pa.Field(description="Segments left at the end.")
+    accepted_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of batches answered in it and accepted.")
+    in_doubt_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of batches that went into doubt in it.")
+    opening_in_flight_segment_count: pl.Int64 = pa.Field(
+        ge=0, description="Segments submitted before it and answered later: may have been charged before it."
+    )
+    closing_in_flight_segment_count: pl.Int64 = pa.Field(
+        ge=0, description="Segments submitted before its end and answered later: may have been charged in it."
+    )
+    unexplained_count: pl.Int64 = pa.Field(
+        description="closing - opening + accepted_segment_count: positive after a top-up or a refund, negative if more "
+        "was charged than we know of."
+    )
+    is_explained: pl.Boolean = pa.Field(description="No more is left over than what was in doubt or in flight.")
+
+    class Config:
+        name = "marts.balance_reconciliation"
 
 
 class Exceptions(Contract):
@@ -249,9 +382,14 @@ class PullCoverage(Contract):
 MARTS: Final[tuple[type[Contract], ...]] = (
     CampaignDelivery,
     DailyDelivery,
+    CarrierDelivery,
     BatchDelivery,
     CodeBreakdown,
     SubmitErrors,
+    LatencyHistogram,
+    RepliesByCampaign,
+    SuppressionCandidates,
+    BalanceReconciliation,
     Exceptions,
     PullCoverage,
 )

@@ -1,4 +1,7 @@
-"""The contracts of what the analysts' copy holds beside the marts. None holds a phone in the clear, or a text."""
+"""What the analysts' copy holds beside the marts: the contracts of its views, and its functions.
+
+No view holds a phone in the clear, or a text.
+"""
 
 from typing import Final
 
@@ -66,3 +69,32 @@ class PublishedReplies(Contract):
 
 
 PUBLISHED: Final[tuple[type[Contract], ...]] = (PublishedMessages, PublishedReplies)
+
+_THREE_ROWS: Final = (
+    "Three rows, one for each rate: both rates with their counts, the difference b - a with its 95 % interval"
+    " (Newcombe), the p-value of the two-sided test of two proportions, is_mature, and a verdict that goes by the"
+    " interval."
+)
+
+# Of each of our functions what it gives, with an example; in the order of making: each calls only those above it.
+FUNCTIONS: Final[dict[str, str]] = {
+    "wilson_low": "Lower end of the 95 % Wilson interval: SELECT wilson_low(930, 1000).",
+    "wilson_high": "Upper end of the 95 % Wilson interval: SELECT wilson_high(930, 1000).",
+    "delivery_by": (
+        "One row per campaign and value of one of the owner's columns, with every count, the three rates and is_mature:"
+        " FROM delivery_by('city') or FROM delivery_by('city', campaign := 'spring'). Rows without a value are unknown."
+    ),
+    "compare_rates": (
+        "One row: two rates, their difference b - a with its 95 % interval (Newcombe), and the p-value of the two-sided"
+        " test of two proportions: FROM compare_rates(930, 1000, 951, 1000)."
+    ),
+    "compare_deliveries": (
+        "What compare_campaigns and compare_variants share: the names of a and b; messages delivered, reported and"
+        " accepted of a, then of b; whether both are mature."
+    ),
+    "compare_campaigns": f"{_THREE_ROWS} FROM compare_campaigns('spring', 'autumn').",
+    "compare_variants": (
+        f"The same of two values of an owner's column within a campaign. {_THREE_ROWS}"
+        " FROM compare_variants('spring', 'variant', 'A', 'B')."
+    ),
+}

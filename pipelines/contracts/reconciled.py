@@ -23,14 +23,25 @@ STATUSES: Final[tuple[str, ...]] = (
     "failed",
 )
 
-MATCH_RULES: Final[tuple[str, ...]] = ("mission_num", "own_mission_num", "batch_phone")
+MATCH_RULES: Final[tuple[str, ...]] = ("mission_num", "own_mission_num", "batch_phone", "phone_time")
+
+REPLY_RULES: Final[tuple[str, ...]] = ("extension", "latest")
+
+SUPPRESSION_REASONS: Final[tuple[str, ...]] = ("opted_out", "hard_code")
 
 # What several tables say of the same column.
 WHICH_STATUS: Final = "The one status of the row (invalid … failed)."
 WHICH_RULE: Final = (
-    "How its reports were matched: mission_num (read back), own_mission_num (looked up), batch_phone; "
-    "null without reports."
+    "How its reports were matched: mission_num (read back), own_mission_num (looked up), batch_phone, "
+    "phone_time; null without reports."
 )
+WHICH_REPLY_RULE: Final = (
+    "How its message was found: extension (the latest sent with the extension that was replied to), "
+    "latest (the latest sent to the phone); null if none was."
+)
+WHEN_REPLIED: Final = "When it was sent; when we first got it, if the gateway gives no time."
+WHICH_REASON: Final = "opted_out (a reply asks for no more), or hard_code (see hard_campaign_count)."
+SINCE_WHEN: Final = "The first such reply; else the submission of the last message that failed with a hard code."
 
 
 class GatewayCodes(Contract):
@@ -64,6 +75,24 @@ class ErrorCodes(Contract):
         name = "core.error_codes"
 
 
+class NumberRanges(Contract):
+    """One row per run of number ranges of one carrier and province, from sql/reference/number_ranges.csv."""
+
+    first_range: pl.Int32 = pa.Field(
+        unique=True, ge=1300000, lt=2000000, description="The first 7 digits of the first numbers of the run."
+    )
+    last_range: pl.Int32 = pa.Field(
+        ge=1300000, lt=2000000, description="The same of the last ones; the first 4 of the 7 digits are those of all."
+    )
+    carrier: pl.String = pa.Field(description="Who was given the range, in English; numbers may have moved since.")
+    carrier_zh: pl.String = pa.Field(description="The same in Chinese.")
+    province: pl.String = pa.Field(description="Where the range was given out, in English; unknown of many new ones.")
+    province_zh: pl.String = pa.Field(description="The same in Chinese.")
+
+    class Config:
+        name = "core.number_ranges"
+
+
 class ReportLookups(Contract):
     """One row per report whose mission_num can't be read back to a message of ours: looked up, or an orphan."""
 
@@ -76,7 +105,7 @@ class ReportLookups(Contract):
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
     match_rule: pl.String = pa.Field(
-        nullable=True, isin=MATCH_RULES[1:], description="own_mission_num or batch_phone; null for an orphan."
+        nullable=True, isin=MATCH_RULES[1:], description="own_mission_num, batch_phone, phone_time; null for an orphan."
     )
 
     class Config:
@@ -150,6 +179,9 @@ class MessageStatus(Contract):
     match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=WHICH_RULE)
     report_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with its phone.")
     phone_mismatch_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with another phone.")
+    number_range: pl.Int32 = pa.Field(
+        nullable=True, description="The first 7 digits of the phone; null if it has not 11."
+    )
     segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null if there is none.")
 
     class Config:
@@ -178,10 +210,14 @@ class ReplyMatches(Contract):
 
     phone: pl.String = pa.Field(description="Who replied.")
     access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
-    replied_at: Instant = pa.Field(description="When it was sent.")
+    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
     received_at: Instant = pa.Field(description="When we first got it.")
     campaign_id: pl.String = pa.Field(nullable=True, description="The campaign; null if none was sent to that phone.")
     message_id: pl.Int64 = pa.Field(nullable=True, description="The message.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch left.")
+    reply_seconds: pl.Int32 = pa.Field(nullable=True, ge=0, description="Whole seconds from that to the reply.")
+    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=WHICH_REPLY_RULE)
     character_count: pl.Int32 = pa.Field(ge=0, description="Length of the text.")
     is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
 
@@ -189,10 +225,32 @@ class ReplyMatches(Contract):
         name = "core.reply_matches"
 
 
+class PhonesToSuppress(Contract):
+    """One row per phone that should get no more messages and is on no list yet, with what a list needs."""
+
+    phone: pl.String = pa.Field(unique=True, str_matches=r"^1[3-9][0-9]{9}$", description="The phone, 11 digits.")
+    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=WHICH_REASON)
+    since_at: Instant = pa.Field(description=SINCE_WHEN)
+    opted_out_at: Instant = pa.Field(nullable=True, description="The first reply that asks for no more; null if none.")
+    hard_campaign_count: pl.Int64 = pa.Field(
+        ge=0, description="Campaigns that failed with a hard code since the phone last got a message."
+    )
+    code: pl.String = pa.Field(nullable=True, description="The last of these codes.")
+    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign of the latest message to it.")
+    input_row: pl.Int64 = pa.Field(nullable=True, description="That message's row of the input file.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="That message; null if it was sent none.")
+    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to it; those refused don't count.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When the latest of them was submitted.")
+
+    class Config:
+        name = "core.phones_to_suppress"
+
+
 # In the order in which they are made: each reads only tables loaded from the landing, or above it here.
 RECONCILED: Final[tuple[type[Contract], ...]] = (
     GatewayCodes,
     ErrorCodes,
+    NumberRanges,
     ReportLookups,
     ReportMatches,
     RepeatedMessages,
@@ -200,4 +258,5 @@ RECONCILED: Final[tuple[type[Contract], ...]] = (
     MessageStatus,
     MessageCounts,
     ReplyMatches,
+    PhonesToSuppress,
 )

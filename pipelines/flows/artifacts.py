@@ -44,9 +44,7 @@ class Bar:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._share = 1.0
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join(timeout=10)
 
@@ -58,7 +56,8 @@ class Bar:
 
     def sent(self, progress: "sender.Progress") -> None:
         """Say how far a submission is."""
-        self.tell(f"{progress.done:,} of {progress.total:,} messages", progress.done / max(progress.total, 1))
+        share = progress.done / progress.total if progress.total else 1.0
+        self.tell(f"{progress.done:,} of {progress.total:,} messages, {share:.0%}", share)
 
     def _keep_moving(self) -> None:
         with _only_logged("the progress"), get_client(sync_client=True) as client:

@@ -44,6 +44,7 @@ def reconcile() -> State[None]:
         settings = settings_of_run()
     with Bar("loading") as bar:
         books = steps.close_books(settings, clock=now, tell=bar.tell, run=_tasks(settings))
+        bar.tell("all steps", 1.0)
     return _closed(settings, books, books.findings)
 
 
@@ -57,6 +58,7 @@ def daily() -> State[None]:
         settings = settings_of_run()
     with Bar("pulling") as bar:
         summary = steps.daily(settings, clock=now, tell=bar.tell, run=_tasks(settings))
+        bar.tell("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
 
 

@@ -24,9 +24,11 @@ from pipelines.flows.steps import AsTasks, nothing_personal
 from pipelines.review.steps import complaints, plan_as_markdown, submission_in_words
 
 CampaignId = Annotated[
-    str, StringConstraints(pattern="^[a-z0-9][a-z0-9-]{0,39}$"), Field(json_schema_extra={"examples": ["spring-sale"]})
+    str,
+    StringConstraints(strip_whitespace=True, pattern="^[a-z0-9][a-z0-9-]{0,39}$"),
+    Field(json_schema_extra={"examples": ["spring-sale"]}),
 ]
-Source = Annotated[str, StringConstraints(min_length=1)]
+Source = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 def _name_of_run() -> str:
@@ -56,7 +58,7 @@ def submit_campaign(
         template_id: One template of the vendor's for all; the texts are the file's. Usually empty.
         dry_run: Plan and show; send nothing.
     """
-    request = PlanRequest(campaign_id, Path(path), content or None, template_id or None)
+    request = PlanRequest(campaign_id, Path(path), content.strip() or None, template_id.strip() or None)
     if dry_run:
         return _plan(request)
     return _send(campaign_id, lambda **how: submission.submit(request, **how))
@@ -96,14 +98,14 @@ def _send(campaign_id: str, send: Callable[..., Submission]) -> State[None]:
     try:
         return _ended(AsTasks()(f"send {campaign_id}", step))
     except CampaignBusy as error:
-        return Cancelled(name="Busy", message=str(error))
+        return Cancelled(message=f"busy: {error}")
 
 
 def _ended(done: Submission) -> State[None]:
     """How a submission ended, as the UI shows it: with its numbers, and what keeps it from being done."""
     message = "; ".join([submission_in_words(done), *complaints(done)])
     if done.exit_code >= 128:
-        return Cancelled(name="Stopped", message=message)
+        return Cancelled(message=f"stopped: {message}")
     if done.exit_code:
         return Failed(message=message)
-    return Completed(name="Paused" if done.pause else None, message=message)
+    return Completed(message=f"paused: {message}" if done.pause else message)

@@ -67,8 +67,8 @@ def watch_balance() -> State[None]:
     emit(summary.news)
     message = f"{summary.balance:,} segments left"
     if summary.news:
-        return Failed(name="Low", message="; ".join(finding.message for finding in summary.news))
-    return Completed(name="Still low" if summary.findings else None, message=message)
+        return Failed(message="; ".join(finding.message for finding in summary.news))
+    return Completed(message=f"still low: {message}" if summary.findings else message)
 
 
 def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[None]:
@@ -77,7 +77,9 @@ def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[N
 
     def step() -> PullSummary:
         with Bar(name) as bar:
-            return pull(settings, bar.tell).checked()
+            summary = pull(settings, bar.tell)
+            bar.tell("all that was asked for", 1.0)
+            return summary.checked()
 
     summary = AsTasks(settings.schedule.retry_delays_seconds)(name, step)
     return Completed(message=f"{sum(part.record_count for part in summary.pulled):,} records")

@@ -22,7 +22,7 @@ from pipelines.flows.campaign import resume_campaign, submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from pipelines.settings import ScheduleSettings
 
-NAME: Final = "smsrecon"  # of each deployment: daily/smsrecon
+TAG: Final = "smsrecon"
 TIMEZONE: Final = "Asia/Shanghai"
 ONE_AT_A_TIME: Final = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
@@ -35,7 +35,7 @@ def schedules(settings: ScheduleSettings) -> dict[str, str]:
     crons = {flow.name: "" for flow in ON_DEMAND} | {
         flow.name: getattr(settings, name) for name, flow in SCHEDULED.items()
     }
-    return {f"{name}/{NAME}": cron for name, cron in crons.items()}
+    return {f"{name}/{name}": cron for name, cron in crons.items()}
 
 
 def deployments(settings: ScheduleSettings) -> list[RunnerDeployment]:
@@ -57,10 +57,10 @@ def _deployment(
     return cast(  # without a running loop it is no coroutine
         RunnerDeployment,
         flow.to_deployment(
-            NAME,
+            flow.name,
             schedules=schedule,
             description=flow.description,
-            tags=[NAME],
+            tags=[TAG],
             concurrency_limit=limit,
             entrypoint_type=EntrypointType.MODULE_PATH,
         ),

@@ -50,6 +50,7 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
             stdout=output,
             stderr=output,
             start_new_session=True,  # a Ctrl-C is for us: we stop it when all else has stopped
+            umask=0o077,
         )
     try:
         tell(f"starting a Prefect server, its database in {folder}")

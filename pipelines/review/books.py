@@ -244,7 +244,7 @@ def _books(
     paused = _paused_reasons(settings)
     rows = connection.sql(_DELIVERY).pl()
     return [
-        _book(
+        book_of(
             row,
             as_of,
             batches=batches.get(row["campaign_id"], dict.fromkeys(BATCH_STATES, 0)),
@@ -260,9 +260,10 @@ def _paused_reasons(settings: Settings) -> dict[str, str | None]:
         return {campaign.campaign_id: journal.paused_reason(campaign.campaign_id) for campaign in journal.campaigns()}
 
 
-def _book(
+def book_of(
     row: dict[str, Any], as_of: datetime, *, batches: dict[str, int], paused_reason: str | None, is_sound: bool
 ) -> Books:
+    """The books of one campaign, from its row of marts.campaign_delivery and what that row doesn't hold."""
     statuses = {status: row[f"{status}_count"] for status in STATUSES}
     return Books(
         campaign_id=row["campaign_id"],

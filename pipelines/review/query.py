@@ -13,12 +13,15 @@ SELECT table_name AS "table", estimated_size AS "rows", comment AS "holds"
 FROM duckdb_tables() WHERE NOT internal
 UNION ALL
 SELECT view_name, NULL, comment FROM duckdb_views() WHERE NOT internal
+UNION ALL
+SELECT function_name || '(' || array_to_string(parameters, ', ') || ')', NULL, comment
+FROM duckdb_functions() WHERE NOT internal
 ORDER BY "table"
 """
 
 
 def ask(settings: Settings, query: str | None) -> pl.DataFrame:
-    """The rows of `query`, or the list of tables where there is none.
+    """The rows of `query`, or the list of tables and functions where there is none.
 
     Raises UsageError if nothing is published yet or DuckDB doesn't take the query.
     """

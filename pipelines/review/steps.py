@@ -102,8 +102,8 @@ def complaints(submission: "Submission") -> Iterator[str]:
     campaign_id = submission.plan.record.campaign_id
     if submission.in_doubt_batch_count:
         yield (
-            f"batches in doubt: {submission.in_doubt_batch_count}; they may have been sent, so they are never sent"
-            " again by themselves; reports settle them: run 'smsrecon daily'"
+            f"batches in doubt, of all runs: {submission.in_doubt_batch_count}; they may have been sent, so they are"
+            " never sent again by themselves; reports settle them: run 'smsrecon daily'"
         )
     if submission.pause is not None:
         yield f"paused: {submission.pause.reason}; go on with 'smsrecon resume {campaign_id}'"
@@ -134,4 +134,5 @@ def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
 def show_serving(ui_url: str, schedules: dict[str, str]) -> None:
     """What is served when, and where to look."""
     lines = [(name, cron or "on demand") for name, cron in schedules.items()]
-    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), f"Prefect UI: {ui_url}  (Ctrl-C stops)")
+    where = f"Prefect UI: {ui_url}  (Ctrl-C stops)\nBooks and pages: {ui_url}/artifacts"
+    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), where)

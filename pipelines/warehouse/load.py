@@ -2,7 +2,7 @@
 
 The same landing gives the same rows, in whatever order and however often it is loaded; core.files says what is in.
 Files are read outside of a transaction and written in one, some at a time. How a kind of file becomes rows is said in
-calls, suppressions and campaigns.
+calls, imports, suppressions and campaigns.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from pipelines.landing import CALL_KINDS, CallKind, Landing
 from pipelines.warehouse.calls import ReadCall, read_call, tables_of_calls
 from pipelines.warehouse.campaigns import load_campaigns
 from pipelines.warehouse.database import Warehouse, insert, registered, statement
+from pipelines.warehouse.imports import tables_of_import
 from pipelines.warehouse.rows import Tables
 from pipelines.warehouse.suppressions import tables_of_suppressions
 
@@ -48,10 +49,11 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
         loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
     calls = {kind: [name for name in landing.call_files(kind) if name not in loaded] for kind in CALL_KINDS}
     lists = [name for name in landing.suppression_files() if name not in loaded]
-    file_count = len(lists) + sum(map(len, calls.values()))
+    imports = [name for name in landing.import_files() if name not in loaded]
+    file_count = len(lists) + len(imports) + sum(map(len, calls.values()))
     totals: Counter[str] = Counter()
     done = 0
-    for tables in _read(landing, calls, lists):
+    for tables in _read(landing, calls, lists, imports):
         with warehouse.write() as connection:
             totals.update(_write(connection, tables))
         done += tables[Files].height
@@ -62,13 +64,15 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
     return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
 
 
-def _read(landing: Landing, calls: dict[CallKind, list[str]], lists: list[str]) -> Iterator[Tables]:
+def _read(landing: Landing, calls: dict[CallKind, list[str]], lists: list[str], imports: list[str]) -> Iterator[Tables]:
     """The rows of some files at a time, every file in one of them."""
     for name in lists:
         yield tables_of_suppressions(landing, name)
     for kind, names in calls.items():
         for some in _read_calls(landing, kind, names):
             yield tables_of_calls(kind, some)
+    for name in imports:
+        yield tables_of_import(landing, name)
 
 
 def _read_calls(landing: Landing, kind: CallKind, names: list[str]) -> Iterator[list[ReadCall]]:
@@ -94,6 +98,7 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
         if contract in _MERGES:
             with registered(connection, incoming=frame):
                 connection.execute(statement(_MERGES[contract]))
+            connection.execute(statement(_THINNINGS[contract]))
         else:
             insert(connection, contract, frame)
     connection.execute(statement("load/count_new_records"))
@@ -110,6 +115,7 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
 
 
 _MERGES: Final = {Reports: "load/merge_reports", Replies: "load/merge_replies"}
+_THINNINGS: Final = {Reports: "load/thin_reports", Replies: "load/thin_replies"}
 
 
 def _without_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:

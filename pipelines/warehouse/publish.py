@@ -1,7 +1,8 @@
 """The analysts' copy: Parquet and a small DuckDB file that anybody can open at any time, without phones or texts.
 
     published                          a link to the newest version, changed in one step
-    published/analytics.duckdb         the marts as tables; messages and replies as views over the Parquet beside it
+    published/analytics.duckdb         the marts as tables; messages and replies as views over the Parquet beside it;
+                                       functions that ask them
     published/messages/campaign_id=…/messages.parquet
     published/replies/replies.parquet
     published/marts/<name>.parquet
@@ -21,7 +22,7 @@ import duckdb
 
 from pipelines.contracts import columns_of, table_of
 from pipelines.contracts.marts import MARTS
-from pipelines.contracts.published import PUBLISHED
+from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.warehouse.database import Warehouse, set_comments, statement
 
@@ -30,6 +31,16 @@ _VIEWS: Final = {
     "main.messages": ("messages/*/messages.parquet", "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}"),
     "main.replies": ("replies/replies.parquet", "hive_partitioning = FALSE"),
 }
+
+# The files of sql/functions that make FUNCTIONS, in this order.
+_FUNCTION_FILES: Final = (
+    "wilson",
+    "delivery_by",
+    "compare_rates",
+    "compare_deliveries",
+    "compare_campaigns",
+    "compare_variants",
+)
 
 # The folder of the messages of no campaign, so that the view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
@@ -112,6 +123,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, publis
         _point(published, version)
         _make_views(connection, published)
     set_comments(connection, (*MARTS, *PUBLISHED))
+    _make_functions(connection)
     connection.execute("USE warehouse")
     connection.execute("DETACH analytics")
 
@@ -134,6 +146,15 @@ def _make_views(connection: duckdb.DuckDBPyConnection, published: Path) -> bool:
     return True
 
 
+def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make FUNCTIONS; wilson.sql makes its own for one session only, which here are kept."""
+    for name in _FUNCTION_FILES:
+        connection.execute(statement(f"functions/{name}").replace(" TEMP MACRO ", " MACRO "))
+    for name, description in FUNCTIONS.items():
+        kind = "MACRO" if name.startswith("wilson_") else "MACRO TABLE"
+        connection.execute(f"COMMENT ON {kind} {name} IS {_literal(description)}")
+
+
 def _point(published: Path, version: Path) -> None:
     """Make `published` a link to `version`, in one step."""
     link = version.with_suffix(".link")
@@ -145,6 +166,6 @@ def _points_to(published: Path, version: Path) -> bool:
     return published.is_symlink() and published.resolve() == version.resolve()
 
 
-def _literal(path: Path) -> str:
-    """A path as a SQL text literal: ATTACH and views take no parameters."""
-    return "'" + str(path).replace("'", "''") + "'"
+def _literal(value: Path | str) -> str:
+    """A path or a text as a SQL text literal: ATTACH, views and comments take no parameters."""
+    return "'" + str(value).replace("'", "''") + "'"

@@ -14,10 +14,10 @@ import polars as pl
 
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.marts import MARTS
-from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, ReportMatches
+from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
 
-_REFERENCE: Final = (GatewayCodes, ErrorCodes)
+_REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
 _VIEWS: Final = (ReportMatches,)
 
 
@@ -48,7 +48,12 @@ class ReconcileSummary:
 
 
 def reconcile(
-    warehouse: Warehouse, *, as_of: datetime, report_window_hours: int, price_per_segment: float | None = None
+    warehouse: Warehouse,
+    *,
+    as_of: datetime,
+    report_window_hours: int,
+    hard_failures: int = 2,
+    price_per_segment: float | None = None,
 ) -> ReconcileSummary:
     """Make every table of sql/core and sql/marts anew, and run every check of sql/checks.
 
@@ -57,6 +62,7 @@ def reconcile(
     parameters = {
         "as_of": as_of,
         "report_window_hours": report_window_hours,
+        "hard_failures": hard_failures,
         "price_per_segment": price_per_segment,
     }
     with warehouse.write() as connection:

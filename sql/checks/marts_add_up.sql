@@ -1,4 +1,5 @@
--- campaign_delivery, daily_delivery and code_breakdown say what core.message_status says, for every campaign and status.
+-- campaign_delivery, daily_delivery, carrier_delivery and code_breakdown say what core.message_status says, for every campaign and
+-- status.
 WITH booked AS (
     SELECT
         campaign_id,
@@ -26,6 +27,15 @@ by_day AS (
     INTO NAME status VALUE message_count
 ),
 
+by_number_range AS (
+    UNPIVOT marts.carrier_delivery
+    ON
+    invalid_count AS invalid, duplicate_count AS duplicate, suppressed_count AS suppressed, planned_count AS planned,
+    refused_count AS refused, in_doubt_count AS in_doubt, accepted_count AS accepted, unreported_count AS unreported,
+    delivered_count AS delivered, failed_count AS failed
+    INTO NAME status VALUE message_count
+),
+
 said AS (
     SELECT
         'campaign_delivery' AS mart,
@@ -40,6 +50,13 @@ said AS (
         status,
         message_count
     FROM by_day
+    UNION ALL
+    SELECT
+        'carrier_delivery',
+        campaign_id,
+        status,
+        message_count
+    FROM by_number_range
     UNION ALL
     SELECT
         'code_breakdown',
@@ -66,7 +83,7 @@ expected AS (
         b.status,
         b.message_count
     FROM booked AS b
-    CROSS JOIN (VALUES ('campaign_delivery'), ('daily_delivery'), ('code_breakdown')) AS m (mart)
+    CROSS JOIN (VALUES ('campaign_delivery'), ('daily_delivery'), ('carrier_delivery'), ('code_breakdown')) AS m (mart)
     WHERE m.mart <> 'code_breakdown' OR b.status IN ('delivered', 'failed')
 )
 

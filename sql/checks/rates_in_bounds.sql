@@ -11,6 +11,11 @@ WITH named AS (
     FROM marts.daily_delivery
     UNION ALL
     SELECT
+        'carrier_delivery, campaign ' || campaign_id || ', ' || range_carrier || ', ' || range_province,
+        COLUMNS('^(delivered_of|coverage|delivered_count|reported|accepted_total).*')
+    FROM marts.carrier_delivery
+    UNION ALL
+    SELECT
         'batch_delivery, batch ' || batch_num,
         COLUMNS('^(delivered_of|coverage|delivered_count|reported|accepted_total).*')
     FROM marts.batch_delivery
@@ -67,6 +72,26 @@ rates AS (
         of_failed_rate
     FROM marts.code_breakdown
     WHERE NOT is_delivered
+    UNION ALL
+    SELECT
+        'latency_histogram, campaign ' || campaign_id || ', ' || bucket,
+        'of_delivered_rate',
+        delivered_count,
+        max(cumulative_count) OVER (PARTITION BY campaign_id),
+        of_delivered_rate,
+        of_delivered_rate,
+        of_delivered_rate
+    FROM marts.latency_histogram
+    UNION ALL
+    SELECT
+        'latency_histogram, campaign ' || campaign_id || ', ' || bucket,
+        'cumulative_rate',
+        cumulative_count,
+        max(cumulative_count) OVER (PARTITION BY campaign_id),
+        cumulative_rate,
+        cumulative_rate,
+        cumulative_rate
+    FROM marts.latency_histogram
 )
 
 SELECT place || ': ' || name || ' is ' || coalesce(cast(rate AS VARCHAR), 'missing') AS finding

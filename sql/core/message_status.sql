@@ -61,6 +61,7 @@ joined AS (
         m.input_row,
         m.message_id,
         m.disposition,
+        CASE WHEN length(m.phone) = 11 THEN try_cast(left(m.phone, 7) AS INTEGER) END AS number_range,
         m.segment_count,
         b.state,
         b.error_code,
@@ -114,5 +115,6 @@ SELECT
             ELSE coalesce(report_count + phone_mismatch_count, 0)
         END AS INTEGER
     ) AS phone_mismatch_count,
+    number_range,
     segment_count
 FROM joined

@@ -1,5 +1,5 @@
 -- core.reply_matches: one row per reply, with the message it most likely answers: the latest one sent to that phone before
--- it, one with the extension it was sent to first. Without such a message, campaign_id and message_id are null.
+-- it, one with the extension it was sent to first. Without such a message, all that is said of it is null.
 -- Inputs: core.replies, core.recipients, core.message_status.
 WITH candidates AS (
     SELECT
@@ -9,6 +9,8 @@ WITH candidates AS (
         r.replied_at,
         s.campaign_id,
         s.message_id,
+        s.submitted_at,
+        coalesce(m.extra_num <> '' AND ends_with(r.access_num, m.extra_num), FALSE) AS has_extension,
         row_number() OVER (
             PARTITION BY r.phone, r.content, r.access_num, r.replied_at
             ORDER BY
@@ -26,9 +28,13 @@ SELECT
     r.phone,
     r.access_num,
     r.replied_at,
+    r.has_own_time,
     r.received_at,
     c.campaign_id,
     c.message_id,
+    c.submitted_at,
+    cast((epoch_us(r.replied_at) - epoch_us(c.submitted_at)) // 1000000 AS INTEGER) AS reply_seconds,
+    CASE WHEN c.has_extension THEN 'extension' WHEN c.message_id IS NOT NULL THEN 'latest' END AS match_rule,
     cast(length(r.content) AS INTEGER) AS character_count,
     upper(trim(r.content)) IN ('T', 'TD', 'N', 'QX', 'STOP', 'UNSUBSCRIBE')
     OR starts_with(trim(r.content), '退订')

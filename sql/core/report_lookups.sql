@@ -1,8 +1,9 @@
 -- core.report_lookups: one row per report whose mission_num can't be read back to a message of ours (campaign key known, and
 -- position inside the campaign).
--- Inputs: core.reports, core.campaigns, core.recipients, core.batches.
--- Tried in this order: a mission_num out of the input file (own_mission_num); where the gateway gave no mission_num, the
--- phone among the messages of the batch (batch_phone). What finds no message stays an orphan: message_id is null.
+-- Inputs: core.reports, core.campaigns, core.recipients, core.batches. Parameter: $report_window_hours.
+-- Tried in this order: a mission_num out of the input file (own_mission_num); where there is no mission_num, the phone among
+-- the messages of the batch (batch_phone); where there is no batch_num either, the only message that was sent to the phone
+-- within the report window before the report (phone_time). What finds no message stays an orphan: message_id is null.
 WITH unplaced AS MATERIALIZED (
     SELECT
         r.mission_num,
@@ -72,6 +73,32 @@ by_batch_phone AS (
             AND m.message_id BETWEEN u.first_message_id AND u.last_message_id
 ),
 
+-- Kept apart for the same reason.
+numberless AS MATERIALIZED (
+    SELECT *
+    FROM unplaced
+    WHERE mission_num = '' AND batch_num = ''
+),
+
+-- A message of a batch in doubt may be the one, so that no other is; but phone and time alone don't prove that the batch was
+-- taken, since somebody else may send to the phone from the same account. A stat_time has no fractions of a second.
+by_phone_time AS (
+    SELECT
+        u.*,
+        m.message_id
+    FROM numberless AS u
+    INNER JOIN core.recipients AS m ON u.phone = m.phone
+    INNER JOIN core.batches AS b
+        ON
+            m.campaign_id = b.campaign_id
+            AND m.planned_batch = b.planned_batch
+            AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+            AND b.state IN ('accepted', 'in_doubt')
+            AND u.stat_time >= b.submitted_at - to_seconds(1)
+            AND u.stat_time <= b.submitted_at + to_hours($report_window_hours)
+    QUALIFY count(*) OVER (PARTITION BY u.phone, u.code, u.stat_time) = 1 AND b.state = 'accepted'
+),
+
 found AS (
     SELECT
         *,
@@ -82,6 +109,11 @@ found AS (
         *,
         'batch_phone' AS match_rule
     FROM by_batch_phone
+    UNION ALL
+    SELECT
+        *,
+        'phone_time' AS match_rule
+    FROM by_phone_time
 )
 
 SELECT

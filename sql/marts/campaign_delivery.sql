@@ -20,6 +20,7 @@ WITH counts AS (
         cast(coalesce(sum(message_count) FILTER (WHERE status IN ('delivered', 'failed')), 0) AS BIGINT) AS reported_count,
         cast(coalesce(sum(segment_count) FILTER (WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')), 0) AS BIGINT)
             AS accepted_segment_count,
+        cast(coalesce(sum(segment_count) FILTER (WHERE status = 'failed'), 0) AS BIGINT) AS failed_segment_count,
         min(submitted_at) AS first_submitted_at,
         max(submitted_at) AS last_submitted_at
     FROM core.message_counts
@@ -77,7 +78,9 @@ SELECT
     l.latency_p99_seconds,
     coalesce(r.reply_count, 0) AS reply_count,
     coalesce(r.opt_out_count, 0) AS opt_out_count,
+    coalesce(n.failed_segment_count, 0) AS failed_segment_count,
     coalesce(n.accepted_segment_count, 0) * cast($price_per_segment AS DOUBLE) AS accepted_cost,
+    coalesce(n.failed_segment_count, 0) * cast($price_per_segment AS DOUBLE) AS failed_cost,
     c.planned_at,
     n.first_submitted_at,
     n.last_submitted_at,

@@ -1,25 +1,17 @@
 -- marts.code_breakdown: one row per campaign and code of the reports that are believed, with what the code means and whose
 -- move it is. A code nobody knows stands as itself: its family tells the class, with low confidence.
--- Inputs: core.message_counts, core.gateway_codes.
+-- Inputs: marts.campaign_delivery, core.message_counts, core.gateway_codes.
+-- Parameter: $price_per_segment (null: no money is shown).
 WITH counts AS (
     SELECT
         campaign_id,
         code,
         cast(sum(message_count) AS BIGINT) AS message_count,
-        cast(sum(message_count) FILTER (WHERE status = 'delivered') AS BIGINT) AS delivered_count
+        cast(sum(message_count) FILTER (WHERE status = 'delivered') AS BIGINT) AS delivered_count,
+        cast(sum(segment_count) AS BIGINT) AS segment_count
     FROM core.message_counts
     WHERE code IS NOT NULL
     GROUP BY campaign_id, code
-),
-
-totals AS (
-    SELECT
-        campaign_id,
-        sum(message_count) AS accepted_total_count,
-        sum(message_count) FILTER (WHERE status = 'failed') AS failed_count
-    FROM core.message_counts
-    WHERE status IN ('accepted', 'unreported', 'delivered', 'failed')
-    GROUP BY campaign_id
 )
 
 SELECT
@@ -42,9 +34,12 @@ SELECT
     g.code IS NOT NULL AS is_known,
     n.delivered_count IS NOT NULL AS is_delivered,
     n.message_count,
-    CASE WHEN n.delivered_count IS NULL THEN n.message_count / t.failed_count END AS of_failed_rate,
-    n.message_count / t.accepted_total_count AS of_accepted_rate
+    CASE WHEN n.delivered_count IS NULL THEN n.message_count / d.failed_count END AS of_failed_rate,
+    n.message_count / d.accepted_total_count AS of_accepted_rate,
+    n.segment_count,
+    n.segment_count * cast($price_per_segment AS DOUBLE) AS cost,
+    d.is_mature
 FROM counts AS n
-INNER JOIN totals AS t ON n.campaign_id = t.campaign_id
+INNER JOIN marts.campaign_delivery AS d ON n.campaign_id = d.campaign_id
 LEFT JOIN core.gateway_codes AS g ON n.code = g.code
 ORDER BY n.campaign_id ASC, n.message_count DESC, n.code ASC

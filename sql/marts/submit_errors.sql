@@ -1,5 +1,5 @@
 -- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is none).
--- Inputs: core.batches, core.message_counts, core.error_codes.
+-- Inputs: marts.campaign_delivery, core.batches, core.message_counts, core.error_codes.
 -- A batch that was split counts as a batch, but its messages only where they stayed refused in the end.
 WITH batches AS (
     SELECT
@@ -36,8 +36,10 @@ SELECT
     b.in_doubt_batch_count,
     coalesce(r.refused_count, 0) AS refused_count,
     b.first_submitted_at,
-    b.last_submitted_at
+    b.last_submitted_at,
+    d.is_mature
 FROM batches AS b
+INNER JOIN marts.campaign_delivery AS d ON b.campaign_id = d.campaign_id
 LEFT JOIN refused AS r ON b.campaign_id = r.campaign_id AND b.error_code = r.error_code
 LEFT JOIN core.error_codes AS e ON b.error_code = e.error_code
 ORDER BY b.campaign_id ASC, b.batch_count DESC, b.error_code ASC

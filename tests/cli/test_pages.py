@@ -5,7 +5,8 @@ import pytest
 from tests.cli.places import CONTENT, Closed, Place
 
 READ = (
-    "status", "status autumn-sale", "doctor", "pull --days 1", "load", "reconcile", "publish", "daily", "balance",
+    "status", "status autumn-sale", "report autumn-sale",
+    "doctor", "pull --days 1", "load", "reconcile", "publish", "daily", "balance",
     "sql", "sql 'FROM messages'", "sql 'FROM replies'", "sql 'FROM exceptions'", "sql 'FROM campaign_delivery'",
 )  # fmt: skip
 
@@ -65,6 +66,31 @@ def test_a_campaign_that_is_not_sent_yet_has_a_page_too(place: Place, no_waits: 
     assert (status.code, status.err) == (0, "")
     assert "still to be sent" in status.out
     assert "2 to send" in place.run("status").out
+
+
+def test_a_report_is_the_page_of_what_is_published(closed: Closed) -> None:
+    status, report = closed.run("status autumn-sale").out, closed.run("report autumn-sale").out
+
+    assert report.splitlines()[1:] == status.splitlines()[1:]  # the first is the instant
+    closed.run("report nope").fails(2, "nope", "smsrecon status")
+
+
+def test_a_report_as_html_is_told_with_its_size(closed: Closed) -> None:
+    told = closed.run("report autumn-sale --html demo/report.html --json").object
+
+    size = (closed.place.folder / "demo" / "report.html").stat().st_size
+    assert told == {"campaign_id": "autumn-sale", "html": "demo/report.html", "bytes": size}
+    closed.run("report autumn-sale --html nowhere/report.html").fails(2, "nowhere", "another file")
+
+
+def test_a_campaign_that_is_not_sent_yet_has_a_report_too(place: Place, no_waits: None) -> None:
+    place.run(f"submit people.parquet --campaign c --content {CONTENT}").fails(12)
+    place.run("status c")
+    assert place.run("publish").code == 0
+
+    assert "still to be sent" in place.run("report c").out
+    assert place.run("report c --html c.html", SMSRECON_REVIEW__LANGUAGE="zh").code == 0
+    assert "没有被接收的短信" in (place.folder / "c.html").read_text(encoding="utf-8")
 
 
 def test_a_dry_run_shows_what_would_be_sent(sending: Place) -> None:

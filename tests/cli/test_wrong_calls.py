@@ -35,6 +35,7 @@ CALLS = {
     "doctor_without_a_gateway": ("doctor", 12, ["gateway", "beside it"]),
     "resume_of_nothing": ("resume nope", 2, ["nope", "smsrecon status"]),
     "status_of_nothing": ("status nope", 2, ["nope", "smsrecon status"]),
+    "report_before_publish": ("report c", 2, ["smsrecon publish"]),
     "a_day_that_is_none": ("pull --day 2026-13-01", 2, ["2026-13-01", "--day"]),
     "a_day_to_come": ("pull --day 2999-01-01", 2, ["2999-01-01"]),
     "a_day_and_days": ("pull --day 2026-11-11 --days 2", 2, ["--day", "--days"]),

@@ -15,7 +15,7 @@ from pipelines.cli import app
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import EXCEPTION_KINDS, MARTS
-from pipelines.contracts.published import PUBLISHED
+from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.sandbox.settings import FAULT_KINDS
@@ -56,6 +56,13 @@ def test_every_table_is_named_and_no_other(page: Path) -> None:
     named = re.findall(r"^\| `((?:core|marts|main)\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert sorted(named) == sorted(map(table_of, (*CORE, *RECONCILED, *MARTS, *PUBLISHED)))
+
+
+@each_readme
+def test_every_function_of_the_analysts_is_named_and_no_other(page: Path) -> None:
+    named = table(page, ("function", "函数"), ("gives", "给出"))
+
+    assert {name for calls in named for name in re.findall(r"(\w+)\(", calls)} == FUNCTIONS.keys()
 
 
 @each_readme

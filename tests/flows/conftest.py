@@ -37,9 +37,14 @@ def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[AP
             with temporary_settings({PREFECT_API_URL: api.url}):
                 yield api
                 everything_told()
-                with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-                    gc.collect()  # Prefect leaves connections for the collector
+                collect_connections()
             api.close()
+
+
+def collect_connections() -> None:
+    """Prefect leaves connections open for the garbage collector, and that would be a warning in some later test."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +54,7 @@ def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
         get_current_settings().flows.heartbeat_frequency = None
         logging.getLogger("prefect").setLevel(logging.INFO)
         yield
+    collect_connections()
 
 
 @pytest.fixture

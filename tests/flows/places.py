@@ -41,7 +41,7 @@ class API:
 
     def start(self, name: str, **parameters: Any) -> httpx.Response:
         """Ask for a run of a deployment, as the form in the UI does."""
-        deployment = self.get(f"/deployments/name/{name}/smsrecon")
+        deployment = self.get(f"/deployments/name/{name}/{name}")
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
 
         def asked() -> httpx.Response | None:  # a server that has too much to do answers 503
@@ -95,12 +95,18 @@ class FlowPlace:
     def landing(self) -> Landing:
         return Landing(self.folder / "data" / "landing")
 
+    @property
+    def account(self) -> str:
+        """The lines of [gateway] that this gateway takes."""
+        account = self.gateway.settings
+        return (
+            f'base_url = "{self.gateway.base_url}"\napp_key = "{account.app_key}"\napp_secret = "{account.app_secret}"'
+        )
+
     def configure(self, **tables: str) -> None:
         """Write the configuration; `tables` are lines for tables of it."""
-        account = self.gateway.settings
         lines = {
-            "gateway": f'base_url = "{self.gateway.base_url}"\napp_key = "{account.app_key}"\n'
-            f'app_secret = "{account.app_secret}"\ntimeout_seconds = 2.0',
+            "gateway": f"{self.account}\ntimeout_seconds = 2.0",
             "plan": "batch_size = 10",
             "schedule": "retry_delays_seconds = []",
         }

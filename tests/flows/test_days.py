@@ -175,11 +175,13 @@ def test_a_low_balance_fails_one_run_and_is_not_told_again_until_it_was_topped_u
     def watched(balance: int) -> str | None:
         place.gateway.control(balance=balance)
         state = watch_balance(return_state=True)
-        return f"{state.type.value} {state.name}"
+        return f"{state.name}: {state.message}"
 
     with webhook() as (url, told):
         place.configure(alerts=f'webhook_url = "{url}"\nmin_balance = 500')
         ends = [watched(balance) for balance in (1000, 400, 300, 1000, 400)]
 
-    assert ends == ["COMPLETED Completed", "FAILED Low", "COMPLETED Still low", "COMPLETED Completed", "FAILED Low"]
+    low = "Failed: the balance is 400 segments, fewer than 500; top up the account"
+    enough = "Completed: 1,000 segments left"
+    assert ends == [enough, low, "Completed: still low: 300 segments left", enough, low]
     assert len(told) == 2

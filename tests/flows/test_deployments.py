@@ -26,7 +26,7 @@ SAME = (
 
 
 def described(api: API, name: str) -> dict[str, Any]:
-    found = api.get(f"/deployments/name/{name}/smsrecon")
+    found = api.get(f"/deployments/name/{name}/{name}")
     limit = found["global_concurrency_limit"]
     crons = [(each["schedule"]["cron"], each["schedule"]["timezone"], each["active"]) for each in found["schedules"]]
     return {name: found[name] for name in SAME} | {"crons": crons, "limit": limit and limit["limit"]}
@@ -59,7 +59,7 @@ def test_schedules_are_those_of_the_settings_and_an_empty_one_is_none() -> None:
 
     made = {each.flow_name: each for each in deployments(settings)}
 
-    assert schedules(settings)["daily/smsrecon"] == "15 4 * * 1-5"
+    assert schedules(settings)["daily/daily"] == "15 4 * * 1-5"
     assert not made["reconcile"].schedules
     assert [str(one.schedule.timezone) for one in made["watch-balance"].schedules or ()] == ["Asia/Shanghai"]
 

@@ -20,6 +20,7 @@ from pipelines.warehouse.database import Warehouse
 PARAMETERS: dict[str, Any] = {
     "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China
     "report_window_hours": 72,
+    "hard_failures": 2,
     "price_per_segment": 0.05,
 }
 
@@ -41,15 +42,16 @@ def parameters() -> dict[str, Any]:
 @pytest.fixture
 def warehouse_of(tmp_path: Path) -> Callable[[Path], Warehouse]:
     """Make a warehouse that holds the rows of a case."""
+    return lambda case: filled(tmp_path / "warehouse.duckdb", case)
 
-    def make(case: Path) -> Warehouse:
-        warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings(busy_timeout_seconds=5))
-        with warehouse.write() as connection:
-            for path in sorted(case.glob("core.*.csv")):
-                _fill(connection, path)
-        return warehouse
 
-    return make
+def filled(path: Path, case: Path) -> Warehouse:
+    """A new warehouse at `path` that holds the rows of a case."""
+    warehouse = Warehouse(path, WarehouseSettings(busy_timeout_seconds=5))
+    with warehouse.write() as connection:
+        for rows in sorted(case.glob("core.*.csv")):
+            _fill(connection, rows)
+    return warehouse
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -15,6 +15,10 @@ _HEALTHY = Path(__file__).parent / "message_status" / "every_row_has_one_status"
 
 # What goes wrong, and what the check says of it.
 _FAULTS = {
+    "balances_add_up": (
+        "INSERT INTO marts.balance_reconciliation SELECT now(), now(), 9, 4, 5, 0, 0, 0, 0, TRUE",
+        "0 intervals of 0 segments between the balances, 1 of 5 in the mart",
+    ),
     "batch_ranges_apart": (
         "UPDATE core.batch_outcomes SET last_message_id = 3 WHERE batch_num = 'B2'",
         "batch B3: shares messages with a batch before it, such as B2",
@@ -31,6 +35,10 @@ _FAULTS = {
         "UPDATE core.message_status SET status = 'lost' WHERE input_row = 0",
         "campaign spring: 12 rows in the file, 12 in the plan, 11 in the books",
     ),
+    "costs_add_up": (
+        "UPDATE marts.code_breakdown SET cost = 0.1 WHERE NOT is_delivered",
+        "campaign spring: failures of 1 segments cost 0.05, by their codes 1 segments and 0.1",
+    ),
     "exceptions_add_up": (
         "DELETE FROM marts.exceptions WHERE kind = 'in_doubt'",
         "in_doubt: 1 are known, 0 are in marts.exceptions",
@@ -38,6 +46,10 @@ _FAULTS = {
     "files_add_up": (
         "INSERT INTO core.files VALUES ('reports/a.call', 'reports', 3, 2, 0)",
         "reports/a.call: 3 records, 2 accepted, 0 rejected, 0 in core.rejects",
+    ),
+    "latencies_add_up": (
+        "UPDATE marts.latency_histogram SET delivered_count = 2 WHERE bucket = 'up to 5 s'",
+        "campaign spring: 1 delivered, 2 in 12 buckets, up to 1",
     ),
     "marts_add_up": (
         "UPDATE marts.daily_delivery SET failed_count = 2 WHERE failed_count = 1",
@@ -50,6 +62,10 @@ _FAULTS = {
     "rates_in_bounds": (
         "UPDATE marts.campaign_delivery SET coverage_rate = 1.5",
         "campaign_delivery, campaign spring: coverage_rate is 1.5",
+    ),
+    "replies_add_up": (
+        "UPDATE marts.campaign_delivery SET reply_count = 1",
+        "campaign spring: 1 replies, 0 in marts.replies_by_campaign",
     ),
     "reports_placed": (
         "UPDATE core.message_status SET report_count = 0 WHERE input_row = 4",
@@ -103,6 +119,19 @@ def test_reconciling_twice_is_the_same_as_once(warehouse_of: MakeWarehouse, para
     assert first.statuses["planned"] == 3
     assert first.exceptions == {"in_doubt": 1, "unreported": 1}
     assert [day.day for day in first.missing_days] == [7, 8, 9]
+
+
+def test_without_a_price_nothing_has_a_cost(warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
+    warehouse = warehouse_of(_HEALTHY)
+
+    summary = reconcile(warehouse, **parameters | {"price_per_segment": None})
+
+    assert summary.is_balanced
+    with warehouse.read() as connection:
+        campaigns = connection.execute("SELECT accepted_cost, failed_cost FROM marts.campaign_delivery").fetchall()
+        codes = connection.execute("SELECT DISTINCT cost FROM marts.code_breakdown").fetchall()
+    assert campaigns == [(None, None)]
+    assert codes == [(None,)]
 
 
 def test_an_empty_warehouse_is_balanced(

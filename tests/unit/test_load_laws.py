@@ -169,7 +169,12 @@ def told_by_hand(world: list[LandedCall]) -> dict[tuple[str, ...], int]:
             is_good = phone == "13800138000" and code and at == "2026-11-20 12:00:00" and (mission_num or batch_num)
             if is_good:
                 first.setdefault((mission_num, phone, code, batch_num), call.minute)
-    return first
+    return {key: minute for key, minute in first.items() if not any(says_more(other, key) for other in first)}
+
+
+def says_more(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """The first is the second, but for a number that the second lacks."""
+    return one != other and all(there in (here, "") for here, there in zip(one, other, strict=True))
 
 
 @SMALL

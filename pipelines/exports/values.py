@@ -1,0 +1,106 @@
+"""The values of an export, written as the gateway writes them, so that a report that comes both ways is one.
+
+What can't be read becomes null, which the contracts then reject.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import polars as pl
+
+# What a console calls a delivery. "发送成功" is not one of them: it may speak of the submission alone.
+_DELIVERED_WORDS: Final = ("成功", "已送达", "送达", "已送達", "送達", "接收成功", "送达成功", "送達成功", "已接收")
+_DELIVERED_WORDS_EN: Final = ("success", "delivered")
+_VERDICTS_EN: Final = (*_DELIVERED_WORDS_EN, "fail", "failed")
+# A failure whose code the console keeps to itself: the word is then the code, one that is in no table.
+_FAILED_WORDS: Final = (
+    "失败",
+    "失敗",
+    "未送达",
+    "未送達",
+    "接收失败",
+    "接收失敗",
+    "送达失败",
+    "送達失敗",
+    "发送失败",
+    "發送失敗",
+)
+
+_TIME: Final = (
+    r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?[ T]*"
+    r"([0-9]{1,2})[:时時点]([0-9]{1,2})(?:[:分]([0-9]{1,2})?秒?)?分?(\.[0-9]+)?(?:\+08:?00)?$"
+)
+_DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})()$"
+
+
+def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
+    """The columns that warehouse/records.py cleans into reports, row for row."""
+    column = partial(_column, mapping)
+    return frame.select(
+        mission_num=_number(column("mission_num")),
+        phone=_phone(column("phone")),
+        code=_code(column("code")),
+        stat_time=_time(column("stat_time")),
+        batch_num=_number(column("batch_num")),
+        send_status=column("send_status"),
+        receive_status=column("receive_status"),
+    )
+
+
+def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
+    """The columns that warehouse/records.py cleans into replies, row for row.
+
+    A time that can't be read stays as it is, so that the reply is rejected and not taken for one without a time.
+    """
+    column = partial(_column, mapping)
+    return frame.select(
+        phone=_phone(column("phone")),
+        content=column("content"),
+        access_num=_number(column("access_num")),
+        mo_time=pl.coalesce(_time(column("replied_at")), column("replied_at")),
+    )
+
+
+def is_time(value: pl.Expr) -> pl.Expr:
+    """Whether a text is a time of day on a day."""
+    return value.str.contains(_TIME) | value.str.contains("^20[0-9]{12}$")
+
+
+def is_verdict(value: str) -> bool:
+    """Whether a text is a console's word for delivered or failed."""
+    return value in _DELIVERED_WORDS + _FAILED_WORDS or value.lower() in _VERDICTS_EN
+
+
+def _column(mapping: Mapping[str, str], name: str) -> pl.Expr:
+    """The column of a field; null where there is none."""
+    return pl.col(mapping[name]) if name in mapping else pl.lit(None, pl.String)
+
+
+def _phone(value: pl.Expr) -> pl.Expr:
+    return value.str.replace_all(r"[\s()-]", "").str.strip_suffix(".0")
+
+
+def _number(value: pl.Expr) -> pl.Expr:
+    """A number of a message, a batch or an access; a dash stands for none."""
+    return pl.when(~value.str.contains("^-+$")).then(value)
+
+
+def _code(value: pl.Expr) -> pl.Expr:
+    """The gateway's code; a word that may mean anything is none."""
+    is_delivered = value.is_in(_DELIVERED_WORDS) | value.str.to_lowercase().is_in(_DELIVERED_WORDS_EN)
+    is_verdict = value.is_in(_FAILED_WORDS) | value.str.contains("^[!-~]+$")
+    return pl.when(is_delivered).then(pl.lit("DELIVRD")).when(is_verdict).then(value)
+
+
+def _time(value: pl.Expr) -> pl.Expr:
+    """`2026-11-22 08:00:00`, from what consoles and Excel make of it; always China's time."""
+    return pl.coalesce(_time_of(value, _TIME), _time_of(value, _DIGITS_TIME))
+
+
+def _time_of(value: pl.Expr, pattern: str) -> pl.Expr:
+    part = value.str.extract_groups(pattern).struct
+    day = pl.concat_str([part[0], *(part[n].str.zfill(2) for n in (1, 2))], separator="-")
+    second = part[5].fill_null("00").str.zfill(2)
+    time = pl.concat_str([part[3].str.zfill(2), part[4].str.zfill(2), second], separator=":")
+    return pl.concat_str([day, pl.lit(" "), time, part[6].fill_null("")])

@@ -1,0 +1,424 @@
+"""The charts of one campaign: one function a chart, from its figures to a picture whose title says the finding."""
+
+from datetime import timedelta
+from statistics import median
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from pipelines.review.books import PERCENTILES, RATES
+from pipelines.review.figures import CampaignFigures
+from pipelines.review.look import (
+    BLACK,
+    BLUE,
+    FAINT,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Chart,
+    Look,
+    bars,
+    bounds,
+    empty,
+    finished,
+    intervals,
+    percents,
+    rows_height,
+)
+from pipelines.review.terminal import count, percent
+
+MOST_CODES = 12
+
+# The rows of the file, what of them was not accepted, and what of the accepted was not delivered.
+NOT_ACCEPTED: Final = ("invalid", "duplicate", "suppressed", "planned", "refused", "in_doubt")
+NOT_DELIVERED: Final = ("accepted", "unreported", "failed")
+
+STATUS_COLOURS: Final = {
+    "invalid": GREY,
+    "duplicate": GREY,
+    "suppressed": GREY,
+    "planned": SKY,
+    "refused": PURPLE,
+    "in_doubt": ORANGE,
+    "accepted": SKY,
+    "unreported": ORANGE,
+    "failed": VERMILION,
+}
+MOVER_COLOURS: Final = {
+    "campaign_owner": BLUE,
+    "operator": PURPLE,
+    "vendor": VERMILION,
+    "carrier": ORANGE,
+    "recipient": SKY,
+    "unknown": GREY,
+}
+_SECONDS: Final = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 3 * 86400)
+
+
+def books(figures: CampaignFigures, look: Look) -> Chart:
+    """From the rows of the file down to the delivered: what is left, and where the others went."""
+    steps = books_steps(figures.delivery)
+    words, rows = look.words, figures.delivery["row_count"]
+    frame = steps.with_columns(
+        pl.Series("label", [words(name) for name in steps["name"]]),
+        pl.Series(
+            "value",
+            [
+                f"{'' if is_total else '−'}{count(number)} · {percent(number / rows)}"
+                for number, is_total in steps.select("row_count", "is_total").iter_rows()
+            ],
+        ),
+    )
+    delivered = figures.delivery["delivered_count"]
+    found = words("books_found", rows=count(rows), delivered=count(delivered), share=percent(delivered / rows))
+    if not figures.is_balanced:
+        found = words("books_wrong")
+    chart = bars(frame, look, whole=rows)
+    return finished(chart, look, found=found, note=words("books_note"), height=rows_height(frame))
+
+
+def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
+    """name, row_count, is_total, start, end, colour: what is left over after each step, and what each step takes away.
+
+    Steps that take nothing are left out.
+    """
+    steps: list[tuple[str, int, bool, int, int, str]] = []
+    left = delivery["row_count"]
+    steps.append(("rows", left, True, 0, left, BLUE))
+    for names, total in ((NOT_ACCEPTED, "taken"), (NOT_DELIVERED, "delivered")):
+        for name in names:
+            number = delivery[f"{name}_count"]
+            if number:
+                steps.append((name, number, False, left - number, left, STATUS_COLOURS[name]))
+                left -= number
+        steps.append((total, left, True, 0, left, BLUE if total == "taken" else GREEN))
+    return pl.DataFrame(steps, schema=["name", "row_count", "is_total", "start", "end", "colour"], orient="row")
+
+
+def rates(figures: CampaignFigures, look: Look) -> Chart:
+    """The three rates with their intervals, against the median of earlier campaigns."""
+    words, row, earlier = look.words, figures.delivery, figures.earlier
+    known = [name for name in RATES if row[name] is not None]
+    if not known:
+        return empty(look, words("rates_none"))
+    medians = {name: median(earlier[name].drop_nulls()) for name in known} if earlier.height else {}
+    frame = pl.DataFrame(
+        {
+            "rate": [row[name] for name in known],
+            "rate_low": [row[f"{name}_low"] for name in known],
+            "rate_high": [row[f"{name}_high"] for name in known],
+            "median": pl.Series([medians.get(name) for name in known], dtype=pl.Float64),
+            "label": [words(name) for name in known],
+            "value": [_rate_value(row, name, medians, look) for name in known],
+            "colour": GREEN,
+        }
+    )
+    dots = pl.DataFrame(
+        {
+            "place": [place for place, name in enumerate(known) for _ in earlier[name]],
+            "rate": [rate for name in known for rate in earlier[name]],
+        },
+        schema={"place": pl.Int64, "rate": pl.Float64},
+    )
+    low, high = bounds(*frame["rate_low"], *frame["rate_high"], *medians.values(), *dots["rate"].drop_nulls())
+    chart = intervals(frame, look, low=low, high=high)
+    if medians:
+        chart = alt.layer(_earlier(dots), chart, _medians(frame))
+    found = words("rates_found", rate=percent(row["delivered_of_accepted_rate"]))
+    if medians:
+        found += _against(row["delivered_of_accepted_rate"] - medians["delivered_of_accepted_rate"], look)
+    note = words("rates_note_earlier", number=str(earlier.height)) if medians else words("rates_note")
+    return finished(chart, look, found=found, note=note, height=rows_height(frame))
+
+
+def sending(figures: CampaignFigures, look: Look) -> Chart:
+    """The delivery rate over the sending, part by part."""
+    words, frame = look.words, figures.sending
+    if not frame.height:
+        return empty(look, words("rates_none"))
+    low, high = bounds(*frame["rate_low"], *frame["rate_high"])
+    if _lasted(frame["first_submitted_at"]) > timedelta(minutes=10):
+        x = alt.X("first_submitted_at:T", title=words("sent_time"))
+        frame = frame.with_columns(pl.col("first_submitted_at").dt.replace_time_zone(None))  # China's, wherever it is
+    else:
+        frame = frame.drop("first_submitted_at")
+        x = alt.X("so_far_count:Q", title=words("sent_messages"), axis=alt.Axis(format=",d", tickCount=5))
+    base = alt.Chart(frame).encode(x=x)
+    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    y = alt.Y("rate:Q", scale=scale, axis=alt.Axis(format=percents(low, high), title=None, tickCount=5))
+    whole = figures.delivery["delivered_of_accepted_rate"]
+    line = alt.Chart(pl.DataFrame({"whole": [whole]})).mark_rule(color=FAINT, strokeDash=[4, 3])
+    chart = alt.layer(
+        line.encode(y=alt.Y("whole:Q", scale=scale)),
+        base.mark_rule(color=GREEN, opacity=0.4, strokeWidth=3).encode(
+            y=alt.Y("rate_low:Q", scale=scale), y2="rate_high:Q"
+        ),
+        base.mark_circle(color=GREEN, size=55, opacity=1).encode(y=y),
+    )
+    found = words("sending_found", low=percent(_lowest(frame["rate"])), high=percent(_highest(frame["rate"])))
+    return finished(chart, look, found=found, note=words("sending_note", rate=percent(whole)), height=220)
+
+
+def latency(figures: CampaignFigures, look: Look) -> Chart:
+    """How many of the delivered messages had come after how long."""
+    words, frame, row = look.words, figures.latency, figures.delivery
+    if not frame.height:
+        return empty(look, words("latency_none"))
+    names = dict(zip(_SECONDS, words("latency_axis").split("|"), strict=True))
+    longest = max(60.0, _highest(frame["within_seconds"]))
+    x = alt.X(
+        "within_seconds:Q",
+        scale=alt.Scale(type="log", domain=[1, longest], nice=False),
+        axis=alt.Axis(
+            values=[seconds for seconds in names if seconds <= longest],
+            labelExpr=f"({names!r})[datum.value]",
+            title=None,
+            grid=True,
+        ),
+    )
+    marks = pl.DataFrame(
+        {
+            "within_seconds": [max(1.0, row[f"latency_{each}_seconds"]) for each in PERCENTILES],
+            "share": [int(each[1:]) / 100 for each in PERCENTILES],
+            "label": [f"{int(each[1:])}% · {words.duration(row[f'latency_{each}_seconds'])}" for each in PERCENTILES],
+        }
+    )
+    points = alt.Chart(marks).encode(x=x, y="share:Q")
+    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", title=None, tickCount=5))
+    half, most = marks.head(2), marks.tail(1)
+    early = alt.Chart(half).mark_text(align="left", dx=9, dy=6, fontWeight="bold")
+    late = alt.Chart(most).mark_text(align="right", dx=-4, dy=16, fontWeight="bold")
+    chart = alt.layer(
+        alt.Chart(frame).mark_area(color=GREEN, opacity=0.15, interpolate="monotone").encode(x=x, y=y),
+        alt.Chart(frame).mark_line(color=GREEN, interpolate="monotone").encode(x=x, y=y),
+        points.mark_circle(color=GREEN, size=80, opacity=1),
+        *(text.encode(x=x, y="share:Q", text="label:N") for text in (early, late)),
+    )
+    p50, p99 = (words.duration(row[f"latency_{each}_seconds"]) for each in ("p50", "p99"))
+    return finished(chart, look, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240)
+
+
+def codes(figures: CampaignFigures, look: Look) -> Chart:
+    """Why messages failed: the most frequent codes, coloured by whose move it is, and the rest as one."""
+    words, some, rest = look.words, figures.codes.head(MOST_CODES), figures.codes.slice(MOST_CODES)
+    if not some.height:
+        return empty(look, words("codes_none"))
+    rows = [
+        (f"{row['code']}  {words.of(row, 'meaning')}", row["message_count"], row["of_failed_rate"], row["whose_move"])
+        for row in some.iter_rows(named=True)
+    ]
+    if rest.height:
+        more = words("more", number=str(rest.height))
+        rows.append((more, rest["message_count"].sum(), rest["of_failed_rate"].sum(), "unknown"))
+    frame = pl.DataFrame(
+        {
+            "label": [label for label, _, _, _ in rows],
+            "value": [f"{count(number)} · {percent(share)}" for _, number, share, _ in rows],
+            "message_count": [number for _, number, _, _ in rows],
+            "start": 0,
+            "end": [number for _, number, _, _ in rows],
+            "colour": [MOVER_COLOURS.get(mover, GREY) for _, _, _, mover in rows],
+        }
+    )
+    first = some.row(0, named=True)
+    found = words(
+        "codes_found",
+        meaning=words.of(first, "meaning"),
+        number=str(figures.codes.height),
+        share=percent(first["of_failed_rate"]),
+    )
+    chart = bars(frame, look, whole=_highest(frame["end"]))
+    return finished(chart, look, found=found, note=words("codes_note"), height=rows_height(frame))
+
+
+def movers(figures: CampaignFigures, look: Look) -> Chart:
+    """Who can do something about the failures, and what would help most."""
+    words = look.words
+    if not figures.codes.height:
+        return empty(look, words("codes_none"))
+    frame = (
+        figures.codes.group_by("whose_move", "what_to_do")
+        .agg(pl.sum("message_count", "of_failed_rate"))
+        .sort("message_count", descending=True)
+        .group_by("whose_move", maintain_order=True)
+        .agg(pl.sum("message_count", "of_failed_rate"), pl.first("what_to_do"))
+        .sort("message_count", "whose_move", descending=[True, False])
+    )
+    frame = frame.with_columns(
+        label=pl.Series(
+            [f"{words(mover)}: {words.to_do(do)}" for mover, do in frame.select("whose_move", "what_to_do").iter_rows()]
+        ),
+        value=pl.Series(
+            [
+                f"{count(number)} · {percent(share)}"
+                for number, share in frame.select("message_count", "of_failed_rate").iter_rows()
+            ]
+        ),
+        start=0,
+        end=pl.col("message_count"),
+        colour=pl.col("whose_move").replace_strict(MOVER_COLOURS, default=BLACK),
+    )
+    first = frame.row(0, named=True)
+    found = words("movers_found", share=percent(first["of_failed_rate"]), mover=words(first["whose_move"]))
+    chart = bars(frame, look, whole=_highest(frame["end"]))
+    return finished(chart, look, found=found, note=words("movers_note"), height=rows_height(frame))
+
+
+def owner(column: str, groups: pl.DataFrame, look: Look) -> Chart:
+    """The delivery rate by the values of a column of the owner's, the best first."""
+    words = look.words
+    frame = groups.sort("rate", "value", descending=[True, False])
+    best, worst = frame.row(0, named=True), frame.row(-1, named=True)
+    is_apart = best["rate_low"] > worst["rate_high"]
+    frame = frame.select(
+        "rate",
+        "rate_low",
+        "rate_high",
+        label=pl.col("value"),
+        value=pl.Series([_owner_value(row, look) for row in frame.iter_rows(named=True)]),
+        colour=pl.lit(GREEN),
+    )
+    low, high = bounds(*frame["rate_low"], *frame["rate_high"])
+    found = words(
+        "owner_apart" if is_apart else "owner_alike",
+        column=column,
+        best=best["value"],
+        high=percent(best["rate"]),
+        worst=worst["value"],
+        low=percent(worst["rate"]),
+    )
+    chart = intervals(frame, look, low=low, high=high)
+    return finished(chart, look, found=found, note=words("owner_note"), height=rows_height(frame))
+
+
+def carriers(figures: CampaignFigures, look: Look) -> Chart:
+    """The delivery rate by carrier of the number range."""
+    return _by_range(figures.carriers, "range_carrier", "carriers_note", look)
+
+
+def provinces(figures: CampaignFigures, look: Look) -> Chart:
+    """The delivery rate by province of the number range."""
+    return _by_range(figures.provinces, "range_province", "provinces_note", look)
+
+
+def replies(figures: CampaignFigures, look: Look) -> Chart:
+    """When replies came, and which of them opt out."""
+    words, row = look.words, figures.delivery
+    if not figures.replies.height:
+        return empty(look, words("replies_none"))
+    frame = figures.replies.with_columns(pl.col("replied_at").dt.replace_time_zone(None))
+    is_long = _lasted(frame["replied_at"]) > timedelta(days=4)
+    if is_long:
+        frame = frame.group_by(pl.col("replied_at").dt.truncate("1d"), "is_opt_out").agg(pl.sum("reply_count"))
+    names = {True: words("opts_out"), False: words("other_reply")}
+    frame = frame.with_columns(kind=pl.col("is_opt_out").replace_strict(names)).sort("replied_at", "is_opt_out")
+    unit: Any = "yearmonthdate" if is_long else "yearmonthdatehours"
+    form = "%m-%d" if is_long else "%m-%d %H:%M"
+    chart = (
+        alt.Chart(frame)
+        .mark_bar(stroke="white", strokeWidth=1)
+        .encode(
+            x=alt.X(
+                "replied_at:T", timeUnit=unit, title=None, axis=alt.Axis(format=form, tickCount=4, labelOverlap=True)
+            ),
+            y=alt.Y("reply_count:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=5)),
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=[*names.values()], range=[VERMILION, BLUE]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            order="is_opt_out:N",
+        )
+    )
+    accepted = row["accepted_total_count"]
+    found = words(
+        "replies_found",
+        replies=count(row["reply_count"]),
+        share=_share(row["reply_count"], accepted),
+        opt_outs=count(row["opt_out_count"]),
+        opt_out_share=_share(row["opt_out_count"], accepted),
+    )
+    note = words("replies_note_days" if is_long else "replies_note")
+    return finished(chart, look, found=found, note=note, height=180)
+
+
+def _rate_value(row: dict[str, Any], name: str, medians: dict[str, float], look: Look) -> str:
+    value = percent(row[name])
+    if name in medians:
+        return f"{value} · {look.words('median', rate=percent(medians[name]))}"
+    part, whole = RATES[name]
+    return value if look.is_narrow else f"{value} · {look.words('of', part=count(row[part]), whole=count(row[whole]))}"
+
+
+def _owner_value(row: dict[str, Any], look: Look) -> str:
+    words = look.words
+    return (
+        f"{percent(row['rate'])} · {count(row['accepted_total_count'])}"
+        if look.is_narrow
+        else words(
+            "row_of_owner",
+            share=percent(row["rate"]),
+            number=count(row["accepted_total_count"]),
+            replies=f"{count(row['reply_count'])}",
+            opt_outs=f"{count(row['opt_out_count'])}",
+        )
+    )
+
+
+def _by_range(groups: pl.DataFrame, column: str, note: str, look: Look) -> Chart:
+    words = look.words
+    frame = groups.sort("rate", column, descending=[True, False])
+    rows = [*frame.iter_rows(named=True)]
+    frame = frame.with_columns(
+        label=pl.Series([words.of(row, column) for row in rows]),
+        value=pl.Series([f"{percent(row['rate'])} · {count(row['accepted_total_count'])}" for row in rows]),
+        colour=pl.lit(GREEN),
+    )
+    low, high = bounds(*frame["rate_low"], *frame["rate_high"])
+    best, worst = rows[0], rows[-1]
+    found = words(
+        "ranges_found" if len(rows) > 1 else "range_found",
+        best=words.of(best, column),
+        high=percent(best["rate"]),
+        worst=words.of(worst, column),
+        low=percent(worst["rate"]),
+    )
+    chart = intervals(frame, look, low=low, high=high)
+    return finished(chart, look, found=found, note=words(note), height=rows_height(frame))
+
+
+def _against(difference: float, look: Look) -> str:
+    if abs(difference) < 0.0005:
+        return look.words("points_same")
+    return look.words("points_above" if difference > 0 else "points_below", points=look.words.points(difference))
+
+
+def _earlier(dots: pl.DataFrame) -> alt.Chart:
+    marks: alt.Chart = alt.Chart(dots).mark_circle(color=GREY, opacity=0.45, size=40, yOffset=9)
+    return marks.encode(x="rate:Q", y=alt.Y("place:O", axis=None))
+
+
+def _medians(frame: pl.DataFrame) -> alt.Chart:
+    marks: alt.Chart = alt.Chart(frame.with_row_index("place")).mark_tick(color=BLACK, thickness=2, size=18, yOffset=9)
+    return marks.encode(x="median:Q", y=alt.Y("place:O", axis=None))
+
+
+def _share(part: int, whole: int) -> str:
+    return percent(part / whole if whole else None)
+
+
+def _lasted(instants: pl.Series) -> timedelta:
+    lasted: timedelta = instants.max() - instants.min()  # type: ignore[operator, assignment]
+    return lasted
+
+
+def _lowest(values: pl.Series) -> float:
+    return float(values.min())  # type: ignore[arg-type]
+
+
+def _highest(values: pl.Series) -> float:
+    return float(values.max())  # type: ignore[arg-type]

@@ -1,0 +1,199 @@
+"""The charts of the gateway's health over the last days: one function a chart, as in campaign_charts.py."""
+
+from typing import Any, Final
+
+import altair as alt
+import polars as pl
+
+from pipelines.review.figures import GatewayFigures
+from pipelines.review.look import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    SKY,
+    VERMILION,
+    Chart,
+    Look,
+    bars,
+    empty,
+    finished,
+    rows_height,
+)
+from pipelines.review.terminal import count, percent
+
+MOST_CODES = 15
+
+PULL_COLOURS: Final = {"complete": GREEN, "so_far": SKY, "not_yet": ORANGE, "missing": VERMILION}
+
+
+def code_days(figures: GatewayFigures, look: Look) -> Chart:
+    """The share of each failing code on each day of sending."""
+    words, frame = look.words, figures.code_days
+    if not frame.height:
+        return empty(look, words("codes_none"))
+    codes = _by_code(frame).head(MOST_CODES)
+    days = frame.unique("submitted_on")
+    first = codes.row(0, named=True)
+    found = words(
+        "code_days_found",
+        failed=percent(_sum(frame["message_count"]) / _sum(days["reported_count"])),
+        number=str(days.height),
+        meaning=words.of(first, "meaning"),
+    )
+    shown = frame.filter(pl.col("code").is_in(codes["code"].implode()))
+    shown = shown.with_columns(text=pl.Series([percent(share) for share in shown["share"]]))
+    chart = _squares(shown, look, row="code", order=codes["code"].to_list(), shade="share")
+    return finished(chart, look, found=found, note=words("code_days_note"), height=26 * codes.height + 40)
+
+
+def unknown_codes(figures: GatewayFigures, look: Look) -> Chart:
+    """The codes that are in no table."""
+    words = look.words
+    codes = _by_code(figures.code_days)
+    unknown = codes.filter(~pl.col("is_known"))
+    if not unknown.height:
+        return empty(look, words("unknown_none"))
+    failed, of_these = _sum(codes["message_count"]), _sum(unknown["message_count"])
+    found = words("unknown_found", number=str(unknown.height), share=percent(of_these / failed))
+    some = unknown.head(MOST_CODES)
+    frame = some.select(
+        label=pl.col("code"),
+        value=pl.Series([f"{count(number)} · {percent(number / failed)}" for number in some["message_count"]]),
+        start=pl.lit(0),
+        end=pl.col("message_count"),
+        colour=pl.lit(VERMILION),
+    )
+    chart = bars(frame, look, whole=float(unknown["message_count"][0]))
+    return finished(chart, look, found=found, note=words("unknown_note"), height=rows_height(frame))
+
+
+def answer_times(figures: GatewayFigures, look: Look) -> Chart:
+    """How long the gateway took to answer, day by day."""
+    words, frame = look.words, figures.answer_times
+    if not frame.height:
+        return empty(look, words("answers_none"))
+    y: Any = alt.Y("ms:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format=",d"))
+    layers: list[alt.Chart] = []
+    for column, name, colour, dy in (
+        ("p50_ms", "half_of_answers", BLUE, 16),
+        ("p95_ms", "most_answers", VERMILION, -12),
+    ):
+        line = frame.select("submitted_on", ms=column)
+        last = line.tail(1).with_columns(label=pl.lit(words(name)))
+        layers += [
+            alt.Chart(line)
+            .mark_line(color=colour, point=alt.OverlayMarkDef(color=colour, size=45))
+            .encode(x=_day("submitted_on"), y=y),
+            alt.Chart(last)
+            .mark_text(align="right", dy=dy, color=colour, fontWeight="bold")
+            .encode(x=_day("submitted_on"), y=y, text="label:N"),
+        ]
+    slowest = float(frame["p95_ms"].max())  # type: ignore[arg-type]
+    found = words("answers_found", p95=f"{slowest:,.0f} ms" if slowest < 2000 else words.duration(slowest / 1000))
+    return finished(alt.layer(*layers), look, found=found, note=words("answers_note"), height=220)
+
+
+def error_codes(figures: GatewayFigures, look: Look) -> Chart:
+    """The answers that were no yes, by day and error code."""
+    words, frame = look.words, figures.error_codes
+    if not frame.height:
+        return empty(look, words("errors_none"))
+    codes = frame.group_by("error_code", "meaning", "meaning_zh").agg(pl.sum("batch_count"))
+    codes = codes.sort("batch_count", "error_code", descending=[True, False])
+    first = codes.row(0, named=True)
+    found = words(
+        "errors_found",
+        number=count(_sum(frame["batch_count"])),
+        whole=count(figures.batch_count),
+        meaning=words.of(first, "meaning"),
+    )
+    shown = frame.with_columns(text=pl.col("batch_count").cast(pl.String))
+    chart = _squares(shown, look, row="error_code", order=codes["error_code"].to_list(), shade="batch_count")
+    return finished(chart, look, found=found, note=words("errors_note"), height=26 * codes.height + 40)
+
+
+def pull_days(figures: GatewayFigures, look: Look) -> Chart:
+    """Which days were pulled, and what each brought."""
+    words, frame = look.words, figures.pull_days
+    if not frame.height:
+        return empty(look, words("pulls_none"))
+    missing = frame.filter(state="missing")
+    found = words("pulls_found")
+    if missing.height:
+        found = words("pulls_missing", number=str(missing.height), day=str(missing["pulled_on"][0]))
+    states = [state for state in PULL_COLOURS if state in frame["state"]]
+    shown = frame.with_columns(
+        name=pl.col("state").replace_strict({state: words(state) for state in states}), top=pl.col("new_record_count")
+    )
+    base = alt.Chart(shown).encode(x=_day("pulled_on"))
+    colour = alt.Color(
+        "name:N",
+        scale=alt.Scale(domain=[words(state) for state in states], range=[PULL_COLOURS[state] for state in states]),
+        legend=alt.Legend(orient="top", title=None),
+    )
+    chart = alt.layer(
+        base.mark_bar().encode(y=alt.Y("top:Q", title=None, axis=alt.Axis(format=",d", tickCount=5)), color=colour),
+        base.mark_square(size=90, opacity=1).encode(y=alt.datum(0), color=colour),
+    )
+    return finished(chart, look, found=found, note=words("pulls_note"), height=180)
+
+
+def balance(figures: GatewayFigures, look: Look) -> Chart:
+    """The balance at every look, and which changes what we sent does not explain."""
+    words, frame = look.words, figures.balances
+    last = frame["closing_balance_count"][-1]
+    strange = frame.filter(~pl.col("is_explained")).height
+    found = (
+        words("balance_unexplained", balance=count(last), number=count(strange), whole=count(frame.height))
+        if strange
+        else words("balance_found", balance=count(last))
+    )
+    shown = frame.with_columns(
+        ended_at=pl.col("ended_at").dt.replace_time_zone(None),
+        colour=pl.when("is_explained").then(pl.lit(BLUE)).otherwise(pl.lit(ORANGE)),
+    )
+    base = alt.Chart(shown).encode(
+        x=alt.X("ended_at:T", title=None, axis=alt.Axis(format="%m-%d %H:%M", tickCount=4, labelOverlap=True)),
+        y=alt.Y("closing_balance_count:Q", title=None, axis=alt.Axis(format=",d", tickCount=5)),
+    )
+    chart = alt.layer(
+        base.mark_line(color=BLUE, interpolate="step-after"),
+        base.mark_circle(size=60, opacity=1).encode(color=alt.Color("colour:N", scale=None)),
+    )
+    return finished(chart, look, found=found, note=words("balance_note"), height=180)
+
+
+def _by_code(code_days: pl.DataFrame) -> pl.DataFrame:
+    codes = code_days.group_by("code", "meaning", "meaning_zh", "is_known").agg(pl.sum("message_count"))
+    return codes.sort("message_count", "code", descending=[True, False])
+
+
+def _squares(frame: pl.DataFrame, look: Look, *, row: str, order: list[str], shade: str) -> Chart:
+    """A square for each row and day, the darker the more; with its text where there is room."""
+    base = alt.Chart(frame).encode(
+        x=alt.X(
+            "yearmonthdate(submitted_on):O", title=None, axis=alt.Axis(format="%m-%d", labelAngle=0, labelOverlap=True)
+        ),
+        y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(labelLimit=110, domain=False, ticks=False)),
+    )
+    highest = float(frame[shade].max())  # type: ignore[arg-type]
+    square = base.mark_rect(stroke="white").encode(
+        color=alt.Color(f"{shade}:Q", scale=alt.Scale(domain=[0, highest], range=["#E8F1F8", BLUE]), legend=None)
+    )
+    if frame["submitted_on"].n_unique() * 45 > look.width:
+        return alt.layer(square)
+    text = base.mark_text(fontSize=11).encode(
+        text="text:N",
+        color=alt.condition(f"datum.{shade} > {highest * 0.6}", alt.value("white"), alt.value("#222222")),
+    )
+    return alt.layer(square, text)
+
+
+def _sum(counts: pl.Series) -> int:
+    return int(counts.sum())
+
+
+def _day(column: str) -> alt.X:
+    return alt.X(
+        f"yearmonthdate({column}):T", title=None, axis=alt.Axis(format="%m-%d", tickCount=6, labelOverlap=True)
+    )

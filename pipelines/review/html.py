@@ -1,0 +1,165 @@
+"""A campaign as one HTML file that stands alone: no script, no style, font or picture from elsewhere.
+
+Each chart is drawn twice as SVG, for a page and for a phone; the browser shows the one that fits, paper the first. The
+charts are those of the notebook.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import vl_convert
+
+from pipelines.errors import UsageError
+from pipelines.review import campaign_charts as charts
+from pipelines.review import tables
+from pipelines.review.figures import CampaignFigures
+from pipelines.review.look import FONT, NARROW, WIDE, Chart, Look
+from pipelines.review.wording import Language, Words
+
+# What every picture needs, here and in the notebooks.
+STYLE: Final = """
+figure { margin: 0 0 20px; }
+figure svg { display: block; max-width: 100%; height: auto; }
+.narrow { display: none; }
+@media screen and (max-width: 700px) {
+  .wide { display: none; }
+  .narrow { display: block; }
+}
+"""
+
+
+def write(figures: CampaignFigures, path: Path, *, language: Language) -> int:
+    """Write the report, whole or not at all, and return its size in bytes. Raises UsageError if it can't be there."""
+    content = page(figures, language=language).encode()
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            part.chmod(0o644)
+            part.replace(path)
+        except BaseException:
+            part.unlink()
+            raise
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another file") from None
+    return len(content)
+
+
+def page(figures: CampaignFigures, *, language: Language) -> str:
+    """The whole page."""
+    words = Words(language)
+    sections = "\n".join(_sections(figures, words))
+    return _PAGE.format(
+        language={"en": "en", "zh": "zh-CN"}[language],
+        style=STYLE,
+        font=FONT,
+        title=escape(words("campaign", name=figures.campaign_id)),
+        facts=escape(" · ".join(facts(figures, words))),
+        sections=sections,
+        footer=escape(words("footer")),
+    )
+
+
+def facts(figures: CampaignFigures, words: Words) -> Iterator[str]:
+    """What stands below the name of the campaign."""
+    row = figures.delivery
+    if row["first_submitted_at"] is None:
+        yield words("not_sent")
+    else:
+        first, last = words.instant(row["first_submitted_at"]), words.instant(row["last_submitted_at"])
+        yield words("sent_at", first=first) if first == last else words("sent_between", first=first, last=last)
+    yield words("closed" if row["is_mature"] else "moving")
+    yield words("balanced" if figures.is_balanced else "unbalanced")
+    yield words("as_of", at=words.instant(figures.as_of))
+
+
+def picture(words: Words, chart: Callable[..., Chart], *shown: Any) -> str:
+    """A chart of what is `shown`, for a page and for a phone; needs STYLE beside it."""
+    wide, narrow = (_svg(chart(*shown, Look(words, width))) for width in (WIDE, NARROW))
+    return f'<figure><div class="wide">{wide}</div><div class="narrow">{narrow}</div></figure>'
+
+
+def table_of(table: pl.DataFrame) -> str:
+    """A frame of texts as an HTML table."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.iter_rows())
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _sections(figures: CampaignFigures, words: Words) -> Iterator[str]:
+    def section(heading: str, *contents: str) -> str:
+        return f"<section><h2>{escape(words(heading))}</h2>{''.join(contents)}</section>"
+
+    def drawn(chart: Callable[..., Chart]) -> str:
+        return picture(words, chart, figures)
+
+    def tabled(table: pl.DataFrame, none: str) -> str:
+        return table_of(table) if table.height else f"<p>{escape(words(none))}</p>"
+
+    yield section("h_books", drawn(charts.books))
+    yield section("h_rates", drawn(charts.rates))
+    yield section("h_codes", drawn(charts.codes))
+    yield section("h_movers", drawn(charts.movers))
+    yield section("h_exceptions", tabled(tables.exceptions(figures, words), "exceptions_none"))
+    yield section("h_refusals", tabled(tables.refusals(figures, words), "refusals_none"))
+    yield section("h_sending", drawn(charts.sending))
+    yield section("h_latency", drawn(charts.latency))
+    if figures.carriers.height:
+        yield section("h_carriers", drawn(charts.carriers), drawn(charts.provinces))
+    if figures.owner:
+        yield section("h_owner", *(picture(words, charts.owner, *column) for column in figures.owner.items()))
+    yield section("h_replies", drawn(charts.replies))
+
+
+def _svg(chart: Chart) -> str:
+    """The chart as an element of the page; the namespaces that a file of its own would need are left out."""
+    svg: str = vl_convert.vegalite_to_svg(chart.to_json(validate=False))
+    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}
+body {{ font: 15px/1.5 {font}; color: #222; background: #fff; }}
+body {{ max-width: 760px; margin: 0 auto; padding: 24px 20px; }}
+h1 {{ font-size: 26px; margin: 0; overflow-wrap: anywhere; }}
+h2 {{ font-size: 13px; font-weight: 600; color: #666; letter-spacing: 0.04em; margin: 0 0 10px; }}
+section {{ margin-top: 36px; padding-top: 14px; border-top: 1px solid #ddd; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th {{ font-weight: 400; color: #666; }}
+th, td {{ text-align: left; vertical-align: top; padding: 5px 14px 5px 0; border-bottom: 1px solid #eee; }}
+th {{ white-space: nowrap; }}
+td:first-child {{ min-width: 6.5em; }}
+th:nth-child(2), td:nth-child(2) {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.facts, footer {{ color: #666; }}
+footer {{ margin-top: 36px; font-size: 13px; }}
+@media screen and (max-width: 700px) {{
+  body {{ padding: 20px 16px; }}
+}}
+@media print {{
+  body {{ padding: 0; font-size: 11pt; }}
+  section {{ margin-top: 18px; }}
+  h2 {{ break-after: avoid; }}
+  figure, tr {{ break-inside: avoid; }}
+}}
+</style>
+</head>
+<body>
+<header><h1>{title}</h1><div class="facts">{facts}</div></header>
+{sections}
+<footer>{footer}</footer>
+</body>
+</html>
+"""

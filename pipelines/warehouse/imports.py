@@ -1,0 +1,69 @@
+"""Landed exports of a vendor's console, read and made into rows; nothing is written here.
+
+Every row of an export is one checked row or one row of core.rejects, as with the records of a call. What a row holds
+beyond the mapped columns stays in the landed bytes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from pipelines.contracts import CHINA, schema_of, split
+from pipelines.contracts.core import Files, Rejects, Replies, Reports
+from pipelines.exports.sheet import Sheet, UnreadableExport, read_sheet
+from pipelines.exports.values import replies_of, reports_of
+from pipelines.landing import Import, Landing
+from pipelines.warehouse.records import clean_replies, clean_reports
+from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
+
+_ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows of an export that keep their contract, and for each other one its position and the reason."""
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+
+    @property
+    def reason_counts(self) -> dict[str, int]:
+        """How many rows are bad for which reason, the most frequent first."""
+        return dict(Counter(self.bad["reason"]).most_common())
+
+
+def check(imported: Import, sheet: Sheet, source_file: str) -> Checked:
+    """The rows of an export, as they would be loaded."""
+    values_of, clean, contract = _ROWS[imported.kind]
+    received = values_of(sheet.frame, imported.mapping).with_columns(
+        extra=pl.lit(None, pl.String),
+        source_file=pl.lit(source_file),
+        received_at=pl.lit(imported.imported_at.astimezone(CHINA), schema_of(Reports)["received_at"]),
+    )
+    return Checked(*split(contract, clean(received)))
+
+
+def tables_of_import(landing: Landing, source_file: str) -> Tables:
+    """The rows that one landed export brings to core."""
+    try:
+        imported = landing.read_import(source_file)
+        sheet = read_sheet(imported.body)
+        checked = check(imported, sheet, source_file)
+    except (ValueError, TypeError, LookupError, AttributeError, pl.exceptions.PolarsError) as error:
+        fault = str(error) if isinstance(error, UnreadableExport) else "the file is not a landed import"
+        return {
+            Rejects: frame_of(Rejects, [Reject(source_file, WHOLE_FILE, "reports", fault, "")]),
+            Files: frame_of(Files, [LoadedFile.of(source_file, "reports", 1, 1)]),
+        }
+    rejects = [
+        Reject(source_file, position, imported.kind, reason, sheet.raw(position))
+        for position, reason in checked.bad.iter_rows()
+    ]
+    _, _, contract = _ROWS[imported.kind]
+    return {
+        contract: checked.good,
+        Rejects: frame_of(Rejects, rejects),
+        Files: frame_of(Files, [LoadedFile.of(source_file, imported.kind, sheet.row_count, len(rejects))]),
+    }

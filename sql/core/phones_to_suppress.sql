@@ -1,0 +1,102 @@
+-- core.phones_to_suppress: one row per phone that should get no more messages and is on no list yet: a reply opted out, or
+-- campaigns one after the other failed with a hard code. Private: it holds the phone that a list needs.
+-- Inputs: core.message_status, core.recipients, core.gateway_codes, core.reply_matches, core.suppressions.
+-- Parameter: $hard_failures, the campaigns that must have failed so.
+-- A number that got a message is alive: hard codes of campaigns submitted before it no longer count.
+WITH hard_failures AS (
+    SELECT
+        m.phone,
+        s.campaign_id
+    FROM core.message_status AS s
+    INNER JOIN core.gateway_codes AS g ON s.code = g.code
+    INNER JOIN core.recipients AS m ON s.message_id = m.message_id
+    WHERE s.status = 'failed' AND g.is_hard
+),
+
+opt_outs AS (
+    SELECT
+        phone,
+        min(replied_at) AS opted_out_at
+    FROM core.reply_matches
+    WHERE is_opt_out
+    GROUP BY phone
+),
+
+suspects AS (
+    SELECT phone FROM opt_outs
+    UNION
+    SELECT phone
+    FROM hard_failures
+    GROUP BY phone
+    HAVING count(DISTINCT campaign_id) >= $hard_failures
+),
+
+-- Lists take only phones that a campaign can be sent to.
+unlisted AS (
+    SELECT p.phone
+    FROM suspects AS p
+    ANTI JOIN core.suppressions AS l ON p.phone = l.phone
+    WHERE length(p.phone) = 11 AND left(p.phone, 2) BETWEEN '13' AND '19'
+),
+
+messages AS (
+    SELECT
+        m.phone,
+        s.campaign_id,
+        s.input_row,
+        s.message_id,
+        s.code,
+        s.submitted_at,
+        s.status = 'failed' AND coalesce(g.is_hard, FALSE) AS is_hard_failure,
+        max(CASE WHEN s.status = 'delivered' THEN s.submitted_at END) OVER (PARTITION BY m.phone) AS last_delivery_submitted_at
+    FROM core.recipients AS m
+    INNER JOIN unlisted AS p ON m.phone = p.phone
+    INNER JOIN core.message_status AS s ON m.message_id = s.message_id
+    LEFT JOIN core.gateway_codes AS g ON s.code = g.code
+    WHERE s.submitted_at IS NOT NULL AND s.status <> 'refused'
+),
+
+judged AS (
+    SELECT
+        phone,
+        campaign_id,
+        input_row,
+        message_id,
+        code,
+        submitted_at,
+        is_hard_failure AND coalesce(submitted_at > last_delivery_submitted_at, TRUE) AS is_counted
+    FROM messages
+),
+
+phones AS (
+    SELECT
+        phone,
+        max_by(campaign_id, (submitted_at, message_id)) AS campaign_id,
+        max_by(input_row, (submitted_at, message_id)) AS input_row,
+        max(submitted_at) AS last_submitted_at,
+        max_by(message_id, (submitted_at, message_id)) AS message_id,
+        count(*) AS message_count,
+        count(DISTINCT campaign_id) FILTER (WHERE is_counted) AS hard_campaign_count,
+        max_by(code, (submitted_at, message_id)) FILTER (WHERE is_counted) AS code,
+        max(submitted_at) FILTER (WHERE is_counted) AS last_hard_at,
+        count(DISTINCT campaign_id) FILTER (WHERE is_counted) >= $hard_failures AS is_hard
+    FROM judged
+    GROUP BY phone
+)
+
+SELECT
+    p.phone,
+    CASE WHEN o.phone IS NOT NULL THEN 'opted_out' ELSE 'hard_code' END AS reason,
+    coalesce(o.opted_out_at, n.last_hard_at) AS since_at,
+    o.opted_out_at,
+    coalesce(n.hard_campaign_count, 0) AS hard_campaign_count,
+    n.code,
+    n.campaign_id,
+    n.input_row,
+    n.message_id,
+    coalesce(n.message_count, 0) AS message_count,
+    n.last_submitted_at
+FROM unlisted AS p
+LEFT JOIN phones AS n ON p.phone = n.phone
+LEFT JOIN opt_outs AS o ON p.phone = o.phone
+WHERE o.phone IS NOT NULL OR n.is_hard

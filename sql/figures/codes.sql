@@ -1,0 +1,14 @@
+-- figure codes: one row per code that failed messages of the campaign, the most frequent first.
+-- Input: marts.code_breakdown. Parameter: $campaign_id.
+SELECT
+    code,
+    meaning,
+    meaning_zh,
+    whose_move,
+    what_to_do,
+    is_known,
+    message_count,
+    of_failed_rate
+FROM marts.code_breakdown
+WHERE campaign_id = $campaign_id AND NOT is_delivered
+ORDER BY message_count DESC, code ASC

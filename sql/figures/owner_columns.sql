@@ -1,0 +1,25 @@
+-- figure owner_columns: one row per column of the owner's that parts the campaign into 2 to 20 groups.
+-- Input: main.messages. Parameter: $campaign_id.
+-- A thousand rows tell which columns there are and which of them hardly repeat; all rows of the rest are counted later.
+-- A name with a quotation mark in it can't be written as a JSON path, and is left out.
+WITH owned AS (
+    SELECT owner
+    FROM main.messages
+    WHERE campaign_id = $campaign_id AND owner IS NOT NULL
+    ORDER BY input_row
+    LIMIT 1000
+),
+
+named AS (
+    SELECT
+        owner,
+        unnest(json_keys(owner)) AS name
+    FROM owned
+)
+
+SELECT name
+FROM named
+WHERE NOT contains(name, '"')
+GROUP BY name
+HAVING count(DISTINCT json_extract_string(owner, '$."' || name || '"')) BETWEEN 2 AND 20
+ORDER BY name

@@ -1,0 +1,10 @@
+-- figure refusals: one row per error code that messages of the campaign were refused with.
+-- Input: marts.submit_errors. Parameter: $campaign_id.
+SELECT
+    error_code,
+    refused_count,
+    meaning,
+    meaning_zh
+FROM marts.submit_errors
+WHERE campaign_id = $campaign_id AND refused_count > 0
+ORDER BY refused_count DESC, error_code ASC

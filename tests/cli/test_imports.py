@@ -1,0 +1,259 @@
+"""Reports that come as a file from the vendor's console give the same books as those that were pulled."""
+
+import shutil
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.gateway.wire import read_replies, read_reports
+from pipelines.landing import Landing
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from tests.cli.places import Closed, Ended, Place
+
+CHINESE = {
+    "mission_num": "任务号",
+    "phone": "手机号码",
+    "code": "状态码",
+    "batch_num": "批次号",
+    "stat_time": "回执时间",
+    "send_status": "发送状态",
+    "receive_status": "接收状态",
+}
+BOOKS = "SELECT input_row, status, code, delivered_at, report_count FROM core.message_status ORDER BY input_row"
+MATCHES = "SELECT match_rule, count(*) AS n FROM core.message_status GROUP BY match_rule ORDER BY match_rule"
+PHONE = "13800000001"
+
+
+def csv_in(charset: str, **options: Any) -> Callable[[pl.DataFrame], bytes]:
+    return lambda frame: frame.write_csv(**options).encode(charset)
+
+
+def excel(frame: pl.DataFrame) -> bytes:
+    """As a console writes it: phones as numbers, times as Excel's."""
+    file = BytesIO()
+    frame.with_columns(
+        pl.col(CHINESE["phone"]).cast(pl.Int64, strict=False).fill_null(0),
+        pl.col(CHINESE["stat_time"]).str.to_datetime(),
+    ).write_excel(file)
+    return file.getvalue()
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    file = BytesIO()
+    frame.with_columns(
+        pl.col(CHINESE["stat_time"]).str.to_datetime().dt.replace_time_zone("Asia/Shanghai").dt.convert_time_zone("UTC")
+    ).write_parquet(file)
+    return file.getvalue()
+
+
+FORMS: dict[str, tuple[str, Callable[[pl.DataFrame], bytes]]] = {
+    "csv_in_gbk": ("export.csv", csv_in("gbk")),
+    "csv_in_utf_8_with_bom_and_semicolons": ("export.csv", csv_in("utf-8-sig", separator=";")),
+    "csv_in_utf_8_with_tabs": ("export.txt", csv_in("utf-8", separator="\t")),
+    "excel": ("export.xlsx", excel),
+    "parquet": ("export.parquet", parquet),
+}
+
+
+@pytest.fixture(scope="session")
+def reports(closed: Closed) -> pl.DataFrame:
+    """Every report that was pulled, as the console would show it, with the phones as people know them."""
+    landing = Landing(closed.place.folder / "demo/data/landing")
+    calls = [landing.read_call(name) for name in landing.call_files("reports")]
+    frames = [pl.DataFrame(read_reports(call.body, call.format).columns) for call in calls if call.http_status]
+    return (
+        pl.concat(frame for frame in frames if frame.height)
+        .with_columns(pl.col("phone").str.strip_prefix("86"))
+        .unique(maintain_order=True)
+        .rename(CHINESE)
+    )
+
+
+@pytest.fixture
+def unpulled(closed: Closed, tmp_path: Path) -> Closed:
+    """The same campaign on a machine that never pulled."""
+    folder = tmp_path / "unpulled"
+    shutil.copytree(closed.place.folder / "demo/data/landing", folder / "demo/data/landing")
+    shutil.copy(closed.place.folder / "demo/smsrecon.toml", folder / "demo/smsrecon.toml")
+    for kind in ("reports", "replies"):
+        shutil.rmtree(folder / "demo/data/landing" / kind)
+    return Closed(Place(folder, closed.place.variables), closed.demo, closed.gateway, closed.phones)
+
+
+def brought(at: Closed, name: str, content: bytes, options: str = "--yes --json") -> Ended:
+    (at.place.folder / name).write_bytes(content)
+    return at.run(f"import-reports {name} {options}")
+
+
+def asked(at: Closed, query: str) -> list[tuple[Any, ...]]:
+    assert at.run("reconcile").code in (0, 14)  # no day was pulled
+    warehouse = Warehouse(at.place.folder / "demo/data/warehouse.duckdb", WarehouseSettings())
+    with warehouse.read() as connection:
+        return connection.sql(query).pl().rows()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_books_are_those_of_a_pull(form: str, closed: Closed, unpulled: Closed, reports: pl.DataFrame) -> None:
+    name, write = FORMS[form]
+
+    ended = brought(unpulled, name, write(reports))
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.object["accepted_count"] == ended.object["row_count"] == reports.height
+    assert ended.object["new_count"] == reports.height
+    assert asked(unpulled, BOOKS) == asked(closed, BOOKS)
+
+
+def test_a_rebuild_gives_the_same(unpulled: Closed, reports: pl.DataFrame) -> None:
+    brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports))
+    before = asked(unpulled, BOOKS)
+
+    assert unpulled.run("rebuild").code in (0, 14)
+    assert asked(unpulled, BOOKS) == before
+
+
+def test_a_file_imported_twice_counts_once(unpulled: Closed, reports: pl.DataFrame) -> None:
+    content = FORMS["csv_in_gbk"][1](reports)
+    brought(unpulled, "export.csv", content)
+    before = unpulled.place.files()
+
+    again = brought(unpulled, "export.csv", content)
+
+    assert (again.code, again.object["new_count"], again.object["is_repeated"]) == (0, 0, True)
+    assert unpulled.place.files() == before
+    assert "imported before" in brought(unpulled, "export.csv", content, "--yes").out
+
+
+@pytest.mark.parametrize("lost", [[], ["batch_num"], ["mission_num"], ["mission_num", "batch_num"]])
+def test_a_report_pulled_and_imported_counts_once(
+    lost: list[str], closed: Closed, tmp_path: Path, reports: pl.DataFrame
+) -> None:
+    folder = tmp_path / "pulled"
+    shutil.copytree(closed.place.folder / "demo", folder / "demo", ignore=shutil.ignore_patterns("*published"))
+    pulled = Closed(Place(folder, closed.place.variables), closed.demo, closed.gateway, closed.phones)
+    export = reports.drop(CHINESE[name] for name in lost)
+
+    ended = brought(pulled, "export.csv", FORMS["csv_in_gbk"][1](export))
+
+    assert (ended.code, ended.object["new_count"]) == (0, 0)
+    assert asked(pulled, BOOKS) == asked(closed, BOOKS)
+
+
+def test_without_mission_numbers_the_batch_and_the_phone_tell_the_message(
+    closed: Closed, unpulled: Closed, reports: pl.DataFrame
+) -> None:
+    brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号")))
+    statuses = "SELECT input_row, status, code FROM core.message_status ORDER BY input_row"
+
+    assert asked(unpulled, statuses) == asked(closed, statuses)
+    assert {rule for rule, _ in asked(unpulled, MATCHES)} == {None, "batch_phone"}
+
+
+def test_without_any_number_phone_and_time_tell_the_message_but_settle_no_doubt(
+    unpulled: Closed, reports: pl.DataFrame
+) -> None:
+    brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号", "批次号")))
+
+    assert {rule for rule, _ in asked(unpulled, MATCHES)} == {None, "phone_time"}
+    counted = dict(asked(unpulled, "SELECT status, count(*) FROM core.message_status GROUP BY status"))
+    assert counted["in_doubt"] == 1000
+    assert counted["delivered"] > 500
+
+
+def test_replies_come_from_a_file_too(closed: Closed, unpulled: Closed) -> None:
+    landing = Landing(closed.place.folder / "demo/data/landing")
+    calls = [landing.read_call(name) for name in landing.call_files("replies")]
+    frames = [pl.DataFrame(read_replies(call.body, call.format).columns) for call in calls]
+    headings = {"phone": "手机号", "content": "上行内容", "access_num": "接入号", "mo_time": "上行时间"}
+    export = pl.concat(frame for frame in frames if frame.height).unique(maintain_order=True).rename(headings)
+
+    ended = brought(unpulled, "replies.csv", FORMS["csv_in_gbk"][1](export), "--replies --yes --json")
+
+    query = "SELECT campaign_id, replied_at, character_count, is_opt_out FROM core.reply_matches ORDER BY ALL"
+    assert (ended.code, ended.object["new_count"]) == (0, export.height)
+    assert asked(unpulled, query) == asked(closed, query)
+
+
+def test_rows_that_are_no_report_are_counted_with_their_reasons(unpulled: Closed) -> None:
+    rows = f"手机号,状态,时间,备注\n{PHONE},DELIVRD,2026/11/9 8:00,\nx,DELIVRD,2026-11-09 08:00:00\n"
+    rows += f"{PHONE},发送成功,昨天,1,2,3\n\n,,\n{PHONE},待返回,2026-11-09 08:00:00\n"
+
+    shown = brought(unpulled, "export.csv", rows.encode("gbk"), "--dry-run --json").object
+
+    assert (shown["row_count"], shown["accepted_count"], shown["rejected_count"]) == (4, 1, 3)
+    assert sum(shown["reasons"].values()) == 3
+    assert any(reason.startswith("code: missing") for reason in shown["reasons"])
+    ended = brought(unpulled, "export.csv", rows.encode("gbk"))
+    assert (ended.code, ended.object["rejected_count"], ended.object["new_count"]) == (0, 3, 1)
+
+
+# What is shown, and who agrees
+
+
+def test_the_mapping_is_shown_without_phones_or_texts_and_nothing_is_written(
+    unpulled: Closed, reports: pl.DataFrame
+) -> None:
+    named = reports.with_columns(pl.lit("canary text").alias("内容"), pl.lit("Canary Name").alias("姓名"))
+    before = unpulled.place.files()
+
+    shown = brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](named), "--dry-run")
+
+    assert (shown.code, shown.err) == (0, "")
+    assert all(heading in shown.out for heading in (*CHINESE.values(), "姓名", "内容"))
+    assert "****" in shown.out
+    assert "anary" not in shown.out
+    assert not [phone for phone in unpulled.phones if phone in shown.out]
+    assert unpulled.place.files() - before == {"export.csv"}
+
+
+def test_a_column_told_wrongly_shows_nothing_of_itself(unpulled: Closed) -> None:
+    rows = f"a,b,c,d\n{PHONE},DELIVRD,2026-11-09 08:00:00,王小明\n{PHONE},王小明,2026-11-09 08:00:00,13900139000\n"
+
+    told = brought(unpulled, "x.csv", rows.encode(), "--mapping code=d,phone=a --mapping stat_time=c --dry-run --json")
+
+    assert told.object["mapping"][1] | {"found_by": "you"} == told.object["mapping"][1]
+    assert not any(canary in told.out for canary in (PHONE, "13900139000", "王小明"))
+
+
+def test_without_a_terminal_nobody_agrees(place: Place) -> None:
+    (place.folder / "x.csv").write_text(f"phone,code,time\n{PHONE},DELIVRD,2026-11-09 08:00:00\n", encoding="utf-8")
+
+    place.run("import-reports x.csv").fails(2, "--dry-run", "--yes")
+    place.run("import-reports x.csv --json").fails(2, "--yes")
+    assert not (place.folder / "data").exists()
+
+
+WRONG = {
+    "no_file": (b"", "import-reports nope.csv", 10, ["nope.csv"]),
+    "a_folder": (b"", "import-reports .", 10, ["directory"]),
+    "an_empty_file": (b"", "import-reports x.csv", 10, ["x.csv", "empty"]),
+    "headings_alone": (b"phone,code,time\n", "import-reports x.csv", 10, ["x.csv", "no rows"]),
+    "no_headings": (b"13800000001,DELIVRD,2026-11-09 08:00:00\n", "import-reports x.csv", 10, ["x.csv", "headings"]),
+    "no_code": (b"phone,time\n13800000001,2026-11-09 08:00:00\n", "import-reports x.csv", 10, ["code", "--mapping"]),
+    "a_page": ("\ufeff<html>".encode(), "import-reports x.csv", 10, ["x.csv", "HTML"]),
+    "bytes": (b"\x00\x01\xff\xff", "import-reports x.csv", 10, ["x.csv", "CSV"]),
+    "half_an_excel_file": (b"PK\x03\x04junk", "import-reports x.csv", 10, ["x.csv", "Excel"]),
+    "half_a_parquet_file": (b"PAR1junk", "import-reports x.csv", 10, ["x.csv", "Parquet"]),
+    "no_report_in_it": (b"phone,code,time\nx,y,z\n", "import-reports x.csv", 10, ["no row", "phone", "--mapping"]),
+    "a_field_that_is_none": (b"a,b\n1,2\n", "import-reports x.csv --mapping frob=a", 2, ["FIELD=HEADING", "stat_time"]),
+    "a_heading_that_is_none": (b"a,b\n1,2\n", "import-reports x.csv --mapping phone=c", 2, ["'c'", "--mapping"]),
+    "a_column_for_two": (b"a,b\n1,2\n", "import-reports x.csv --mapping phone=a,code=a", 2, ["'a'", "two"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_is_one_line_and_writes_nothing(name: str, place: Place) -> None:
+    content, command, code, words = WRONG[name]
+    (place.folder / "x.csv").write_bytes(content)
+
+    ended = place.run(f"{command} --yes")
+
+    ended.fails(code, *words)
+    assert not ended.out
+    assert PHONE not in ended.err
+    assert not (place.folder / "data").exists()

@@ -1,0 +1,58 @@
+"""Five campaigns sent over three weeks to a sandbox gateway, and what was published of them."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from pydantic import SecretStr
+
+from pipelines import daily
+from pipelines.campaign.plan import PlanRequest
+from pipelines.campaign.submit import submit
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.settings import GatewaySettings, PlanSettings, PullSettings, Settings
+
+CAMPAIGNS = {"week-1": 21, "week-2": 17, "week-3": 13, "week-4": 9, "week-5": 5}  # sent so many days ago
+LATEST = "week-5"
+CONTENT = "【云鋒網絡】秋季会员日,全场八折。回复TD退订"
+PEOPLE = 1500
+
+
+def send(folder: Path) -> Settings:
+    """Send all campaigns, collect what comes back, publish; returns the settings of the place."""
+    sandbox = SandboxSettings(truth=folder / "gateway.sqlite", seed=7, balance=100_000)
+    with RunningSandbox(sandbox) as gateway:
+        settings = Settings(
+            data_dir=folder / "data",
+            gateway=GatewaySettings(
+                base_url=gateway.base_url, app_key=sandbox.app_key, app_secret=SecretStr(sandbox.app_secret)
+            ),
+            plan=PlanSettings(batch_size=50),
+            pull=PullSettings(days=25),
+        )
+        for number, (campaign_id, days) in enumerate(CAMPAIGNS.items()):
+            ago = timedelta(days=days)
+            file = folder / f"{campaign_id}.parquet"
+            _people(number).write_parquet(file)
+            gateway.control(clock_shift_seconds=-ago.total_seconds(), faults=[{"kind": "drop", "is_accepted": True}])
+            submit(
+                PlanRequest(campaign_id, file, CONTENT),
+                settings=settings,
+                clock=lambda ago=ago: datetime.now(UTC) - ago,  # type: ignore[misc]
+            )
+        gateway.control(clock_shift_seconds=0)
+        daily.daily(settings, clock=lambda: datetime.now(UTC))
+    return settings
+
+
+def _people(seed: int) -> pl.DataFrame:
+    chance = random.Random(seed)
+    phones = [f"138{chance.randrange(10**8):08}" for _ in range(PEOPLE)]
+    return pl.DataFrame(
+        {
+            "phone": [*phones[:-10], *["12"] * 10],
+            "variant": chance.choices("AB", k=PEOPLE),
+            "city": chance.choices(["上海", "北京", "广州"], k=PEOPLE),
+        }
+    )

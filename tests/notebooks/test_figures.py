@@ -1,0 +1,266 @@
+"""What charts are drawn of is what the marts hold, counted here once more in another way."""
+
+from collections.abc import Iterator
+from datetime import date
+from statistics import median
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.contracts.marts import EXCEPTION_KINDS
+from pipelines.contracts.reconciled import STATUSES
+from pipelines.errors import UsageError
+from pipelines.review import campaign_charts, figures, gateway_charts, tables
+from pipelines.review.campaign_charts import books_steps
+from pipelines.review.figures import CampaignFigures, GatewayFigures
+from pipelines.review.look import NARROW, WIDE, Look, wrapped
+from pipelines.review.terminal import count, percent
+from pipelines.review.wording import LANGUAGES, TO_DO_ZH, WORDS, Words
+from pipelines.warehouse.database import SQL_FOLDER
+from tests.notebooks.conftest import Place
+from tests.notebooks.history import CAMPAIGNS, LATEST
+
+pytestmark = pytest.mark.xdist_group("notebooks")
+
+LOOK = Look(Words("en"))
+CHARTS = ("books", "rates", "sending", "latency", "codes", "movers", "carriers", "provinces", "replies")
+GATEWAY_CHARTS = ("code_days", "unknown_codes", "answer_times", "error_codes", "pull_days", "balance")
+
+
+@pytest.fixture(scope="module")
+def marts(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(str(place.data_dir / "published" / "analytics.duckdb"), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def campaign(place: Place) -> CampaignFigures:
+    return figures.of_campaign(place.data_dir, LATEST, min_message_count=100)
+
+
+@pytest.fixture(scope="module")
+def gateway(place: Place) -> GatewayFigures:
+    return figures.of_gateway(place.data_dir, day_count=30)
+
+
+def test_campaigns_are_listed_the_latest_first(place: Place) -> None:
+    assert figures.campaigns(place.data_dir) == [*reversed(CAMPAIGNS)]
+
+
+def test_a_campaign_that_is_none_is_told(place: Place) -> None:
+    with pytest.raises(UsageError, match="campaign nope; 'smsrecon status' lists all"):
+        figures.of_campaign(place.data_dir, "nope", min_message_count=100)
+
+
+def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delivered(
+    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    steps = books_steps(campaign.delivery)
+    columns = {"rows": "row_count", "taken": "accepted_total_count"}
+
+    for name, number in steps.select("name", "row_count").iter_rows():
+        assert number == _one(marts, columns.get(name, f"{name}_count")), name
+    taken = steps.filter(~pl.col("is_total"))["row_count"].sum()
+    assert _one(marts, "row_count") - taken == _one(marts, "delivered_count") == steps["end"][-1]
+    assert campaign.is_balanced
+
+
+def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: CampaignFigures) -> None:
+    wrong = figures.CampaignFigures(**vars(campaign) | {"message_count": campaign.message_count - 1})
+
+    assert "DO NOT BALANCE" in _title(campaign_charts.books(wrong, LOOK))
+    assert "accounted for" in _title(campaign_charts.books(campaign, LOOK))
+
+
+def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
+    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    rates = dict(
+        marts.execute("SELECT campaign_id, delivered_of_accepted_rate FROM marts.campaign_delivery").fetchall()
+    )
+    ours = rates.pop(LATEST)
+    points = abs(ours - median(rates.values())) * 100
+
+    title = _title(campaign_charts.rates(campaign, LOOK))
+
+    assert title.startswith(f"{percent(ours)} of the accepted messages were delivered")
+    assert f", {points:.1f} points {'above' if ours > median(rates.values()) else 'below'} the median" in title
+
+
+def test_fewer_than_three_earlier_campaigns_are_no_median(place: Place) -> None:
+    second = figures.of_campaign(place.data_dir, "week-2", min_message_count=100)
+
+    assert not second.earlier.height
+    assert "median" not in _title(campaign_charts.rates(second, LOOK))
+    assert figures.of_campaign(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
+
+
+def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection) -> None:
+    codes = _data(campaign_charts.codes(campaign, LOOK))
+    movers = _data(campaign_charts.movers(campaign, LOOK))
+    wanted = marts.execute(
+        "SELECT whose_move, sum(message_count)::BIGINT FROM marts.code_breakdown"
+        " WHERE campaign_id = ? AND NOT is_delivered GROUP BY ALL",
+        [LATEST],
+    ).fetchall()
+
+    assert sum(row["message_count"] for row in codes) == _one(marts, "failed_count")
+    assert {row["whose_move"]: row["message_count"] for row in movers} == dict(wanted)
+
+
+def test_the_parts_of_the_sending_and_the_curve_of_latency_add_up(
+    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    assert campaign.sending["accepted_total_count"].sum() == _one(marts, "accepted_total_count")
+    assert campaign.sending["delivered_count"].sum() == _one(marts, "delivered_count")
+    assert campaign.latency["delivered_count"][-1] == _one(marts, "delivered_count")
+    assert campaign.latency["share"][-1] == 1
+    half = campaign.latency.filter(pl.col("share") >= 0.5)["within_seconds"][0]
+    assert half / 10 ** (1 / 6) <= max(1, _one(marts, "latency_p50_seconds")) <= half
+
+
+@pytest.mark.parametrize("breakdown", ["city", "variant", "carriers"])
+def test_a_breakdown_adds_up_to_the_campaign(
+    breakdown: str, campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    groups = campaign.carriers if breakdown == "carriers" else campaign.owner[breakdown]
+
+    assert groups["accepted_total_count"].sum() == _one(marts, "accepted_total_count")
+    assert groups["delivered_count"].sum() == _one(marts, "delivered_count")
+    assert groups.filter((pl.col("rate_low") > pl.col("rate")) | (pl.col("rate") > pl.col("rate_high"))).is_empty()
+
+
+def test_replies_and_opt_outs_are_those_of_the_mart(
+    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    assert campaign.replies["reply_count"].sum() == _one(marts, "reply_count")
+    assert campaign.replies.filter("is_opt_out")["reply_count"].sum() == _one(marts, "opt_out_count")
+    assert sum(groups["reply_count"].sum() for groups in campaign.owner.values()) == 2 * _one(marts, "reply_count")
+
+
+def test_the_health_of_the_gateway_is_that_of_all_campaigns(
+    gateway: GatewayFigures, marts: duckdb.DuckDBPyConnection
+) -> None:
+    def total(query: str) -> Any:
+        return marts.execute(query).fetchall()[0][0]
+
+    failed = total("SELECT sum(failed_count)::BIGINT FROM marts.campaign_delivery")
+    refused = total("SELECT count(*) FROM marts.batch_delivery WHERE error_code IS DISTINCT FROM '000000'")
+    assert gateway.code_days["message_count"].sum() == failed
+    assert gateway.error_codes["batch_count"].sum() == refused == len(CAMPAIGNS)  # each lost one answer
+    assert gateway.answer_times["batch_count"].sum() == gateway.batch_count - refused
+    assert gateway.pull_days["pulled_on"].max() == total("SELECT max(pulled_on) FROM marts.pull_coverage")
+    assert gateway.balances["closing_balance_count"][-1] == total(
+        "SELECT arg_max(closing_balance_count, ended_at) FROM marts.balance_reconciliation"
+    )
+
+
+def test_fewer_days_show_less(place: Place, gateway: GatewayFigures) -> None:
+    short = figures.of_gateway(place.data_dir, day_count=1)
+
+    assert short.code_days["submitted_on"].unique().to_list() == [gateway.code_days["submitted_on"].max()]
+    assert short.pull_days.height == 1
+
+
+def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> None:
+    days = gateway.pull_days.with_columns(state=pl.lit("missing"))
+    wrong = figures.GatewayFigures(**vars(gateway) | {"pull_days": days})
+
+    first: date = days["pulled_on"][0]
+    assert f"smsrecon pull --day {first}" in _title(gateway_charts.pull_days(wrong, LOOK))
+
+
+# In every language, at every width, of everything and of nothing
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_every_chart_is_drawn_in_every_language_and_width(
+    language: Any, width: int, campaign: CampaignFigures, gateway: GatewayFigures
+) -> None:
+    look = Look(Words(language), width)
+    drawn = [getattr(campaign_charts, name)(campaign, look) for name in CHARTS]
+    drawn += [campaign_charts.owner(name, groups, look) for name, groups in campaign.owner.items()]
+    drawn += [getattr(gateway_charts, name)(gateway, look) for name in GATEWAY_CHARTS]
+
+    for chart in drawn:
+        chart.to_dict()  # what altair doesn't take is an error
+        assert _title(chart)
+        assert "{" not in _title(chart)
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: CampaignFigures) -> None:
+    delivery = {
+        column: None if "_rate" in column or "latency" in column else value
+        for column, value in campaign.delivery.items()
+    }
+    delivery |= {f"{status}_count": 0 for status in STATUSES} | {"planned_count": delivery["row_count"]}
+    frames = {name: value.clear() for name, value in vars(campaign).items() if isinstance(value, pl.DataFrame)}
+    unsent = figures.CampaignFigures(**vars(campaign) | frames | {"delivery": delivery})
+
+    if name not in ("carriers", "provinces"):  # left out where there are none
+        assert _title(getattr(campaign_charts, name)(unsent, LOOK))
+
+
+def test_every_exception_has_its_next_step(campaign: CampaignFigures) -> None:
+    every = pl.DataFrame({"kind": EXCEPTION_KINDS, "occurrence_count": 1, "example": "?"})
+    shown = tables.exceptions(figures.CampaignFigures(**vars(campaign) | {"exceptions": every}), Words("zh"))
+
+    assert shown.height == len(EXCEPTION_KINDS)
+    assert "?" not in shown.to_series(2)
+    assert all(any(sign > "\u2e80" for sign in cell) for cell in shown.to_series(0))
+
+
+def test_the_tables_hold_the_counts_of_the_mart(campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection) -> None:
+    wanted = marts.execute(
+        "SELECT sum(occurrence_count)::BIGINT AS n FROM marts.exceptions"
+        " WHERE campaign_id = ? OR campaign_id IS NULL GROUP BY kind ORDER BY n DESC",
+        [LATEST],
+    ).fetchall()
+
+    assert tables.exceptions(campaign, Words("en"))["times"].to_list() == [count(number) for (number,) in wanted]
+
+
+def test_every_word_is_said_in_both_languages_with_the_same_values() -> None:
+    for name, (english, chinese) in WORDS.items():
+        assert english, name
+        assert chinese, name
+        assert _values(english) == _values(chinese), name
+
+
+def test_whatever_can_be_done_about_a_code_is_said_in_chinese_too() -> None:
+    codes = pl.read_csv(SQL_FOLDER / "reference" / "gateway_codes.csv")
+
+    assert set(codes["what_to_do"]) <= TO_DO_ZH.keys()
+    assert {*codes["whose_move"], "unknown"} <= WORDS.keys()
+
+
+@pytest.mark.parametrize("text", ["one two three four", "名单 20,000 行，送达 18,169 行（90.8%），每一行都有去处", "x"])
+def test_a_title_in_lines_is_the_title(text: str) -> None:
+    lines = wrapped(text, 100, 8)
+
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(sum(8 * (1.85 if sign > "\u2e80" else 1) for sign in line) <= 132 for line in lines)
+    assert not any(line[0] in "，。；：" for line in lines)
+
+
+def _values(text: str) -> set[str]:
+    return {part.split("}")[0] for part in text.split("{")[1:]}
+
+
+def _title(chart: Any) -> str:
+    return " ".join(chart.to_dict()["title"]["text"])
+
+
+def _data(chart: Any) -> list[dict[str, Any]]:
+    """The rows that the first layer is drawn of."""
+    (rows, *_) = chart.to_dict()["datasets"].values()
+    return list(rows)
+
+
+def _one(marts: duckdb.DuckDBPyConnection, column: str) -> Any:
+    query = f"SELECT {column} FROM marts.campaign_delivery WHERE campaign_id = ?"
+    return marts.execute(query, [LATEST]).fetchall()[0][0]

@@ -1,0 +1,53 @@
+"""Each notebook runs from end to end on what is published, and changes nothing of it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.notebooks.conftest import Place
+
+pytestmark = pytest.mark.xdist_group("notebooks")
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--language", "zh", "--campaign", "week-2", "--days", "x"]], ids=len)
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_changes_nothing(
+    notebook: Path, arguments: list[str], place: Place, tmp_path: Path
+) -> None:
+    before = place.bytes_of_published()
+
+    ran = _run(notebook, "--data-dir", str(place.data_dir), *arguments, folder=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    assert place.bytes_of_published() == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_fails_where_nothing_is_published(notebook: Path, tmp_path: Path) -> None:
+    ran = _run(notebook, "--data-dir", "nowhere", folder=tmp_path)
+
+    assert ran.returncode != 0
+    assert "smsrecon publish" in ran.stderr
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_in_the_form_that_its_editor_keeps(notebook: Path, tmp_path: Path) -> None:
+    checked = _command(
+        str(Path(sys.executable).with_name("marimo")), "check", "--strict", str(notebook), folder=tmp_path
+    )
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _run(notebook: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return _command(sys.executable, "-W", "error", str(notebook), *arguments, folder=folder)
+
+
+def _command(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -1,0 +1,95 @@
+"""The HTML report stands alone, is small, holds the numbers of the marts and nobody's phone."""
+
+import re
+import stat
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.review import figures, html
+from pipelines.review.figures import CampaignFigures
+from pipelines.review.terminal import count, percent
+from pipelines.review.wording import LANGUAGES, Language
+from tests.notebooks.conftest import Place
+from tests.notebooks.history import CONTENT, LATEST
+
+pytestmark = pytest.mark.xdist_group("notebooks")
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+@pytest.fixture(scope="module")
+def campaign(place: Place) -> CampaignFigures:
+    return figures.of_campaign(place.data_dir, LATEST, min_message_count=100)
+
+
+@pytest.fixture(scope="module")
+def pages(campaign: CampaignFigures) -> dict[Language, str]:
+    return {language: html.page(campaign, language=language) for language in LANGUAGES}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_asks_nobody_for_anything_and_is_small(language: Language, pages: dict[Language, str]) -> None:
+    page = pages[language]
+
+    assert len(page.encode()) < 5_000_000
+    assert not re.search(r"https?:|//\w|<script|<link|<img|<iframe|@import|url\((?!#)", page)
+    assert not re.search(r'(?:href|src)="(?!#)', page)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_holds_the_numbers_of_the_marts(
+    language: Language, pages: dict[Language, str], campaign: CampaignFigures
+) -> None:
+    row, page = campaign.delivery, pages[language]
+
+    for column in ("row_count", "invalid_count", "accepted_total_count", "unreported_count", "failed_count"):
+        assert f"{count(row[column])} · " in page, column
+    assert percent(row["delivered_of_accepted_rate"]) in page
+    for code, number, share in campaign.codes.select("code", "message_count", "of_failed_rate").head(12).iter_rows():
+        assert code in page
+        assert f"{count(number)} · {percent(share)}" in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_is_well_formed_and_in_its_language(language: Language, pages: dict[Language, str]) -> None:
+    page = pages[language]
+    open_elements: list[str] = []
+
+    class Nesting(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            if tag not in VOID:
+                open_elements.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_elements.pop() == tag
+
+    Nesting().feed(page)
+    assert not open_elements
+    assert ("失败原因" in page) is (language == "zh")
+    assert ("Why messages failed" in page) is (language == "en")
+
+
+def test_a_report_holds_nobodys_phone_and_no_text(pages: dict[Language, str], place: Place) -> None:
+    for page in pages.values():
+        assert not [phone for phone in place.phones if len(phone) == 11 and phone in page]
+        assert CONTENT not in page
+
+
+def test_a_report_is_written_whole_or_not_at_all(campaign: CampaignFigures, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("an earlier one", encoding="utf-8")
+
+    size = html.write(campaign, path, language="en")
+
+    assert path.stat().st_size == size
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [*tmp_path.iterdir()] == [path]
+    with pytest.raises(UsageError, match="can't be written"):
+        html.write(campaign, tmp_path / "no" / "report.html", language="en")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="can't be written"):
+        html.write(campaign, tmp_path / "folder", language="en")
+    assert {*tmp_path.iterdir()} == {path, tmp_path / "folder"}

@@ -1,0 +1,360 @@
+"""The functions of the published copy say what plain Python says, and don't guess where there is nothing to say."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.contracts.marts import CampaignDelivery
+from pipelines.contracts.published import FUNCTIONS
+from pipelines.errors import UsageError
+from pipelines.review.query import ask
+from pipelines.settings import Settings
+from pipelines.warehouse.database import SQL_FOLDER
+from pipelines.warehouse.publish import publish
+from pipelines.warehouse.reconcile import reconcile
+from tests.sql.conftest import PARAMETERS, filled
+
+Z = 1.959963984540054  # the normal quantile of 97.5 %
+ODD_COLUMN = 'a/b~c "d".e'
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One message of the world below: `fate` is delivered, failed, or unreported, or accepted where young."""
+
+    campaign_id: str
+    position: int
+    owner: dict[str, Any] | None
+    fate: str
+
+
+def world() -> list[Sent]:
+    """Two old campaigns of two variants, and a young one of which little is known yet."""
+    fates = {
+        ("spring", "A"): {"delivered": 150, "failed": 40, "unreported": 10},
+        ("spring", "B"): {"delivered": 185, "failed": 12, "unreported": 3},
+        ("spring", None): {"delivered": 5, "failed": 1},
+        ("autumn", "A"): {"delivered": 170, "failed": 25, "unreported": 5},
+        ("young", "A"): {"delivered": 30, "failed": 1, "accepted": 69},
+        ("young", "B"): {"delivered": 10, "failed": 21, "accepted": 69},
+    }
+    sent: list[Sent] = []
+    at: Counter[str] = Counter()
+    for (campaign_id, variant), counts in fates.items():
+        for fate, count in counts.items():
+            for _ in range(count):
+                position = at[campaign_id]
+                owner = {"variant": variant, "tier": position % 3, ODD_COLUMN: "x"} if position % 50 else None
+                sent.append(Sent(campaign_id, position, owner if variant else {"variant": None}, fate))
+                at[campaign_id] += 1
+    return sent
+
+
+SENT = world()
+CAMPAIGNS = {name: place for place, name in enumerate(("spring", "autumn", "young"))}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world, reconciled and published."""
+    data_dir = tmp_path_factory.mktemp("functions")
+    case = data_dir / "case"
+    case.mkdir()
+    _write(case / "core.campaigns.csv", "campaign_id,campaign_key,row_count,message_count,segment_count", _campaigns())
+    _write(
+        case / "core.batches.csv",
+        "batch_num,campaign_id,planned_batch,first_message_id,last_message_id,message_count,state,submitted_at",
+        _batches(),
+    )
+    _write(
+        case / "core.recipients.csv",
+        "campaign_id,input_row,message_id,disposition,phone,planned_batch,segment_count,owner",
+        (
+            [m.campaign_id, m.position, _id(m), "planned", _phone(m), 0, 1, m.owner and json.dumps(m.owner)]
+            for m in SENT
+        ),
+    )
+    _write(
+        case / "core.reports.csv",
+        "message_id,mission_num,phone,code,is_delivered,stat_time",
+        (
+            [_id(m), _id(m), _phone(m), {"delivered": "DELIVRD", "failed": "MK:0001"}[m.fate], m.fate == "delivered", t]
+            for t in ["2026-11-09 20:00:00+08"]
+            for m in SENT
+            if m.fate in {"delivered", "failed"}
+        ),
+    )
+    warehouse = filled(data_dir / "warehouse.duckdb", case)
+    assert reconcile(warehouse, **PARAMETERS).is_balanced
+    publish(warehouse, data_dir / "published", phone_hash_key="0123456789abcdef" * 4)
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+def copy(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published copy as an analyst opens it."""
+    with duckdb.connect(data_dir / "published" / "analytics.duckdb", read_only=True) as connection:
+        yield connection
+
+
+# delivery_by
+
+
+def test_a_breakdown_has_the_counts_and_rates_of_each_value(copy: duckdb.DuckDBPyConnection) -> None:
+    found = {
+        (row["campaign_id"], row["value"]): (
+            row["row_count"],
+            *(row[f"{fate}_count"] for fate in ("delivered", "failed", "unreported", "accepted")),
+        )
+        for row in _rows(copy, "FROM delivery_by('variant')")
+    }
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for message in SENT:
+        value = (message.owner or {}).get("variant") or "unknown"
+        counts.setdefault((message.campaign_id, value), Counter())[message.fate] += 1
+
+    assert found == {
+        key: (count.total(), count["delivered"], count["failed"], count["unreported"], count["accepted"])
+        for key, count in counts.items()
+    }
+
+
+def test_a_breakdown_has_the_columns_of_a_campaign_and_adds_up_to_it(copy: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(copy, "FROM delivery_by('tier')")
+    campaigns = {row["campaign_id"]: row for row in _rows(copy, "FROM marts.campaign_delivery")}
+    shared = list(CampaignDelivery.to_schema().columns)
+    counts = [name for name in shared if name in rows[0] and name.endswith("_count")]
+    rates = [name for name in shared if "_rate" in name]
+
+    assert list(rows[0]) == ["campaign_id", "value", *counts, *rates, "is_mature"]
+    for campaign_id, campaign in campaigns.items():
+        of_it = [row for row in rows if row["campaign_id"] == campaign_id]
+        assert {name: sum(row[name] for row in of_it) for name in counts} == {name: campaign[name] for name in counts}
+        assert {row["is_mature"] for row in of_it} == {campaign["is_mature"]}
+
+
+def test_the_rates_of_a_breakdown_have_their_wilson_intervals(copy: duckdb.DuckDBPyConnection) -> None:
+    for row in _rows(copy, "FROM delivery_by('variant')"):
+        low, high = wilson(row["delivered_count"], row["accepted_total_count"])
+        assert row["delivered_of_accepted_rate"] == pytest.approx(row["delivered_count"] / row["accepted_total_count"])
+        assert row["delivered_of_accepted_rate_low"] == pytest.approx(low)
+        assert row["delivered_of_accepted_rate_high"] == pytest.approx(high)
+
+
+def test_a_breakdown_of_one_campaign_is_its_part_of_all(copy: duckdb.DuckDBPyConnection) -> None:
+    everything = _rows(copy, "FROM delivery_by('variant')")
+
+    assert _rows(copy, "FROM delivery_by('variant', campaign := 'spring')") == [
+        row for row in everything if row["campaign_id"] == "spring"
+    ]
+
+
+def test_a_column_may_have_any_name(copy: duckdb.DuckDBPyConnection) -> None:
+    name = ODD_COLUMN.replace("'", "''")
+
+    assert {row["value"] for row in _rows(copy, f"FROM delivery_by('{name}')")} == {"x", "unknown"}
+
+
+def test_a_column_that_no_row_has_is_an_error_and_not_one_row_of_unknowns(copy: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="none of the rows has a column 'varient'"):
+        _rows(copy, "FROM delivery_by('varient')")
+
+
+# comparing
+
+
+def test_two_campaigns_are_compared_by_all_three_rates(copy: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(copy, "FROM compare_campaigns('spring', 'autumn')")
+
+    assert [
+        (row["rate_name"], row["a_count"], row["a_total_count"], row["b_count"], row["b_total_count"]) for row in rows
+    ] == [
+        ("delivered_of_accepted", 340, 406, 170, 200),
+        ("delivered_of_reported", 340, 393, 170, 195),
+        ("coverage", 393, 406, 195, 200),
+    ]
+    for row in rows:
+        assert (row["a"], row["b"], row["is_mature"], row["verdict"]) == (
+            "spring",
+            "autumn",
+            True,
+            "no difference shown",
+        )
+        assert_compared(row, row["a_count"], row["a_total_count"], row["b_count"], row["b_total_count"])
+
+
+def test_the_better_variant_is_named_and_the_other_way_round_it_is_the_same(copy: duckdb.DuckDBPyConnection) -> None:
+    there = _rows(copy, "FROM compare_variants('spring', 'variant', 'A', 'B')")
+    back = _rows(copy, "FROM compare_variants('spring', 'variant', 'B', 'A')")
+
+    assert [row["verdict"] for row in there] == ["B is better", "B is better", "no difference shown"]
+    assert [row["verdict"] for row in back] == [row["verdict"] for row in there]
+    for row, other in zip(there, back, strict=True):
+        assert_compared(row, row["a_count"], row["a_total_count"], row["b_count"], row["b_total_count"])
+        assert other["difference"] == pytest.approx(-row["difference"])
+
+
+def test_values_that_are_numbers_can_be_compared_as_such(copy: duckdb.DuckDBPyConnection) -> None:
+    assert _rows(copy, "FROM compare_variants('spring', 'tier', 0, 1)") == _rows(
+        copy, "FROM compare_variants('spring', 'tier', '0', '1')"
+    )
+
+
+def test_of_what_is_not_mature_nothing_is_said_yet(copy: duckdb.DuckDBPyConnection) -> None:
+    for query in ("compare_variants('young', 'variant', 'A', 'B')", "compare_campaigns('spring', 'young')"):
+        rows = _rows(copy, f"FROM {query}")
+        assert {(row["is_mature"], row["verdict"]) for row in rows} == {(False, "too early to say")}
+        assert all(row["p_value"] is not None for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("compare_campaigns('spring', 'sprung')", "there is no campaign 'sprung'"),
+        ("compare_campaigns('sprung', 'spring')", "there is no campaign 'sprung'"),
+        ("compare_variants('sprung', 'variant', 'A', 'B')", "there is no campaign 'sprung'"),
+        ("compare_variants('spring', 'varient', 'A', 'B')", "none of the rows has a column 'varient'"),
+        ("compare_variants('spring', 'variant', 'A', 'C')", "no row has the value 'C'"),
+        ("compare_variants('spring', 'variant', 'C', 'A')", "no row has the value 'C'"),
+    ],
+)
+def test_what_is_not_there_is_an_error(copy: duckdb.DuckDBPyConnection, query: str, message: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match=message):
+        _rows(copy, f"SELECT verdict FROM {query}")
+
+
+def test_without_messages_there_is_nothing_to_compare(copy: duckdb.DuckDBPyConnection) -> None:
+    rows = _rows(copy, "FROM compare_deliveries('a', 'b', 0, 0, 0, 9, 9, 9, TRUE)")
+
+    assert {(row["difference"], row["difference_low"], row["p_value"], row["verdict"]) for row in rows} == {
+        (None, None, None, "nothing to compare")
+    }
+
+
+@st.composite
+def shares(draw: st.DrawFn) -> tuple[int, int]:
+    trials = draw(st.integers(1, 10) | st.integers(1, 10_000_000))
+    return draw(st.integers(0, trials)), trials
+
+
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(a=shares(), b=shares())
+def test_two_rates_compare_as_the_books_of_statistics_say(
+    copy: duckdb.DuckDBPyConnection, a: tuple[int, int], b: tuple[int, int]
+) -> None:
+    (there,) = _rows(copy, f"FROM compare_rates({a[0]}, {a[1]}, {b[0]}, {b[1]})")
+    (back,) = _rows(copy, f"FROM compare_rates({b[0]}, {b[1]}, {a[0]}, {a[1]})")
+
+    assert_compared(there, *a, *b)
+    assert -1 - 1e-9 <= there["difference_low"] <= there["difference"] + 1e-9
+    assert there["difference"] - 1e-9 <= there["difference_high"] <= 1 + 1e-9
+    assert 0 <= there["p_value"] <= 1
+    assert back["difference"] == pytest.approx(-there["difference"])
+    assert back["difference_low"] == pytest.approx(-there["difference_high"], abs=1e-9)
+    assert back["p_value"] == pytest.approx(there["p_value"])
+
+
+def test_newcombes_own_example_comes_out(copy: duckdb.DuckDBPyConnection) -> None:
+    """56 of 70 and 48 of 80: 0.2, from 0.0524 to 0.3339 (Newcombe 1998, table II, case a, method 10)."""
+    (row,) = _rows(copy, "FROM compare_rates(48, 80, 56, 70)")
+
+    assert row["difference"] == pytest.approx(0.2)
+    assert (row["difference_low"], row["difference_high"]) == (
+        pytest.approx(0.0524, abs=5e-5),
+        pytest.approx(0.3339, abs=5e-5),
+    )
+
+
+# as they are published
+
+
+def test_every_function_is_published_with_its_comment_and_no_other(copy: duckdb.DuckDBPyConnection) -> None:
+    rows = copy.execute("SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal").fetchall()
+
+    assert dict(rows) == FUNCTIONS
+
+
+def test_every_function_of_the_analysts_is_made_of_a_file_of_its_name() -> None:
+    names = {path.stem for path in SQL_FOLDER.glob("functions/*.sql")}
+
+    assert {name.replace("_low", "").replace("_high", "") for name in FUNCTIONS} <= names
+
+
+def test_smsrecon_sql_takes_and_lists_them(data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir)
+
+    assert ask(settings, "SELECT value FROM delivery_by('variant', campaign := 'autumn')").height == 2
+    assert "compare_campaigns(a, b)" in ask(settings, None)["table"].to_list()
+    with pytest.raises(UsageError, match="there is no campaign 'sprung'"):
+        ask(settings, "FROM compare_campaigns('spring', 'sprung')")
+
+
+# statistics by hand
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    rate = successes / trials
+    middle = (rate + Z**2 / (2 * trials)) / (1 + Z**2 / trials)
+    reach = Z / (1 + Z**2 / trials) * math.sqrt(rate * (1 - rate) / trials + Z**2 / (4 * trials**2))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def assert_compared(row: dict[str, Any], a_successes: int, a_trials: int, b_successes: int, b_trials: int) -> None:
+    """The row holds rates, difference, Newcombe's interval, and the p-value to 1.2e-7 of itself."""
+    a_rate, b_rate = a_successes / a_trials, b_successes / b_trials
+    (a_low, a_high), (b_low, b_high) = wilson(a_successes, a_trials), wilson(b_successes, b_trials)
+    common = (a_successes + b_successes) / (a_trials + b_trials)
+    error = math.sqrt(common * (1 - common) * (1 / a_trials + 1 / b_trials))
+    p_value = math.erfc(abs(b_rate - a_rate) / error / math.sqrt(2)) if error else 1.0
+    difference = b_rate - a_rate
+
+    assert (row["a_rate"], row["b_rate"]) == (pytest.approx(a_rate), pytest.approx(b_rate))
+    assert row["difference"] == pytest.approx(difference)
+    assert row["difference_low"] == pytest.approx(difference - math.hypot(b_rate - b_low, a_high - a_rate), abs=1e-9)
+    assert row["difference_high"] == pytest.approx(difference + math.hypot(b_high - b_rate, a_rate - a_low), abs=1e-9)
+    assert row["p_value"] == pytest.approx(p_value, rel=1.3e-7, abs=1e-300)
+
+
+# the world, written
+
+
+def _id(message: Sent) -> int:
+    return (CAMPAIGNS[message.campaign_id] << 28) + message.position
+
+
+def _phone(message: Sent) -> str:
+    return f"138{CAMPAIGNS[message.campaign_id]}{message.position:07}"
+
+
+def _campaigns() -> Iterator[list[object]]:
+    for campaign_id, key in CAMPAIGNS.items():
+        count = sum(message.campaign_id == campaign_id for message in SENT)
+        yield [campaign_id, key, count, count, count]
+
+
+def _batches() -> Iterator[list[object]]:
+    for campaign_id, key, count, *_ in _campaigns():
+        first, day = int(str(key)) << 28, 9 if campaign_id == "young" else 2
+        last = first + int(str(count)) - 1
+        yield [f"B-{campaign_id}", campaign_id, 0, first, last, count, "accepted", f"2026-11-{day:02} 08:00:00+08"]
+
+
+def _write(path: Path, header: str, rows: Any) -> None:
+    def cell(value: object) -> str:
+        return "" if value is None else '"' + str(value).replace('"', '""') + '"'
+
+    path.write_text("\n".join([header, *(",".join(map(cell, row)) for row in rows)]), encoding="utf-8")
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = connection.sql(query).pl().to_dicts()
+    return rows

@@ -1,0 +1,236 @@
+"""Exports of a console are read whatever they are written in, and their columns guessed from headings and values."""
+
+from io import BytesIO
+
+import polars as pl
+import pytest
+import xlsxwriter
+
+from pipelines.exports.mapping import ExportKind, MappingFault, map_columns, missing
+from pipelines.exports.sheet import Sheet, UnreadableExport, read_sheet
+from pipelines.exports.values import replies_of, reports_of
+
+PHONE = "13800138000"
+
+
+def sheet_of(rows: str, charset: str = "utf-8") -> Sheet:
+    return read_sheet(rows.encode(charset))
+
+
+def guessed(kind: ExportKind, headings: str, *values: str) -> dict[str, str]:
+    names = headings.split(",")
+    columns = [value.split("|") for value in values] if values else [["?"]] * len(names)
+    frame = pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict.fromkeys(names, pl.String))
+    return {each.field: each.heading for each in map_columns(kind, frame)}
+
+
+# Headings
+
+HEADINGS: dict[str, tuple[ExportKind, str, str]] = {
+    "the_gateways_own": (
+        "reports",
+        "missionNum,destId,sendStatus,receiveStatus,receiveRealStatus,batchNum,statTime",
+        "mission_num,phone,send_status,receive_status,code,batch_num,stat_time",
+    ),
+    "snake_case": (
+        "reports",
+        "mission_num,dest_id,send_status,receive_status,receive_real_status,batch_num,stat_time",
+        "mission_num,phone,send_status,receive_status,code,batch_num,stat_time",
+    ),
+    "simplified": ("reports", "任务号,手机号,状态码,完成时间,批次", "mission_num,phone,code,stat_time,batch_num"),
+    "traditional": ("reports", "任務號,手機號碼,狀態碼,回執時間,批次號", "mission_num,phone,code,stat_time,batch_num"),
+    "traditional_reports": ("reports", "號碼,狀態報告,時間", "phone,code,stat_time"),
+    "english": ("reports", "Mobile,Status,Time", "phone,code,stat_time"),
+    "english_words": ("reports", "Phone Number,Stat,Report Time,Batch No.", "phone,code,stat_time,batch_num"),
+    "with_remarks": ("reports", "手机号（必填）,状态(code),时间：", "phone,code,stat_time"),
+    "in_capitals": ("reports", "MSISDN,CODE,DONE DATE,MSGID", "phone,code,stat_time,mission_num"),
+    "wide_letters": ("reports", "手机号,ＣＯＤＥ,时间", "phone,code,stat_time"),
+    "a_code_before_a_word": ("reports", "状态,手机号,状态码,时间", ",phone,code,stat_time"),
+    "the_time_of_the_report": ("reports", "提交时间,手机号,状态,完成时间", ",phone,code,stat_time"),
+    "not_the_time_of_sending": ("reports", "发送时间,手机号,状态", ",phone,code"),
+    "replies": ("replies", "手机号,回复内容,回复时间,接入号", "phone,content,replied_at,access_num"),
+    "replies_traditional": ("replies", "手機號,上行內容,上行時間,擴展號", "phone,content,replied_at,access_num"),
+    "replies_of_the_gateway": ("replies", "srcId,content,destId,moTime", "phone,content,access_num,replied_at"),
+    "replies_in_english": ("replies", "from,text,time", "phone,content,replied_at"),
+}
+
+
+@pytest.mark.parametrize("name", HEADINGS)
+def test_columns_are_known_by_their_headings(name: str) -> None:
+    kind, headings, fields = HEADINGS[name]
+    expected = {field: heading for field, heading in zip(fields.split(","), headings.split(","), strict=True) if field}
+
+    assert guessed(kind, headings) == expected
+
+
+# Values
+
+
+def test_where_headings_say_nothing_values_do() -> None:
+    values = (f"{PHONE}|+8613900139000", "DELIVRD|MK:0001", "2026-11-09 08:00:00|2026/11/9 8:00", "x|y")
+
+    assert guessed("reports", "A,B,C,D", *values) == {"phone": "A", "code": "B", "stat_time": "C"}
+    assert guessed("reports", "A,任务,C,D", PHONE, "0A1B2C3000000007", "1", "1") == {
+        "phone": "A",
+        "mission_num": "任务",
+    }
+
+
+def test_of_two_columns_with_one_shape_none_is_taken() -> None:
+    assert guessed("reports", "A,B", PHONE, PHONE) == {}
+
+
+def test_a_heading_that_says_something_else_is_believed() -> None:
+    assert guessed("reports", "手机号,状态,提交时间", PHONE, "DELIVRD", "2026-11-09 08:00:00").keys() == {
+        "phone",
+        "code",
+    }
+
+
+def test_what_is_told_wins_and_a_field_can_be_left_without_a_column() -> None:
+    frame = sheet_of("a,b,状态码,批次\n1,2,3,4\n").frame
+
+    mapped = map_columns("reports", frame, ["phone=a,stat_time=b", "batch_num="])
+
+    assert [(each.field, each.heading, each.found_by) for each in mapped] == [
+        ("phone", "a", "you"),
+        ("code", "状态码", "heading"),
+        ("stat_time", "b", "you"),
+    ]
+    assert missing("reports", mapped) == []
+    assert missing("reports", map_columns("reports", frame)) == ["phone", "stat_time"]
+
+
+@pytest.mark.parametrize("told", ["phone", "frob=a", "phone=c", "phone=a,code=a"])
+def test_a_mapping_that_is_none_is_refused(told: str) -> None:
+    with pytest.raises(MappingFault):
+        map_columns("reports", sheet_of("a,b\n1,2\n").frame, [told])
+
+
+# Sheets
+
+TEXT = "手机号,内容\n13800138000,你好\n"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_is_read_in_every_charset_and_with_every_delimiter(charset: str, delimiter: str) -> None:
+    sheet = sheet_of(TEXT.replace(",", delimiter), charset)
+
+    assert sheet.frame.rows(named=True) == [{"手机号": PHONE, "内容": "你好"}]
+
+
+def test_marks_that_keep_excel_from_making_numbers_of_texts_are_no_part_of_them() -> None:
+    sheet = sheet_of('a,b,c,d\n="13800138000",\'13800138000,\t13800138000,"  "\n')
+
+    assert sheet.frame.row(0) == (PHONE, PHONE, PHONE, None)
+
+
+def test_a_text_may_hold_delimiters_quotes_and_line_breaks() -> None:
+    assert sheet_of('a;b\n"x;""y""\nz";1\n').frame.row(0) == ('x;"y"\nz', "1")
+
+
+def test_blank_rows_are_none_and_a_row_with_too_many_cells_is_no_row_of_these_columns() -> None:
+    sheet = sheet_of("\n,,\na,b\n1,2,\n\n1\n1,2,3\n")
+
+    assert sheet.frame.rows() == [("1", "2"), ("1", None), (None, None)]
+    assert [sheet.raw(position) for position in range(3)] == ['{"a":"1","b":"2"}', '{"a":"1"}', '["1","2","3"]']
+
+
+def test_every_column_has_a_name_of_its_own() -> None:
+    assert sheet_of("a,,a\n1,2,3\n").columns == ["a", "column 2", "a (2)"]
+
+
+def test_the_sheets_of_a_workbook_are_one_if_their_headings_are() -> None:
+    def workbook(*headings: str) -> bytes:
+        file = BytesIO()
+        with xlsxwriter.Workbook(file) as book:
+            for heading in headings:
+                page = book.add_worksheet()
+                page.write_column(0, 0, [heading, 13800138000.0])
+            book.add_worksheet()
+        return file.getvalue()
+
+    assert read_sheet(workbook("phone", "phone")).frame.rows() == [(PHONE,), (PHONE,)]
+    with pytest.raises(UnreadableExport, match="different headings"):
+        read_sheet(workbook("phone", "mobile"))
+
+
+def test_numbers_of_a_parquet_file_are_texts_of_whole_numbers() -> None:
+    file = BytesIO()
+    pl.DataFrame({"a": [13800138000, None], "b": [13800138000.0, None], "c": [[1], [2]]}).write_parquet(file)
+
+    assert read_sheet(file.getvalue()).frame.rows(named=True) == [{"a": PHONE, "b": PHONE}, {"a": None, "b": None}]
+
+
+BROKEN = {
+    "nothing": b"",
+    "blanks": b"\n\n  \n",
+    "no_headings": b"13800138000,DELIVRD\n",
+    "a_page": b"\n<html><table>",
+    "zeros": b"a,b\n\x00,1\n",
+    "another_charset": b"\xff,\x81\n",
+    "a_zip": b"PK\x03\x04junk",
+    "an_old_document": b"\xd0\xcf\x11\xe0junk",
+    "parquet": b"PAR1junk",
+    "a_huge_cell": b'a,b\n"' + b"x" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_bytes_that_are_no_table_are_refused_without_a_word_of_them(name: str) -> None:
+    with pytest.raises(UnreadableExport) as raised:
+        read_sheet(BROKEN[name])
+
+    assert raised.value.__cause__ is None
+    assert not any(word in str(raised.value) for word in (PHONE, "junk", "xx"))
+
+
+# Values as the gateway writes them
+
+TIMES = {
+    "2026-11-09 08:00:05": "2026-11-09 08:00:05",
+    "2026/1/9 8:05": "2026-01-09 08:05:00",
+    "2026-11-09T08:00:05+08:00": "2026-11-09 08:00:05",
+    "2026年11月9日 8时5分3秒": "2026-11-09 08:05:03",
+    "20261109080005": "2026-11-09 08:00:05",
+    "2026-11-09": None,
+    "2026-11-09T00:00:05Z": None,
+    "昨天": None,
+}
+CODES = {
+    "DELIVRD": "DELIVRD",
+    "0": "0",
+    "MK:0001": "MK:0001",
+    "成功": "DELIVRD",
+    "送達": "DELIVRD",
+    "Delivered": "DELIVRD",
+    "失败": "失败",
+    "发送成功": None,
+    "待返回": None,
+}
+
+
+def as_reports(**columns: list[str]) -> pl.DataFrame:
+    frame = pl.DataFrame(columns)
+    return reports_of(frame, {name: name for name in frame.columns})
+
+
+def test_times_are_written_as_the_gateway_does() -> None:
+    assert as_reports(phone=[*TIMES], code=[*TIMES], stat_time=[*TIMES])["stat_time"].to_list() == [*TIMES.values()]
+
+
+def test_a_word_that_says_delivered_is_the_code_and_one_that_may_mean_anything_is_none() -> None:
+    assert as_reports(phone=[*CODES], code=[*CODES], stat_time=[*CODES])["code"].to_list() == [*CODES.values()]
+
+
+def test_phones_lose_what_people_put_between_and_numbers_their_dashes() -> None:
+    row = as_reports(phone=["138-0013 8000"], code=["0"], stat_time=["x"], mission_num=["--"]).row(0, named=True)
+
+    assert (row["phone"], row["mission_num"], row["batch_num"]) == (PHONE, None, None)
+
+
+def test_a_reply_with_a_time_that_can_not_be_read_is_not_one_without_a_time() -> None:
+    frame = pl.DataFrame({"p": [PHONE, PHONE], "c": ["T", "T"], "t": ["昨天", None]})
+
+    assert replies_of(frame, {"phone": "p", "content": "c", "replied_at": "t"})["mo_time"].to_list() == ["昨天", None]

@@ -1,0 +1,104 @@
+"""An imported file is landed byte for byte and once, and what is loaded doesn't depend on when it came."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.contracts import table_of
+from pipelines.contracts.core import CORE
+from pipelines.landing import Call, Import, Landing
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import load
+
+AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
+MAPPING = {"phone": "手机号", "code": "状态", "stat_time": "时间"}
+NAMELESS = "手机号,状态,时间\n13800138000,DELIVRD,2026/11/20 12:00\n13800138000,MK:0001,2026/11/20 12:00\n"
+IMPORT = Import("reports", AT, "export.csv", MAPPING, NAMELESS.encode("gbk"))
+BY_MISSION = replace(
+    IMPORT,
+    mapping=MAPPING | {"mission_num": "任务号"},
+    body="手机号,状态,时间,任务号\n13800138000,DELIVRD,20261120120000,0A1B2C3000000001\n".encode(),
+    imported_at=AT + timedelta(minutes=1),
+)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+def warehouse_in(folder: Path) -> Warehouse:
+    return Warehouse(folder / "warehouse.duckdb", WarehouseSettings(threads=1))
+
+
+def pulled(landing: Landing) -> None:
+    record = {
+        "missionNum": "0A1B2C3000000001",
+        "destId": "13800138000",
+        "receiveRealStatus": "DELIVRD",
+        "batchNum": "B1",
+        "statTime": "2026-11-20 12:00:00",
+    }
+    body = json.dumps({"errorCode": "000000", "records": [record]}).encode()
+    at = AT + timedelta(minutes=2)
+    landing.land_call(Call("reports", at, 1, "json", day=date(2026, 11, 20), http_status=200, body=body))
+
+
+def contents(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
+    with warehouse.read() as connection:
+        names = [table_of(contract) for contract in CORE]
+        return {name: sorted(connection.sql(f"FROM {name}").pl().rows(), key=repr) for name in names}
+
+
+def test_a_landed_import_comes_back_byte_for_byte(landing: Landing) -> None:
+    name = landing.land_import(IMPORT)
+
+    assert landing.read_import(name) == IMPORT
+    assert landing.import_files() == [name]
+    assert (landing.root / name).read_bytes().partition(b"\n")[2] == IMPORT.body
+
+
+def test_the_same_bytes_with_the_same_meaning_are_landed_once(landing: Landing) -> None:
+    first = landing.land_import(IMPORT)
+
+    assert landing.land_import(replace(IMPORT, imported_at=AT + timedelta(days=1), file_name="copy.csv")) == first
+    assert landing.land_import(replace(IMPORT, mapping=MAPPING | {"batch_num": "时间"})) != first
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_came_first(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
+    landing, warehouse = Landing(tmp_path / "landing"), warehouse_in(tmp_path)
+    steps = [lambda: landing.land_import(IMPORT), lambda: landing.land_import(BY_MISSION), lambda: pulled(landing)]
+    for number in order:
+        steps[number]()
+        load(landing, warehouse)
+
+    in_steps = contents(warehouse)
+    warehouse.delete()
+    load(landing, warehouse)
+
+    assert contents(warehouse) == in_steps
+    told = {(mission, code, batch) for _, mission, _, code, _, batch, *_ in in_steps["core.reports"]}
+    assert told == {("0A1B2C3000000001", "DELIVRD", "B1"), ("", "MK:0001", "")}
+    assert sum(accepted for _, _, _, accepted, _ in in_steps["core.files"]) == 4
+
+
+def test_a_file_that_is_no_import_any_more_is_one_reject_and_keeps_nothing_from_being_loaded(
+    landing: Landing, tmp_path: Path
+) -> None:
+    name = landing.land_import(IMPORT)
+    landing.land_import(BY_MISSION)
+    (landing.root / name).write_bytes(b'{"kind": "reports"}\nx')
+
+    summary = load(landing, warehouse_in(tmp_path))
+
+    assert (summary.record_count, summary.rejected_count, summary.new_report_count) == (2, 1, 1)
+    assert load(landing, warehouse_in(tmp_path)).file_count == 0
