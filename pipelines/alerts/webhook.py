@@ -9,16 +9,15 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import httpx
 import stamina
 
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised
+from pipelines.pull import CHINA
 from pipelines.settings import AlertSettings
 
-_CHINA: Final = ZoneInfo("Asia/Shanghai")
 _TIMEOUT: Final = httpx.Timeout(10.0)
 _ATTEMPTS: Final = 4
 
@@ -76,7 +75,7 @@ def _request(findings: Sequence[Finding], settings: AlertSettings, installation:
             body = {
                 "source": "smsrecon",
                 "installation": installation,
-                "at": at.astimezone(_CHINA).isoformat(),
+                "at": at.astimezone(CHINA).isoformat(),
                 "findings": [finding.to_json() for finding in findings],
             }
         case "dingtalk":

@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -31,10 +30,8 @@ from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, MaySen
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
+from pipelines.pull import CHINA, Clock
 from pipelines.settings import Settings
-
-CHINA = ZoneInfo("Asia/Shanghai")
-Clock = Callable[[], datetime]
 
 TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: three minutes are more than a burst
 CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them

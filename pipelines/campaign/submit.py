@@ -11,12 +11,12 @@ from types import FrameType
 from pipelines.campaign.journal import Journal
 from pipelines.campaign.pace import Pace
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
-from pipelines.campaign.sender import Clock, Pause, Progress, Sender, still_to_send
+from pipelines.campaign.sender import Pause, Progress, Sender, still_to_send
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
 from pipelines.landing import Landing
-from pipelines.pull import CALL_ATTEMPTS, Puller
+from pipelines.pull import CALL_ATTEMPTS, Clock, Puller
 from pipelines.settings import Settings, require_credentials
 
 OnProgress = Callable[[Progress], None]

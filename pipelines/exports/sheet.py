@@ -158,7 +158,7 @@ def _as_text(column: pl.Series) -> pl.Series:
 def _headings(row: Row) -> list[str]:
     """Names for the columns, each another one: an empty heading and a repeated one get a number."""
     if not row:
-        raise UnreadableExport("it is empty")
+        raise UnreadableExport("it is empty; export again")
     names = [(heading or "").strip() or f"column {number}" for number, heading in enumerate(row, 1)]
     if any(_DIGITS_OF_A_PERSON.search(name) for name in names):
         raise UnreadableExport("its first row holds no headings but data; add a row that names the columns")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
@@ -16,9 +15,8 @@ from pipelines.flows.artifacts import Bar, show_books
 from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
 from pipelines.flows.steps import AsTasks, nothing_personal
+from pipelines.pull import CHINA
 from pipelines.settings import Settings
-
-CHINA = ZoneInfo("Asia/Shanghai")
 
 
 def _name_with_day() -> str:

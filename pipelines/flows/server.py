@@ -61,6 +61,8 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
 
 
 def _require_free(port: int) -> None:
+    if not 0 < port < 65536:
+        raise UsageError(f"--port {port} is none; give one from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -48,10 +48,14 @@ CALLS = {
     "a_share_over_one": ("sandbox --shares.failed 3", 2, ["failed", "between 0 and 1"]),
     "a_mode_that_is_none": ("sandbox --report-mode frob", 2, ["snapshot", "drain", "smsrecon sandbox --help"]),
     "a_port_that_is_none": ("sandbox --port 70000", 2, ["65535"]),
+    "a_servers_port_that_is_none": ("serve --with-server --port 70000", 2, ["70000", "65535"]),
+    "balance_without_a_gateway": ("balance", 12, ["127.0.0.1:1", "gateway.base_url"]),
+    "an_export_that_is_missing": ("import-reports nope.csv --yes", 10, ["nope.csv", "give a file"]),
+    "an_export_that_is_empty": ("import-reports empty.parquet --yes", 10, ["empty.parquet", "export again"]),
     "a_truth_that_is_none": ("sandbox --port 0 --truth people.csv", 2, ["people.csv", "another file"]),
 }
 SHOWS_SOMETHING = {"pull_without_a_gateway", "doctor_without_a_gateway"}
-LANDS_SOMETHING = {"submit_without_a_gateway", "pull_without_a_gateway"}
+LANDS_SOMETHING = {"submit_without_a_gateway", "pull_without_a_gateway", "balance_without_a_gateway"}
 MAKES_A_KEY = {"publish_before_load"}
 
 
