@@ -297,12 +297,12 @@ def owner(column: str, groups: pl.DataFrame, look: Look) -> Chart:
 
 def carriers(figures: CampaignFigures, look: Look) -> Chart:
     """The delivery rate by carrier of the number range."""
-    return _by_range(figures.carriers, "range_carrier", "carriers_note", look)
+    return _by_range(figures.carriers, "carriers_note", look)
 
 
 def provinces(figures: CampaignFigures, look: Look) -> Chart:
     """The delivery rate by province of the number range."""
-    return _by_range(figures.provinces, "range_province", "provinces_note", look)
+    return _by_range(figures.provinces, "provinces_note", look)
 
 
 def replies(figures: CampaignFigures, look: Look) -> Chart:
@@ -369,12 +369,12 @@ def _owner_value(row: dict[str, Any], look: Look) -> str:
     )
 
 
-def _by_range(groups: pl.DataFrame, column: str, note: str, look: Look) -> Chart:
+def _by_range(groups: pl.DataFrame, note: str, look: Look) -> Chart:
     words = look.words
-    frame = groups.sort("rate", column, descending=[True, False])
+    frame = groups.sort("rate", "range_name", descending=[True, False])
     rows = [*frame.iter_rows(named=True)]
     frame = frame.with_columns(
-        label=pl.Series([words.of(row, column) for row in rows]),
+        label=pl.Series([words.of(row, "range_name") for row in rows]),
         value=pl.Series([f"{percent(row['rate'])} · {count(row['accepted_total_count'])}" for row in rows]),
         colour=pl.lit(GREEN),
     )
@@ -382,9 +382,9 @@ def _by_range(groups: pl.DataFrame, column: str, note: str, look: Look) -> Chart
     best, worst = rows[0], rows[-1]
     found = words(
         "ranges_found" if len(rows) > 1 else "range_found",
-        best=words.of(best, column),
+        best=words.of(best, "range_name"),
         high=percent(best["rate"]),
-        worst=words.of(worst, column),
+        worst=words.of(worst, "range_name"),
         low=percent(worst["rate"]),
     )
     chart = intervals(frame, look, low=low, high=high)

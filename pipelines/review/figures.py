@@ -18,6 +18,8 @@ from pipelines.errors import UsageError
 from pipelines.warehouse.database import statement
 from pipelines.warehouse.interruption import interruptible
 
+MOST_PROVINCES = 12  # the largest; the note of the chart says so
+
 
 @dataclass(frozen=True)
 class Published:
@@ -117,6 +119,9 @@ def of_campaign(data_dir: Path, campaign_id: str, *, min_message_count: int) -> 
         def figure(name: str, **more: Any) -> pl.DataFrame:
             return source.figure(name, campaign_id=campaign_id, **more)
 
+        def ranges(kind: str) -> pl.DataFrame:
+            return figure("ranges", range_kind=kind) if source.has("carrier_delivery") else pl.DataFrame()
+
         owner = {name: figure("owner_values", owner_column=name) for name in figure("owner_columns")["name"]}
         return CampaignFigures(
             campaign_id=campaign_id,
@@ -129,8 +134,8 @@ def of_campaign(data_dir: Path, campaign_id: str, *, min_message_count: int) -> 
             codes=figure("codes"),
             owner={name: groups for name, groups in owner.items() if groups.height},
             replies=figure("replies"),
-            carriers=figure("carriers") if source.has("carrier_delivery") else pl.DataFrame(),
-            provinces=figure("provinces") if source.has("carrier_delivery") else pl.DataFrame(),
+            carriers=ranges("carrier"),
+            provinces=ranges("province").head(MOST_PROVINCES),
             refusals=figure("refusals"),
             exceptions=figure("exceptions"),
             batch_states=figure("batch_states"),
