@@ -58,6 +58,7 @@ class Books:
     opt_out_count: int
     accepted_segment_count: int
     accepted_cost: float | None
+    failed_cost: float | None
     proven_batch_count: int  # accepted, as a report proves, though no answer could be trusted
     proven_message_count: int
 
@@ -285,6 +286,7 @@ def book_of(
         opt_out_count=row["opt_out_count"],
         accepted_segment_count=row["accepted_segment_count"],
         accepted_cost=row["accepted_cost"],
+        failed_cost=row["failed_cost"],
         proven_batch_count=row["proven_batch_count"],
         proven_message_count=row["proven_message_count"],
     )

@@ -19,11 +19,10 @@ from pipelines.review.look import (
     PURPLE,
     SKY,
     VERMILION,
-    Chart,
     Look,
+    Picture,
     bars,
     bounds,
-    empty,
     finished,
     intervals,
     percents,
@@ -59,7 +58,7 @@ MOVER_COLOURS: Final = {
 _SECONDS: Final = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 3 * 86400)
 
 
-def books(figures: CampaignFigures, look: Look) -> Chart:
+def books(figures: CampaignFigures, look: Look) -> Picture:
     """From the rows of the file down to the delivered: what is left, and where the others went."""
     steps = books_steps(figures.delivery)
     words, rows = look.words, figures.delivery["row_count"]
@@ -99,12 +98,12 @@ def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(steps, schema=["name", "row_count", "is_total", "start", "end", "colour"], orient="row")
 
 
-def rates(figures: CampaignFigures, look: Look) -> Chart:
+def rates(figures: CampaignFigures, look: Look) -> Picture:
     """The three rates with their intervals, against the median of earlier campaigns."""
     words, row, earlier = look.words, figures.delivery, figures.earlier
     known = [name for name in RATES if row[name] is not None]
     if not known:
-        return empty(look, words("rates_none"))
+        return Picture(words("rates_none"))
     medians = {name: median(earlier[name].drop_nulls()) for name in known} if earlier.height else {}
     frame = pl.DataFrame(
         {
@@ -135,11 +134,11 @@ def rates(figures: CampaignFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=note, height=rows_height(frame))
 
 
-def sending(figures: CampaignFigures, look: Look) -> Chart:
+def sending(figures: CampaignFigures, look: Look) -> Picture:
     """The delivery rate over the sending, part by part."""
     words, frame = look.words, figures.sending
     if not frame.height:
-        return empty(look, words("rates_none"))
+        return Picture(words("rates_none"))
     low, high = bounds(*frame["rate_low"], *frame["rate_high"])
     if _lasted(frame["first_submitted_at"]) > timedelta(minutes=10):
         x = alt.X("first_submitted_at:T", title=words("sent_time"))
@@ -163,11 +162,11 @@ def sending(figures: CampaignFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("sending_note", rate=percent(whole)), height=220)
 
 
-def latency(figures: CampaignFigures, look: Look) -> Chart:
+def latency(figures: CampaignFigures, look: Look) -> Picture:
     """How many of the delivered messages had come after how long."""
     words, frame, row = look.words, figures.latency, figures.delivery
     if not frame.height:
-        return empty(look, words("latency_none"))
+        return Picture(words("latency_none"))
     names = dict(zip(_SECONDS, words("latency_axis").split("|"), strict=True))
     longest = max(60.0, _highest(frame["within_seconds"]))
     x = alt.X(
@@ -202,26 +201,33 @@ def latency(figures: CampaignFigures, look: Look) -> Chart:
     return finished(chart, look, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240)
 
 
-def codes(figures: CampaignFigures, look: Look) -> Chart:
+def codes(figures: CampaignFigures, look: Look) -> Picture:
     """Why messages failed: the most frequent codes, coloured by whose move it is, and the rest as one."""
     words, some, rest = look.words, figures.codes.head(MOST_CODES), figures.codes.slice(MOST_CODES)
     if not some.height:
-        return empty(look, words("codes_none"))
+        return Picture(words("codes_none"))
     rows = [
-        (f"{row['code']}  {words.of(row, 'meaning')}", row["message_count"], row["of_failed_rate"], row["whose_move"])
+        (
+            f"{row['code']}  {words.of(row, 'meaning')}",
+            row["message_count"],
+            row["of_failed_rate"],
+            row["cost"],
+            row["whose_move"],
+        )
         for row in some.iter_rows(named=True)
     ]
     if rest.height:
         more = words("more", number=str(rest.height))
-        rows.append((more, rest["message_count"].sum(), rest["of_failed_rate"].sum(), "unknown"))
+        cost = None if rest["cost"].has_nulls() else rest["cost"].sum()
+        rows.append((more, rest["message_count"].sum(), rest["of_failed_rate"].sum(), cost, "unknown"))
     frame = pl.DataFrame(
         {
-            "label": [label for label, _, _, _ in rows],
-            "value": [f"{count(number)} · {percent(share)}" for _, number, share, _ in rows],
-            "message_count": [number for _, number, _, _ in rows],
+            "label": [label for label, *_ in rows],
+            "value": [_code_value(number, share, cost, look) for _, number, share, cost, _ in rows],
+            "message_count": [number for _, number, *_ in rows],
             "start": 0,
-            "end": [number for _, number, _, _ in rows],
-            "colour": [MOVER_COLOURS.get(mover, GREY) for _, _, _, mover in rows],
+            "end": [number for _, number, *_ in rows],
+            "colour": [MOVER_COLOURS.get(mover, GREY) for *_, mover in rows],
         }
     )
     first = some.row(0, named=True)
@@ -235,11 +241,11 @@ def codes(figures: CampaignFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("codes_note"), height=rows_height(frame))
 
 
-def movers(figures: CampaignFigures, look: Look) -> Chart:
+def movers(figures: CampaignFigures, look: Look) -> Picture:
     """Who can do something about the failures, and what would help most."""
     words = look.words
     if not figures.codes.height:
-        return empty(look, words("codes_none"))
+        return Picture(words("codes_none"))
     frame = (
         figures.codes.group_by("whose_move", "what_to_do")
         .agg(pl.sum("message_count", "of_failed_rate"))
@@ -268,7 +274,7 @@ def movers(figures: CampaignFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("movers_note"), height=rows_height(frame))
 
 
-def owner(column: str, groups: pl.DataFrame, look: Look) -> Chart:
+def owner(column: str, groups: pl.DataFrame, look: Look) -> Picture:
     """The delivery rate by the values of a column of the owner's, the best first."""
     words = look.words
     frame = groups.sort("rate", "value", descending=[True, False])
@@ -295,21 +301,21 @@ def owner(column: str, groups: pl.DataFrame, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("owner_note"), height=rows_height(frame))
 
 
-def carriers(figures: CampaignFigures, look: Look) -> Chart:
+def carriers(figures: CampaignFigures, look: Look) -> Picture:
     """The delivery rate by carrier of the number range."""
     return _by_range(figures.carriers, "carriers_note", look)
 
 
-def provinces(figures: CampaignFigures, look: Look) -> Chart:
+def provinces(figures: CampaignFigures, look: Look) -> Picture:
     """The delivery rate by province of the number range."""
     return _by_range(figures.provinces, "provinces_note", look)
 
 
-def replies(figures: CampaignFigures, look: Look) -> Chart:
+def replies(figures: CampaignFigures, look: Look) -> Picture:
     """When replies came, and which of them opt out."""
     words, row = look.words, figures.delivery
     if not figures.replies.height:
-        return empty(look, words("replies_none"))
+        return Picture(words("replies_none"))
     frame = figures.replies.with_columns(pl.col("replied_at").dt.replace_time_zone(None))
     is_long = _lasted(frame["replied_at"]) > timedelta(days=4)
     if is_long:
@@ -354,6 +360,11 @@ def _rate_value(row: dict[str, Any], name: str, medians: dict[str, float], look:
     return value if look.is_narrow else f"{value} · {look.words('of', part=count(row[part]), whole=count(row[whole]))}"
 
 
+def _code_value(number: int, share: float, cost: float | None, look: Look) -> str:
+    value = f"{count(number)} · {percent(share)}"
+    return value if cost is None or look.is_narrow else f"{value} · {look.words('cost_of_code', cost=f'{cost:,.2f}')}"
+
+
 def _owner_value(row: dict[str, Any], look: Look) -> str:
     words = look.words
     return (
@@ -369,7 +380,7 @@ def _owner_value(row: dict[str, Any], look: Look) -> str:
     )
 
 
-def _by_range(groups: pl.DataFrame, note: str, look: Look) -> Chart:
+def _by_range(groups: pl.DataFrame, note: str, look: Look) -> Picture:
     words = look.words
     frame = groups.sort("rate", "range_name", descending=[True, False])
     rows = [*frame.iter_rows(named=True)]

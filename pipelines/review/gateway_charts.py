@@ -14,8 +14,8 @@ from pipelines.review.look import (
     VERMILION,
     Chart,
     Look,
+    Picture,
     bars,
-    empty,
     finished,
     rows_height,
 )
@@ -26,11 +26,11 @@ MOST_CODES = 15
 PULL_COLOURS: Final = {"complete": GREEN, "so_far": SKY, "not_yet": ORANGE, "missing": VERMILION}
 
 
-def code_days(figures: GatewayFigures, look: Look) -> Chart:
+def code_days(figures: GatewayFigures, look: Look) -> Picture:
     """The share of each failing code on each day of sending."""
     words, frame = look.words, figures.code_days
     if not frame.height:
-        return empty(look, words("codes_none"))
+        return Picture(words("codes_none"))
     codes = _by_code(frame).head(MOST_CODES)
     days = frame.unique("submitted_on")
     first = codes.row(0, named=True)
@@ -46,13 +46,13 @@ def code_days(figures: GatewayFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("code_days_note"), height=26 * codes.height + 40)
 
 
-def unknown_codes(figures: GatewayFigures, look: Look) -> Chart:
+def unknown_codes(figures: GatewayFigures, look: Look) -> Picture:
     """The codes that are in no table."""
     words = look.words
     codes = _by_code(figures.code_days)
     unknown = codes.filter(~pl.col("is_known"))
     if not unknown.height:
-        return empty(look, words("unknown_none"))
+        return Picture(words("unknown_none"))
     failed, of_these = _sum(codes["message_count"]), _sum(unknown["message_count"])
     found = words("unknown_found", number=str(unknown.height), share=percent(of_these / failed))
     some = unknown.head(MOST_CODES)
@@ -67,11 +67,11 @@ def unknown_codes(figures: GatewayFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("unknown_note"), height=rows_height(frame))
 
 
-def answer_times(figures: GatewayFigures, look: Look) -> Chart:
+def answer_times(figures: GatewayFigures, look: Look) -> Picture:
     """How long the gateway took to answer, day by day."""
     words, frame = look.words, figures.answer_times
     if not frame.height:
-        return empty(look, words("answers_none"))
+        return Picture(words("answers_none"))
     y: Any = alt.Y("ms:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format=",d"))
     layers: list[alt.Chart] = []
     for column, name, colour, dy in (
@@ -93,11 +93,11 @@ def answer_times(figures: GatewayFigures, look: Look) -> Chart:
     return finished(alt.layer(*layers), look, found=found, note=words("answers_note"), height=220)
 
 
-def error_codes(figures: GatewayFigures, look: Look) -> Chart:
+def error_codes(figures: GatewayFigures, look: Look) -> Picture:
     """The answers that were no yes, by day and error code."""
     words, frame = look.words, figures.error_codes
     if not frame.height:
-        return empty(look, words("errors_none"))
+        return Picture(words("errors_none"))
     codes = frame.group_by("error_code", "meaning", "meaning_zh").agg(pl.sum("batch_count"))
     codes = codes.sort("batch_count", "error_code", descending=[True, False])
     first = codes.row(0, named=True)
@@ -112,11 +112,11 @@ def error_codes(figures: GatewayFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("errors_note"), height=26 * codes.height + 40)
 
 
-def pull_days(figures: GatewayFigures, look: Look) -> Chart:
+def pull_days(figures: GatewayFigures, look: Look) -> Picture:
     """Which days were pulled, and what each brought."""
     words, frame = look.words, figures.pull_days
     if not frame.height:
-        return empty(look, words("pulls_none"))
+        return Picture(words("pulls_none"))
     missing = frame.filter(state="missing")
     found = words("pulls_found")
     if missing.height:
@@ -138,7 +138,7 @@ def pull_days(figures: GatewayFigures, look: Look) -> Chart:
     return finished(chart, look, found=found, note=words("pulls_note"), height=180)
 
 
-def balance(figures: GatewayFigures, look: Look) -> Chart:
+def balance(figures: GatewayFigures, look: Look) -> Picture:
     """The balance at every look, and which changes what we sent does not explain."""
     words, frame = look.words, figures.balances
     last = frame["closing_balance_count"][-1]

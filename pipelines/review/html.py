@@ -19,12 +19,16 @@ from pipelines.errors import UsageError
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
 from pipelines.review.figures import CampaignFigures
-from pipelines.review.look import FONT, NARROW, WIDE, Chart, Look
+from pipelines.review.look import FONT, NARROW, WIDE, Chart, Look, Picture
 from pipelines.review.wording import Language, Words
 
 # What every picture needs, here and in the notebooks.
-STYLE: Final = """
+STYLE: Final = (
+    f"figure text {{ font-family: {FONT}; }}"
+    """
 figure { margin: 0 0 20px; }
+figcaption { color: #666; font-size: 12.5px; line-height: 1.4; padding: 0 4px 10px; }
+figcaption b { display: block; color: #222; font-size: 15px; }
 figure svg { display: block; max-width: 100%; height: auto; }
 .narrow { display: none; }
 @media screen and (max-width: 700px) {
@@ -32,6 +36,7 @@ figure svg { display: block; max-width: 100%; height: auto; }
   .narrow { display: block; }
 }
 """
+)
 
 
 def write(figures: CampaignFigures, path: Path, *, language: Language) -> int:
@@ -77,14 +82,22 @@ def facts(figures: CampaignFigures, words: Words) -> Iterator[str]:
         first, last = words.instant(row["first_submitted_at"]), words.instant(row["last_submitted_at"])
         yield words("sent_at", first=first) if first == last else words("sent_between", first=first, last=last)
     yield words("closed" if row["is_mature"] else "moving")
+    if row["accepted_cost"] is not None:
+        yield words("cost", accepted=f"{row['accepted_cost']:,.2f}", failed=f"{row['failed_cost']:,.2f}")
     yield words("balanced" if figures.is_balanced else "unbalanced")
     yield words("as_of", at=words.instant(figures.as_of))
 
 
-def picture(words: Words, chart: Callable[..., Chart], *shown: Any) -> str:
-    """A chart of what is `shown`, for a page and for a phone; needs STYLE beside it."""
-    wide, narrow = (_svg(chart(*shown, Look(words, width))) for width in (WIDE, NARROW))
-    return f'<figure><div class="wide">{wide}</div><div class="narrow">{narrow}</div></figure>'
+def picture(words: Words, draw: Callable[..., Picture], *shown: Any) -> str:
+    """A picture of what is `shown`, its chart for a page and for a phone; needs STYLE beside it."""
+    wide, narrow = (draw(*shown, Look(words, width)) for width in (WIDE, NARROW))
+    caption = f"<figcaption><b>{escape(wide.found)}</b> {escape(wide.note)}</figcaption>"
+    charts = "".join(
+        f'<div class="{name}">{_svg(drawn.chart)}</div>'
+        for name, drawn in (("wide", wide), ("narrow", narrow))
+        if drawn.chart is not None
+    )
+    return f"<figure>{caption}{charts}</figure>"
 
 
 def table_of(table: pl.DataFrame) -> str:
@@ -98,8 +111,8 @@ def _sections(figures: CampaignFigures, words: Words) -> Iterator[str]:
     def section(heading: str, *contents: str) -> str:
         return f"<section><h2>{escape(words(heading))}</h2>{''.join(contents)}</section>"
 
-    def drawn(chart: Callable[..., Chart]) -> str:
-        return picture(words, chart, figures)
+    def drawn(draw: Callable[..., Picture]) -> str:
+        return picture(words, draw, figures)
 
     def tabled(table: pl.DataFrame, none: str) -> str:
         return table_of(table) if table.height else f"<p>{escape(words(none))}</p>"

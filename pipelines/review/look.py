@@ -1,4 +1,4 @@
-"""How every chart looks: its width, its colours, its title, and rows with their label above the bar.
+"""How every chart looks: its width, its colours, and rows with their label above the bar.
 
 Colours are those of Okabe and Ito, which colour-blind people can tell apart. Which figure a chart shows is decided in
 campaign_charts.py and gateway_charts.py.
@@ -18,7 +18,9 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE, GREY = (
 INK, FAINT, RULE = "#222222", "#666666", "#DDDDDD"
 
 WIDE, NARROW = 720, 350  # pixels: a page, a phone
-FONT: Final = "'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', 'Helvetica Neue', Arial, sans-serif"
+# A chart's axes are laid out as if in Arial: to look for signs in a large Chinese font takes three times as long.
+MEASURED: Final = "Arial"
+FONT: Final = "Arial, 'Liberation Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 ROW = 40  # pixels: a line of text and a bar below it
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart  # what altair says that layers may be
@@ -36,25 +38,24 @@ class Look:
         return self.width < 500
 
 
-def finished(chart: Chart, look: Look, *, found: str, note: str, height: int) -> Chart:
-    """The chart with its finding as title, its note below it, and the look of all charts."""
-    title = alt.TitleParams(
-        text=wrapped(found, look.width, 8.2),
-        subtitle=wrapped(note, look.width, 6.4),
-        anchor="start",
-        frame="bounds",
-        fontSize=15,
-        subtitleFontSize=12,
-        color=INK,
-        subtitleColor=FAINT,
-        lineHeight=20,
-        subtitleLineHeight=16,
-        offset=14,
-    )
+@dataclass(frozen=True)
+class Picture:
+    """What a chart has found, a note on how it counts, and the chart; none where there is nothing to show."""
+
+    found: str
+    note: str = ""
+    chart: Chart | None = None
+
+
+def finished(chart: Chart, look: Look, *, found: str, note: str, height: int) -> Picture:
+    """The picture of a chart, in the look of all charts.
+
+    Its words stand on the page, not in the chart: the page breaks their lines at any width and in any font.
+    """
     complete: Chart = (
-        chart.properties(title=title, width=look.width, height=height)
+        chart.properties(width=look.width, height=height)
         .configure(
-            font=FONT, background="white", padding=4, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+            font=MEASURED, background="white", padding=4, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
         )
         .configure_view(stroke=None)
         .configure_axis(
@@ -69,13 +70,7 @@ def finished(chart: Chart, look: Look, *, found: str, note: str, height: int) ->
         )
         .configure_text(fontSize=12, color=INK)
     )
-    return complete
-
-
-def empty(look: Look, found: str) -> Chart:
-    """In place of a chart of which there is nothing to show."""
-    nothing = alt.Chart(alt.InlineData(values=[{}])).mark_point(opacity=0)
-    return finished(nothing, look, found=found, note="", height=1)
+    return Picture(found, note, complete)
 
 
 def rows_height(frame: pl.DataFrame) -> int:
@@ -84,17 +79,17 @@ def rows_height(frame: pl.DataFrame) -> int:
 
 def bars(frame: pl.DataFrame, look: Look, *, whole: float) -> Chart:
     """A bar a row of `frame`, from `start` to `end` of `whole`, with its `label` and its `value` above it."""
-    base = _placed(frame)
+    base = _placed(frame, look)
     x = alt.X("start:Q", axis=None, scale=alt.Scale(domain=[0, whole], nice=False, zero=True))
     bar = base.mark_bar(height=11, yOffset=8, strokeWidth=1).encode(
         x=x, x2="end:Q", color=alt.Color("colour:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
     )
-    return alt.layer(bar, *_texts(base, look))
+    return alt.layer(bar, *_texts(base))
 
 
 def intervals(frame: pl.DataFrame, look: Look, *, low: float, high: float) -> Chart:
     """A rate a row: a point at `rate`, a line from `rate_low` to `rate_high`, `label` and `value` above them."""
-    base = _placed(frame)
+    base = _placed(frame, look)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(format=percents(low, high), tickCount=5, title=None, grid=True)
     line = base.mark_rule(strokeWidth=3, yOffset=9, opacity=0.55).encode(
@@ -103,7 +98,7 @@ def intervals(frame: pl.DataFrame, look: Look, *, low: float, high: float) -> Ch
     point = base.mark_circle(size=90, yOffset=9, opacity=1).encode(
         x=alt.X("rate:Q", scale=scale, axis=axis), color=alt.Color("colour:N", scale=None)
     )
-    return alt.layer(line, point, *_texts(base, look))
+    return alt.layer(line, point, *_texts(base))
 
 
 def bounds(*shares: float) -> tuple[float, float]:
@@ -118,40 +113,33 @@ def percents(low: float, high: float) -> str:
     return ".0%" if high - low > 0.05 else ".1%"
 
 
-def wrapped(text: str, width: int, letter: float) -> list[str]:
-    """The text in lines of `width` pixels, if a letter takes `letter` of them and a Chinese sign twice as many."""
-    lines, line, used = [], "", 0.0
-    for word in _parts(text):
-        size = sum(letter * (1.85 if ord(sign) > 0x2E80 else 1.0) for sign in word)
-        if line and used + size > width:
-            lines.append(line.rstrip())
-            line, used = "", 0.0
-        line, used = line + word, used + size
-    return [*lines, line.rstrip()]
+def _fitting(text: str, room: float) -> str:
+    """The text, cut to `room` pixels."""
+    used = 0.0
+    for place, sign in enumerate(text):
+        used += _width(sign)
+        if used > room:
+            return f"{text[: max(place - 1, 0)].rstrip()}…"
+    return text
 
 
-def _parts(text: str) -> list[str]:
-    """Where a line may end: after a blank, and after a Chinese sign that no punctuation follows."""
-    parts, part = [], ""
-    for sign, following in zip(text, f"{text} "[1:], strict=True):
-        part += sign
-        if sign == " " or (ord(sign) > 0x2E80 and following not in "，。；：、）”"):
-            parts.append(part)
-            part = ""
-    return [*parts, part] if part else parts
+def _width(text: str) -> float:
+    """How many pixels a text takes, a little too much rather than too little; a Chinese sign is a square."""
+    return sum(12.0 if ord(sign) > 0x2E80 else 6.6 for sign in text)
 
 
-def _placed(frame: pl.DataFrame) -> alt.Chart:
-    """Rows below one another, in the order of the frame."""
-    placed = frame.with_row_index("place")
-    return alt.Chart(placed).encode(y=alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0)))
+def _placed(frame: pl.DataFrame, look: Look) -> alt.Chart:
+    """Rows below one another, in the order of the frame, with labels that end before the longest value begins."""
+    room = look.width - max((_width(value) for value in frame["value"]), default=0) - 24
+    placed = frame.with_columns(label=pl.Series([_fitting(label, room) for label in frame["label"]]))
+    return alt.Chart(placed.with_row_index("place")).encode(
+        y=alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    )
 
 
-def _texts(base: alt.Chart, look: Look) -> list[alt.Chart]:
+def _texts(base: alt.Chart) -> list[alt.Chart]:
     label: dict[str, Any] = {"align": "left", "baseline": "middle", "dy": -9}
     return [
-        base.mark_text(**label, limit=look.width * (0.66 if look.is_narrow else 0.76)).encode(
-            x=alt.value(0), text="label:N"
-        ),
+        base.mark_text(**label).encode(x=alt.value(0), text="label:N"),
         base.mark_text(**label | {"align": "right"}, fontWeight="bold").encode(x=alt.value("width"), text="value:N"),
     ]

@@ -201,8 +201,9 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
             f"{duration(median)} for half of them, {duration(most)} for 90 %, {duration(nearly_all)} for 99 %",
         )
     yield "replies", f"{count(books.reply_count)}, of which {count(books.opt_out_count)} opt out"
-    cost = "" if books.accepted_cost is None else f", at a cost of {books.accepted_cost:,.2f}"
-    yield "segments", f"{count(books.accepted_segment_count)} accepted{cost}"
+    yield "segments", f"{count(books.accepted_segment_count)} accepted"
+    if books.accepted_cost is not None and books.failed_cost is not None:
+        yield "cost", f"{books.accepted_cost:,.2f}, of which {books.failed_cost:,.2f} for messages that failed"
     if books.paused_reason:
         yield "paused", f"{printable(books.paused_reason)}; go on with 'smsrecon resume {books.campaign_id}'"
 

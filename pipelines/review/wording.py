@@ -19,6 +19,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "not_sent": ("not sent yet", "尚未发送"),
     "closed": ("the figures are final", "数字已定型"),
     "moving": ("the figures can still move", "数字还会变动"),
+    "cost": ("cost {accepted}, of which {failed} for messages that failed", "费用 {accepted}，其中失败短信占 {failed}"),
     "balanced": ("the books balance", "账目已对平"),
     "unbalanced": ("THE BOOKS DO NOT BALANCE", "账目不平"),
     "choose_campaign": ("Campaign", "活动"),
@@ -97,6 +98,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "latency_axis": ("1 s|10 s|1 min|10 min|1 h|6 h|1 day|3 days", "1 秒|10 秒|1 分钟|10 分钟|1 小时|6 小时|1 天|3 天"),
     "latency_none": ("No message was delivered", "没有送达的短信"),
     # codes
+    "cost_of_code": ("cost {cost}", "费用 {cost}"),
     "codes_found": (
         '"{meaning}" comes first of {number} codes, with {share} of the failures',
         "{number} 种状态码中，“{meaning}”居首，占失败的 {share}",

@@ -8,6 +8,7 @@ SELECT
     what_to_do,
     is_known,
     message_count,
+    cost,
     of_failed_rate
 FROM marts.code_breakdown
 WHERE campaign_id = $campaign_id AND NOT is_delivered

@@ -16,7 +16,7 @@ RECONCILED = {
 BOOKS = {
     "campaign_id", "as_of", "rows", "statuses", "batches", "is_balanced", "is_mature", "paused_reason",
     "first_submitted_at", "last_submitted_at", "rates", "latency_seconds", "reply_count", "opt_out_count",
-    "accepted_segment_count", "accepted_cost", "proven_batch_count", "proven_message_count",
+    "accepted_segment_count", "accepted_cost", "failed_cost", "proven_batch_count", "proven_message_count",
 }  # fmt: skip
 SHAPES = {
     "doctor": {"findings"},
@@ -56,7 +56,7 @@ def test_the_status_of_a_campaign_holds_every_status_and_every_batch_state(close
     assert list(status["statuses"]) == list(STATUSES)
     assert sum(status["statuses"].values()) == 2000
     assert set(status["batches"]) == {"accepted", "refused", "in_doubt", "not_sent", "split"}
-    assert status["accepted_cost"] is None
+    assert status["accepted_cost"] is status["failed_cost"] is None
     assert (status["proven_batch_count"], status["proven_message_count"]) == (1, 1000)
     assert set(status["rates"]) == {"delivered_of_accepted_rate", "delivered_of_reported_rate", "coverage_rate"}
     for rate in status["rates"].values():
@@ -72,6 +72,7 @@ def test_money_is_shown_where_a_price_is_set(closed: Closed) -> None:
     status = closed.run("status autumn-sale --json", SMSRECON_BILLING__PRICE_PER_SEGMENT="0.05").object
 
     assert status["accepted_cost"] == pytest.approx(status["accepted_segment_count"] * 0.05)
+    assert 0 < status["failed_cost"] < status["accepted_cost"]
 
 
 def test_a_dry_run_is_one_object_and_plans_what_is_then_sent(sending: Place) -> None:

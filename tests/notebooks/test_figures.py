@@ -12,10 +12,10 @@ import pytest
 from pipelines.contracts.marts import EXCEPTION_KINDS
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
-from pipelines.review import campaign_charts, figures, gateway_charts, tables
+from pipelines.review import campaign_charts, figures, gateway_charts, html, tables
 from pipelines.review.campaign_charts import books_steps
 from pipelines.review.figures import CampaignFigures, GatewayFigures
-from pipelines.review.look import NARROW, WIDE, Look, wrapped
+from pipelines.review.look import NARROW, WIDE, Look, Picture, bars, finished
 from pipelines.review.terminal import count, percent
 from pipelines.review.wording import LANGUAGES, TO_DO_ZH, WORDS, Words
 from pipelines.warehouse.database import SQL_FOLDER
@@ -70,8 +70,8 @@ def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delive
 def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: CampaignFigures) -> None:
     wrong = figures.CampaignFigures(**vars(campaign) | {"message_count": campaign.message_count - 1})
 
-    assert "DO NOT BALANCE" in _title(campaign_charts.books(wrong, LOOK))
-    assert "accounted for" in _title(campaign_charts.books(campaign, LOOK))
+    assert "DO NOT BALANCE" in campaign_charts.books(wrong, LOOK).found
+    assert "accounted for" in campaign_charts.books(campaign, LOOK).found
 
 
 def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
@@ -83,7 +83,7 @@ def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
     ours = rates.pop(LATEST)
     points = abs(ours - median(rates.values())) * 100
 
-    title = _title(campaign_charts.rates(campaign, LOOK))
+    title = campaign_charts.rates(campaign, LOOK).found
 
     assert title.startswith(f"{percent(ours)} of the accepted messages were delivered")
     assert f", {points:.1f} points {'above' if ours > median(rates.values()) else 'below'} the median" in title
@@ -93,7 +93,7 @@ def test_fewer_than_three_earlier_campaigns_are_no_median(place: Place) -> None:
     second = figures.of_campaign(place.data_dir, "week-2", min_message_count=100)
 
     assert not second.earlier.height
-    assert "median" not in _title(campaign_charts.rates(second, LOOK))
+    assert "median" not in campaign_charts.rates(second, LOOK).found
     assert figures.of_campaign(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
 
 
@@ -169,7 +169,7 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
     wrong = figures.GatewayFigures(**vars(gateway) | {"pull_days": days})
 
     first: date = days["pulled_on"][0]
-    assert f"smsrecon pull --day {first}" in _title(gateway_charts.pull_days(wrong, LOOK))
+    assert f"smsrecon pull --day {first}" in gateway_charts.pull_days(wrong, LOOK).found
 
 
 # In every language, at every width, of everything and of nothing
@@ -185,10 +185,11 @@ def test_every_chart_is_drawn_in_every_language_and_width(
     drawn += [campaign_charts.owner(name, groups, look) for name, groups in campaign.owner.items()]
     drawn += [getattr(gateway_charts, name)(gateway, look) for name in GATEWAY_CHARTS]
 
-    for chart in drawn:
-        chart.to_dict()  # what altair doesn't take is an error
-        assert _title(chart)
-        assert "{" not in _title(chart)
+    for picture in drawn:
+        if picture.chart is not None:
+            picture.chart.to_dict()  # what altair doesn't take is an error
+        assert picture.found
+        assert "{" not in picture.found + picture.note
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -202,7 +203,7 @@ def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: Ca
     unsent = figures.CampaignFigures(**vars(campaign) | frames | {"delivery": delivery})
 
     if name not in ("carriers", "provinces"):  # left out where there are none
-        assert _title(getattr(campaign_charts, name)(unsent, LOOK))
+        assert getattr(campaign_charts, name)(unsent, LOOK).found
 
 
 def test_every_exception_has_its_next_step(campaign: CampaignFigures) -> None:
@@ -238,26 +239,39 @@ def test_whatever_can_be_done_about_a_code_is_said_in_chinese_too() -> None:
     assert {*codes["whose_move"], "unknown"} <= WORDS.keys()
 
 
-@pytest.mark.parametrize("text", ["one two three four", "名单 20,000 行，送达 18,169 行（90.8%），每一行都有去处", "x"])
-def test_a_title_in_lines_is_the_title(text: str) -> None:
-    lines = wrapped(text, 100, 8)
+@pytest.mark.parametrize("label", ["short", "a meaning that goes on and on" * 4, "一个说不完的含义" * 9])
+def test_a_label_ends_before_the_value_begins(label: str) -> None:
+    frame = pl.DataFrame({"label": [label], "value": ["1,000 · 99.9%"], "start": [0], "end": [1], "colour": ["red"]})
 
-    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
-    assert all(sum(8 * (1.85 if sign > "\u2e80" else 1) for sign in line) <= 132 for line in lines)
-    assert not any(line[0] in "，。；：" for line in lines)
+    picture = finished(bars(frame, Look(Words("en"), NARROW), whole=1), LOOK, found="", note="", height=40)
+
+    (shown,) = (row["label"] for row in _data(picture))
+    assert label.startswith(shown.removesuffix("…"))
+    assert (shown == label) is (label == "short")
+    assert sum(12 if sign > "\u2e80" else 6 for sign in shown) < NARROW - 6 * len("1,000 · 99.9%")
+
+
+def test_where_a_price_is_set_each_cause_and_all_failures_have_their_cost(campaign: CampaignFigures) -> None:
+    codes = campaign.codes.with_columns(cost=pl.col("message_count") * 0.05)
+    delivery = campaign.delivery | {"accepted_cost": 80.0, "failed_cost": 4.25}
+    priced = figures.CampaignFigures(**vars(campaign) | {"codes": codes, "delivery": delivery})
+
+    values = [row["value"] for row in _data(campaign_charts.codes(priced, LOOK))]
+
+    assert values[0].endswith(f"cost {codes['cost'][0]:,.2f}")
+    assert "cost 80.00, of which 4.25 for messages that failed" in [*html.facts(priced, LOOK.words)]
+    assert not any("cost" in fact for fact in html.facts(campaign, LOOK.words))
+    assert not any("cost" in row["value"] for row in _data(campaign_charts.codes(campaign, LOOK)))
 
 
 def _values(text: str) -> set[str]:
     return {part.split("}")[0] for part in text.split("{")[1:]}
 
 
-def _title(chart: Any) -> str:
-    return " ".join(chart.to_dict()["title"]["text"])
-
-
-def _data(chart: Any) -> list[dict[str, Any]]:
+def _data(picture: Picture) -> list[dict[str, Any]]:
     """The rows that the first layer is drawn of."""
-    (rows, *_) = chart.to_dict()["datasets"].values()
+    assert picture.chart is not None
+    (rows, *_) = picture.chart.to_dict()["datasets"].values()
     return list(rows)
 
 
