@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo notebook test check bench format lock clean
+.PHONY: help demo notebook test check bench fuzz format docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -32,10 +32,16 @@ check: $(READY)  ## format, lint, types, import layers, SQL
 bench: $(READY)  ## speed and memory, as ratios to a floor measured beside them
 	$(BIN)/python -m tests.benchmarks
 
+fuzz: $(READY)  ## spoilt answers for the decoder, as many as told: make fuzz CASES=1000000
+	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),100000)
+
 format: $(READY)  ## put code and SQL into form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix sql
+
+docs: $(READY)  ## the tables and columns in both READMEs, from the contracts
+	$(BIN)/python -m tests.conventions.tables
 
 lock: $(READY)  ## choose versions anew
 	uv=$$(command -v uv || echo $(BIN)/uv); \

@@ -40,7 +40,7 @@ def place():
 def choice(campaigns, first, wanted):
     campaign = mo.ui.dropdown(campaigns, value=wanted, label=first("choose_campaign"))
     language = mo.ui.dropdown(LANGUAGES, value=first.language, label=first("choose_language"))
-    mo.hstack([campaign, language], justify="start", gap=2)
+    mo.hstack([campaign, language], justify="start", gap=2, wrap=True)
     return campaign, language
 
 
@@ -76,13 +76,15 @@ def movers(of, words):
 @app.cell
 def exceptions(of, words):
     _table = tables.exceptions(of, words)
-    mo.md(f"### {words('h_exceptions')}\n\n{html.table_of(_table) if _table.height else words('exceptions_none')}")
+    _shown = mo.Html(html.table_of(_table)) if _table.height else mo.md(words("exceptions_none"))
+    mo.vstack([mo.md(f"### {words('h_exceptions')}"), _shown])
 
 
 @app.cell
 def refusals(of, words):
     _table = tables.refusals(of, words)
-    mo.md(f"### {words('h_refusals')}\n\n{html.table_of(_table) if _table.height else words('refusals_none')}")
+    _shown = mo.Html(html.table_of(_table)) if _table.height else mo.md(words("refusals_none"))
+    mo.vstack([mo.md(f"### {words('h_refusals')}"), _shown])
 
 
 @app.cell

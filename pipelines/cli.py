@@ -252,6 +252,51 @@ def report(
     return 0
 
 
+@app.command(sort_key=13)
+def resolve(
+    campaign_id: str,
+    /,
+    *,
+    accept: Annotated[
+        str | None, Parameter(help="Batches that the gateway took: their numbers with commas, or all.")
+    ] = None,
+    resend: Annotated[
+        str | None, Parameter(help="Batches that it surely did not take: they can be sent again.")
+    ] = None,
+    reason: Annotated[str | None, Parameter(help="Who said so, for the journal.")] = None,
+    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Show what is in doubt, and settle it by your word.
+
+    For example:
+
+      smsrecon resolve spring
+      smsrecon resolve spring --accept all --reason "ticket 4711"
+      smsrecon resolve spring --resend 0A1B2C3B00000012 --yes
+    """
+    from pipelines.doubts import decisions, doubts_of, settle
+    from pipelines.errors import InDoubt
+    from pipelines.review.doubts import confirm, show_decisions, show_doubts
+    from pipelines.review.progress import working
+
+    settings = _settings()
+    with working("reconciling"):
+        doubts = doubts_of(campaign_id, settings=settings, clock=_now)
+    made = decisions(doubts, accept=accept, resend=resend)
+    rest = doubts.filter(~doubts["batch_num"].is_in([name for decision in made for name in decision.batch_nums]))
+    if made:
+        if not yes:
+            confirm(made, is_shown=not json)
+        settle(campaign_id, made, reason=reason, settings=settings, clock=_now)
+        show_decisions(made, rest, campaign_id, as_json=json)
+    else:
+        show_doubts(doubts, campaign_id, as_json=json)
+    if rest.is_empty():
+        return 0
+    return fail(f"{rest.height} batches of {campaign_id} are in doubt", InDoubt.exit_code)
+
+
 @app.command(sort_key=20)
 def pull(
     *,
@@ -448,6 +493,71 @@ def serve(
     return 0
 
 
+suppress = App(name="suppress", help="Say who must not be written to, or may be again.", sort_key=28)
+app.command(suppress)
+
+Phones = Annotated[
+    str, Parameter(allow_leading_hyphen=True, help="11 digits each; - reads them from standard input, one a line.")
+]
+Reason = Annotated[str, Parameter(help="Why, in a word: it is shown wherever the phone is left out.")]
+
+
+@suppress.command(name="add")
+def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False) -> int:
+    """Put phones on a list: no campaign writes to them from now on.
+
+    For example:
+
+      smsrecon suppress add 13800000000 --reason complained
+      smsrecon suppress add - < phones.txt
+    """
+    from pipelines.review.terminal import show_lines
+    from pipelines.suppress import add
+
+    listed = add(_given(phones), reason=reason, settings=_settings(), at=_now())
+    show_lines(asdict(listed), as_json=json)
+    return 0
+
+
+@suppress.command(name="remove")
+def suppress_remove(*phones: Phones, json: Json = False) -> int:
+    """Take phones off all lists: campaigns planned from now on write to them."""
+    from pipelines.review.terminal import show_lines
+    from pipelines.suppress import remove
+
+    listed = remove(_given(phones), settings=_settings(), at=_now())
+    show_lines(asdict(listed), as_json=json)
+    return 0
+
+
+@suppress.command(name="import")
+def suppress_import(
+    file: Annotated[Path, Parameter(help="CSV, Excel or Parquet with phones, and reason and since_at if it has them.")],
+    /,
+    *,
+    reason: Reason = "imported",
+    json: Json = False,
+) -> int:
+    """Put the phones of a file on a list."""
+    from pipelines.review.terminal import show_lines
+    from pipelines.suppress import bring
+
+    listed = bring(file, reason=reason, settings=_settings(), at=_now())
+    show_lines(asdict(listed), as_json=json)
+    return 0
+
+
+@suppress.command(name="list")
+def suppress_list(*, json: Json = False) -> int:
+    """Show who is on a list now, with the phone masked, and why."""
+    from pipelines.campaign.suppressions import suppressed_phones
+    from pipelines.daily import landing_of
+    from pipelines.review.steps import show_suppressed
+
+    show_suppressed(suppressed_phones(landing_of(_settings())), as_json=json)
+    return 0
+
+
 app.command(
     "pipelines.gateway.sandbox.command:app",
     name="sandbox",
@@ -460,6 +570,11 @@ def _settings() -> "Settings":
     from pipelines.settings import load_settings
 
     return load_settings(_config)
+
+
+def _given(phones: tuple[str, ...]) -> list[str]:
+    """The phones of the command line, or of standard input."""
+    return sys.stdin.read().split() if phones == ("-",) else [*phones]
 
 
 def _now() -> datetime:

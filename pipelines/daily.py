@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from pipelines.alerts import rules, told, webhook
 from pipelines.alerts.findings import Finding
+from pipelines.campaign.suppressions import land_entries
 from pipelines.errors import BooksError, GatewayError, SmsreconError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing import Landing
@@ -211,6 +212,22 @@ def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
     )
 
 
+def suppress(settings: Settings, *, clock: Clock) -> int:
+    """List who asked to get no more messages, and whoever else policy.suppress names; returns how many are new.
+
+    The next load brings the list into the warehouse.
+    """
+    with warehouse_of(settings).read() as connection:
+        found = connection.sql(
+            "SELECT phone, reason, since_at, FALSE AS is_removed FROM core.phones_to_suppress"
+            " WHERE list_contains($reasons, reason) ORDER BY phone",
+            params={"reasons": [*settings.policy.suppress]},
+        ).pl()
+    if not found.is_empty():
+        land_entries(landing_of(settings), found, name="found", at=clock())
+    return int(found.height)
+
+
 def close_books(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> BooksSummary:
     """Load, reconcile and publish, each whatever became of the one before."""
     day = _Steps(run)
@@ -218,6 +235,8 @@ def close_books(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: 
     loaded = day.step("load", lambda: load(settings, tell=tell))
     tell("reconciling")
     reconciled = day.step("reconcile", lambda: reconcile(settings, as_of=clock()))
+    if reconciled:
+        day.step("suppress", lambda: suppress(settings, clock=clock))
     tell("publishing")
     published = day.step("publish", lambda: publish(settings))
     findings = [*day.findings, *(books_findings(reconciled) if reconciled else [])]

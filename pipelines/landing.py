@@ -4,6 +4,7 @@
     landing/campaigns/<id>/lock               held by the one process that plans or sends the campaign
     landing/journal.sqlite                    every batch's fate
     landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
+    landing/asking/<kind>-<time of the call>-<process>.call   a call on its way: the mark of an answer to come
     landing/imports/<day of the import>/<time of it>-<hash>.import
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
@@ -11,7 +12,7 @@
 A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
 byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
 An `.import` file is a file that a person brought, in the same way: a line of JSON that says what its columns mean, then
-the file. Nothing here decodes a body, and nothing is ever changed or removed.
+the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed.
 """
 
 import errno
@@ -21,14 +22,15 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.errors import CampaignBusy
+from pipelines.failpoints import reach
 
 CallKind = Literal["reports", "replies", "balance"]
 CALL_KINDS: tuple[CallKind, ...] = ("reports", "replies", "balance")
@@ -90,12 +92,53 @@ class Landing:
                 ) from None
             yield
 
+    @contextmanager
+    def announced(self, call: Call) -> Iterator[Callable[[Call], str]]:
+        """Mark on disk that `call` is about to be asked; yields the function that lands it with its answer.
+
+        A gateway that hands out each record once has forgotten an answer that it gave. So a call whose process ends
+        before it is landed, however it ends, must be known: the next call lands its mark as a call without an answer.
+        """
+        self._settle_calls()
+        mark = (
+            self.root / "asking" / f"{call.kind}-{call.called_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.call"
+        )
+
+        def land(answered: Call) -> str:
+            name = self.land_call(answered)
+            reach("landing.before_unmarking")
+            mark.unlink()
+            return name
+
+        with self._asking(fcntl.LOCK_SH):
+            write_whole(
+                mark, _content(replace(call, failure="the process ended before an answer was landed")), overwrite=True
+            )
+            reach("landing.before_asking")
+            yield land
+
+    def _settle_calls(self) -> None:
+        """Land the marks that processes have left behind; while another process asks, wait for a better time."""
+        with suppress(BlockingIOError), self._asking(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for mark in sorted(self.root.glob("asking/*.call")):
+                call = self.read_call(mark.relative_to(self.root).as_posix())
+                if not list(self.root.glob(f"{_stem(call)}-*.call")):  # else it was landed, and only the mark is left
+                    self.land_call(call)
+                reach("landing.half_settled")
+                mark.unlink()
+
+    @contextmanager
+    def _asking(self, operation: int) -> Iterator[None]:
+        """Hold the lock that all who ask share, and who settles has alone; it dies with the process."""
+        path = self.root / "asking" / "lock"
+        make_folder(path.parent)
+        with path.open("a") as file:
+            fcntl.flock(file, operation)
+            yield
+
     def land_call(self, call: Call) -> str:
         """Write `call` and sync it to disk; returns its path beneath `root`. Never overwrites."""
-        header = {name: value for name, value in asdict(call).items() if name != "body"}
-        at = call.called_at.astimezone(UTC)
-        stem = f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
-        content = json.dumps(header, default=str).encode() + b"\n" + call.body
+        stem, content = _stem(call), _content(call)
         number = 0  # of several calls in one microsecond, so that the names sort in their order even then
         while True:
             name = f"{stem}-{number:03}.call"
@@ -160,6 +203,17 @@ class Landing:
         return path.read_text()
 
 
+def _stem(call: Call) -> str:
+    """How the paths of all calls of this kind and instant begin."""
+    at = call.called_at.astimezone(UTC)
+    return f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
+
+
+def _content(call: Call) -> bytes:
+    header = {name: value for name, value in asdict(call).items() if name != "body"}
+    return json.dumps(header, default=str).encode() + b"\n" + call.body
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that only its owner can enter, with all above it that are missing, and sync their names to disk."""
     if not path.is_dir():
@@ -179,8 +233,10 @@ def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            reach("landing.before_write")
             file.write(content)
             file.flush()
+            reach("landing.before_sync")
             os.fsync(file.fileno())
         place(Path(draft), path, overwrite=overwrite)
     finally:
@@ -189,11 +245,14 @@ def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
 
 def place(draft: Path, path: Path, *, overwrite: bool) -> None:
     """Give a finished, synced draft its name in one step, and sync the folder."""
+    reach("landing.before_rename")
     if overwrite:
         draft.replace(path)
     else:
         os.link(draft, path)
+    reach("landing.after_rename")
     _sync_folder(path.parent)
+    reach("landing.after_sync")
 
 
 def _sync_folder(path: Path) -> None:

@@ -36,6 +36,10 @@ _NEXT_STEPS = {  # of the one who asks
     "100004": "have this machine's address put on the white list, in the vendor's console",
     "100014": "wait, then try again",
 }
+_STEPS_AFTER = {  # an answer that was given up, as it would be again
+    "AnswerTooLarge": "raise gateway.max_answer_mb if the vendor does send so much",
+    "TimeoutError": "it dripped; raise gateway.max_answer_seconds if the vendor is so slow",
+}
 PASSING_CODES = frozenset({"100014", "999999"})  # too fast, system error: asking again may help and harms nobody
 
 
@@ -155,34 +159,40 @@ class Puller:
     async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
         """Ask, and land what came back, or that nothing whole did."""
         call = Call(kind, self._clock(), 0, self._format, day)
-        started = time.perf_counter()
-        try:
-            exchange = await ask()
-        except GatewayError as error:
-            part = error.received if isinstance(error, MaySent) else b""
-            elapsed = round((time.perf_counter() - started) * 1000)
-            self._landing.land_call(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
-            if isinstance(error, MaySent):  # a word for submissions: a query can simply be asked again
-                raise GatewayError(
-                    f"no whole answer came from the gateway ({error.failure}); run 'smsrecon pull' again"
-                ) from None
-            raise
-        self._landing.land_call(
-            replace(
-                call,
-                answer_ms=exchange.answer_ms,
-                http_status=exchange.http_status,
-                content_type=exchange.content_type,
-                body=exchange.body,
+        with self._landing.announced(call) as land:
+            started = time.perf_counter()
+            try:
+                exchange = await ask()
+            except GatewayError as error:
+                part = error.received if isinstance(error, MaySent) else b""
+                elapsed = round((time.perf_counter() - started) * 1000)
+                land(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
+                if isinstance(error, MaySent):  # a word for submissions: a query can simply be asked again
+                    raise _not_whole(error.failure) from None
+                raise
+            land(
+                replace(
+                    call,
+                    answer_ms=exchange.answer_ms,
+                    http_status=exchange.http_status,
+                    content_type=exchange.content_type,
+                    body=exchange.body,
+                )
             )
-        )
         return exchange
+
+
+def _not_whole(failure: str | None) -> GatewayError:
+    step = _STEPS_AFTER.get(failure or "", "run 'smsrecon pull' again")
+    error = GatewayError(f"no whole answer came from the gateway ({failure}); {step}")
+    error.failure = failure
+    return error
 
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, GatewayRefused):
         return error.error_code in PASSING_CODES
-    return isinstance(error, GatewayError)
+    return isinstance(error, GatewayError) and error.failure not in _STEPS_AFTER
 
 
 def _raise_refusal(error_code: str) -> None:

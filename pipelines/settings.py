@@ -6,9 +6,9 @@ reads the environment. Every problem is reported in one error; secrets have no r
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,7 @@ CONFIG_VARIABLE = "SMSRECON_CONFIG"  # names the file where no option does: to t
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Cron = Annotated[str, StringConstraints(pattern=r"^(\S+( \S+){4})?$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+ErrorCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -42,6 +43,8 @@ class GatewaySettings(Table):
     app_secret: SecretStr = SecretStr("")
     format: Literal["json", "xml"] = "json"
     timeout_seconds: float = Field(default=30.0, gt=0)
+    max_answer_mb: int = Field(default=512, ge=1)
+    max_answer_seconds: float = Field(default=900.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
     requests_per_second: float | None = Field(default=None, gt=0)
 
@@ -59,7 +62,16 @@ class PolicySettings(Table):
 
     report_window_hours: int = Field(default=72, ge=1)
     pause_after_in_doubt: int = Field(default=5, ge=1)
+    in_doubt: Literal["hold", "same_batch_num"] = "hold"
+    repeated_code: ErrorCode | None = None
     hard_failures: int = Field(default=2, ge=1)
+    suppress: tuple[Literal["opted_out", "hard_code"], ...] = ("opted_out",)
+
+    @model_validator(mode="after")
+    def _knows_what_proves(self) -> Self:
+        if self.in_doubt == "same_batch_num" and self.repeated_code is None:
+            raise ValueError("same_batch_num needs policy.repeated_code, the vendor's answer to a repeated batch_num")
+        return self
 
 
 class PullSettings(Table):
@@ -238,7 +250,9 @@ _TEMPLATE = """\
 app_key = ""
 app_secret = ""                # better kept in the variable
 # format = "json"              # or "xml"
-# timeout_seconds = 30.0
+# timeout_seconds = 30.0       # without a byte
+# max_answer_mb = 512          # of reports or replies; what is larger, or takes longer, is given up
+# max_answer_seconds = 900.0
 # concurrency = 4              # requests in flight
 # requests_per_second = 10.0   # no limit by default
 
@@ -250,7 +264,10 @@ app_secret = ""                # better kept in the variable
 [policy]
 # report_window_hours = 72     # after it a message without a report is unreported
 # pause_after_in_doubt = 5     # batches in a row without an answer that can be trusted
+# in_doubt = "hold"            # or "same_batch_num": send once more, where the vendor refuses a repeated batchNum
+# repeated_code = "100001"     # with this error code; none by default
 # hard_failures = 2            # campaigns that must fail with a hard code to make a phone a candidate for suppression
+# suppress = ["opted_out"]     # candidates that 'smsrecon daily' puts on a list; also "hard_code"
 
 [pull]
 # days = 5                     # today and the four days before

@@ -9,19 +9,23 @@ database. Nothing here talks to the gateway or decides what to send.
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
+from pipelines.errors import UsageError
+from pipelines.failpoints import reach
 from pipelines.landing import make_folder, place
 
-BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split"]
+BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"]
 
 # States after which the messages of a batch are not to be sent (again).
-SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt"})
+SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt", "suppressed"})
+
+_SCHEMA_VERSION = 1
 
 _SCHEMA = """
 CREATE TABLE campaigns (
@@ -35,11 +39,20 @@ CREATE TABLE campaigns (
     planned_batch_count INTEGER NOT NULL,
     has_own_mission_nums INTEGER NOT NULL
 ) STRICT;
+CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+_EVENTS = """
 CREATE TABLE events (
     event_id INTEGER PRIMARY KEY,
     happened_at INTEGER NOT NULL,
     campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
-    event TEXT NOT NULL CHECK (event IN ('sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'paused')),
+    event TEXT NOT NULL CHECK (event IN (
+        'sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'suppressed', 'paused'
+    )),
     batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')),
     planned_batch INTEGER,
     first_position INTEGER,
@@ -49,7 +62,8 @@ CREATE TABLE events (
     http_status INTEGER,
     answer_ms INTEGER,
     answer BLOB,
-    detail TEXT
+    detail TEXT,
+    decided_by TEXT                             -- who settled doubt by a word of theirs; null where an answer did
 ) STRICT;
 CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
 CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
@@ -57,11 +71,22 @@ CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
+
+# SQLite can't change a CHECK in place: the table is made anew, in one transaction, with the events as they were.
+_UPGRADE = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE events RENAME TO events_before;
+DROP INDEX a_batch_num_is_used_once;
+DROP INDEX events_of_a_campaign;
+DROP TRIGGER no_event_is_changed;
+DROP TRIGGER no_event_is_removed;
+{_EVENTS}
+INSERT INTO events SELECT *, NULL FROM events_before;
+DROP TABLE events_before;
+PRAGMA user_version = {_SCHEMA_VERSION};
+COMMIT;
+"""  # noqa: S608  texts of ours
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -98,6 +123,7 @@ class BatchRecord:
     sent_at: datetime
     answered_at: datetime | None
     answer_ms: int | None
+    decided_by: str | None
 
     @property
     def message_count(self) -> int:
@@ -116,6 +142,7 @@ class Journal:
         """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
         if not path.exists():
             _make(path)
+        _upgrade(path)
         # Made in one thread and written to in another, the sender's; never in both at once.
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
@@ -126,9 +153,10 @@ class Journal:
     def read_only(cls, path: Path) -> Self:
         """Open for reading; where there is no file yet, an empty journal."""
         if path.exists():
+            _upgrade(path)
             return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
         connection = sqlite3.connect(":memory:")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + _EVENTS)
         return cls(connection)
 
     def close(self) -> None:
@@ -181,11 +209,13 @@ class Journal:
         at: datetime,
     ) -> None:
         """Record that a request is about to leave. Raises sqlite3.IntegrityError if the batch_num was ever used."""
+        reach("journal.before_sending")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, batch_num, planned_batch, first_position,"
             " last_position, attempt) VALUES (?, ?, 'sending', ?, ?, ?, ?, ?)",
             (_microseconds(at), campaign_id, batch_num, planned_batch, first_position, last_position, attempt),
         )
+        reach("journal.after_sending")
 
     def outcome(
         self,
@@ -199,19 +229,35 @@ class Journal:
         answer_ms: int | None = None,
         answer: bytes | None = None,
         detail: str | None = None,
+        decided_by: str | None = None,
     ) -> None:
         """Record what became of a batch; `answer` is the body as received."""
+        reach("journal.before_outcome")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, batch_num, error_code, http_status, answer_ms,"
-            " answer, detail) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (_microseconds(at), campaign_id, state, batch_num, error_code, http_status, answer_ms, answer, detail),
+            " answer, detail, decided_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                _microseconds(at),
+                campaign_id,
+                state,
+                batch_num,
+                error_code,
+                http_status,
+                answer_ms,
+                answer,
+                detail,
+                decided_by,
+            ),
         )
+        reach("journal.after_outcome")
 
     def paused(self, campaign_id: str, reason: str, *, at: datetime) -> None:
+        reach("journal.before_pause")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, detail) VALUES (?, ?, 'paused', ?)",
             (_microseconds(at), campaign_id, reason),
         )
+        reach("journal.after_pause")
 
     def doubt_unanswered(self, campaign_id: str, *, at: datetime) -> int:
         """Put every `sending` that has no outcome in doubt; returns how many. Only for the holder of the campaign."""
@@ -225,6 +271,62 @@ class Journal:
                 self.outcome(campaign_id, batch_num, "in_doubt", at=at, detail="the sender stopped before an answer")
         return len(unanswered)
 
+    def suppressed(
+        self,
+        campaign_id: str,
+        batch_num: str,
+        *,
+        planned_batch: int,
+        first_position: int,
+        last_position: int,
+        attempt: int,
+        reason: str,
+        at: datetime,
+    ) -> None:
+        """Record that a range of the plan is not sent, since its phones came onto a list; no request ever leaves."""
+        with self._transaction():
+            self.sending(
+                campaign_id,
+                batch_num,
+                planned_batch=planned_batch,
+                first_position=first_position,
+                last_position=last_position,
+                attempt=attempt,
+                at=at,
+            )
+            self.outcome(campaign_id, batch_num, "suppressed", at=at, detail=reason)
+
+    def decide(
+        self,
+        campaign_id: str,
+        batch_nums: Sequence[str],
+        state: Literal["accepted", "not_sent"],
+        *,
+        by: str,
+        reason: str | None,
+        at: datetime,
+    ) -> None:
+        """Settle batches in doubt by somebody's word, all or none. Only for the holder of the campaign.
+
+        Raises ValueError if one of them is not in doubt.
+        """
+        with self._transaction():
+            doubts = {batch.batch_num: batch for batch in self.batches(campaign_id) if batch.state == "in_doubt"}
+            if not doubts.keys() >= set(batch_nums):
+                raise ValueError("only what is in doubt can be decided")
+            for batch in (doubts[batch_num] for batch_num in batch_nums):
+                self.outcome(
+                    campaign_id,
+                    batch.batch_num,
+                    state,
+                    at=at,
+                    error_code=batch.error_code,  # what the answer was, if there was one, is still known
+                    http_status=batch.http_status,
+                    answer_ms=batch.answer_ms,
+                    detail=reason,
+                    decided_by=by,
+                )
+
     # What the events say
 
     def batches(self, campaign_id: str) -> list[BatchRecord]:
@@ -234,7 +336,8 @@ class Journal:
             SELECT sent.batch_num, sent.campaign_id, sent.planned_batch, sent.first_position, sent.last_position,
                 sent.attempt, coalesce(outcome.event, 'in_doubt') AS state, outcome.error_code, outcome.http_status,
                 CASE WHEN outcome.event IS NULL THEN 'no answer yet' ELSE outcome.detail END AS detail,
-                sent.happened_at AS sent_at, outcome.happened_at AS answered_at, outcome.answer_ms
+                sent.happened_at AS sent_at, outcome.happened_at AS answered_at, outcome.answer_ms,
+                outcome.decided_by
             FROM events AS sent
             LEFT JOIN events AS outcome ON outcome.event_id = (
                 SELECT max(event_id) FROM events AS later
@@ -283,7 +386,9 @@ class Journal:
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
+        reach("journal.before_commit")
         self._connection.execute("COMMIT")
+        reach("journal.after_commit")
 
 
 def _make(path: Path) -> None:
@@ -294,11 +399,29 @@ def _make(path: Path) -> None:
     try:
         with closing(sqlite3.connect(name)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+            connection.executescript(f"{_SCHEMA} {_EVENTS} PRAGMA user_version = {_SCHEMA_VERSION}")
         with suppress(FileExistsError):  # another process made it first
             place(Path(name), path, overwrite=False)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _upgrade(path: Path) -> None:
+    """Bring a journal of an earlier version up to this one. Raises UsageError for one of a later version."""
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        if _version(connection) < _SCHEMA_VERSION:
+            try:
+                connection.executescript(_UPGRADE)
+            except sqlite3.OperationalError:  # another process was faster; closing rolls back what this one began
+                if _version(connection) < _SCHEMA_VERSION:
+                    raise
+        if _version(connection) > _SCHEMA_VERSION:
+            raise UsageError(f"{path} was made by a newer version of smsrecon; install that version")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _campaign(row: sqlite3.Row) -> CampaignRecord:

@@ -17,8 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.recipients import input_files, input_sha256, national, read_recipients
+from pipelines.campaign.recipients import input_files, input_sha256, input_state, read_recipients
+from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
+from pipelines.failpoints import reach
 from pipelines.landing import Landing, make_folder, place
 from pipelines.settings import Settings
 
@@ -78,6 +80,7 @@ def make_plan(
     """
     check_campaign_id(request.campaign_id)
     files = input_files(request.source)
+    state = input_state(files)
     sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
     with Journal.read_only(landing.journal_path) as journal:
         registered = journal.campaign(request.campaign_id)
@@ -95,11 +98,14 @@ def make_plan(
         template_id=request.template_id,
         max_content_length=settings.plan.max_content_length,
     )
+    if input_state(files) != state:
+        raise InputRefused(f"{request.source}: changed while it was read; submit again when it is written")
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
         _refuse_known_mission_nums(files[0], recipients, [landing.plan_path(other.campaign_id) for other in others])
     key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
-    frame = _arranged(recipients, _suppressions(landing), key=key, batch_size=settings.plan.batch_size)
+    batch_size = settings.plan.batch_size
+    frame = _arranged(recipients, suppressed_phones(landing), source=request.source, key=key, batch_size=batch_size)
     message_count = frame["message_id"].count()
     record = CampaignRecord(
         campaign_id=request.campaign_id,
@@ -116,11 +122,13 @@ def make_plan(
         return _summarised(record, frame.lazy(), path=None)
     path = landing.plan_path(request.campaign_id)
     _write(frame, path)
+    reach("plan.before_register")
     with Journal.open(landing.journal_path) as journal:
         try:
             journal.register(record)
         except sqlite3.IntegrityError:  # another campaign took the key meanwhile: plan again, with another salt
             return make_plan(request, landing=landing, settings=settings, at=at)
+    reach("plan.after_register")
     return _summarised(record, frame.lazy(), path)
 
 
@@ -161,6 +169,14 @@ class PlanFile:
         windows = range(first // ROW_GROUP, last // ROW_GROUP + 1)
         rows = pl.concat([self._window(number) for number in windows])
         return rows.slice(first - windows.start * ROW_GROUP, last - first + 1)
+
+    def listed(self, suppressed: pl.DataFrame) -> list[tuple[int, str]]:
+        """(position, reason) of the messages whose phone is among the `suppressed` (phone, reason), in order."""
+        messages = self._rows.filter(pl.col("message_id").is_not_null()).with_columns(
+            position=pl.col("message_id") & (MAX_MESSAGES - 1)
+        )
+        found = messages.select("position", "phone").join(suppressed.lazy(), on="phone")
+        return list(found.select("position", "reason").sort("position").collect().iter_rows())
 
     def segment_count(self, ranges: Iterable[tuple[int, int]]) -> int:
         """Segments of the messages at these (first, last) positions."""
@@ -215,28 +231,9 @@ def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -
     return Plan(record, path, dispositions, reasons, texts.unique(maintain_order=True).head(3).to_list())
 
 
-def _suppressions(landing: Landing) -> pl.DataFrame:
-    """phone, reason: one row a phone, the earliest entry of all landed lists.
-
-    Lists come from many hands: a phone counts however it is written, and with or without a reason.
-    """
-    files = [landing.root / name for name in landing.suppression_files()]
-    if not files:
-        return pl.DataFrame(schema={"phone": pl.String, "reason": pl.String})
-    phone, reason = national(pl.col("phone").cast(pl.String)), pl.col("reason").fill_null("listed")
-    try:
-        entries = pl.concat(
-            [pl.read_parquet(file, glob=False).select(phone, reason, "since_at") for file in files],
-            how="vertical_relaxed",
-        )
-    except pl.exceptions.PolarsError:
-        raise InputRefused(
-            f"{files[0].parent}: a suppression list can't be read; each needs the columns phone, reason and since_at"
-        ) from None
-    return entries.sort("since_at", "reason").unique("phone", keep="first").select("phone", "reason")
-
-
-def _arranged(recipients: pl.DataFrame, suppressions: pl.DataFrame, *, key: int, batch_size: int) -> pl.DataFrame:
+def _arranged(
+    recipients: pl.DataFrame, suppressions: pl.DataFrame, *, source: Path, key: int, batch_size: int
+) -> pl.DataFrame:
     """Decide every row, order the messages, number them and cut them into batches; the other rows follow behind."""
     decided = _decided(recipients, suppressions)
     is_message = pl.col("disposition") == "planned"
@@ -244,9 +241,9 @@ def _arranged(recipients: pl.DataFrame, suppressions: pl.DataFrame, *, key: int,
     if messages.is_empty():
         counts = decided.group_by("reason").len().sort("len", descending=True).head(5)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.iter_rows())
-        raise InputRefused(f"no row of the input can be sent: {reasons}; correct the file")
+        raise InputRefused(f"{source}: no row can be sent: {reasons}; correct the file")
     if messages.height > MAX_MESSAGES:
-        raise InputRefused(f"the input has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
+        raise InputRefused(f"{source}: has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
     position = pl.int_range(pl.len(), dtype=pl.Int64)
     derived = pl.concat_str(pl.lit(key_text(key)), position.cast(pl.String).str.zfill(9))
     messages = messages.with_columns(
@@ -341,6 +338,7 @@ def _write(frame: pl.DataFrame, path: Path) -> None:
         with os.fdopen(descriptor, "wb") as file:
             frame.write_parquet(file, row_group_size=ROW_GROUP)
             file.flush()
+            reach("plan.before_sync")
             os.fsync(file.fileno())
         place(draft, path, overwrite=True)
     finally:

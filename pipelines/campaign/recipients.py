@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from pipelines.errors import InputRefused
+from pipelines.parquet import UnreadableParquet, read_parquet
 
 PHONE = "^1[3-9][0-9]{9}$"
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
@@ -37,16 +38,26 @@ def input_files(source: Path) -> list[Path]:
     In a folder, what starts with a dot or an underscore is its writer's own (drafts, logs) and left out, as everywhere.
     Raises InputRefused if there are none.
     """
-    if source.is_dir():
-        found = [file for file in source.rglob("*.parquet") if not _is_hidden(file.relative_to(source))]
-    elif source.is_file():
-        found = [source]
-    else:
-        found = [Path(name) for name in glob(str(source), recursive=True)]  # noqa: PTH207  absolute globs too
-    files = sorted(file for file in found if file.is_file())
+    try:
+        if source.is_dir():
+            found = [file for file in source.rglob("*.parquet") if not _is_hidden(file.relative_to(source))]
+        elif source.is_file():
+            found = [source]
+        else:
+            found = [Path(name) for name in glob(str(source), recursive=True)]  # noqa: PTH207  absolute globs too
+        files = sorted(file for file in found if file.is_file())
+    except (OSError, re.error) as error:  # a name too long, a folder that may not be entered, [z-a]
+        why = error.strerror if isinstance(error, OSError) else "no pattern"
+        raise InputRefused(f"{source}: can't be looked for ({why}); give a file, a folder or a quoted glob") from None
     if not files:
         raise InputRefused(f"{source}: no Parquet file there; give a file, a folder or a quoted glob")
     return files
+
+
+def input_state(files: Sequence[Path]) -> list[tuple[int, int, int]]:
+    """What changes when a file does; OSError is left to whoever reads them. A file that is gone has none."""
+    stats = [file.stat() for file in files if file.is_file()]
+    return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 def input_sha256(files: Sequence[Path], *, content: str | None, template_id: str | None) -> str:
@@ -122,9 +133,11 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
             f"{file}: not the types of {files[0]}, in {', '.join(differing)}; write the columns alike in all files"
         ) from None
     if frame.is_empty():
-        raise InputRefused(f"{files[0]}: has no rows")
+        raise InputRefused(f"{files[0]}: has no rows; give a file of people")
     owner = [name for name in columns if name not in COLUMNS]
-    packed = [pl.struct(owner).alias("owner")] if owner else []
+    # What is no number of JSON's is none: pandas writes NaN for what is missing.
+    finite = [pl.when(pl.col(name).is_finite()).then(name) if frame.schema[name].is_float() else name for name in owner]
+    packed = [pl.struct(finite).alias("owner")] if owner else []
     frame = frame.select(*(name for name in COLUMNS if name in columns), *packed)
     return frame.with_row_index("input_row").with_columns(pl.col("input_row").cast(pl.Int64))
 
@@ -132,10 +145,11 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
 def _read_file(file: Path) -> pl.DataFrame:
     """One file's rows, the columns with a meaning as text, and the partitions of its path as columns."""
     try:
-        frame = pl.read_parquet(file, glob=False, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError, pl.exceptions.PanicException) as error:
-        kind = type(error).__name__
-        raise InputRefused(f"{file}: can't be read ({kind}); is it Parquet, whole and not encrypted?") from None
+        frame = read_parquet(file.read_bytes())
+    except UnreadableParquet as error:
+        raise InputRefused(f"{file}: can't be read: {error}") from None
+    except OSError as error:
+        raise InputRefused(f"{file}: can't be read ({error.strerror}); make it readable, then try again") from None
     frame = frame.with_columns(
         pl.lit(value, pl.String).alias(name) for name, value in _partitions(file).items() if name not in frame.columns
     )

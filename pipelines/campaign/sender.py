@@ -9,8 +9,10 @@
     other 1xxxxx                            refused      next
     anything else, or no answer             in_doubt     next; never sent again by itself
 
-Every request has a batch_num of its own, also when it is sent again. One process sends a campaign at a time: the caller
-holds its lock. Nothing here plans, or checks balances.
+Every request has a batch_num of its own, also when it is sent again; but where policy.in_doubt is same_batch_num, a
+batch in doubt is sent once more under its own number, and the refusal of a repeated one proves that the first was
+taken. A message whose phone came onto a list since the planning is kept back. One process sends a campaign at a time:
+the caller holds its lock. Nothing here plans, or checks balances.
 """
 
 import asyncio
@@ -23,8 +25,10 @@ from functools import partial
 
 import polars as pl
 
-from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord, Journal
+from pipelines.campaign.journal import BatchState, CampaignRecord, Journal
+from pipelines.campaign.kept_back import KeptBack
 from pipelines.campaign.pace import Pace
+from pipelines.campaign.pieces import Piece
 from pipelines.campaign.plan import PlanFile, batch_num
 from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, MaySent
 from pipelines.gateway.client import Exchange, GatewayClient
@@ -35,30 +39,7 @@ from pipelines.settings import Settings
 
 TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: three minutes are more than a burst
 CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A range of the plan that is to be sent in one request; both positions included."""
-
-    planned_batch: int
-    first_position: int
-    last_position: int
-    attempt: int = 1
-
-    @property
-    def message_count(self) -> int:
-        return self.last_position - self.first_position + 1
-
-    def again(self) -> "Piece":
-        return Piece(self.planned_batch, self.first_position, self.last_position, self.attempt + 1)
-
-    def halves(self) -> tuple["Piece", "Piece"]:
-        middle = (self.first_position + self.last_position) // 2
-        return (
-            Piece(self.planned_batch, self.first_position, middle, self.attempt + 1),
-            Piece(self.planned_batch, middle + 1, self.last_position, self.attempt + 1),
-        )
+REPEATS = 3  # of a batch in doubt, where the policy has it repeated
 
 
 @dataclass
@@ -66,7 +47,9 @@ class Progress:
     """How far a submission is, in messages; `total` is what was left to send when it began."""
 
     total: int
-    counts: dict[BatchState, int] = field(default_factory=lambda: dict.fromkeys(("accepted", "refused", "in_doubt"), 0))
+    counts: dict[BatchState, int] = field(
+        default_factory=lambda: dict.fromkeys(("accepted", "refused", "in_doubt", "suppressed"), 0)
+    )
 
     @property
     def done(self) -> int:
@@ -79,27 +62,6 @@ class Pause:
 
     reason: str
     exit_code: int = 0
-
-
-def still_to_send(planned: Iterable[tuple[int, int, int]], batches: Iterable[BatchRecord]) -> list[Piece]:
-    """The parts of the planned batches that no settled batch covers, in the order of the plan."""
-    settled: dict[int, list[tuple[int, int]]] = {}
-    attempts: dict[int, int] = {}
-    for batch in batches:
-        attempts[batch.planned_batch] = max(attempts.get(batch.planned_batch, 0), batch.attempt)
-        if batch.state in SETTLED_STATES:
-            settled.setdefault(batch.planned_batch, []).append((batch.first_position, batch.last_position))
-    pieces = []
-    for number, first, last in planned:
-        attempt = attempts.get(number, 0) + 1
-        start = first
-        for settled_first, settled_last in sorted(settled.get(number, ())):
-            if start < settled_first:
-                pieces.append(Piece(number, start, settled_first - 1, attempt))
-            start = settled_last + 1
-        if start <= last:
-            pieces.append(Piece(number, start, last, attempt))
-    return pieces
 
 
 def is_open(window: str | None, now: datetime) -> bool:
@@ -125,6 +87,7 @@ class Sender:
         *,
         journal: Journal,
         client: GatewayClient,
+        kept_back: KeptBack,
         settings: Settings,
         clock: Clock,
         pace: Pace | None = None,
@@ -134,6 +97,7 @@ class Sender:
         self._plan = plan
         self._journal = journal
         self._client = client
+        self._kept_back = kept_back
         self._settings = settings
         self._clock = clock
         self._pace = pace or Pace(settings.gateway.requests_per_second)
@@ -144,6 +108,7 @@ class Sender:
         self._next_number = journal.next_batch_number(campaign.campaign_id)
         self._doubts_in_a_row = 0
         self.progress = Progress(sum(piece.message_count for piece in self._waiting))
+        self.progress.counts["in_doubt"] = sum(piece.message_count for piece in self._waiting if piece.repeats)
         self.pause: Pause | None = None
 
     async def run(self) -> None:
@@ -179,36 +144,55 @@ class Sender:
 
     async def _send(self, piece: Piece) -> None:
         """One request, journaled before it leaves and after its answer was read."""
+        if piece.repeats is None and (kept := self._kept_back.within(piece.first_position, piece.last_position)):
+            await self._keep_back(piece, kept)
+            return
         messages = self._plan.messages(piece.first_position, piece.last_position)
-        campaign_id, name = self._campaign.campaign_id, batch_num(self._campaign.campaign_key, self._next_number)
-        self._next_number += 1
-        await self._journaled(
-            self._journal.sending,
-            campaign_id,
-            name,
-            planned_batch=piece.planned_batch,
-            first_position=piece.first_position,
-            last_position=piece.last_position,
-            attempt=piece.attempt,
-            at=self._clock(),
-        )
+        campaign_id, name = self._campaign.campaign_id, piece.repeats or self._next_batch_num()
+        if piece.repeats is None:
+            await self._journaled(self._journal.sending, campaign_id, name, at=self._clock(), **piece.journaled)
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
             reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
             self._hold(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
+            if piece.repeats:
+                self._waiting.append(piece)
+                return
             await self._journaled(
                 self._journal.outcome, campaign_id, name, "not_sent", at=self._clock(), detail=str(error)
             )
             self._waiting.appendleft(piece.again())
         except MaySent as error:
-            detail, part = str(error), error.received
-            await self._journaled(
-                self._journal.outcome, campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail
-            )
-            self._doubt(piece)
+            if piece.repeats is None:
+                detail, part = str(error), error.received
+                await self._journaled(
+                    self._journal.outcome, campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail
+                )
+            self._doubt(piece, name)
         else:
-            await self._take(piece, name, exchange)
+            await (self._take if piece.repeats is None else self._take_repeated)(piece, name, exchange)
+
+    async def _keep_back(self, piece: Piece, kept: list[tuple[int, int, str]]) -> None:
+        """Journal the messages that must not be sent, and have the others wait again."""
+        rest, start = [], piece.first_position
+        for first, last, reason in kept:
+            part = piece.part(first, last)
+            await self._journaled(
+                self._journal.suppressed,
+                self._campaign.campaign_id,
+                self._next_batch_num(),
+                reason=reason,
+                at=self._clock(),
+                **part.journaled,
+            )
+            self._count(part, "suppressed")
+            if start < first:
+                rest.append(piece.part(start, first - 1))
+            start = last + 1
+        if start <= piece.last_position:
+            rest.append(piece.part(start, piece.last_position))
+        self._waiting.extendleft(reversed(rest))
 
     async def _request(self, messages: pl.DataFrame, name: str) -> Exchange:
         first = messages.row(0, named=True)
@@ -258,7 +242,7 @@ class Sender:
             detail=doubt,
         )
         if what is Verdict.MAY_SENT:
-            self._doubt(piece)
+            self._doubt(piece, name)
             return
         self._doubts_in_a_row = 0
         if state == "split":
@@ -267,6 +251,41 @@ class Sender:
             self._waiting.appendleft(piece.again())
         else:
             self._count(piece, state)
+
+    async def _take_repeated(self, piece: Piece, name: str, exchange: Exchange) -> None:
+        """Do what the answer to a repeated batch says of the first: taken, or still in doubt."""
+        error_code, doubt = self._read(exchange)
+        what = Verdict.MAY_SENT if doubt else verdict(error_code)
+        is_proven = not doubt and error_code == self._settings.policy.repeated_code
+        if what is Verdict.ACCEPTED or is_proven:
+            await self._journaled(
+                self._journal.outcome,
+                self._campaign.campaign_id,
+                name,
+                "accepted",
+                at=self._clock(),
+                error_code=error_code,
+                http_status=exchange.http_status,
+                answer_ms=exchange.answer_ms,
+                answer=exchange.body,
+                detail="refused as repeated, so it had been taken" if is_proven else "taken when it was repeated",
+            )
+            self._doubts_in_a_row = 0
+            self.progress.counts["in_doubt"] -= piece.message_count
+            self._count(piece, "accepted")
+        elif what is Verdict.TOO_FAST:
+            self._hold(
+                TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {error_code} ({ERROR_MEANINGS[error_code]})")
+            )
+            self._waiting.append(piece)
+        elif what is Verdict.MAY_SENT:
+            self._doubt(piece, name)
+        # any other refusal is of the repetition, and says nothing of the first
+
+    def _next_batch_num(self) -> str:
+        name = batch_num(self._campaign.campaign_key, self._next_number)
+        self._next_number += 1
+        return name
 
     async def _journaled(self, write: Callable[..., None], *values: object, **named: object) -> None:
         """Append to the journal; while the disk syncs, others go on."""
@@ -287,8 +306,11 @@ class Sender:
         if self._pace.holds_in_a_row >= attempts:
             self.stop(pause)
 
-    def _doubt(self, piece: Piece) -> None:
-        self._count(piece, "in_doubt")
+    def _doubt(self, piece: Piece, name: str) -> None:
+        if piece.repeats is None:
+            self._count(piece, "in_doubt")
+        if self._settings.policy.in_doubt == "same_batch_num" and piece.repeat < REPEATS:
+            self._waiting.append(piece.once_more(name))
         self._doubts_in_a_row += 1
         if self._doubts_in_a_row >= self._settings.policy.pause_after_in_doubt:
             reason = f"{self._doubts_in_a_row} batches in a row got no answer that can be trusted"

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from pipelines.campaign.journal import Journal
+from pipelines.campaign.kept_back import KeptBack
 from pipelines.campaign.pace import Pace
+from pipelines.campaign.pieces import doubts_to_repeat, still_to_send
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
-from pipelines.campaign.sender import Pause, Progress, Sender, still_to_send
+from pipelines.campaign.sender import Pause, Progress, Sender
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
@@ -121,6 +123,7 @@ def _send(
                 waiting,
                 journal=journal,
                 client=client,
+                kept_back=KeptBack(landing, file),
                 settings=settings,
                 clock=clock,
                 on_progress=on_progress,
@@ -134,6 +137,8 @@ def _send(
         journal.doubt_unanswered(campaign_id, at=clock())
         known = journal.batches(campaign_id)
         waiting = still_to_send(file.batches(), known)
+        if settings.policy.in_doubt == "same_batch_num":
+            waiting += doubts_to_repeat(known)
         sender = asyncio.run(run())
         batches = journal.batches(campaign_id)
     return Submission(

@@ -28,7 +28,8 @@ class Files(Contract):
 
     source_file: pl.String = pa.Field(description="Its path beneath the landing.")
     kind: pl.String = pa.Field(
-        isin=["reports", "replies", "balance", "suppressions", "plan", "journal"], description="What it holds."
+        isin=["reports", "replies", "balance", "suppressions", "plan", "journal"],
+        description="What it holds: reports, replies, balance, suppressions, a plan, or the journal.",
     )
     record_count: pl.Int64 = pa.Field(
         ge=0,
@@ -70,7 +71,8 @@ class Recipients(Contract):
         nullable=True, ge=0, description="campaign_key * 2^28 + position in the plan; null if it is never to be sent."
     )
     disposition: pl.String = pa.Field(
-        isin=["planned", "invalid", "duplicate", "suppressed"], description="What the plan decided for the row."
+        isin=["planned", "invalid", "duplicate", "suppressed"],
+        description="What the plan decided for the row: planned, invalid, duplicate or suppressed.",
     )
     reason: pl.String = pa.Field(nullable=True, description="Why it is not to be sent; null if it is.")
     duplicate_of_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="The earlier row with the same phone.")
@@ -100,8 +102,9 @@ class Batches(Contract):
     message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
     attempt: pl.Int32 = pa.Field(ge=1, description="1 for the first time that its range was sent.")
     state: pl.String = pa.Field(
-        isin=["accepted", "refused", "in_doubt", "not_sent", "split"],
-        description="accepted, refused, in_doubt (may have been sent), not_sent (surely not), split (sent as two).",
+        isin=["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"],
+        description="accepted, refused, in_doubt (may have been sent), not_sent (surely not), split (sent as two), "
+        "suppressed (kept back: its phones came onto a list after planning).",
     )
     error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
     http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
@@ -110,6 +113,9 @@ class Batches(Contract):
     submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
     answered_at: Instant = pa.Field(nullable=True, description="When its outcome was known.")
     answer_ms: pl.Int32 = pa.Field(nullable=True, ge=0, description="Milliseconds from request to answer.")
+    decided_by: pl.String = pa.Field(
+        nullable=True, description="Who settled its doubt with 'smsrecon resolve'; null where nobody did."
+    )
 
     class Config:
         name = "core.batches"
@@ -189,7 +195,9 @@ class Pulls(Contract):
     """One row per call for reports, replies or the balance."""
 
     source_file: pl.String = pa.Field(description="The landed call.")
-    kind: pl.String = pa.Field(isin=["reports", "replies", "balance"], description="What was asked for.")
+    kind: pl.String = pa.Field(
+        isin=["reports", "replies", "balance"], description="What was asked for: reports, replies or the balance."
+    )
     pulled_on: pl.Date = pa.Field(nullable=True, description="The day asked for; null where a call asks for no day.")
     called_at: Instant = pa.Field(description="When the call was made.")
     outcome: pl.String = pa.Field(
@@ -214,6 +222,9 @@ class Suppressions(Contract):
     reason: pl.String = pa.Field(str_length={"min_value": 1}, description="Why: the list's own word.")
     since_at: Instant = pa.Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT, description="Since when.")
     source_file: pl.String = pa.Field(description="The landed list, beneath the landing.")
+    is_removed: pl.Boolean = pa.Field(
+        description="It takes back all entries of the phone up to its instant, so that it can be written to again."
+    )
 
     class Config:
         name = "core.suppressions"
@@ -227,7 +238,8 @@ class Rejects(Contract):
         ge=-1, description="The record in the file, counted from 0; -1 is the file as a whole."
     )
     kind: pl.String = pa.Field(
-        isin=["reports", "replies", "balance", "suppressions"], description="What it should have been."
+        isin=["reports", "replies", "balance", "suppressions"],
+        description="What it should have been: of reports, replies, balance or suppressions.",
     )
     reason: pl.String = pa.Field(description="Columns and the checks they failed; holds no values.")
     raw_record: pl.String = pa.Field(description="The record as received, as JSON; empty for a file as a whole.")

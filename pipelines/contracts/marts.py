@@ -11,12 +11,16 @@ import polars as pl
 
 from pipelines.contracts import Contract, Instant
 from pipelines.contracts.reconciled import (
+    CAUSES,
+    FAMILIES,
+    MOVERS,
     REPLY_RULES,
     SINCE_WHEN,
     SUPPRESSION_REASONS,
     WHEN_REPLIED,
     WHICH_REASON,
     WHICH_REPLY_RULE,
+    WHOSE_MOVE,
 )
 
 EXCEPTION_KINDS: Final[tuple[str, ...]] = (
@@ -24,6 +28,7 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "conflict",
     "phone_mismatch",
     "report_of_unsent",
+    "sent_twice",
     "report_before_submission",
     "late_report",
     "unreported",
@@ -32,7 +37,9 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "reject",
 )
 
-_CAMPAIGN_IS_MATURE: Final = "The campaign is mature, see marts.campaign_delivery: the figures no longer move."
+_CAMPAIGN_IS_MATURE: Final = (
+    "The campaign is mature, see marts.campaign_delivery: only late reports still move the figures."
+)
 
 
 class _ByCampaign(Contract):
@@ -40,7 +47,7 @@ class _ByCampaign(Contract):
 
 
 class _PlanCounts(Contract):
-    row_count: pl.Int64 = pa.Field(ge=0, description="Rows of the input file: the sum over all statuses.")
+    row_count: pl.Int64 = pa.Field(ge=0, description="Rows of the input file counted here: the sum over all statuses.")
     invalid_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone or the text is not valid.")
     duplicate_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: an earlier row has the phone.")
     suppressed_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone is on a list.")
@@ -99,7 +106,8 @@ class _ByDay(_ByCampaign):
 
 class _ByNumberRange(_ByCampaign):
     range_carrier: pl.String = pa.Field(
-        description="Who was given the number range, in English; the person may have taken the number elsewhere."
+        description="Who was given the number range, in English, or unknown; the person may have taken the number "
+        "elsewhere."
     )
     range_carrier_zh: pl.String = pa.Field(description="The same in Chinese.")
     range_province: pl.String = pa.Field(
@@ -115,7 +123,8 @@ class _ByBatch(Contract):
     attempt: pl.Int32 = pa.Field(description="1 for the first time that its range was sent.")
     state: pl.String = pa.Field(
         isin=["accepted", "refused", "in_doubt", "not_sent", "split"],
-        description="What is believed of it, once reports settled doubt.",
+        description="accepted, refused, in_doubt (may have been sent), not_sent (surely not), or split (sent as two): "
+        "what is believed of it, once reports settled doubt.",
     )
     is_proven_by_report: pl.Boolean = pa.Field(description="It was in_doubt, and a report proves it accepted.")
     error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
@@ -123,7 +132,9 @@ class _ByBatch(Contract):
     answer_ms: pl.Int32 = pa.Field(nullable=True, description="Milliseconds from request to answer.")
     submitted_at: Instant = pa.Field(description="When the request left.")
     submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
-    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
+    message_count: pl.Int64 = pa.Field(
+        ge=1, description="Messages in it; those of a batch that was not_sent or split are in other batches too."
+    )
 
 
 class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
@@ -148,7 +159,8 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
     last_submitted_at: Instant = pa.Field(nullable=True, description="When its last batch left.")
     is_paused: pl.Boolean = pa.Field(description="Sending rests until 'smsrecon resume'.")
     is_mature: pl.Boolean = pa.Field(
-        description="Nothing is left to send and the last report window has passed: the figures no longer move."
+        description="Nothing is left to send and the last report window has passed: only late reports still move the "
+        "figures."
     )
 
     class Config:
@@ -160,7 +172,9 @@ class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
 
     first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch of the day left.")
     last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch of the day left.")
-    is_mature: pl.Boolean = pa.Field(description="The report window has passed: the figures no longer move.")
+    is_mature: pl.Boolean = pa.Field(
+        description="The report window has passed: only late reports still move the figures."
+    )
 
     class Config:
         name = "marts.daily_delivery"
@@ -172,7 +186,8 @@ class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
     first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch with one of them left.")
     last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch with one of them left.")
     is_mature: pl.Boolean = pa.Field(
-        description="Nothing of it is left to send and the last report window has passed: the figures no longer move."
+        description="Nothing of it is left to send and the last report window has passed: only late reports still move "
+        "the figures."
     )
 
     class Config:
@@ -182,7 +197,9 @@ class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
 class BatchDelivery(_Rates, _SentCounts, _ByBatch):
     """One row per batch: the gateway's answer and what became of its messages (none if not_sent or split)."""
 
-    is_mature: pl.Boolean = pa.Field(description="The report window has passed: the figures no longer move.")
+    is_mature: pl.Boolean = pa.Field(
+        description="The report window has passed: only late reports still move the figures."
+    )
 
     class Config:
         name = "marts.batch_delivery"
@@ -195,12 +212,15 @@ class CodeBreakdown(_ByCampaign):
     meaning: pl.String = pa.Field(description="What it means, in English.")
     meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
     class_: pl.String = pa.Field(
-        alias="class", description="The kind of cause; of an unknown code the family: china_mobile, china_unicom, …"
+        alias="class",
+        isin=(*CAUSES, *FAMILIES),
+        description=f"The kind of cause: {', '.join(CAUSES)}; of a code that is in no table its family: "
+        f"{', '.join(FAMILIES)}.",
     )
     confidence: pl.String = pa.Field(
-        isin=["high", "low"], description="low where only the family of the code is known."
+        isin=["high", "low"], description="high, or low: only the family of the code is known."
     )
-    whose_move: pl.String = pa.Field(description="Who can do something about it.")
+    whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
     what_to_do: pl.String = pa.Field(description="What that is.")
     is_hard: pl.Boolean = pa.Field(description="The number will not be reached next time either.")
     is_known: pl.Boolean = pa.Field(description="The vendor documents the code.")
@@ -225,7 +245,7 @@ class CodeBreakdown(_ByCampaign):
 class SubmitErrors(_ByCampaign):
     """One row per campaign and error code that the gateway answered a batch with."""
 
-    error_code: pl.String = pa.Field(description="The error code; 000000 is none.")
+    error_code: pl.String = pa.Field(description="The error code; never 000000, which accepts.")
     meaning: pl.String = pa.Field(description="What it means, in English.")
     meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
     action: pl.String = pa.Field(description="What a sender can do.")
@@ -330,13 +350,49 @@ class BalanceReconciliation(Contract):
         name = "marts.balance_reconciliation"
 
 
+class BatchesInDoubt(_ByCampaign):
+    """One row per batch that may have been sent and that nothing has settled, with what the balance says of it."""
+
+    batch_num: pl.String = pa.Field(description="The batch: the vendor can look it up.")
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
+    segment_count: pl.Int64 = pa.Field(ge=1, description="Segments of them.")
+    submitted_at: Instant = pa.Field(description="When the request left.")
+    doubted_at: Instant = pa.Field(description="When it was given up; when it left, where the sender stopped before.")
+    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
+    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
+    detail: pl.String = pa.Field(nullable=True, description="What is known beyond the codes.")
+    opening_balance_count: pl.Int64 = pa.Field(
+        nullable=True, description="Segments left when the balance was last told before it; null if it never was."
+    )
+    opening_balance_at: Instant = pa.Field(nullable=True, description="When that was.")
+    closing_balance_count: pl.Int64 = pa.Field(
+        nullable=True, description="Segments left when the balance was first told after it; null if not yet."
+    )
+    closing_balance_at: Instant = pa.Field(nullable=True, description="When that was.")
+    accepted_segment_count: pl.Int64 = pa.Field(
+        nullable=True, ge=0, description="Segments of batches accepted between the two balances."
+    )
+    in_doubt_segment_count: pl.Int64 = pa.Field(
+        nullable=True, ge=0, description="Segments of all batches that were submitted between them and are in doubt."
+    )
+    charged_count: pl.Int64 = pa.Field(
+        nullable=True,
+        description="Segments charged between them that no accepted batch explains: about 0 if nothing in doubt was "
+        "taken, in_doubt_segment_count if all was. Top-ups and others who use the account blur it.",
+    )
+
+    class Config:
+        name = "marts.batches_in_doubt"
+
+
 class Exceptions(Contract):
     """One row per finding that somebody should look at; what comes by the thousand is one row with a count."""
 
     kind: pl.String = pa.Field(
         isin=EXCEPTION_KINDS,
         description="orphan, conflict, phone_mismatch, report_of_unsent (of a message planned or refused with us: "
-        "not believed), report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
+        "not believed), sent_twice (decided to be not_sent and sent again, and reported the first time too), "
+        "report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
     )
     campaign_id: pl.String = pa.Field(nullable=True, description="The campaign, where one is known.")
     batch_num: pl.String = pa.Field(nullable=True, description="The batch, where one is meant.")
@@ -390,6 +446,7 @@ MARTS: Final[tuple[type[Contract], ...]] = (
     RepliesByCampaign,
     SuppressionCandidates,
     BalanceReconciliation,
+    BatchesInDoubt,
     Exceptions,
     PullCoverage,
 )

@@ -9,7 +9,16 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import JSON, Contract, Instant
-from pipelines.contracts.reconciled import STATUSES, WHICH_RULE, WHICH_STATUS
+from pipelines.contracts.reconciled import (
+    MATCH_RULES,
+    STATUSES,
+    WHEN_REPLIED,
+    WHICH_CODE,
+    WHICH_ERROR_CODE,
+    WHICH_LATENCY,
+    WHICH_RULE,
+    WHICH_STATUS,
+)
 
 
 class PublishedMessages(Contract):
@@ -23,28 +32,28 @@ class PublishedMessages(Contract):
     )
     phone_masked: pl.String = pa.Field(nullable=True, description="138****1234; null if the phone is not valid.")
     phone_hash: pl.String = pa.Field(
-        nullable=True, description="A keyed hash of the phone, to join on; null if the phone is not valid."
+        nullable=True,
+        description="A keyed hash of the phone, the same everywhere, to join on; null if the phone is not valid.",
     )
     status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
     reason: pl.String = pa.Field(nullable=True, description="Why it is not to be sent; null if it is.")
     duplicate_of_row: pl.Int64 = pa.Field(nullable=True, description="The earlier row with the same phone.")
-    code: pl.String = pa.Field(nullable=True, description="The code of the report that is believed.")
-    error_code: pl.String = pa.Field(nullable=True, description="The error code it was refused with.")
+    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
+    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
     batch_num: pl.String = pa.Field(nullable=True, description="The batch it was sent in; null while it was not.")
     submitted_at: Instant = pa.Field(nullable=True, description="When the request of that batch left.")
     submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
     delivered_at: Instant = pa.Field(nullable=True, description="When the phone got it; null unless delivered.")
-    latency_seconds: pl.Int32 = pa.Field(
-        nullable=True, description="Whole seconds from submission to the stat_time of the report that is believed."
-    )
-    match_rule: pl.String = pa.Field(nullable=True, description=WHICH_RULE)
+    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=WHICH_LATENCY)
+    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=WHICH_RULE)
     report_count: pl.Int32 = pa.Field(description="Distinct reports for it with its phone.")
     segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null if there is none.")
     template_id: pl.String = pa.Field(nullable=True, description="The template the text was made of.")
     owner: pl.String = pa.Field(
         nullable=True,
         metadata=JSON,
-        description="The owner's own columns of the input, as JSON; what looks like a phone in it is masked.",
+        description="The owner's own columns of the input, as JSON: owner ->> 'city'. What looks like a phone in it is "
+        "masked.",
     )
 
     class Config:
@@ -54,10 +63,10 @@ class PublishedMessages(Contract):
 class PublishedReplies(Contract):
     """One row per reply, with the message it most likely answers; phones masked, no texts."""
 
-    replied_at: Instant = pa.Field(description="When it was sent.")
+    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
     received_at: Instant = pa.Field(description="When we first got it.")
     phone_masked: pl.String = pa.Field(description="138****1234.")
-    phone_hash: pl.String = pa.Field(description="A keyed hash of the phone, to join on.")
+    phone_hash: pl.String = pa.Field(description="A keyed hash of the phone, the same everywhere, to join on.")
     access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
     campaign_id: pl.String = pa.Field(nullable=True, description="The campaign it most likely answers.")
     message_id: pl.Int64 = pa.Field(nullable=True, description="The message it most likely answers.")

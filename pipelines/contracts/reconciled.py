@@ -29,8 +29,29 @@ REPLY_RULES: Final[tuple[str, ...]] = ("extension", "latest")
 
 SUPPRESSION_REASONS: Final[tuple[str, ...]] = ("opted_out", "hard_code")
 
+# The kinds of causes of the codes that the vendor documents, and the families of the others.
+CAUSES: Final[tuple[str, ...]] = (
+    "delivered",
+    "dead_number",
+    "blacklist",
+    "unpaid",
+    "unreachable",
+    "handset",
+    "content",
+    "routing",
+)
+FAMILIES: Final[tuple[str, ...]] = ("china_mobile", "china_unicom", "platform", "unknown")
+
+MOVERS: Final[tuple[str, ...]] = ("campaign_owner", "operator", "recipient", "carrier", "vendor", "nobody")
+
 # What several tables say of the same column.
-WHICH_STATUS: Final = "The one status of the row (invalid … failed)."
+WHICH_STATUS: Final = f"The one status of the row: {', '.join(STATUSES)}."
+WHICH_CODE: Final = "The code of the report that is believed; null without one."
+WHICH_ERROR_CODE: Final = "The error code it was refused with; null unless refused."
+WHICH_LATENCY: Final = (
+    "Whole seconds from submission to the stat_time of the report that is believed, whether delivered or failed."
+)
+WHOSE_MOVE: Final = f"Who can do something about it: {', '.join(MOVERS)}."
 WHICH_RULE: Final = (
     "How its reports were matched: mission_num (read back), own_mission_num (looked up), batch_phone, "
     "phone_time; null without reports."
@@ -50,8 +71,8 @@ class GatewayCodes(Contract):
     code: pl.String = pa.Field(unique=True, description="The gateway code, as in a report.")
     meaning: pl.String = pa.Field(description="What it means, in English.")
     meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
-    class_: pl.String = pa.Field(alias="class", description="The kind of cause: delivered, dead_number, unpaid, …")
-    whose_move: pl.String = pa.Field(description="Who can do something about it.")
+    class_: pl.String = pa.Field(alias="class", isin=CAUSES, description=f"The kind of cause: {', '.join(CAUSES)}.")
+    whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
     what_to_do: pl.String = pa.Field(description="What that is.")
     is_hard: pl.Boolean = pa.Field(description="The number will not be reached next time either.")
     source: pl.String = pa.Field(description="Who says so.")
@@ -123,7 +144,11 @@ class ReportMatches(Contract):
     batch_num: pl.String = pa.Field(description="As in core.reports.")
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
-    match_rule: pl.String = pa.Field(isin=MATCH_RULES, description="How the message was found.")
+    match_rule: pl.String = pa.Field(
+        isin=MATCH_RULES,
+        description="How the message was found: mission_num (read back), own_mission_num (looked up), batch_phone, "
+        "phone_time.",
+    )
 
     class Config:
         name = "core.report_matches"
@@ -139,7 +164,7 @@ class RepeatedMessages(Contract):
 
 
 class BatchOutcomes(Contract):
-    """One row per batch that was accepted, refused or may have been accepted; the ranges of these never overlap."""
+    """One row per batch that was accepted, refused, kept back or may have been accepted; their ranges never overlap."""
 
     batch_num: pl.String = pa.Field(description="The batch.")
     campaign_id: pl.String = pa.Field(description="The campaign.")
@@ -147,14 +172,15 @@ class BatchOutcomes(Contract):
     first_message_id: pl.Int64 = pa.Field(description="Its first message.")
     last_message_id: pl.Int64 = pa.Field(description="Its last message.")
     state: pl.String = pa.Field(
-        isin=["accepted", "refused", "in_doubt"], description="What is believed of it, once reports settled doubt."
+        isin=["accepted", "refused", "in_doubt", "suppressed"],
+        description="accepted, refused, in_doubt or suppressed: what is believed of it, once reports settled doubt.",
     )
     is_proven_by_report: pl.Boolean = pa.Field(
         description="It was in_doubt, and a believed report for one of its messages proves that it was accepted."
     )
     error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
-    submitted_at: Instant = pa.Field(description="When the request left.")
-    submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request left; null if it was kept back.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
 
     class Config:
         name = "core.batch_outcomes"
@@ -167,15 +193,15 @@ class MessageStatus(Contract):
     input_row: pl.Int64 = pa.Field(ge=0, description="The row of the input file, counted from 0.")
     message_id: pl.Int64 = pa.Field(nullable=True, description="The message; null if the row is never to be sent.")
     status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
-    code: pl.String = pa.Field(nullable=True, description="The code of the report that is believed.")
-    error_code: pl.String = pa.Field(nullable=True, description="The error code it was refused with.")
-    batch_num: pl.String = pa.Field(nullable=True, description="The batch it was sent in; null while it was not.")
+    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
+    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
+    batch_num: pl.String = pa.Field(
+        nullable=True, description="The batch it was sent in, or kept back under; null before."
+    )
     submitted_at: Instant = pa.Field(nullable=True, description="When the request of that batch left.")
     submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
     delivered_at: Instant = pa.Field(nullable=True, description="When the phone got it; null unless delivered.")
-    latency_seconds: pl.Int32 = pa.Field(
-        nullable=True, description="Whole seconds from submission to the stat_time of the report that is believed."
-    )
+    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=WHICH_LATENCY)
     match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=WHICH_RULE)
     report_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with its phone.")
     phone_mismatch_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with another phone.")
@@ -196,8 +222,8 @@ class MessageCounts(Contract):
     submitted_at: Instant = pa.Field(nullable=True, description="When its request left.")
     submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
     status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
-    code: pl.String = pa.Field(nullable=True, description="The code of the report that is believed.")
-    error_code: pl.String = pa.Field(nullable=True, description="The error code it was refused with.")
+    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
+    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
     message_count: pl.Int64 = pa.Field(ge=1, description="Recipient rows.")
     segment_count: pl.Int64 = pa.Field(nullable=True, description="Their segments.")
 

@@ -9,13 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import Final
 
 import fastexcel
 import polars as pl
 
 from pipelines.gateway.document import json_text
+from pipelines.parquet import UnreadableParquet, read_parquet
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
@@ -135,12 +136,20 @@ def _without_blank_end(row: Row) -> Row:
 
 def _sheet_of_parquet(body: bytes) -> Sheet:
     try:
-        frame = pl.read_parquet(BytesIO(body))
-    except (pl.exceptions.PolarsError, OSError):
-        raise UnreadableExport("it is no whole Parquet file; export it again") from None
-    frame = frame.select(pl.exclude(pl.List, pl.Struct, pl.Array, pl.Binary, pl.Object))
+        frame = read_parquet(body)
+    except UnreadableParquet as error:
+        raise UnreadableExport(str(error)) from None
+    frame = frame.select(name for name, dtype in frame.schema.items() if _is_cell(dtype))
     frame.columns = _headings(frame.columns)
     return Sheet(_trimmed(frame.select(_as_text(column) for column in frame.iter_columns())), {})
+
+
+def _is_cell(dtype: pl.DataType) -> bool:
+    """Whether a column holds what a cell of a sheet can; lists, maps, bytes and the like are none of ours."""
+    is_number = dtype.is_numeric() or dtype == pl.Boolean
+    return is_number or isinstance(
+        dtype, pl.String | pl.Categorical | pl.Enum | pl.Date | pl.Datetime | pl.Time | pl.Null
+    )
 
 
 def _as_text(column: pl.Series) -> pl.Series:

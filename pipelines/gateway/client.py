@@ -1,9 +1,11 @@
 """One request to the gateway, and its answer as bytes: nothing is read, repeated or slowed down here.
 
-Every way in which a request can fail is sorted by one question: may it have been sent? Neither errors nor logs hold
-phones, texts or the secret, which travels in the POST body only.
+Every way in which a request can fail is sorted by one question: may it have been sent? No answer is taken in without
+end: one that is too large, or that drips, is given up. Neither errors nor logs hold phones, texts or the secret, which
+travels in the POST body only.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from pipelines.errors import GatewayError, GatewayUnavailable, MaySent, UsageError
+from pipelines.failpoints import reach
 from pipelines.settings import GatewaySettings
 
 OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[MaySent]] = MappingProxyType(
@@ -58,7 +61,16 @@ OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[MaySent]] = M
 # At DEBUG httpcore quotes the bytes of an answer that it can't read, whatever they hold.
 logging.getLogger("httpcore").setLevel(logging.INFO)
 
-_FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError)
+
+class AnswerTooLarge(Exception):
+    """More came than an answer may have."""
+
+
+# An OSError: also the TimeoutError of a request that took too long as a whole.
+_FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError, AnswerTooLarge)
+
+_SHORT_ANSWER_BYTES = 2**20  # of a send or a balance, which have some hundred
+_STEPS = 4  # get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
 
 # A kept connection that the gateway closes just as a request leaves on it looks like a lost answer, and puts a batch in
 # doubt. So idle ones are let go well before a server does: common limits are 5 s (Apache, Node, uvicorn) and more.
@@ -92,6 +104,9 @@ class GatewayClient:
         """Raises UsageError if `base_url` can't be one of a gateway."""
         self._base_url = _checked(settings.base_url)
         self._format = settings.format
+        self._long_answer_bytes = settings.max_answer_mb * 2**20
+        self._long_answer_seconds = settings.max_answer_seconds
+        self._short_answer_seconds = settings.timeout_seconds * _STEPS
         self._credentials = {"appKey": settings.app_key, "appSecret": settings.app_secret.get_secret_value()}
         self._http = httpx.AsyncClient(
             headers=_HEADERS,
@@ -152,24 +167,31 @@ class GatewayClient:
 
     async def query_status_report(self, day: date) -> Exchange:
         """Ask for the reports of one day in China."""
-        return await self._post("queryStatusReport", {"time": day.isoformat()})
+        return await self._post("queryStatusReport", {"time": day.isoformat()}, is_long=True)
 
     async def query_mo_record(self) -> Exchange:
         """Ask for the replies."""
-        return await self._post("queryMoRecord", {})
+        return await self._post("queryMoRecord", {}, is_long=True)
 
-    async def _post(self, endpoint: str, fields: dict[str, str]) -> Exchange:
+    async def _post(self, endpoint: str, fields: dict[str, str], *, is_long: bool = False) -> Exchange:
         # Commas stay as they are: the form means the same, and a thousand phones encode 20 times faster.
         form = urlencode(self._credentials | fields, safe=",").encode()
         url = f"{self._base_url}{endpoint}.{self._format}"
+        most_bytes = self._long_answer_bytes if is_long else _SHORT_ANSWER_BYTES
+        most_seconds = self._long_answer_seconds if is_long else self._short_answer_seconds
         received = bytearray()
         started = time.perf_counter()
+        reach("gateway.before_request")
         try:
-            async with self._http.stream("POST", url, content=form) as response:
+            async with asyncio.timeout(most_seconds), self._http.stream("POST", url, content=form) as response:
+                reach("gateway.answer_begun")
                 async for chunk in response.aiter_raw():
-                    received += chunk
+                    received += chunk[: most_bytes - len(received)]
+                    if len(received) == most_bytes:
+                        raise AnswerTooLarge
         except _FAILURES as error:
             raise self._failure(endpoint, error, bytes(received)) from None  # what httpx says may quote the answer
+        reach("gateway.answer_read")
         answer_ms = round((time.perf_counter() - started) * 1000)
         return Exchange(response.status_code, response.headers.get("Content-Type"), bytes(received), answer_ms)
 

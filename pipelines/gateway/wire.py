@@ -12,13 +12,15 @@ from functools import cached_property
 from itertools import chain
 
 from pipelines.gateway.codes import ACCEPTED_CODE
-from pipelines.gateway.document import Document, Format, Tree, is_tree, json_text, nodes_at, parse
+from pipelines.gateway.document import SMALL, Document, Format, Tree, is_stuffed, is_tree, json_text, nodes_at, parse
 
 Columns = dict[str, list[str | None]]
 
 _LISTS = ("records", "data", "list", "reports")  # what the list of records may be called
+_BYTES_OF_A_RECORD = 32  # a phone and a text under their shortest names; of less nobody could make anything
 _ERROR_CODE = ("errorCode", "error_code")
 _ERROR_MSG = ("errorMsg", "error_msg")
+_CODE = re.compile(r"[0-9A-Za-z_-]{1,10}")  # it is shown to people: neither a phone nor a text may stand in its place
 _COUNT = re.compile(r"-?[0-9]{1,18}")
 
 # What a field may be called → the column it becomes.
@@ -112,12 +114,14 @@ def read_replies(body: bytes, format: Format) -> Records:  # noqa: A002
 
 def _read(body: bytes, asked: Format) -> tuple[Tree, str, Document]:
     """The tree of an answer, its error code, and the document it came from."""
+    if is_stuffed(body):
+        raise UnreadableAnswer(f"the answer of {len(body)} bytes holds more values than records have")
     parsed = parse(body, asked)
     if parsed is None:
         raise UnreadableAnswer(f"the answer of {len(body)} bytes is neither a JSON object nor XML")
     tree, document = parsed
     error_code = _head(tree, _ERROR_CODE)
-    if not error_code:
+    if not _CODE.fullmatch(error_code):
         raise UnreadableAnswer(f"the answer of {len(body)} bytes has no error code")
     return tree, error_code, document
 
@@ -136,8 +140,11 @@ def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Reco
     path = _path_to_records(tree, spellings)
     if not path and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
         raise UnreadableAnswer("the answer holds records under no name that is known")
+    records = nodes_at(tree, path) if path else []
+    if len(body) > SMALL and len(records) * _BYTES_OF_A_RECORD > len(body):
+        raise UnreadableAnswer(f"the answer of {len(body)} bytes holds {len(records)} records, which can't be any")
     try:
-        columns, extra = _columns(nodes_at(tree, path) if path else [], spellings)
+        columns, extra = _columns(records, spellings)
     except RecursionError:
         raise UnreadableAnswer("the answer is nested too deeply") from None
     return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, path)

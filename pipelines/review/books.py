@@ -198,10 +198,13 @@ ORDER BY d.planned_at, d.campaign_id
 """
 
 _REASONS = """
-SELECT disposition, reason, count(*) AS n
-FROM core.recipients
-WHERE campaign_id = $campaign_id AND reason IS NOT NULL
-GROUP BY ALL ORDER BY n DESC, reason
+WITH reasons AS (
+    SELECT disposition AS status, reason, 1 AS n FROM core.recipients
+    WHERE campaign_id = $campaign_id AND reason IS NOT NULL
+    UNION ALL
+    SELECT state, detail, message_count FROM core.batches WHERE campaign_id = $campaign_id AND state = 'suppressed'
+)
+SELECT status, reason, CAST(sum(n) AS BIGINT) AS n FROM reasons GROUP BY ALL ORDER BY n DESC, reason
 """
 
 _CODES = """

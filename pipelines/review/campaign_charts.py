@@ -173,7 +173,7 @@ def latency(figures: CampaignFigures, look: Look) -> Picture:
         "within_seconds:Q",
         scale=alt.Scale(type="log", domain=[1, longest], nice=False),
         axis=alt.Axis(
-            values=[seconds for seconds in names if seconds <= longest],
+            values=[seconds for seconds in names if seconds <= longest][:: 2 if look.is_narrow else 1],
             labelExpr=f"({names!r})[datum.value]",
             title=None,
             grid=True,
@@ -249,7 +249,7 @@ def movers(figures: CampaignFigures, look: Look) -> Picture:
     frame = (
         figures.codes.group_by("whose_move", "what_to_do")
         .agg(pl.sum("message_count", "of_failed_rate"))
-        .sort("message_count", descending=True)
+        .sort("message_count", "what_to_do", descending=[True, False])
         .group_by("whose_move", maintain_order=True)
         .agg(pl.sum("message_count", "of_failed_rate"), pl.first("what_to_do"))
         .sort("message_count", "whose_move", descending=[True, False])

@@ -88,7 +88,7 @@ def answer_times(figures: GatewayFigures, look: Look) -> Picture:
             .mark_text(align="right", dy=dy, color=colour, fontWeight="bold")
             .encode(x=_day("submitted_on"), y=y, text="label:N"),
         ]
-    slowest = float(frame["p95_ms"].max())  # type: ignore[arg-type]
+    slowest = _highest(frame["p95_ms"])
     found = words("answers_found", p95=f"{slowest:,.0f} ms" if slowest < 2000 else words.duration(slowest / 1000))
     return finished(alt.layer(*layers), look, found=found, note=words("answers_note"), height=220)
 
@@ -125,14 +125,20 @@ def pull_days(figures: GatewayFigures, look: Look) -> Picture:
     shown = frame.with_columns(
         name=pl.col("state").replace_strict({state: words(state) for state in states}), top=pl.col("new_record_count")
     )
-    base = alt.Chart(shown).encode(x=_day("pulled_on"))
+    base = alt.Chart(shown).encode(x=_each_day("pulled_on"))
+    y = alt.Y(
+        "top:Q",
+        title=None,
+        axis=alt.Axis(format=",d", tickCount=5),
+        scale=alt.Scale(domain=[0, max(5, _highest(frame["new_record_count"]))], nice=True),  # its ticks whole numbers
+    )
     colour = alt.Color(
         "name:N",
         scale=alt.Scale(domain=[words(state) for state in states], range=[PULL_COLOURS[state] for state in states]),
         legend=alt.Legend(orient="top", title=None),
     )
     chart = alt.layer(
-        base.mark_bar().encode(y=alt.Y("top:Q", title=None, axis=alt.Axis(format=",d", tickCount=5)), color=colour),
+        base.mark_bar().encode(y=y, color=colour),
         base.mark_square(size=90, opacity=1).encode(y=alt.datum(0), color=colour),
     )
     return finished(chart, look, found=found, note=words("pulls_note"), height=180)
@@ -171,12 +177,10 @@ def _by_code(code_days: pl.DataFrame) -> pl.DataFrame:
 def _squares(frame: pl.DataFrame, look: Look, *, row: str, order: list[str], shade: str) -> Chart:
     """A square for each row and day, the darker the more; with its text where there is room."""
     base = alt.Chart(frame).encode(
-        x=alt.X(
-            "yearmonthdate(submitted_on):O", title=None, axis=alt.Axis(format="%m-%d", labelAngle=0, labelOverlap=True)
-        ),
+        x=_each_day("submitted_on"),
         y=alt.Y(f"{row}:N", sort=order, title=None, axis=alt.Axis(labelLimit=110, domain=False, ticks=False)),
     )
-    highest = float(frame[shade].max())  # type: ignore[arg-type]
+    highest = _highest(frame[shade])
     square = base.mark_rect(stroke="white").encode(
         color=alt.Color(f"{shade}:Q", scale=alt.Scale(domain=[0, highest], range=["#E8F1F8", BLUE]), legend=None)
     )
@@ -193,7 +197,18 @@ def _sum(counts: pl.Series) -> int:
     return int(counts.sum())
 
 
+def _highest(values: pl.Series) -> float:
+    return float(values.max())  # type: ignore[arg-type]
+
+
 def _day(column: str) -> alt.X:
     return alt.X(
         f"yearmonthdate({column}):T", title=None, axis=alt.Axis(format="%m-%d", tickCount=6, labelOverlap=True)
+    )
+
+
+def _each_day(column: str) -> alt.X:
+    """The days side by side, each as wide as the others."""
+    return alt.X(
+        f"yearmonthdate({column}):O", title=None, axis=alt.Axis(format="%m-%d", labelAngle=0, labelOverlap=True)
     )

@@ -22,7 +22,7 @@ from pipelines.review.figures import CampaignFigures
 from pipelines.review.look import FONT, NARROW, WIDE, Chart, Look, Picture
 from pipelines.review.wording import Language, Words
 
-# What every picture needs, here and in the notebooks.
+# What pictures and tables need, here and in the notebooks.
 STYLE: Final = (
     f"figure text {{ font-family: {FONT}; }}"
     """
@@ -35,6 +35,12 @@ figure svg { display: block; max-width: 100%; height: auto; }
   .wide { display: none; }
   .narrow { display: block; }
 }
+table { border-collapse: collapse; width: 100%; max-width: 720px; }
+th { font-weight: 400; color: #666; }
+th, td { text-align: left; vertical-align: top; padding: 5px 14px 5px 0; border-bottom: 1px solid #eee; }
+th { white-space: nowrap; }
+td:first-child { min-width: 6.5em; }
+th:nth-child(2), td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums; }
 """
 )
 
@@ -150,12 +156,6 @@ body {{ max-width: 760px; margin: 0 auto; padding: 24px 20px; }}
 h1 {{ font-size: 26px; margin: 0; overflow-wrap: anywhere; }}
 h2 {{ font-size: 13px; font-weight: 600; color: #666; letter-spacing: 0.04em; margin: 0 0 10px; }}
 section {{ margin-top: 36px; padding-top: 14px; border-top: 1px solid #ddd; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th {{ font-weight: 400; color: #666; }}
-th, td {{ text-align: left; vertical-align: top; padding: 5px 14px 5px 0; border-bottom: 1px solid #eee; }}
-th {{ white-space: nowrap; }}
-td:first-child {{ min-width: 6.5em; }}
-th:nth-child(2), td:nth-child(2) {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .facts, footer {{ color: #666; }}
 footer {{ margin-top: 36px; font-size: 13px; }}
 @media screen and (max-width: 700px) {{

@@ -4,14 +4,13 @@ Samples say what a column holds and nothing about a person: no whole phone, no t
 """
 
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from pipelines.errors import UsageError
 from pipelines.exports.values import is_verdict
-from pipelines.review.terminal import Grid, count, printable, show, show_object
+from pipelines.review.terminal import Grid, ask, count, printable, show, show_object
 
 if TYPE_CHECKING:
     from pipelines.imports import ImportSummary, Proposal
@@ -42,10 +41,10 @@ def show_proposal(proposal: "Proposal", *, as_json: bool) -> None:
 
 def confirm(*, is_shown: bool) -> None:
     """Have somebody at a terminal agree to what is shown. Raises UsageError if nobody does."""
-    if not is_shown or not (sys.stdin and sys.stdin.isatty()):
+    answer = ask("Is that right?") if is_shown else None
+    if answer is None:
         raise UsageError("nobody has agreed to the mapping; look at it with --dry-run, then import with --yes")
-    print("Is that right? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+    if not answer:
         raise UsageError("nothing was imported; say what the columns mean with --mapping FIELD=HEADING")
 
 

@@ -68,6 +68,7 @@ def finished(chart: Chart, look: Look, *, found: str, note: str, height: int) ->
             labelFontSize=11,
             titleFontSize=11,
         )
+        .configure_axisXQuantitative(labelFlush=20)  # so near to its ends, in pixels, a centred label would be cut off
         .configure_text(fontSize=12, color=INK)
     )
     return Picture(found, note, complete)

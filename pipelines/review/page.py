@@ -54,6 +54,7 @@ NEXT_STEPS = {
     "conflict": "delivered and failed: delivered counts",
     "phone_mismatch": "for another phone: not believed; ask vendor",
     "report_of_unsent": "of a message not sent: ask the vendor",
+    "sent_twice": "sent again, though the first one was taken",
     "report_before_submission": "before the sending: is this clock right?",
     "late_report": "after the report window, but it counts",
     "unreported": "no report: ask the vendor, by batch_num",

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from rich.text import Text
 
 from pipelines.review.page import MEANINGS
-from pipelines.review.terminal import Grid, cell, count, printable, show, show_object, words
+from pipelines.review.terminal import Grid, cell, count, printable, show, show_object, show_table, words
 
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
@@ -109,6 +110,26 @@ def complaints(submission: "Submission") -> Iterator[str]:
         yield f"paused: {submission.pause.reason}; go on with 'smsrecon resume {campaign_id}'"
     if submission.refused_batch_count:
         yield f"batches refused: {submission.refused_batch_count}; see 'smsrecon status {campaign_id}' for the reasons"
+
+
+def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
+    """Who must not be written to: how many for which reason, and the latest, masked."""
+    masked = phones.sort("since_at", descending=True).select(
+        phone_masked=pl.concat_str(pl.col("phone").str.head(3), pl.lit("****"), pl.col("phone").str.tail(4)),
+        reason="reason",
+        since_at="since_at",
+    )
+    reasons = phones.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    if as_json:
+        show_object({"phone_count": phones.height, "reasons": dict(reasons.iter_rows()), "phones": masked.to_dicts()})
+        return
+    if phones.is_empty():
+        show("No phone is on a list.")
+        return
+    counted = [(printable(words(reason)), count(number)) for reason, number in reasons.iter_rows()]
+    show(Grid(["reason", "phones>"], [*counted, ("all", count(phones.height))]))
+    show("")
+    show_table(masked.to_dicts(), as_json=False, name="phones")
 
 
 def show_pull(summary: "PullSummary", *, as_json: bool) -> None:

@@ -113,6 +113,14 @@ def show(*parts: Any) -> None:
         console.print(part, soft_wrap=isinstance(part, str))
 
 
+def ask(question: str) -> bool | None:
+    """Ask somebody at the terminal, on standard error; None if nobody is there."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return None
+    print(question, "[y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+
+
 def show_object(value: Any) -> None:
     """One object as JSON: dataclasses as objects, instants in China's time, errors as their message."""
     print(json.dumps(value, ensure_ascii=not is_unicode(), indent=2, default=_jsonable))  # noqa: T201

@@ -92,7 +92,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # latency
     "latency_found": (
         "Half of the delivered messages took {p50} or less, 99% took {p99} or less",
-        "送达的短信半数在 {p50} 内到达，99% 在 {p99} 内到达",
+        "送达的短信半数在 {p50}内到达，99% 在 {p99}内到达",
     ),
     "latency_note": ("share of the delivered messages, by time since sending", "送达短信的累计占比，按发送后的时间"),
     "latency_axis": ("1 s|10 s|1 min|10 min|1 h|6 h|1 day|3 days", "1 秒|10 秒|1 分钟|10 分钟|1 小时|6 小时|1 天|3 天"),
@@ -176,6 +176,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "conflict": ("conflict", "报告矛盾"),
     "phone_mismatch": ("phone mismatch", "号码不符"),
     "report_of_unsent": ("report of unsent", "未发却有报告"),
+    "sent_twice": ("sent twice", "重复发送"),
     "report_before_submission": ("report before submission", "报告早于发送"),
     "late_report": ("late report", "迟到的报告"),
     "unreported_found": ("unreported", "无报告"),
@@ -190,6 +191,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "do_phone_mismatch": (
         "a report for another phone: not believed; ask the vendor",
         "报告的号码对不上：不予采信；请询问厂商",
+    ),
+    "do_sent_twice": (
+        "sent again as not sent, and reported the first time too: who decided that, and why?",
+        "按未发送重发，第一次却也有报告：是谁决定重发的，为什么？",
     ),
     "do_report_of_unsent": ("a report of a message not sent: ask the vendor", "未发送的短信却有报告：请询问厂商"),
     "do_report_before_submission": (

@@ -101,4 +101,5 @@ def _batch_row(campaign: CampaignRecord, batch: BatchRecord) -> tuple[object, ..
         batch.sent_at.astimezone(CHINA).date(),
         batch.answered_at,
         batch.answer_ms,
+        batch.decided_by,
     )

@@ -21,6 +21,7 @@ import polars as pl
 from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
+from pipelines.failpoints import reach
 from pipelines.landing import make_folder
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.interruption import interruptible
@@ -61,12 +62,17 @@ class Warehouse:
         with self._attached(f"STORAGE_VERSION '{_STORAGE_VERSION}'") as connection:
             if is_new:
                 self.path.chmod(0o600)
+            reach("warehouse.after_attach")
             connection.execute("BEGIN")
             migrate(connection)
             connection.execute("COMMIT")
+            reach("warehouse.after_migration")
             connection.execute("BEGIN")
             yield connection
+            reach("warehouse.before_commit")
             connection.execute("COMMIT")  # not reached when the block raises: closing rolls back
+            reach("warehouse.after_commit")
+        reach("warehouse.after_close")
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -85,6 +91,7 @@ class Warehouse:
                 with suppress(BooksError):  # a damaged file can't be held, and is removed too
                     held.enter_context(self._attached("READ_ONLY"))
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
+            reach("warehouse.half_deleted")
             self.path.unlink(missing_ok=True)
 
     @contextmanager
@@ -109,7 +116,7 @@ class Warehouse:
             except duckdb.Error as error:
                 holder = _holder(str(error))
                 if holder is None:
-                    for code in (errno.EACCES, errno.EROFS, errno.ENOSPC):
+                    for code in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC):
                         if os.strerror(code) in str(error):
                             raise OSError(code, os.strerror(code), str(self.path)) from None
                     raise BooksError(

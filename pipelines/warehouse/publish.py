@@ -12,7 +12,11 @@ The views name their Parquet through the link, so a session left open goes on wo
 shown of a message or a reply is decided in sql/published, and described by the contracts.
 """
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +28,7 @@ from pipelines.contracts import columns_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
+from pipelines.failpoints import reach
 from pipelines.warehouse.database import Warehouse, set_comments, statement
 
 # Where the Parquet of each view lies beneath the link. campaign_id stays text, even where all look like numbers.
@@ -65,14 +70,33 @@ def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str) -> Pu
     published = published.absolute()
     if published.exists() and not published.is_symlink():
         raise UsageError(f"{published} was not made by 'smsrecon publish'; move it away, then publish again")
-    before = published.resolve() if published.is_symlink() else None
     versions = published.parent / f".{published.name}"
+    versions.mkdir(parents=True, exist_ok=True)
+    with _alone_in(versions):
+        return _publish(warehouse, published, versions, phone_hash_key)
+
+
+@contextmanager
+def _alone_in(versions: Path) -> Iterator[None]:
+    """Publish one at a time, since each clears away what others left half done; the lock dies with its process."""
+    folder = os.open(versions, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _publish(warehouse: Warehouse, published: Path, versions: Path, phone_hash_key: str) -> PublishSummary:
+    before = published.resolve() if published.is_symlink() else None
     version = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    version.mkdir(parents=True)
+    version.mkdir()
     try:
         with warehouse.read() as connection:
             message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash_key)
+            reach("publish.after_parquet")
             _write_database(connection, version, published)
+            reach("publish.after_database")
         _point(published, version)
     except BaseException:
         if not _points_to(published, version):
@@ -113,7 +137,8 @@ def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, published: Path) -> None:
     database = _literal(version / "analytics.duckdb")
-    connection.execute(f"ATTACH {database} AS analytics (STORAGE_VERSION 'v1.5.0')")
+    # The form that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
+    connection.execute(f"ATTACH {database} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
     connection.execute("CREATE SCHEMA marts")
     for contract in MARTS:
@@ -157,9 +182,12 @@ def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _point(published: Path, version: Path) -> None:
     """Make `published` a link to `version`, in one step."""
-    link = version.with_suffix(".link")
+    link = version.with_name("next")
+    link.unlink(missing_ok=True)  # one who was killed left it
     link.symlink_to(version.relative_to(published.parent))
+    reach("publish.before_rename")
     link.replace(published)
+    reach("publish.after_rename")
 
 
 def _points_to(published: Path, version: Path) -> bool:

@@ -1,7 +1,7 @@
 """Landed lists of phones that must not be written to, read and made into rows; nothing is written here.
 
-A list is a Parquet file with the columns phone, reason and since_at. Every entry becomes one checked row or one row of
-core.rejects; a list that nobody can read is one record, rejected as a whole.
+A list is a Parquet file with the columns phone, reason and since_at, and is_removed where it takes entries back. Every
+entry becomes one checked row or one row of core.rejects; a list that nobody can read is one record, rejected whole.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ import polars as pl
 from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Files, Rejects, Suppressions
 from pipelines.landing import Landing
+from pipelines.parquet import UnreadableParquet, read_parquet
 from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of, plausible
 
 _KIND: Final = "suppressions"
@@ -20,8 +21,8 @@ _COLUMNS: Final = ("phone", "reason", "since_at")
 def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
     """The rows that one list brings to core."""
     try:
-        entries = pl.read_parquet(landing.root / source_file, glob=False)
-    except (pl.exceptions.PolarsError, OSError):
+        entries = read_parquet((landing.root / source_file).read_bytes())
+    except (UnreadableParquet, OSError):
         return _rejected_whole(source_file, "the file is not Parquet")
     missing = [name for name in _COLUMNS if name not in entries.columns]
     if missing:
@@ -47,6 +48,7 @@ def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
         pl.col("reason").cast(pl.String),
         plausible(since_at.cast(schema_of(Suppressions)["since_at"], strict=False)),
         pl.lit(source_file).alias("source_file"),
+        (pl.col("is_removed") if "is_removed" in entries.columns else pl.lit(value=False)).alias("is_removed"),
     )
 
 

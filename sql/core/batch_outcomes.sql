@@ -1,4 +1,5 @@
--- core.batch_outcomes: one row per batch that was taken, refused, or may have been taken; their ranges never overlap.
+-- core.batch_outcomes: one row per batch that was taken, refused, kept back, or may have been taken; their ranges never
+-- overlap.
 -- Inputs: core.batches, core.recipients, core.report_matches.
 -- A report settles doubt: one believed report for any message of an in_doubt batch proves that all of it was accepted.
 WITH doubtful AS MATERIALIZED (
@@ -30,8 +31,8 @@ SELECT
     CASE WHEN p.batch_num IS NULL THEN b.state ELSE 'accepted' END AS state,
     p.batch_num IS NOT NULL AS is_proven_by_report,
     b.error_code,
-    b.submitted_at,
-    b.submitted_on
+    CASE WHEN b.state <> 'suppressed' THEN b.submitted_at END AS submitted_at,
+    CASE WHEN b.state <> 'suppressed' THEN b.submitted_on END AS submitted_on
 FROM core.batches AS b
 LEFT JOIN proven AS p ON b.batch_num = p.batch_num
-WHERE b.state IN ('accepted', 'refused', 'in_doubt')
+WHERE b.state IN ('accepted', 'refused', 'in_doubt', 'suppressed')

@@ -3,23 +3,42 @@
 -- Inputs: core.message_status, core.recipients, core.gateway_codes, core.reply_matches, core.suppressions.
 -- Parameter: $hard_failures, the campaigns that must have failed so.
 -- A number that got a message is alive: hard codes of campaigns submitted before it no longer count.
-WITH hard_failures AS (
+-- What was taken off the lists counts anew: only what came after that speaks against it.
+WITH removals AS (
+    SELECT
+        phone,
+        max(since_at) AS removed_at
+    FROM core.suppressions
+    WHERE is_removed
+    GROUP BY phone
+),
+
+listed AS (
+    SELECT s.phone
+    FROM core.suppressions AS s
+    LEFT JOIN removals AS r ON s.phone = r.phone
+    WHERE NOT s.is_removed AND coalesce(s.since_at > r.removed_at, TRUE)
+),
+
+hard_failures AS (
     SELECT
         m.phone,
         s.campaign_id
     FROM core.message_status AS s
     INNER JOIN core.gateway_codes AS g ON s.code = g.code
     INNER JOIN core.recipients AS m ON s.message_id = m.message_id
-    WHERE s.status = 'failed' AND g.is_hard
+    LEFT JOIN removals AS r ON m.phone = r.phone
+    WHERE s.status = 'failed' AND g.is_hard AND coalesce(s.submitted_at > r.removed_at, TRUE)
 ),
 
 opt_outs AS (
     SELECT
-        phone,
-        min(replied_at) AS opted_out_at
-    FROM core.reply_matches
-    WHERE is_opt_out
-    GROUP BY phone
+        o.phone,
+        min(o.replied_at) AS opted_out_at
+    FROM core.reply_matches AS o
+    LEFT JOIN removals AS r ON o.phone = r.phone
+    WHERE o.is_opt_out AND coalesce(o.replied_at > r.removed_at, TRUE)
+    GROUP BY o.phone
 ),
 
 suspects AS (
@@ -35,7 +54,7 @@ suspects AS (
 unlisted AS (
     SELECT p.phone
     FROM suspects AS p
-    ANTI JOIN core.suppressions AS l ON p.phone = l.phone
+    ANTI JOIN listed AS l ON p.phone = l.phone
     WHERE length(p.phone) = 11 AND left(p.phone, 2) BETWEEN '13' AND '19'
 ),
 
@@ -47,12 +66,14 @@ messages AS (
         s.message_id,
         s.code,
         s.submitted_at,
-        s.status = 'failed' AND coalesce(g.is_hard, FALSE) AS is_hard_failure,
+        s.status = 'failed' AND coalesce(g.is_hard, FALSE) AND coalesce(s.submitted_at > r.removed_at, TRUE)
+            AS is_hard_failure,
         max(CASE WHEN s.status = 'delivered' THEN s.submitted_at END) OVER (PARTITION BY m.phone) AS last_delivery_submitted_at
     FROM core.recipients AS m
     INNER JOIN unlisted AS p ON m.phone = p.phone
     INNER JOIN core.message_status AS s ON m.message_id = s.message_id
     LEFT JOIN core.gateway_codes AS g ON s.code = g.code
+    LEFT JOIN removals AS r ON m.phone = r.phone
     WHERE s.submitted_at IS NOT NULL AND s.status <> 'refused'
 ),
 

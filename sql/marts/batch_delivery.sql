@@ -1,5 +1,5 @@
 -- marts.batch_delivery: one row per batch_num, with what the gateway answered and what became of its messages. A batch that
--- surely was not sent, or was split, has none: they are counted where they went in the end.
+-- surely was not sent, or was split, has none: they are counted where they went in the end. What was kept back is no batch.
 -- Inputs: core.batches, core.batch_outcomes, core.message_counts. Parameters: $as_of, $report_window_hours.
 WITH counts AS (
     SELECT
@@ -55,4 +55,5 @@ SELECT
 FROM core.batches AS b
 LEFT JOIN core.batch_outcomes AS o ON b.batch_num = o.batch_num
 LEFT JOIN counts AS n ON b.batch_num = n.batch_num
+WHERE b.state <> 'suppressed'
 ORDER BY b.submitted_at, b.batch_num

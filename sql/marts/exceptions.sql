@@ -101,6 +101,25 @@ findings AS (
     WHERE is_believed AND status IN ('planned', 'refused')
     GROUP BY campaign_id, batch_num, message_id, status
 
+    -- What was sent again as not sent, and is reported under its first batch too, was sent twice.
+    UNION ALL
+    SELECT
+        'sent_twice',
+        b.campaign_id,
+        b.batch_num,
+        r.message_id,
+        min(CASE WHEN NOT contains(r.mission_num, r.phone) THEN r.mission_num END),
+        'codes ' || string_agg(DISTINCT r.code, ', ' ORDER BY r.code)
+        || ': reported in a batch that was not sent, by our books; the message was sent again',
+        count(*),
+        min(r.received_at),
+        max(r.received_at)
+    FROM core.report_matches AS r
+    INNER JOIN core.batches AS b ON r.batch_num = b.batch_num AND b.state = 'not_sent'
+    INNER JOIN core.message_status AS s ON r.message_id = s.message_id AND b.campaign_id = s.campaign_id
+    WHERE s.status NOT IN ('planned', 'refused') AND s.batch_num <> b.batch_num
+    GROUP BY b.campaign_id, b.batch_num, r.message_id
+
     UNION ALL
     SELECT
         'report_before_submission',

@@ -1,5 +1,5 @@
 -- published messages: one row per recipient row of one campaign; the campaign is the name of the folder it is written to.
--- Inputs: core.message_status, core.recipients. Parameters: $campaign_id, $phone_hash_key.
+-- Inputs: core.message_status, core.recipients, core.batches. Parameters: $campaign_id, $phone_hash_key.
 -- Phones are masked and hashed with the key; one that is not valid isn't shown at all, it may be anything. Texts stay behind.
 -- Mission numbers and the owner's columns may hold phones too: numbers that hold one are made text, then all are masked.
 WITH recipients AS (
@@ -24,11 +24,11 @@ SELECT
         WHEN regexp_full_match(m.phone, '1[3-9][0-9]{9}') THEN left(sha256($phone_hash_key || m.phone), 32)
     END AS phone_hash,
     s.status,
-    m.reason,
+    coalesce(m.reason, b.detail) AS reason,
     m.duplicate_of_row,
     s.code,
     s.error_code,
-    s.batch_num,
+    CASE WHEN s.status <> 'suppressed' THEN s.batch_num END AS batch_num,
     s.submitted_at,
     s.submitted_on,
     s.delivered_at,
@@ -40,4 +40,5 @@ SELECT
     CASE WHEN json_valid(m.masked_owner) THEN m.masked_owner END AS owner
 FROM core.message_status AS s
 INNER JOIN recipients AS m ON s.input_row = m.input_row
+LEFT JOIN core.batches AS b ON s.batch_num = b.batch_num AND b.state = 'suppressed'
 WHERE s.campaign_id = $campaign_id

@@ -38,7 +38,7 @@ SELECT printf('K%06dB%08d', k, b), 'campaign-' || k, b, (123456789 + k * 7777777
     CASE b % 200 WHEN 9 THEN '100001' WHEN 7 THEN NULL ELSE '000000' END, 200, NULL,
     TIMESTAMPTZ '2026-11-01 08:00:00+08' + to_days(k) + to_milliseconds(b * 200),
     (TIMESTAMPTZ '2026-11-01 08:00:00+08' + to_days(k))::DATE,
-    TIMESTAMPTZ '2026-11-01 08:00:00+08' + to_days(k) + to_milliseconds(b * 200 + 50), 50
+    TIMESTAMPTZ '2026-11-01 08:00:00+08' + to_days(k) + to_milliseconds(b * 200 + 50), 50, NULL
 FROM range($campaigns) AS c (k), range($size // 1000) AS t (b)
 """
 _REPORTS = """

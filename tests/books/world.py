@@ -5,7 +5,7 @@
 
 import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -127,23 +127,30 @@ def until_done(run: Callable[[], Any], most: int = 60) -> None:
     raise AssertionError(f"not done after {most} runs")
 
 
-def expected_statuses(world: World) -> dict[tuple[str, str], set[str]]:
-    """What each message's status may be, from what the gateway accepted and what it really handed out to us."""
+def expected_statuses(
+    world: World, *, received: Collection[tuple[str, ...]] | None = None, not_answered: Collection[str] = ()
+) -> dict[tuple[str, str], set[str]]:
+    """What each message's status may be, from what the gateway accepted and what it really handed out to us.
+
+    Where processes were killed, `received` are the reports that reached us (mission number, phone, code, time), and
+    `not_answered` the batches whose answer didn't.
+    """
     accepted = {
         (mission_num, phone): batch_num
         for mission_num, phone, batch_num in world.truth("SELECT mission_num, phone, batch_num FROM messages")
     }
-    received: dict[tuple[str, str], list[tuple[bool, str]]] = {}
+    reports: dict[tuple[str, str], list[tuple[bool, str]]] = {}
     for mission_num, phone, code, stat_time in world.truth(
         "SELECT mission_num, phone, code, stat_time FROM reports WHERE handed_out_count > lost_count"
     ):
-        received.setdefault((mission_num, phone), []).append((code in {"0", "DELIVRD"}, stat_time))
-    heard_of = {accepted[message] for message in received if message in accepted}
-    unanswered = _batches_without_answer(world)
+        if received is None or (mission_num, phone, code, stat_time) in received:
+            reports.setdefault((mission_num, phone), []).append((code in {"0", "DELIVRD"}, stat_time))
+    heard_of = {accepted[message] for message in reports if message in accepted}
+    unanswered = _batches_without_answer(world) | set(not_answered)
     expected = {}
     for message, batch_num in accepted.items():
-        if message in received:
-            is_delivered, _ = max(received[message])
+        if message in reports:
+            is_delivered, _ = max(reports[message])
             expected[message] = {"delivered" if is_delivered else "failed"}
         elif batch_num in unanswered and batch_num not in heard_of:
             expected[message] = {"in_doubt"}

@@ -91,10 +91,10 @@ def test_a_dry_run_is_one_object_and_plans_what_is_then_sent(sending: Place) -> 
         "campaign_id", "message_count", "submitted_now", "still_to_send", "in_doubt_batch_count",
         "refused_batch_count", "paused_reason",
     }  # fmt: skip
-    assert sent["submitted_now"] == {"accepted": plan["message_count"], "refused": 0, "in_doubt": 0}
+    assert sent["submitted_now"] == {"accepted": plan["message_count"], "refused": 0, "in_doubt": 0, "suppressed": 0}
 
     again = _good(sending.run("resume c --json"))
-    assert again == sent | {"submitted_now": {"accepted": 0, "refused": 0, "in_doubt": 0}}
+    assert again == sent | {"submitted_now": {"accepted": 0, "refused": 0, "in_doubt": 0, "suppressed": 0}}
 
 
 def test_a_demo_is_one_object_too(place: Place) -> None:

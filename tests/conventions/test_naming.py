@@ -9,6 +9,7 @@ from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.contracts.reconciled import RECONCILED
+from tests.conventions.tables import values_of
 
 SCHEMAS = {"core": (*CORE, *RECONCILED), "marts": MARTS, "main": PUBLISHED}
 CONTRACTS = [contract for contracts in SCHEMAS.values() for contract in contracts]
@@ -85,6 +86,13 @@ def test_a_table_says_what_one_row_is(contract: type[Contract]) -> None:
 def test_every_column_is_described_in_a_sentence(contract: type[Contract]) -> None:
     for column in columns_of(contract):
         assert re.fullmatch(r"\S.*[.)…]", column.description, re.DOTALL), column.name
+
+
+@each_contract
+def test_a_column_of_a_few_values_names_them(contract: type[Contract]) -> None:
+    for name, values in values_of(contract).items():
+        description = next(column.description for column in columns_of(contract) if column.name == name)
+        assert set(values) <= set(re.findall(r"\w+", description)), name
 
 
 def test_a_column_has_a_plain_lower_case_name() -> None:

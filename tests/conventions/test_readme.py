@@ -14,15 +14,14 @@ from pipelines import errors
 from pipelines.cli import app
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
-from pipelines.contracts.marts import EXCEPTION_KINDS, MARTS
-from pipelines.contracts.published import FUNCTIONS, PUBLISHED
+from pipelines.contracts.marts import EXCEPTION_KINDS
+from pipelines.contracts.published import FUNCTIONS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.sandbox.settings import FAULT_KINDS
 from pipelines.settings import Settings
+from tests.conventions.pages import CHINESE, ENGLISH, READMES, ROOT, blocks, without_blocks
 
-ROOT = Path(__file__).parents[2]
-ENGLISH, CHINESE = READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 PAGES = (*READMES, ROOT / "tests" / "README.md", ROOT / "CHANGELOG.md")
 
 COMMANDS = {name for name in app if not name.startswith("-")}
@@ -52,10 +51,10 @@ def test_every_exit_code_is_named_and_no_other(page: Path) -> None:
 
 
 @each_readme
-def test_every_table_is_named_and_no_other(page: Path) -> None:
-    named = re.findall(r"^\| `((?:core|marts|main)\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+def test_every_private_table_is_named_and_no_other(page: Path) -> None:
+    named = re.findall(r"^\| `(core\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
 
-    assert sorted(named) == sorted(map(table_of, (*CORE, *RECONCILED, *MARTS, *PUBLISHED)))
+    assert sorted(named) == sorted(map(table_of, (*CORE, *RECONCILED)))
 
 
 @each_readme
@@ -145,6 +144,7 @@ def test_both_pages_show_the_same_blocks_in_the_same_order() -> None:
 
     assert english == chinese
     assert picture(ENGLISH) == picture(CHINESE)
+    assert queries(ENGLISH) == queries(CHINESE)
 
 
 def test_the_books_of_the_picture_balance() -> None:
@@ -174,18 +174,13 @@ def test_every_kind_of_test_is_explained() -> None:
 # Reading a page
 
 
-def blocks(page: Path) -> list[tuple[str, str]]:
-    """The language and the text of every fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def without_blocks(page: Path) -> str:
-    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-
-
 def picture(page: Path) -> str:
     """The terminal report."""
     return next(block for language, block in blocks(page) if language == "text")
+
+
+def queries(page: Path) -> list[str]:
+    return [block for language, block in blocks(page) if language == "sql"]
 
 
 def inline_code(page: Path) -> list[tuple[int, str]]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import struct
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -389,6 +390,91 @@ def test_an_exception_that_the_table_does_not_know_may_have_been_sent() -> None:
 
     assert outcome_of(NewConnectError("")) is MaySent
     assert outcome_of(OSError()) is MaySent
+
+
+# ── Answers without end ───────────────────────────────────────────────────────────────────────────────────────────────
+
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"  # no length: the body goes on until the connection ends
+
+
+def flood(chunk: bytes) -> Reply:
+    """Say the same for as long as somebody listens."""
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        while True:
+            writer.write(chunk)
+            await writer.drain()
+
+    return reply
+
+
+def drip(start: bytes, byte: bytes = b"x") -> Reply:
+    """One byte after the other, each well before a time-out, for good."""
+
+    async def reply(writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        while True:
+            writer.write(byte)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    return reply
+
+
+def balance(client: GatewayClient) -> Awaitable[Exchange]:
+    return client.query_sms_count()
+
+
+def reports(client: GatewayClient) -> Awaitable[Exchange]:
+    return client.query_status_report(date(2017, 11, 7))
+
+
+@pytest.mark.parametrize(("ask", "most_mb"), [(send, 1), (send_tpl, 1), (balance, 1), (reports, 3)])
+def test_an_answer_that_never_ends_is_given_up_and_kept_as_far_as_it_came(ask: Ask, most_mb: int) -> None:
+    with pytest.raises(MaySent) as caught:
+        exchange(flood(b"0123456789abcdef" * 4096), ask, max_answer_mb=3)
+    assert caught.value.failure == "AnswerTooLarge"
+    assert caught.value.received == b"0123456789abcdef" * (most_mb * 2**16)
+
+
+DRIPS = {
+    "body": (drip(HEAD), b"x"),
+    "head": (drip(b"HTTP/1.1 200 OK\r\nX: "), b""),
+    "promises": (drip(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), b""),
+}
+
+
+@pytest.mark.parametrize("way", DRIPS)
+@pytest.mark.parametrize(("ask", "seconds"), [(send, 0.8), (balance, 0.8), (reports, 0.5)])
+def test_an_answer_that_drips_is_given_up_though_no_byte_is_late(way: str, ask: Ask, seconds: float) -> None:
+    reply, first = DRIPS[way]
+    began = time.monotonic()
+    with pytest.raises(MaySent) as caught:
+        exchange(reply, ask, timeout_seconds=0.2, max_answer_seconds=0.5)
+    assert caught.value.failure == "TimeoutError"
+    assert caught.value.received.startswith(first)
+    assert seconds <= time.monotonic() - began < seconds + 5
+
+
+def test_after_an_answer_without_end_the_others_are_heard() -> None:
+    turns = iter([flood(b"x" * 65536), drip(HEAD), says(whole())])
+
+    async def in_turn(writer: asyncio.StreamWriter) -> None:
+        await next(turns)(writer)
+
+    async def main() -> tuple[list[str | None], Exchange]:
+        async with (
+            serving(in_turn) as server,
+            GatewayClient(settings(server.url, concurrency=1, timeout_seconds=0.2)) as client,
+        ):
+            lost = await asyncio.gather(send(client), return_exceptions=True)
+            lost += await asyncio.gather(send(client), return_exceptions=True)
+            return [getattr(error, "failure", None) for error in lost], await send(client)
+
+    failures, heard = asyncio.run(main())
+    assert failures == ["AnswerTooLarge", "TimeoutError"]
+    assert heard.body == BODY
 
 
 # ── What is never told ────────────────────────────────────────────────────────────────────────────────────────────────

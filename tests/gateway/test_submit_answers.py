@@ -26,7 +26,10 @@ def test_accepted_batches_are_accepted_with_the_bytes_of_their_answers(
     told: list[int] = []
     done = campaign.submit(people(23), on_progress=lambda progress: told.append(progress.done))
     assert (done.exit_code, done.pause) == (0, None)
-    assert (done.progress.total, done.progress.counts) == (23, {"accepted": 23, "refused": 0, "in_doubt": 0})
+    assert (done.progress.total, done.progress.counts) == (
+        23,
+        {"accepted": 23, "refused": 0, "in_doubt": 0, "suppressed": 0},
+    )
     assert told == sorted(told)
     assert (told[0], told[-1]) == (0, 23)
     assert campaign.fates() == dict.fromkeys(people(23), "accepted")

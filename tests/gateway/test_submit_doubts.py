@@ -38,7 +38,7 @@ def test_a_lost_answer_puts_its_batch_in_doubt_and_nothing_sends_it_again(
     )
     done = campaign.submit(people(20))
     assert (done.exit_code, done.in_doubt_batch_count, done.pause) == (13, 2, None)
-    assert done.progress.counts == {"accepted": 10, "refused": 0, "in_doubt": 10}
+    assert done.progress.counts == {"accepted": 10, "refused": 0, "in_doubt": 10, "suppressed": 0}
     fates = campaign.fates()
     assert [fates[phone] for phone in people(20)] == ["in_doubt"] * 10 + ["accepted"] * 10
     sent = campaign.sent()

@@ -85,6 +85,9 @@ def test_the_balance_is_a_whole_number_or_unknown(count: str, expected: int | No
         b'{"errorCode":""}',
         b'{"errorCode":true}',
         b'{"errorCode":["000000"]}',
+        b'{"errorCode":"13800138000"}',  # a code is shown to people: a phone is none
+        b'{"errorCode":"100003 \\u001b[31mto: x"}',
+        b'{"errorCode":' + b"9" * 2000 + b"}",
         b'[{"errorCode":"000000"}]',
         b'{"errorCode":"000000","errorMsg":"cut',
         b"<xml><errorCode>000000</errorCode>",
@@ -102,6 +105,38 @@ def test_what_is_no_answer_is_unreadable(body: bytes, asked: str) -> None:
     for read in (read_answer, read_reports, read_replies):
         with pytest.raises(UnreadableAnswer):
             read(body, asked)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errorCode":"000000","records":[' + b"0," * 600_000 + b"0]}",
+        b'{"errorCode":"000000","records":[' + b"[[]]," * 300_000 + b"0]}",
+        b'{"errorCode":"000000","records":[' + b'"a text of 20 bytes",' * 60_000 + b"0]}",
+        b"<xml><errorCode>000000</errorCode><records>" + b"<a/>" * 300_000 + b"</records></xml>",
+        b"<xml><errorCode>000000</errorCode><records>" + b'<a b="" c="" d=""/>' * 60_000 + b"</records></xml>",
+    ],
+    ids=lambda body: body[43:60].decode(),
+)
+def test_a_large_answer_of_far_too_many_values_is_refused_before_it_fills_the_memory(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswer, match="holds"):
+        read_reports(body, "json")
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_a_large_answer_of_the_shortest_records_is_read(form: str) -> None:
+    record, head, tail, glue = {
+        "json": ('{"srcId":"8613800138000","content":"T"}', '{"errorCode":"000000","list":[', "]}", ","),
+        "xml": (
+            "<r><srcId>8613800138000</srcId><content/></r>",
+            "<x><errorCode>000000</errorCode><list>",
+            "</list></x>",
+            "",
+        ),
+    }[form]
+    body = (head + glue.join([record] * 30_000) + tail).encode()
+    assert len(body) > 2**20
+    assert read_replies(body, "json").record_count == 30_000
 
 
 def test_an_entity_bomb_is_refused_without_being_opened() -> None:

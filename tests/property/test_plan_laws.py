@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.campaign.journal import BatchRecord
+from pipelines.campaign.pieces import Piece, still_to_send
 from pipelines.campaign.plan import POSITION_BITS, PlanFile, PlanRequest, key_text, make_plan
-from pipelines.campaign.sender import Piece, still_to_send
 from pipelines.errors import InputRefused
 from pipelines.landing import Landing
 from pipelines.settings import PlanSettings, Settings
@@ -179,7 +179,7 @@ def test_a_plan_says_of_every_row_what_its_twin_says(
         request = PlanRequest("twin", Path(folder) / "in")
         chosen = Settings(plan=PlanSettings(batch_size=batch_size, max_content_length=100))
         if not planned:
-            with pytest.raises(InputRefused, match="no row of the input can be sent"):
+            with pytest.raises(InputRefused, match="no row can be sent"):
                 make_plan(request, landing=landing, settings=chosen, at=AT)
             return
         plan = make_plan(request, landing=landing, settings=chosen, at=AT)
@@ -238,6 +238,7 @@ def record(number: int, piece: Piece, state: str) -> BatchRecord:
         first_position=piece.first_position,
         last_position=piece.last_position,
         attempt=piece.attempt,
+        decided_by=None,
         state=state,
         error_code=None,
         http_status=None,

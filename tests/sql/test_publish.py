@@ -49,14 +49,14 @@ def _rows() -> list[str]:
         ('20261109', 2, NULL, 'invalid', 'not a phone', NULL, 'Zhang San', NULL, NULL, '{_TEXT}', '', NULL, NULL,
             NULL)""",
         f"""INSERT INTO core.batches VALUES
-        ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9)""",
+        ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9, NULL)""",
         f"""INSERT INTO core.reports VALUES
         (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
         (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
         (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL)""",
         f"""INSERT INTO core.replies VALUES
         ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, 'b.call', NULL)""",
-        f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet')",
+        f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet', FALSE)",
     ]
 
 
@@ -106,6 +106,22 @@ def test_tables_views_and_columns_carry_the_comments_of_their_contracts(warehous
             " ORDER BY column_index",
         )
         assert described == [(column.name, column.duckdb_type, column.description) for column in columns_of(contract)]
+
+
+def test_nothing_in_the_file_lacks_a_comment(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    for kind in ("tables", "views", "columns", "functions"):
+        comments = _ask(tmp_path, f"SELECT comment FROM duckdb_{kind}() WHERE NOT internal")
+        assert comments
+        assert all(comment for (comment,) in comments), kind
+
+
+def test_the_file_is_of_the_form_that_old_tools_open_too(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    ((version,),) = _ask(tmp_path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal")
+    assert version.startswith("v1.0.0")
 
 
 def test_a_reader_with_the_old_version_open_goes_on_and_a_new_one_sees_the_new(

@@ -39,7 +39,7 @@ def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, cod
         [campaign_id, key, sent_at, count, count, count],
     )
     connection.execute(
-        "INSERT INTO core.batches VALUES (?, ?, 0, ?, ?, ?, 1, ?, NULL, NULL, NULL, ?, ?, NULL, NULL)",
+        "INSERT INTO core.batches VALUES (?, ?, 0, ?, ?, ?, 1, ?, NULL, NULL, NULL, ?, ?, NULL, NULL, NULL)",
         [f"B{key}", campaign_id, first, first + count - 1, count, state, sent_at, sent_at[:10]],
     )
     for row, code in enumerate(codes):

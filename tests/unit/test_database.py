@@ -119,7 +119,8 @@ def test_opening_again_changes_nothing(warehouse: Warehouse) -> None:
     with warehouse.read() as connection:
         migrations = connection.execute("FROM core.migrations").fetchall()
     with warehouse.write() as connection:
-        assert connection.execute("FROM core.migrations").fetchall() == migrations == [(1, "001_core")]
+        assert connection.execute("FROM core.migrations").fetchall() == migrations
+    assert [number for number, _ in migrations] == [*range(1, len(migrations) + 1)]
 
 
 def test_a_comment_that_went_astray_is_put_right_by_the_next_write(warehouse: Warehouse) -> None:

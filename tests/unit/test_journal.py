@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.errors import UsageError
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 
@@ -314,3 +315,94 @@ def test_what_a_killed_sender_journaled_is_there_and_in_doubt(journal: Journal, 
     assert len(found) - len(journaled) in {0, 1}  # one may have been written and not told any more
     assert {batch.state for batch in found} == {"in_doubt"}
     assert journal.doubt_unanswered("spring", at=AT) == len(found)
+
+
+# What people decide, and what is kept back
+
+
+def test_a_word_settles_doubt_once_and_says_whose_it_was(journal: Journal) -> None:
+    for number in range(3):
+        send(journal, f"B{number}", first=number * 4)
+    journal.outcome("spring", "B0", "in_doubt", at=AT, error_code="999999", http_status=200)
+    journal.outcome("spring", "B1", "accepted", at=AT)
+    journal.outcome("spring", "B2", "in_doubt", at=AT)
+
+    with pytest.raises(ValueError, match="in doubt"):
+        journal.decide("spring", ["B0", "B1"], "not_sent", by="ann@desk", reason=None, at=AT)
+    journal.decide("spring", ["B0"], "accepted", by="ann@desk", reason="ticket 4711", at=AT)
+    journal.decide("spring", ["B2"], "not_sent", by="ann@desk", reason=None, at=AT)
+
+    assert states(journal) == {"B0": "accepted", "B1": "accepted", "B2": "not_sent"}
+    first = journal.batches("spring")[0]
+    assert (first.decided_by, first.detail, first.error_code) == ("ann@desk", "ticket 4711", "999999")
+    with pytest.raises(ValueError, match="in doubt"):
+        journal.decide("spring", ["B0"], "not_sent", by="ann@desk", reason=None, at=AT)
+
+
+def test_what_is_kept_back_is_settled_and_never_in_doubt(journal: Journal) -> None:
+    journal.suppressed(
+        "spring", "B0", planned_batch=0, first_position=0, last_position=3, attempt=1, reason="opted_out", at=AT
+    )
+
+    assert journal.doubt_unanswered("spring", at=AT) == 0
+    assert states(journal) == {"B0": "suppressed"}
+    assert journal.next_batch_number("spring") == 2
+
+
+def test_a_journal_of_an_earlier_version_is_brought_up_with_all_its_events(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with sqlite3.connect(path) as connection:
+        connection.executescript(EARLIER)
+    connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = [*pool.map(lambda _: _read(path), range(8))]
+
+    assert opened == [{"B0": "accepted", "B1": "in_doubt"}] * 8
+    with Journal.open(path) as journal:
+        journal.decide("spring", ["B1"], "accepted", by="ann@desk", reason=None, at=AT)
+        assert states(journal) == {"B0": "accepted", "B1": "accepted"}
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            journal._connection.execute("DELETE FROM events")
+
+
+def test_a_journal_of_a_later_version_is_left_alone(path: Path, journal: Journal) -> None:
+    journal._connection.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(UsageError, match="newer version"):
+        Journal.open(path)
+
+
+def _read(path: Path) -> dict[str, str]:
+    with Journal.read_only(path) as journal:
+        return states(journal)
+
+
+# The first version, as it was made, with a batch that was answered and one that was not.
+EARLIER = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE campaigns (
+    campaign_id TEXT PRIMARY KEY, campaign_key INTEGER NOT NULL UNIQUE, planned_at INTEGER NOT NULL,
+    input_sha256 TEXT NOT NULL, row_count INTEGER NOT NULL, message_count INTEGER NOT NULL,
+    segment_count INTEGER NOT NULL, planned_batch_count INTEGER NOT NULL, has_own_mission_nums INTEGER NOT NULL
+) STRICT;
+CREATE TABLE events (
+    event_id INTEGER PRIMARY KEY, happened_at INTEGER NOT NULL,
+    campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
+    event TEXT NOT NULL CHECK (event IN ('sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'paused')),
+    batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')), planned_batch INTEGER, first_position INTEGER,
+    last_position INTEGER, attempt INTEGER, error_code TEXT, http_status INTEGER, answer_ms INTEGER, answer BLOB,
+    detail TEXT
+) STRICT;
+CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
+CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
+CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+INSERT INTO campaigns VALUES ('spring', 1, 0, 'ab', 10, 8, 9, 2, 1);
+INSERT INTO events (happened_at, campaign_id, event, batch_num, planned_batch, first_position, last_position, attempt)
+VALUES (1, 'spring', 'sending', 'B0', 0, 0, 3, 1), (2, 'spring', 'sending', 'B1', 1, 4, 7, 1);
+INSERT INTO events (happened_at, campaign_id, event, batch_num) VALUES (3, 'spring', 'accepted', 'B0');
+INSERT INTO events (happened_at, campaign_id, event, batch_num) VALUES (4, 'spring', 'in_doubt', 'B1');
+"""

@@ -349,7 +349,7 @@ def test_a_list_of_suppressions_becomes_rows_and_rejects(landing: Landing, wareh
     name = land_list(landing, pl.DataFrame(entries))
     assert counts(load(landing, warehouse)) == (3, 1, 2, 0)
     assert rows(warehouse, "FROM core.suppressions") == [
-        {"phone": PHONE, "reason": "opted_out", "since_at": AT, "source_file": name}
+        {"phone": PHONE, "reason": "opted_out", "since_at": AT, "source_file": name, "is_removed": False}
     ]
     rejects = rows(warehouse, "FROM core.rejects ORDER BY position")
     assert [reject["position"] for reject in rejects] == [1, 2]

@@ -1,0 +1,78 @@
+"""The lists of phones that must not be written to, and what they say together.
+
+A list is a Parquet file in the landing with phone, reason and since_at; an entry with is_removed takes back all entries
+of its phone up to its instant. Lists are added, never changed, and come from many hands: a phone counts however it is
+written, and with or without a reason. Which messages that keeps back is the planner's and the sender's business.
+"""
+
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipelines.campaign.recipients import national
+from pipelines.errors import InputRefused
+from pipelines.landing import Landing
+from pipelines.parquet import UnreadableParquet, read_parquet
+
+_LISTED: Final[dict[str, pl.DataType]] = {
+    "phone": pl.String(),
+    "reason": pl.String(),
+    "since_at": pl.Datetime("us", "Asia/Shanghai"),
+}
+
+
+def suppressed_phones(landing: Landing) -> pl.DataFrame:
+    """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry that still counts.
+
+    Raises InputRefused if a list can't be read.
+    """
+    entries = entries_of(landing)
+    removals = entries.filter("is_removed").group_by("phone").agg(removed_at=pl.max("since_at"))
+    return (
+        entries.filter(~pl.col("is_removed"))
+        .join(removals, on="phone", how="left")
+        .filter((pl.col("since_at") > pl.col("removed_at")).fill_null(value=True))
+        .sort("since_at", "reason")
+        .unique("phone", keep="first", maintain_order=True)
+        .select(*_LISTED)
+    )
+
+
+def entries_of(landing: Landing) -> pl.DataFrame:
+    """phone, reason, since_at, is_removed: all entries of all lists. Raises InputRefused if a list can't be read."""
+    files = [landing.root / name for name in landing.suppression_files()]
+    if not files:
+        return pl.DataFrame(schema=_LISTED | {"is_removed": pl.Boolean()})
+    return pl.concat([_read(file) for file in files], how="vertical_relaxed")
+
+
+def _read(file: Path) -> pl.DataFrame:
+    try:
+        return _entries(read_parquet(file.read_bytes()))
+    except (pl.exceptions.PolarsError, LookupError, UnreadableParquet, OSError):
+        raise InputRefused(
+            f"{file}: this suppression list can't be read; it needs the columns phone, reason and since_at"
+        ) from None
+
+
+def _entries(table: pl.DataFrame) -> pl.DataFrame:
+    """A list as it counts: phones as they are sent to, times of no zone as China's."""
+    since_at = pl.col("since_at")
+    if table.schema["since_at"] == pl.Datetime(time_zone=None):
+        since_at = since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    return table.select(
+        national(pl.col("phone").cast(pl.String)),
+        pl.col("reason").cast(pl.String).fill_null("listed"),
+        since_at.cast(_LISTED["since_at"]),
+        (pl.col("is_removed") if "is_removed" in table.columns else pl.lit(value=False)).alias("is_removed"),
+    )
+
+
+def land_entries(landing: Landing, entries: pl.DataFrame, *, name: str, at: datetime) -> str:
+    """Land a list of its own with these entries (phone, reason, since_at, is_removed); returns its path."""
+    file = BytesIO()
+    entries.select(pl.col("since_at").cast(_LISTED["since_at"]), pl.exclude("since_at")).write_parquet(file)
+    return landing.land_suppressions(file.getvalue(), name=name, at=at)

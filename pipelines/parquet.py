@@ -1,0 +1,71 @@
+"""Parquet files that somebody else wrote: read whole into memory, or one error that says what is wrong with them.
+
+A damaged file makes polars panic in places: it writes several lines to standard error by itself, which may quote the
+file, and raises what is no Exception. Here that is one UnreadableParquet. The bytes are read before they are decoded:
+polars would map the file, and a file that is cut short meanwhile would kill the process.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Final
+
+import polars as pl
+
+MAX_COLUMNS: Final = 2000  # each costs 6 KB and 0.2 ms, however few rows there are: a million of them a machine
+
+_MAGIC: Final = b"PAR1"
+_KINDS: Final = (  # how files begin that are taken for Parquet
+    (b"PARE", "it is encrypted; write it without encryption"),
+    (b"PK\x03\x04", "it is an Excel or ZIP file; save it as Parquet"),
+    (b"\xd0\xcf\x11\xe0", "it is an Excel file; save it as Parquet"),
+)
+_one_at_a_time = threading.Lock()  # standard error is the process's
+
+
+class UnreadableParquet(ValueError):
+    """The bytes are no Parquet file that can be read. The message says why, and what to do, and holds nothing of it."""
+
+
+def read_parquet(body: bytes) -> pl.DataFrame:
+    """All columns and rows. Raises UnreadableParquet."""
+    if fault := _fault_of_form(body):
+        raise UnreadableParquet(fault)
+    try:
+        with _one_at_a_time, _unheard():
+            width = len(pl.read_parquet_schema(BytesIO(body)))
+            if width <= MAX_COLUMNS:
+                return pl.read_parquet(BytesIO(body))
+        fault = f"it has {width} columns, and at most {MAX_COLUMNS} can be taken; leave out what isn't needed"
+    except pl.exceptions.DuplicateError:
+        fault = "two of its columns have the same name; rename one"
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, MemoryError, ValueError) as error:
+        fault = f"it is damaged, encrypted, or has columns of an unknown type ({type(error).__name__}); write it again"
+    raise UnreadableParquet(fault)  # outside of the except clause, so that no traceback quotes the file
+
+
+def _fault_of_form(body: bytes) -> str | None:
+    """What is wrong with the frame of the file, if something is: Parquet begins and ends with the same four bytes."""
+    if not body:
+        return "it is empty; write it again"
+    kind = next((words for magic, words in _KINDS if body.startswith(magic)), None)
+    if kind is None and not body.startswith(_MAGIC):
+        return "it is not Parquet; save it as Parquet"
+    if kind is None and not (len(body) > 2 * len(_MAGIC) and body.endswith(_MAGIC)):
+        return "it is Parquet that was cut short; write or copy it again"
+    return kind
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nothing that native code writes to standard error come through."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

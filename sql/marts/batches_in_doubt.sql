@@ -1,0 +1,83 @@
+-- marts.batches_in_doubt: one row per batch that may have been sent and that nothing has settled, with what the balance
+-- says of it. Inputs: core.batch_outcomes, core.batches, core.message_counts, core.balances.
+-- Between the last balance told before a batch left and the first one told after it was given up, the account was charged
+-- for what was accepted; a rest was charged for what is in doubt, or by somebody else.
+WITH segments AS (
+    SELECT
+        n.batch_num,
+        n.status = 'in_doubt' AS is_in_doubt,
+        b.submitted_at,
+        coalesce(b.answered_at, b.submitted_at) AS answered_at,
+        cast(sum(n.segment_count) AS BIGINT) AS segment_count
+    FROM core.message_counts AS n
+    INNER JOIN core.batches AS b ON n.batch_num = b.batch_num
+    WHERE n.status IN ('in_doubt', 'accepted', 'unreported', 'delivered', 'failed')
+    GROUP BY ALL
+),
+
+doubts AS (
+    SELECT
+        o.campaign_id,
+        o.batch_num,
+        b.message_count,
+        s.segment_count,
+        b.submitted_at,
+        s.answered_at AS doubted_at,
+        b.error_code,
+        b.http_status,
+        b.detail
+    FROM core.batch_outcomes AS o
+    INNER JOIN core.batches AS b ON o.batch_num = b.batch_num
+    INNER JOIN segments AS s ON o.batch_num = s.batch_num
+    WHERE o.state = 'in_doubt'
+),
+
+framed AS (
+    SELECT
+        d.batch_num,
+        max(t.queried_at) FILTER (WHERE t.queried_at <= d.submitted_at) AS opening_balance_at,
+        max_by(t.balance_count, t.queried_at) FILTER (WHERE t.queried_at <= d.submitted_at) AS opening_balance_count,
+        min(t.queried_at) FILTER (WHERE t.queried_at > d.doubted_at) AS closing_balance_at,
+        min_by(t.balance_count, t.queried_at) FILTER (WHERE t.queried_at > d.doubted_at) AS closing_balance_count
+    FROM doubts AS d
+    CROSS JOIN core.balances AS t
+    GROUP BY d.batch_num
+),
+
+-- An accepted batch lies between the balances if its answer does; one in doubt, if it left there.
+between_them AS (
+    SELECT
+        f.batch_num,
+        cast(coalesce(sum(s.segment_count) FILTER (
+            WHERE NOT s.is_in_doubt AND s.answered_at > f.opening_balance_at AND s.answered_at <= f.closing_balance_at
+        ), 0) AS BIGINT) AS accepted_segment_count,
+        cast(coalesce(sum(s.segment_count) FILTER (
+            WHERE s.is_in_doubt AND s.submitted_at >= f.opening_balance_at AND s.submitted_at <= f.closing_balance_at
+        ), 0) AS BIGINT) AS in_doubt_segment_count
+    FROM framed AS f
+    CROSS JOIN segments AS s
+    WHERE f.opening_balance_at IS NOT NULL AND f.closing_balance_at IS NOT NULL
+    GROUP BY f.batch_num
+)
+
+SELECT
+    d.campaign_id,
+    d.batch_num,
+    d.message_count,
+    d.segment_count,
+    d.submitted_at,
+    d.doubted_at,
+    d.error_code,
+    d.http_status,
+    d.detail,
+    f.opening_balance_count,
+    f.opening_balance_at,
+    f.closing_balance_count,
+    f.closing_balance_at,
+    t.accepted_segment_count,
+    t.in_doubt_segment_count,
+    f.opening_balance_count - f.closing_balance_count - t.accepted_segment_count AS charged_count
+FROM doubts AS d
+LEFT JOIN framed AS f ON d.batch_num = f.batch_num
+LEFT JOIN between_them AS t ON d.batch_num = t.batch_num
+ORDER BY d.submitted_at, d.batch_num

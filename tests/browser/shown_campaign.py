@@ -1,0 +1,220 @@
+"""Whether a page shows a campaign as the published tables hold it: every title, label and number, and every mark."""
+
+from collections.abc import Iterable
+from math import log10
+from typing import Any
+
+from pipelines.review.wording import WORDS, Words
+from tests.browser.marts import RATES, Marts, Row
+from tests.browser.reading import Picture, joined, number
+from tests.browser.shown import axis, bars, intervals, is_near, same
+
+MOST_CODES = 12
+NOT_ACCEPTED = ("invalid", "duplicate", "suppressed", "planned", "refused", "in_doubt")
+NOT_DELIVERED = ("accepted", "unreported", "failed")
+PARTS = {  # of which counts a rate is the quotient
+    "delivered_of_accepted_rate": ("delivered_count", "accepted_total_count"),
+    "delivered_of_reported_rate": ("delivered_count", "reported_count"),
+    "coverage_rate": ("reported_count", "accepted_total_count"),
+}
+SECONDS = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 3 * 86400)  # what the labels of the latency stand for
+
+
+def assert_campaign_is_shown(
+    pictures: list[Picture], tables: list[list[tuple[str, ...]]], marts: Marts, campaign: str, words: Words
+) -> None:
+    """The eleven charts and the table of a campaign with the owner's columns city and variant."""
+    books, rates, codes, movers, sending, latency, carriers, provinces, city, variant, replies = pictures
+    delivery = marts.delivery(campaign)
+    _books(books, delivery, words)
+    _rates(rates, delivery, marts.earlier(campaign), marts.medians(campaign), words)
+    _codes(codes, movers, marts.codes(campaign), words)
+    _movers(movers, marts.movers(campaign), delivery["failed_count"], words)
+    _sending(sending, delivery, marts.sending(campaign), words)
+    _latency(latency, delivery, words)
+    for picture, kind in ((carriers, "carrier"), (provinces, "province")):
+        _ranges(picture, marts.ranges(campaign, kind), words)
+    for picture, column in ((city, "city"), (variant, "variant")):
+        _owned(picture, column, marts.owned(campaign, column), words)
+    _replies(replies, delivery, marts.replies(campaign), words)
+
+    (exceptions,) = tables
+    assert exceptions == [
+        (words(f"{kind}_found" if f"{kind}_found" in WORDS else kind), f"{times:,}", words(f"do_{kind}"))
+        for kind, times in ((row["kind"], row["n"]) for row in marts.exceptions(campaign))
+    ]
+
+
+def _books(picture: Picture, delivery: Row, words: Words) -> None:
+    left = whole = delivery["row_count"]
+    wanted = [("rows", whole, False)]
+    for statuses, total in ((NOT_ACCEPTED, "taken"), (NOT_DELIVERED, "delivered")):
+        taken = [(status, delivery[f"{status}_count"], True) for status in statuses if delivery[f"{status}_count"]]
+        left -= sum(count for _, count, _ in taken)
+        wanted += [*taken, (total, left, False)]
+
+    assert picture.title == joined(
+        words("books_found", rows=f"{whole:,}", delivered=f"{left:,}", share=f"{left / whole:.1%}")
+    )
+    assert [(row.label, row.value) for row in picture.chart.rows()] == [
+        (joined(words(name)), joined(f"{'−' * is_step}{count:,} · {count / whole:.1%}"))
+        for name, count, is_step in wanted
+    ]
+    edge = picture.chart.plot.right  # where the former step ended
+    for row, (name, count, is_step) in zip(picture.chart.rows(), wanted, strict=True):
+        (bar,) = row.bars
+        assert is_near(bar.right, edge), name
+        assert is_near(bar.width, count / whole * picture.chart.plot.width), name
+        edge = bar.left if is_step else bar.right
+
+
+def _rates(picture: Picture, delivery: Row, earlier: list[Row], medians: Row, words: Words) -> None:
+    rate = delivery["delivered_of_accepted_rate"]
+    title = words("rates_found", rate=f"{rate:.1%}")
+    if medians:
+        points = rate - medians["delivered_of_accepted_rate"]
+        title += words("points_above" if points > 0 else "points_below", points=f"{abs(points) * 100:.1f}")
+    assert picture.title == joined(title)
+
+    scale = axis(picture.chart.x).scale(number)
+    for name, row in zip(RATES, picture.chart.rows(), strict=True):
+        beside = ""
+        if medians:
+            beside = f" · {words('median', rate=f'{medians[name]:.1%}')}"
+        elif not picture.chart.is_narrow:
+            part, of = (f"{delivery[column]:,}" for column in PARTS[name])
+            beside = f" · {words('of', part=part, whole=of)}"
+        assert (row.label, row.value) == (joined(words(name)), joined(f"{delivery[name]:.1%}{beside}"))
+
+        *others, point = sorted(row.points, key=lambda each: each.width)
+        (rule,) = row.rules
+        read = [scale(rule.left), scale(point.x), scale(rule.right)]
+        same(read, [delivery[f"{name}_low"], delivery[name], delivery[f"{name}_high"]], scale)
+        same([scale(each.x) for each in row.bars], [medians[name]] if medians else [], scale)
+        same(sorted(scale(each.x) for each in others), sorted(each[name] for each in earlier), scale)
+
+
+def _codes(picture: Picture, movers: Picture, codes: list[Row], words: Words) -> None:
+    failed, some, rest = sum(row["message_count"] for row in codes), codes[:MOST_CODES], codes[MOST_CODES:]
+    wanted = [(f"{row['code']}  {words.of(row, 'meaning')}", row["message_count"]) for row in some]
+    if rest:
+        wanted.append((words("more", number=str(len(rest))), sum(row["message_count"] for row in rest)))
+
+    assert picture.title == joined(
+        words(
+            "codes_found",
+            meaning=words.of(some[0], "meaning"),
+            number=str(len(codes)),
+            share=f"{some[0]['message_count'] / failed:.1%}",
+        )
+    )
+    bars(picture, wanted, failed)
+    colours = {row.label.split(":")[0]: row.bars[0].colour for row in movers.chart.rows()}
+    for row, code in zip(picture.chart.rows(), some, strict=False):
+        assert row.bars[0].colour == colours[joined(words(code["whose_move"]))], code
+
+
+def _movers(picture: Picture, movers: list[Row], failed: int, words: Words) -> None:
+    first = movers[0]
+    assert picture.title == joined(
+        words("movers_found", share=f"{first['message_count'] / failed:.1%}", mover=words(first["whose_move"]))
+    )
+    bars(
+        picture,
+        [(f"{words(row['whose_move'])}: {words.to_do(row['what_to_do'])}", row["message_count"]) for row in movers],
+        failed,
+    )
+
+
+def _sending(picture: Picture, delivery: Row, parts: list[Row], words: Words) -> None:
+    rates = [part["rate"] for part in parts]
+    assert picture.title == joined(words("sending_found", low=f"{min(rates):.1%}", high=f"{max(rates):.1%}"))
+
+    scale = axis(picture.chart.y).scale(number)
+    (whole,) = (rule for rule in picture.chart.rules if not rule.height)
+    intervals = sorted((rule for rule in picture.chart.rules if rule.height), key=lambda rule: rule.left)
+    same([scale(whole.y)], [delivery["delivered_of_accepted_rate"]], scale)
+    same([scale(point.y) for point in sorted(picture.chart.points, key=lambda point: point.x)], rates, scale)
+    same([scale(rule.bottom) for rule in intervals], [part["low"] for part in parts], scale)
+    same([scale(rule.top) for rule in intervals], [part["high"] for part in parts], scale)
+
+
+def _latency(picture: Picture, delivery: Row, words: Words) -> None:
+    wanted = {share: delivery[f"latency_p{share}_seconds"] for share in (50, 90, 99)}
+    p50, _, p99 = (words.duration(seconds) for seconds in wanted.values())
+    assert picture.title == joined(words("latency_found", p50=p50, p99=p99))
+    assert {joined(line.text) for line in picture.chart.marks} == {
+        joined(f"{share}% · {words.duration(seconds)}") for share, seconds in wanted.items()
+    }
+
+    named = dict(zip(words("latency_axis").split("|"), SECONDS, strict=True))
+    across, up = axis(picture.chart.x).scale(lambda label: log10(named[label])), axis(picture.chart.y).scale(number)
+    points = sorted(picture.chart.points, key=lambda point: point.x)
+    same([across(point.x) for point in points], [log10(max(1, seconds)) for seconds in wanted.values()], across)
+    same([up(point.y) for point in points], [share / 100 for share in wanted], up)
+
+
+def _ranges(picture: Picture, groups: list[Row], words: Words) -> None:
+    def name(row: Row) -> str:
+        return words.of(row, "name")
+
+    best, worst = groups[0], groups[-1]
+    assert picture.title == joined(
+        words(
+            "ranges_found" if len(groups) > 1 else "range_found",
+            best=name(best),
+            high=f"{best['rate']:.1%}",
+            worst=name(worst),
+            low=f"{worst['rate']:.1%}",
+        )
+    )
+    intervals(picture, groups, [(name(row), f"{row['rate']:.1%} · {row['accepted']:,}") for row in groups])
+
+
+def _owned(picture: Picture, column: str, groups: list[Row], words: Words) -> None:
+    best, worst = groups[0], groups[-1]
+    assert picture.title == joined(
+        words(
+            "owner_apart" if best["low"] > worst["high"] else "owner_alike",
+            column=column,
+            best=best["name"],
+            high=f"{best['rate']:.1%}",
+            worst=worst["name"],
+            low=f"{worst['rate']:.1%}",
+        )
+    )
+
+    def value(row: Row) -> str:
+        if picture.chart.is_narrow:
+            return f"{row['rate']:.1%} · {row['accepted']:,}"
+        counts = {"replies": str(row["replies"]), "opt_outs": str(row["opt_outs"])}
+        return words("row_of_owner", share=f"{row['rate']:.1%}", number=f"{row['accepted']:,}", **counts)
+
+    intervals(picture, groups, [(row["name"], value(row)) for row in groups])
+
+
+def _replies(picture: Picture, delivery: Row, replies: list[Row], words: Words) -> None:
+    came, opted_out, accepted = (delivery[f"{each}_count"] for each in ("reply", "opt_out", "accepted_total"))
+    assert picture.title == joined(
+        words(
+            "replies_found",
+            replies=f"{came:,}",
+            share=f"{came / accepted:.1%}",
+            opt_outs=f"{opted_out:,}",
+            opt_out_share=f"{opted_out / accepted:.1%}",
+        )
+    )
+    scale = axis(picture.chart.y).scale(number)
+    kinds = {picture.chart.legend[words("opts_out")]: True, picture.chart.legend[words("other_reply")]: False}
+    bars = sorted(
+        (round(bar.left), kinds[bar.colour], scale(bar.top) - scale(bar.bottom)) for bar in picture.chart.bars
+    )
+    same([height for _, _, height in bars], [row["n"] for row in replies], scale)
+    assert [is_opt_out for _, is_opt_out, _ in bars] == [row["is_opt_out"] for row in replies]
+    assert _places(place for place, *_ in bars) == _places(row["hour"] for row in replies)
+
+
+def _places(of: Iterable[Any]) -> list[int]:
+    """Which is the first, which the second, counted without repetitions."""
+    every = [*of]
+    return [sorted({*every}).index(each) for each in every]

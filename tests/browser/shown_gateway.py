@@ -1,0 +1,128 @@
+"""Whether a page shows the health of the gateway as the published tables hold it."""
+
+import re
+from datetime import date
+
+from pipelines.review.wording import Words
+from tests.browser.marts import Marts, Row
+from tests.browser.reading import Chart, Line, Picture, Shape, joined, number
+from tests.browser.shown import axis, bars, left, same
+
+
+def assert_gateway_is_shown(pictures: list[Picture], marts: Marts, days: int, words: Words) -> None:
+    """The six charts of the gateway's health over the last days."""
+    code_days, unknown, answers, errors, pulls, balance = pictures
+    _code_days(code_days, marts.code_days(days), words)
+    _unknown(unknown, marts.code_days(days), words)
+    _answers(answers, marts.answers(days), words)
+    _errors(errors, marts.batches(days), words)
+    _pulls(pulls, marts.pulls(days), words)
+    _balances(balance, marts.balances(), words)
+
+
+def _code_days(picture: Picture, code_days: list[Row], words: Words) -> None:
+    days = {row["submitted_on"]: row["reported"] for row in code_days}
+    codes = _by_code(code_days)
+    first, *_ = codes
+    assert picture.title == joined(
+        words(
+            "code_days_found",
+            failed=f"{sum(codes.values()) / sum(days.values()):.1%}",
+            number=str(len(days)),
+            meaning=words.of(next(row for row in code_days if row["code"] == first), "meaning"),
+        )
+    )
+    some = [*codes][:15]
+    assert [label.text for label in axis(picture.chart.y).labels] == some
+    assert _squares(picture.chart) == {
+        (_day(row["submitted_on"]), row["code"]): f"{row['share']:.1%}" for row in code_days if row["code"] in some
+    }
+
+
+def _unknown(picture: Picture, code_days: list[Row], words: Words) -> None:
+    codes = _by_code(code_days)
+    unknown = {row["code"]: codes[row["code"]] for row in code_days if not row["is_known"]}
+    failed = sum(codes.values())
+    assert picture.title == joined(
+        words("unknown_found", number=str(len(unknown)), share=f"{sum(unknown.values()) / failed:.1%}")
+    )
+    bars(picture, [(code, count) for code, count in codes.items() if code in unknown], failed)
+
+
+def _answers(picture: Picture, answers: list[Row], words: Words) -> None:
+    slowest = max(row["most"] for row in answers)
+    assert picture.title == joined(words("answers_found", p95=f"{slowest:,.0f} ms"))
+
+    scale = axis(picture.chart.y).scale(number)
+    colours = {line.text: line.colour for line in picture.chart.marks}
+    for name, column in (("half_of_answers", "half"), ("most_answers", "most")):
+        points = [point for point in picture.chart.points if point.colour == colours[words(name)]]
+        same([scale(point.y) for point in sorted(points, key=left)], [row[column] for row in answers], scale)
+
+
+def _errors(picture: Picture, batches: list[Row], words: Words) -> None:
+    wrong = [row for row in batches if row["error_code"] != "000000"]
+    assert {row["error_code"] for row in wrong} == {"none"}
+    assert picture.title == joined(
+        words(
+            "errors_found",
+            number=f"{sum(row['n'] for row in wrong):,}",
+            whole=f"{sum(row['n'] for row in batches):,}",
+            meaning={"en": "no answer", "zh": "没有应答"}[words.language],
+        )
+    )
+    assert _squares(picture.chart) == {(_day(row["submitted_on"]), row["error_code"]): str(row["n"]) for row in wrong}
+
+
+def _pulls(picture: Picture, pulls: list[Row], words: Words) -> None:
+    assert not [row for row in pulls if row["is_missing"]]
+    assert picture.title == joined(words("pulls_found"))
+
+    days, scale = axis(picture.chart.x).labels, axis(picture.chart.y).scale(number)
+    states = {colour: name for name, colour in picture.chart.legend.items()}
+    bars, squares = (sorted(shapes, key=left) for shapes in (picture.chart.bars, picture.chart.points))
+    same([scale(bar.top) - scale(bar.bottom) for bar in bars], [row["new_record_count"] for row in pulls], scale)
+    assert [_nearest(days, bar.x, "x") for bar in bars] == [_day(row["pulled_on"]) for row in pulls]
+    assert [(_nearest(days, square.x, "x"), states[square.colour]) for square in squares] == [
+        (_day(row["pulled_on"]), words("complete" if row["is_complete"] else "so_far")) for row in pulls
+    ]
+
+
+def _balances(picture: Picture, balances: list[Row], words: Words) -> None:
+    assert all(row["is_explained"] for row in balances)
+    assert picture.title == joined(words("balance_found", balance=f"{balances[-1]['closing_balance_count']:,}"))
+
+    scale = axis(picture.chart.y).scale(number)
+    points = sorted(picture.chart.points, key=left)
+    same([scale(point.y) for point in points], [row["closing_balance_count"] for row in balances], scale)
+
+
+def _by_code(code_days: list[Row]) -> dict[str, int]:
+    """How many messages failed with each code, the most frequent first."""
+    codes: dict[str, int] = {}
+    for row in code_days:
+        codes[row["code"]] = codes.get(row["code"], 0) + row["n"]
+    return dict(sorted(codes.items(), key=lambda code: (-code[1], code[0])))
+
+
+def _squares(chart: Chart) -> dict[tuple[str, str], str]:
+    """What stands in the squares, by the labels below and beside them; the more, the darker."""
+    days, names = axis(chart.x).labels, axis(chart.y).labels
+    texts = {(_nearest(days, text.x, "x"), _nearest(names, text.y, "y")): text.text for text in chart.marks}
+    shades = {(_nearest(days, bar.x, "x"), _nearest(names, bar.y, "y")): _brightness(bar) for bar in chart.bars}
+    assert texts.keys() == shades.keys()
+    numbers = [number(texts[square]) for square in sorted(texts, key=lambda each: (-shades[each], number(texts[each])))]
+    assert numbers == sorted(numbers)
+    return texts
+
+
+def _brightness(shape: Shape) -> int:
+    return sum(map(int, re.findall(r"\d+", shape.colour)))
+
+
+def _nearest(labels: list[Line], place: float, along: str) -> str:
+    return min(labels, key=lambda label: abs(getattr(label, along) - place)).text
+
+
+def _day(day: date) -> str:
+    return f"{day:%m-%d}"

@@ -1,0 +1,57 @@
+"""The notebook gateway_health as an app: it shows the days that were chosen in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.review.wording import Words
+from tests.browser.apps import redrawn, served, visit
+from tests.browser.marts import Marts
+from tests.browser.reading import flaws, pictures
+from tests.browser.shown_gateway import assert_gateway_is_shown
+from tests.browser.windows import Windows
+from tests.notebooks.conftest import Place
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+NAME = "gateway_health"
+
+
+@pytest.fixture(scope="module")
+def app(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(NAME, place.data_dir, tmp_path_factory.mktemp("app")) as address:
+        yield address
+
+
+def test_the_app_opens_with_thirty_days_and_then_shows_the_days_and_the_language_that_are_chosen(
+    app: str, windows: Windows, marts: Marts, tmp_path: Path
+) -> None:
+    page = windows.open()
+
+    visit(page, app, NAME)
+    assert page.locator("h1").inner_text() == "Health of the gateway"
+    assert_gateway_is_shown(pictures(page), marts, 30, Words("en"))
+    page.screenshot(path=tmp_path / "thirty.png")
+
+    with redrawn(page, "figcaption"):
+        page.get_by_role("slider").press("Home")
+    assert_gateway_is_shown(pictures(page), marts, 1, Words("en"))
+
+    with redrawn(page, "h1"):
+        page.get_by_label("Language", exact=True).select_option("zh")
+    assert_gateway_is_shown(pictures(page), marts, 1, Words("zh"))
+    page.screenshot(path=tmp_path / "one.png")
+
+
+def test_the_app_fits_a_phone_and_its_address_chooses_too(
+    app: str, windows: Windows, marts: Marts, tmp_path: Path
+) -> None:
+    page = windows.open(is_phone=True)
+
+    visit(page, f"{app}?days=14&language=zh", NAME)
+
+    page.screenshot(path=tmp_path / "phone.png")
+    assert_gateway_is_shown(pictures(page), marts, 14, Words("zh"))
+    assert all(picture.chart.is_narrow for picture in pictures(page))
+    assert flaws(page) == []

@@ -1,0 +1,214 @@
+"""Time: days are China's wherever the machine stands, and a clock that steps back costs no message and no balance."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.alerts.findings import Finding
+from pipelines.alerts.told import newly
+from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.plan import PlanRequest, batch_num, key_text, make_plan
+from pipelines.contracts import CHINA
+from pipelines.landing import Call, Landing
+from pipelines.pull import chosen_days, window
+from pipelines.settings import Settings, WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import load
+from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
+from tests.cli.places import Place, ended
+
+ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati", "Asia/Kathmandu", "Asia/Shanghai")
+
+# The instants at which China's day begins: a midnight, a month's end, a leap day, a year's end; in UTC the day before.
+MIDNIGHTS = tuple(
+    datetime.combine(day, datetime.min.time(), CHINA)
+    for day in (date(2026, 11, 11), date(2026, 3, 1), date(2028, 2, 29), date(2028, 3, 1), date(2027, 1, 1))
+)
+SECOND = timedelta(seconds=1)
+
+
+class Books:
+    """A data folder whose campaign, batches and calls are written with the clock of the test."""
+
+    def __init__(self, folder: Path, message_count: int) -> None:
+        self.data = folder / "data"
+        self.landing = Landing(self.data / "landing")
+        self.warehouse = Warehouse(self.data / "warehouse.duckdb", WarehouseSettings())
+        source = folder / "people.parquet"
+        self.phones = [str(13800000000 + number) for number in range(message_count)]
+        pl.DataFrame({"phone": self.phones}).write_parquet(source)
+        request = PlanRequest("spring", source, content="【公司】您好")
+        at = min(MIDNIGHTS) - timedelta(days=1)
+        self.campaign: CampaignRecord = make_plan(request, landing=self.landing, settings=Settings(), at=at).record
+
+    def send(self, position: int, *, at: datetime, answered_at: datetime) -> None:
+        """One message in a batch of its own."""
+        name = batch_num(self.campaign.campaign_key, position + 1)
+        with Journal.open(self.landing.journal_path) as journal:
+            journal.sending(
+                "spring",
+                name,
+                planned_batch=position,
+                first_position=position,
+                last_position=position,
+                attempt=1,
+                at=at,
+            )
+            journal.outcome("spring", name, "accepted", at=answered_at, error_code="000000", answer_ms=10)
+
+    def report(self, *positions_and_times: tuple[int, datetime], called_at: datetime) -> str:
+        records = [
+            {
+                "missionNum": f"{key_text(self.campaign.campaign_key)}{position:09}",
+                "destId": self.phones[position],
+                "receiveRealStatus": "DELIVRD",
+                "statTime": f"{at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}",
+                "batchNum": batch_num(self.campaign.campaign_key, position + 1),
+            }
+            for position, at in positions_and_times
+        ]
+        return self._land("reports", {"records": records}, called_at, day=called_at.astimezone(CHINA).date())
+
+    def balance(self, count: int, *, at: datetime) -> str:
+        return self._land("balance", {"count": count}, at)
+
+    def _land(self, kind: Any, fields: dict[str, Any], at: datetime, day: date | None = None) -> str:
+        body = json.dumps({"errorCode": "000000"} | fields).encode()
+        return self.landing.land_call(Call(kind, at, 1, "json", day=day, http_status=200, body=body))
+
+    def close(self, as_of: datetime) -> ReconcileSummary:
+        load(self.landing, self.warehouse)
+        return reconcile(self.warehouse, as_of=as_of, report_window_hours=72, hard_failures=2, price_per_segment=None)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with self.warehouse.read() as connection:
+            return connection.sql(query).fetchall()
+
+
+# ── Days ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def around_midnights(tmp_path_factory: pytest.TempPathFactory) -> Books:
+    """A message a second before and one at each of the midnights, reported a second after it was sent."""
+    books = Books(tmp_path_factory.mktemp("midnights"), 2 * len(MIDNIGHTS))
+    for number, midnight in enumerate(MIDNIGHTS):
+        for position, at in ((2 * number, midnight - SECOND), (2 * number + 1, midnight)):
+            books.send(position, at=at, answered_at=at)
+            books.report((position, at + SECOND), called_at=at + 2 * SECOND)
+    return books
+
+
+ANSWERS = (
+    "SELECT send_day, accepted_count, delivered_count FROM daily_delivery ORDER BY ALL",
+    "SELECT pulled_on, is_due, call_count, is_complete, last_ok_at FROM pull_coverage WHERE call_count > 0 ORDER BY ALL",
+    "SELECT submitted_at, submitted_on, stat_time FROM messages ORDER BY ALL",
+)
+
+
+def test_the_days_of_the_books_are_chinas_in_every_zone_of_the_machine(around_midnights: Books) -> None:
+    place = Place(around_midnights.data.parent)
+    shown: dict[str, list[str]] = {}
+    for zone in ZONES:
+        variables = {"TZ": zone}
+        assert ended(place.start("rebuild --json", variables=variables)).code in (0, 14)  # not all days were pulled
+        assert ended(place.start("publish", variables=variables)).code == 0
+        answers = [ended(place.start(f'sql "{query}" --json', variables=variables)) for query in ANSWERS]
+        assert all(answer.code == 0 for answer in answers), answers
+        shown[zone] = [answer.out for answer in answers]
+
+    assert all(answers == shown["UTC"] for answers in shown.values())
+    days = [(row["send_day"], row["accepted_count"]) for row in json.loads(shown["UTC"][0])["rows"]]
+    expected = sorted(day for midnight in MIDNIGHTS for day in (midnight.date(), (midnight - SECOND).date()))
+    assert [day for day, count in days for _ in range(count)] == [day.isoformat() for day in expected]
+
+
+@pytest.mark.parametrize("midnight", MIDNIGHTS, ids=lambda midnight: str(midnight.date()))
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_a_pull_asks_for_chinas_days_around_midnight(midnight: datetime, seconds: int) -> None:
+    today = (midnight + timedelta(seconds=seconds)).date()
+    for zone in (UTC, CHINA):
+        now = (midnight + timedelta(seconds=seconds)).astimezone(zone)
+        assert window(3, now) == [today - timedelta(days=2), today - timedelta(days=1), today]
+        assert chosen_days(today, None, now=now) == [today]
+        with pytest.raises(Exception, match="not come yet"):
+            chosen_days(today + timedelta(days=1), None, now=now)
+
+
+# ── A clock that steps back ───────────────────────────────────────────────────────────────────────────────────────────
+
+AT = datetime(2026, 11, 11, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def test_an_answer_before_its_question_and_a_report_before_its_submission_leave_the_books_balanced(
+    tmp_path: Path,
+) -> None:
+    books = Books(tmp_path, 4)
+    books.balance(100, at=AT - 3 * HOUR)
+    books.send(0, at=AT, answered_at=AT - 2 * HOUR)  # the clock was put back while the answer was waited for
+    books.send(1, at=AT - HOUR, answered_at=AT - HOUR + SECOND)
+    books.send(2, at=AT - HOUR, answered_at=AT - HOUR)
+    books.balance(97, at=AT - HOUR / 2)
+    books.report((0, AT - HOUR), (1, AT), (2, AT - HOUR), called_at=AT - HOUR / 3)
+    books.balance(97, at=AT + HOUR)
+
+    summary = books.close(as_of=AT + HOUR)
+
+    assert (summary.is_balanced, summary.failed_checks) == (True, [])
+    assert summary.statuses["delivered"] == 3
+    found = "SELECT message_id & 268435455 FROM marts.exceptions WHERE kind = 'report_before_submission'"
+    assert books.rows(found) == [(0,)]
+    intervals = books.rows("SELECT is_explained, opening_in_flight_segment_count FROM marts.balance_reconciliation")
+    assert all(is_explained and in_flight >= 0 for is_explained, in_flight in intervals), intervals
+
+
+def test_batches_stand_in_the_order_of_their_events_whatever_the_clock_said(tmp_path: Path) -> None:
+    books = Books(tmp_path, 5)
+    times = [AT, AT - HOUR, AT + HOUR, AT - 2 * HOUR, AT]
+    for position, at in enumerate(times):
+        books.send(position, at=at, answered_at=at - SECOND)
+
+    with Journal.read_only(books.landing.journal_path) as journal:
+        batches = journal.batches("spring")
+        assert [batch.first_position for batch in batches] == [0, 1, 2, 3, 4]
+        assert [batch.sent_at for batch in batches] == times
+        assert {batch.state for batch in batches} == {"accepted"}
+        assert journal.next_batch_number("spring") == 6
+    assert books.close(as_of=AT).is_balanced
+
+
+@pytest.mark.parametrize("order", [sorted, lambda names: sorted(names, reverse=True)], ids=["in order", "backwards"])
+def test_calls_of_the_same_instant_and_of_a_clock_put_back_are_all_kept_and_loaded(
+    order: Callable[[list[str]], list[str]], tmp_path: Path
+) -> None:
+    books = Books(tmp_path, 3)
+    for position in range(3):
+        books.send(position, at=AT, answered_at=AT)
+    names = [
+        books.report((position, AT + SECOND), called_at=at)
+        for position, at in enumerate([AT + HOUR, AT + HOUR, AT - HOUR])
+    ]
+    assert len(set(names)) == 3
+    for name in order(names)[1:]:  # they come to light one by one
+        (books.landing.root / name).rename(tmp_path / name.replace("/", "_"))
+    load(books.landing, books.warehouse)
+    for name in order(names)[1:]:
+        (tmp_path / name.replace("/", "_")).rename(books.landing.root / name)
+
+    assert books.close(as_of=AT + 2 * HOUR).statuses["delivered"] == 3
+    assert books.rows("SELECT count(*), sum(new_record_count) FROM core.pulls") == [(3, 3)]
+
+
+def test_a_warning_told_while_the_clock_was_ahead_is_told_again(tmp_path: Path) -> None:
+    low = Finding("low_balance", "the balance is low; top up", 16)
+    due = []
+    for at in (AT + timedelta(days=365), AT, AT + HOUR):
+        with newly([low], rules={"low_balance"}, path=tmp_path / "told.json", at=at, repeat_hours=24) as news:
+            due.append(len(news))
+    assert due == [1, 1, 0]

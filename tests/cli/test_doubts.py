@@ -1,0 +1,152 @@
+"""Batches in doubt: shown with what the balance says of them, settled by reports or by a word, once and for good."""
+
+import json
+import os
+import pty
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.gateway.sandbox import Fault, RunningSandbox, SandboxSettings
+from tests.cli.places import CONTENT, Place, ended, gateway_at
+
+BATCHES = {"SMSRECON_PLAN__BATCH_SIZE": "10", "SMSRECON_GATEWAY__CONCURRENCY": "1"}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[RunningSandbox]:
+    with RunningSandbox(SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=3, balance=1000)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path, gateway: RunningSandbox) -> Place:
+    """A campaign of four batches: the first was taken, the second was not, and both are in doubt."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    place = Place(folder, gateway_at(gateway.base_url) | BATCHES)
+    pl.DataFrame({"phone": [f"138{row:08}" for row in range(40)]}).write_parquet(folder / "people.parquet")
+    gateway.control(faults=[Fault("drop", is_accepted=True), Fault("drop", is_accepted=False)])
+    assert place.run(f"submit people.parquet --campaign c --content {CONTENT}").code == 13
+    assert place.run("balance").code == 0
+    return place
+
+
+def doubts(place: Place) -> list[str]:
+    return [batch["batch_num"] for batch in place.run("resolve c --json").object["batches"]]
+
+
+def test_what_is_in_doubt_is_shown_with_what_the_balance_says_of_it(doubtful: Place) -> None:
+    shown = doubtful.run("resolve c")
+
+    shown.fails(13, "2 batches of c are in doubt")
+    assert "20 messages of c may have been sent" in shown.out
+    for words in ("1,000", "970", "the rest", "charged beyond what was accepted"):
+        assert words in shown.out
+    assert all(batch_num in shown.out for batch_num in doubts(doubtful))
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+    (first, second) = doubtful.run("resolve c --json").object["batches"]
+    told = ("opening_balance_count", "closing_balance_count", "accepted_segment_count", "in_doubt_segment_count")
+    assert [first[name] for name in told] == [second[name] for name in told] == [1000, 970, 20, 20]
+    assert (first["charged_count"], first["message_count"]) == (10, 10)
+
+
+def test_a_word_settles_doubt_with_who_and_when_and_only_the_resent_is_sent_again(
+    doubtful: Place, gateway: RunningSandbox
+) -> None:
+    taken, lost = doubts(doubtful)
+
+    accepted = doubtful.run(f"resolve c --accept {taken} --reason 'ticket 4711' --yes --json")
+    assert accepted.object["decided"] == [{"batch_num": taken, "state": "accepted"}]
+    assert accepted.code == 13
+    resent = doubtful.run(f"resolve c --resend {lost} --yes")
+    assert (resent.code, resent.out.splitlines()[-1]) == (0, "Next: smsrecon resume c")
+
+    status = doubtful.run("status c --json").object
+    assert (status["statuses"]["accepted"], status["statuses"]["planned"], status["is_balanced"]) == (30, 10, True)
+    assert doubtful.run("resume c").code == 0
+    assert doubtful.run("status c --json").object["statuses"]["accepted"] == 40
+    with closing(sqlite3.connect(doubtful.folder / "data" / "landing" / "journal.sqlite")) as journal:
+        decided = journal.execute(
+            "SELECT batch_num, event, detail, decided_by, happened_at > 0 FROM events WHERE decided_by IS NOT NULL"
+            " ORDER BY event_id"
+        ).fetchall()
+    who = decided[0][3]
+    assert decided == [(taken, "accepted", "ticket 4711", who, 1), (lost, "not_sent", None, who, 1)]
+    assert "@" in who
+    with closing(sqlite3.connect(gateway.settings.truth)) as truth:
+        assert truth.execute("SELECT count(*), count(DISTINCT phone) FROM messages").fetchone() == (40, 40)
+
+
+def test_reports_settle_what_a_word_need_not(doubtful: Place, gateway: RunningSandbox) -> None:
+    taken, lost = doubts(doubtful)
+    gateway.control(clock_shift_seconds=86400)
+    assert doubtful.run("pull --days 1").code == 0
+
+    assert doubts(doubtful) == [lost]
+    doubtful.run(f"resolve c --resend {taken} --yes").fails(2, "not in doubt", taken)
+
+
+def test_a_batch_that_was_sent_twice_by_a_wrong_word_is_found_by_its_reports(
+    doubtful: Place, gateway: RunningSandbox
+) -> None:
+    taken, _ = doubts(doubtful)
+    doubtful.run(f"resolve c --resend {taken} --yes")
+    doubtful.run("resume c")
+    gateway.control(clock_shift_seconds=86400)
+    doubtful.run("daily")
+
+    found = doubtful.run(f"sql \"FROM exceptions WHERE batch_num = '{taken}' AND kind = 'sent_twice'\" --json")
+    assert len(found.object["rows"]) > 5
+    assert doubtful.run("status c --json").object["is_balanced"]
+
+
+def test_nothing_is_settled_that_nobody_agreed_to(doubtful: Place) -> None:
+    journal = doubtful.folder / "data" / "landing" / "journal.sqlite"
+    before = _events(journal)
+
+    doubtful.run("resolve c --accept all").fails(2, "--yes")
+    doubtful.run("resolve c --accept all --json").fails(2, "--yes")
+    assert _answered(doubtful, "n\n").startswith("Take 20 messages in 2 batches as accepted?")
+    assert _events(journal) == before
+    _answered(doubtful, "y\n")
+    assert _events(journal) == before + 2
+
+
+def test_wrong_words_are_one_line(doubtful: Place) -> None:
+    taken, lost = doubts(doubtful)
+    doubtful.run("resolve nobody").fails(2, "nobody", "smsrecon status")
+    doubtful.run("resolve c --accept B7 --yes").fails(2, "not in doubt: B7")
+    doubtful.run(f"resolve c --accept {taken},{lost} --resend {lost} --yes").fails(2, "name it once")
+    doubtful.run("resolve c --accept all --yes")
+    settled = doubtful.run("resolve c")
+    assert (settled.code, settled.out) == (0, "Nothing of c is in doubt.\n")
+    doubtful.run(f"resolve c --accept {taken} --yes").fails(2, "not in doubt", taken)
+
+
+def _events(journal: Path) -> int:
+    with closing(sqlite3.connect(journal)) as connection:
+        (number,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    return int(number)
+
+
+def _answered(place: Place, answer: str) -> str:
+    """What is asked at a terminal where this is typed."""
+    ours, theirs = pty.openpty()
+    with place.start("resolve c --accept all", stdin=theirs) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        done = ended(process)
+        os.close(ours)
+    return done.err
+
+
+def test_json_names_are_those_of_the_mart(doubtful: Place) -> None:
+    (first, *_) = doubtful.run("resolve c --json").object["batches"]
+
+    assert json.dumps(first)
+    assert {"batch_num", "submitted_at", "detail", "charged_count"} <= first.keys()

@@ -1,0 +1,133 @@
+"""Who is on a list gets no message, neither from a plan nor from a campaign under way; and no command shows who."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.gateway.sandbox.settings import Shares
+from tests.cli.places import CONTENT, Place, ended, gateway_at
+
+PEOPLE = [f"138{row:08}" for row in range(40)]
+SUBMIT = f"submit people.parquet --campaign c --content {CONTENT} --json"
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[RunningSandbox]:
+    with RunningSandbox(
+        SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=3, shares=Shares(reply=1, failed=0, unreported=0))
+    ) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def desk(tmp_path: Path, gateway: RunningSandbox) -> Place:
+    folder = tmp_path / "place"
+    folder.mkdir()
+    pl.DataFrame({"phone": PEOPLE}).write_parquet(folder / "people.parquet")
+    return Place(folder, gateway_at(gateway.base_url) | {"SMSRECON_PLAN__BATCH_SIZE": "10"})
+
+
+def sent_to(gateway: RunningSandbox) -> list[str]:
+    with closing(sqlite3.connect(gateway.settings.truth)) as truth:
+        return [phone for (phone,) in truth.execute("SELECT phone FROM messages ORDER BY phone")]
+
+
+def statuses(place: Place) -> dict[str, int]:
+    status = place.run("status c --json").object
+    assert status["is_balanced"]
+    return {name: number for name, number in status["statuses"].items() if number}
+
+
+def test_who_is_listed_is_left_out_of_the_next_plan_until_taken_off(desk: Place, gateway: RunningSandbox) -> None:
+    (desk.folder / "phones.txt").write_text("+86 138 0000 0001\n".replace(" ", "") + "13800000002\n")
+    with (desk.folder / "phones.txt").open() as phones, desk.start("suppress add - --json", stdin=phones) as process:
+        assert ended(process).object["phone_count"] == 2
+    assert desk.run(f"suppress add {PEOPLE[3]} --reason complained").code == 0
+    assert desk.run(f"suppress remove {PEOPLE[2]}").code == 0
+
+    assert desk.run(SUBMIT).code == 0
+
+    assert statuses(desk) == {"suppressed": 2, "accepted": 38}
+    assert set(PEOPLE) - set(sent_to(gateway)) == {PEOPLE[1], PEOPLE[3]}
+    assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1, "complained": 1}
+
+
+def test_who_comes_onto_a_list_while_a_campaign_rests_is_kept_back_with_the_reason(
+    desk: Place, gateway: RunningSandbox
+) -> None:
+    closed = {"SMSRECON_PLAN__SEND_WINDOW": "00:00-00:01"}
+    assert desk.run(SUBMIT, **closed).object["still_to_send"] == 40  # but for one minute a day
+    listed = [PEOPLE[0], *PEOPLE[14:17], PEOPLE[39]]
+    desk.run(f"suppress add {' '.join(listed)} --reason opted_out")
+
+    resumed = desk.run("resume c --json")
+
+    assert resumed.object["submitted_now"] == {"accepted": 35, "refused": 0, "in_doubt": 0, "suppressed": 5}
+    assert sent_to(gateway) == sorted(set(PEOPLE) - set(listed))
+    assert statuses(desk) == {"suppressed": 5, "accepted": 35}
+    assert ["suppressed", "opted_out", 5] in [
+        [line["status"], line["reason"], line["row_count"]] for line in desk.run("status c --json").object["reasons"]
+    ]
+    assert desk.run("publish").code == 0
+    rows = desk.run("sql \"FROM messages WHERE status = 'suppressed'\" --json").object["rows"]
+    assert {(row["reason"], row["batch_num"], row["submitted_at"]) for row in rows} == {("opted_out", None, None)}
+
+    desk.run(f"suppress remove {' '.join(listed)}")
+    assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 0  # what was kept back stays so
+    assert desk.run("rebuild").code == 0
+    assert statuses(desk) == {"suppressed": 5, "accepted": 35}
+
+
+def test_daily_lists_who_opted_out_and_taking_them_off_lasts_until_they_ask_again(
+    desk: Place, gateway: RunningSandbox
+) -> None:
+    assert desk.run(SUBMIT).code == 0
+    gateway.control(clock_shift_seconds=86400)
+    assert desk.run("daily", SMSRECON_ALERTS__MAX_ORPHAN_SHARE="1").code == 0
+
+    reasons = desk.run("suppress list --json").object["reasons"]
+    assert set(reasons) == {"opted_out"}
+    shown = desk.run("suppress list")
+    assert not [phone for phone in PEOPLE if phone in shown.out]
+    assert "138****" in shown.out
+    desk.run("daily")
+    assert desk.run("suppress list --json").object["reasons"] == reasons  # they are listed once
+    assert len(list((desk.folder / "data/landing/suppressions").iterdir())) == 1
+
+    listed = pl.read_parquet(desk.folder / "data/landing/suppressions")["phone"].to_list()
+    desk.run(f"suppress remove {' '.join(listed)}")
+    assert desk.run("suppress list").out == "No phone is on a list.\n"
+    desk.run("daily")
+    assert desk.run("suppress list").out == "No phone is on a list.\n"
+
+
+def test_a_file_of_phones_is_brought_in_with_its_own_reasons(desk: Place) -> None:
+    rows = (
+        "手机号,reason,since_at",
+        "13800000001,投诉,2026-11-01",
+        "+8613800000002,,2026-11-02 08:00:00",
+        "12,x,2026-11-01",
+    )
+    (desk.folder / "list.csv").write_bytes("\n".join(rows).encode("gbk"))
+
+    brought = desk.run("suppress import list.csv --reason imported --json")
+
+    assert (brought.object["phone_count"], brought.object["rejected_count"]) == (2, 1)
+    assert desk.run("suppress list --json").object["reasons"] == {"imported": 1, "投诉": 1}
+
+
+def test_wrong_words_are_one_line_and_land_nothing(desk: Place) -> None:
+    (desk.folder / "no.csv").write_text("a,b\n1,2\n")
+    (desk.folder / "late.csv").write_text("phone,since_at\n13800000001,yesterday\n")
+    desk.run("suppress add").fails(2, "no phone was given")
+    desk.run("suppress add 13800000001 4711").fails(2, "number 2 of the given phones is none")
+    desk.run("suppress remove 13800000001").fails(2, "1 of the phones are on no list")
+    desk.run("suppress import no.csv").fails(10, "no.csv", "name it phone")
+    desk.run("suppress import late.csv").fails(10, "late.csv", "'since_at' is no time in 1 rows")
+    desk.run("suppress import nothing.csv").fails(10, "nothing.csv", "can't be read")
+    assert not [name for name in desk.files() if "suppressions" in name]

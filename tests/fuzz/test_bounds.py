@@ -1,0 +1,57 @@
+"""Large answers: what they cost in memory is bounded by their size, and four times the size costs no more than that."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.gateway.wire import UnreadableAnswer, read_reports
+from tests.fuzz.large import SHAPES
+
+ROOT = Path(__file__).parents[2]
+
+# The way from landed bytes to loaded rows: so many times the body, and what pandera takes for the rows it looks at.
+TIMES_THE_BODY = 40
+ROWS_AT_ONCE_MIB = 450
+BODY_MB = 20
+
+LARGE = ("reports", "reports as XML", "numbers", "short texts", "unknown fields, sloppy", "one text", "nul bytes")
+
+
+def cost(name: str, mb: int) -> dict[str, float]:
+    """What the load of one large body takes, in a process of its own."""
+    command = [sys.executable, "-m", "tests.fuzz.large", name, str(mb)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, check=True)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_loading_a_large_body_takes_a_bounded_multiple_of_its_size(name: str) -> None:
+    measured = cost(name, BODY_MB)
+
+    assert measured["accepted"] + measured["rejected"] == measured["records"] > 0 or name == "one text"
+    assert measured["more_mib"] < TIMES_THE_BODY * measured["body_mib"] + ROWS_AT_ONCE_MIB
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_four_times_the_size_takes_about_four_times_the_work(name: str) -> None:
+    form = "xml" if SHAPES[name](100).startswith(b"<") else "json"
+    size = 500_000
+    once, four = (min(work(SHAPES[name](times * size), form) for _ in range(3)) for times in (1, 4))
+
+    assert four < 4 * 2.5 * max(once, 0.004)  # quadratic would be 16 times
+
+
+def work(body: bytes, form: str) -> float:
+    """Seconds of this process's own, so that what else the machine does doesn't count."""
+    began = time.process_time()
+    try:
+        records = read_reports(body, form)  # type: ignore[arg-type]
+        records.raw(0) if records.record_count else None
+    except UnreadableAnswer:
+        pass
+    return time.process_time() - began

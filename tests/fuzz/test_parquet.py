@@ -1,0 +1,76 @@
+"""Damaged Parquet, thousands of times: a frame or one error, and never a word on standard error."""
+
+import random
+from datetime import date
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pipelines.exports.sheet import UnreadableExport, read_sheet
+from pipelines.landing import Import, Landing
+from pipelines.parquet import UnreadableParquet, read_parquet
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.load import load
+from tests.fuzz.laws import AT
+
+PHONE = "13800000001"
+FOOTER = 1200  # bytes at the end, where the damage tells most
+CASES = 3000
+
+
+def written(**options: Any) -> bytes:
+    columns = {"phone": [PHONE, "13900000002"], "city": ["沪", None], "n": [1, 2], "on": [date(2026, 1, 1)] * 2}
+    nested = {"tags": [["a", "b"]] * 2, "owner": [{"name": "x"}] * 2}
+    file = BytesIO()
+    pl.DataFrame({name: values * 300 for name, values in (columns | nested).items()}).write_parquet(file, **options)
+    return file.getvalue()
+
+
+SOUND = [written(), written(compression="uncompressed"), written(compression="gzip"), written(use_pyarrow=True)]
+
+
+def damaged(number: int) -> bytes:
+    dice = random.Random(number)
+    file = bytearray(dice.choice(SOUND))
+    start = len(file) - FOOTER if dice.random() < 0.6 else 0
+    for _ in range(dice.choice((1, 2, 5, 20))):
+        file[dice.randrange(start, len(file))] = dice.randrange(256)
+    return bytes(file[: dice.randrange(len(file))] if dice.random() < 0.1 else file)
+
+
+def test_damaged_parquet_is_a_frame_or_one_error_and_nothing_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    faults: set[str] = set()
+    for number in range(CASES):
+        try:
+            read_parquet(damaged(number))
+        except UnreadableParquet as error:
+            faults.add(str(error))
+    assert capfd.readouterr() == ("", "")
+    assert PHONE not in str(faults)
+    assert any("PanicException" in fault for fault in faults)
+    assert any("ComputeError" in fault for fault in faults)
+    assert any("cut short" in fault for fault in faults)
+
+
+def test_a_damaged_export_in_the_landing_is_one_reject_and_blocks_nothing(tmp_path: Path) -> None:
+    panicking = next(file for file in map(damaged, range(CASES)) if "PanicException" in _fault(file))
+    landing = Landing(tmp_path / "landing")
+    mapping = {"phone": "phone", "code": "city", "stat_time": "on"}
+    landing.land_import(Import("reports", AT, "export.parquet", mapping, panicking))
+    landing.land_suppressions(panicking, name="list", at=AT)
+
+    summary = load(landing, Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings()))
+
+    assert (summary.file_count, summary.record_count, summary.rejected_count) == (2, 2, 2)
+
+
+def _fault(file: bytes) -> str:
+    try:
+        read_sheet(file)
+    except UnreadableExport as error:
+        return str(error)
+    return ""

@@ -1,0 +1,71 @@
+"""Where a vendor surely refuses a repeated batchNum, sending a batch in doubt once more tells whether it was taken."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.gateway.sandbox import Fault, RunningSandbox
+from pipelines.settings import PolicySettings, Settings
+from tests.gateway.campaigns import Campaign, campaign_at, people
+from tests.gateway.relay import Reply, relaying
+
+
+def repeating(campaign: Campaign) -> Campaign:
+    """The same campaign under the policy; the sandbox answers a repeated number with 100001."""
+    policy = PolicySettings(in_doubt="same_batch_num", repeated_code="100001", pause_after_in_doubt=99)
+    return Campaign(campaign.folder, campaign.sandbox, campaign.settings.model_copy(update={"policy": policy}))
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_a_batch_in_doubt_is_sent_once_more_and_nobody_gets_it_twice(
+    is_accepted: bool, tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    campaign = repeating(campaign_at(tmp_path, shared_sandbox, concurrency=1))
+    shared_sandbox.control(faults=[Fault("drop", is_accepted=is_accepted)])
+
+    done = campaign.submit(people(20))
+
+    assert (done.exit_code, done.in_doubt_batch_count) == (0, 0)
+    assert done.progress.counts == {"accepted": 20, "refused": 0, "in_doubt": 0, "suppressed": 0}
+    assert campaign.states() == ["accepted"] * 4
+    assert len(set(campaign.sent())) == 20
+    assert len(campaign.sent()) == 20
+    events = [event for (event,) in campaign.events("event")]
+    assert (events.count("sending"), events.count("in_doubt"), events.count("accepted")) == (4, 1, 4)
+    detail = "refused as repeated, so it had been taken" if is_accepted else "taken when it was repeated"
+    assert campaign.batches()[0].detail == detail
+
+
+def test_doubt_from_an_earlier_run_is_settled_by_resume(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+    held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
+    shared_sandbox.control(faults=[Fault("drop", is_accepted=True), Fault("drop", is_accepted=False)])
+    assert held.submit(people(20)).exit_code == 13
+
+    done = repeating(held).resume()
+
+    assert (done.exit_code, done.in_doubt_batch_count) == (0, 0)
+    assert done.progress.counts["accepted"] == done.progress.total == 10
+    assert len(set(held.sent())) == 20
+    assert len(held.sent()) == 20
+    assert repeating(held).resume().progress.total == 0
+
+
+def test_a_refusal_that_is_not_of_the_number_proves_nothing_and_asking_ends(
+    tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    with relaying(shared_sandbox) as relay:
+        relay.answer = lambda request: Reply(b"", 500) if request.endpoint == "sendSms" else None
+        campaign = repeating(campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, batch_size=5))
+        done = campaign.submit(people(5))
+        assert (done.exit_code, done.in_doubt_batch_count, len(relay.sends())) == (13, 1, 4)
+        relay.answer = lambda request: (
+            Reply(b'{"errorCode":"100012","errorMsg":""}', 200) if request.endpoint == "sendSms" else None
+        )
+        assert campaign.resume().in_doubt_batch_count == 1
+        assert len(relay.sends()) == 5
+    assert [event for (event,) in campaign.events("event")] == ["sending", "in_doubt"]
+
+
+def test_the_policy_needs_the_code_that_proves_it() -> None:
+    with pytest.raises(ValueError, match="repeated_code"):
+        Settings(policy={"in_doubt": "same_batch_num"})  # type: ignore[arg-type]
