@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo notebook test check bench fuzz format docs lock clean
+.PHONY: help demo notebook test check bench fuzz contention torture format docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -34,6 +34,12 @@ bench: $(READY)  ## speed and memory, as ratios to a floor measured beside them
 
 fuzz: $(READY)  ## spoilt answers for the decoder, as many as told: make fuzz CASES=1000000
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),100000)
+
+torture: $(READY)  ## processes killed by the thousand: make torture KILLS=5000; one seed again: make torture SEED=1007
+	$(BIN)/python -m tests.crash --kills $(or $(KILLS),5000) $(if $(SEED),--seed $(SEED))
+
+contention: $(READY)  ## eight processes on one data folder, for as long as told: make contention SECONDS=600
+	$(BIN)/python -m tests.contention --seconds $(or $(SECONDS),60)
 
 format: $(READY)  ## put code and SQL into form
 	$(BIN)/ruff format .

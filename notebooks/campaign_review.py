@@ -40,7 +40,7 @@ def place():
 def choice(campaigns, first, wanted):
     campaign = mo.ui.dropdown(campaigns, value=wanted, label=first("choose_campaign"))
     language = mo.ui.dropdown(LANGUAGES, value=first.language, label=first("choose_language"))
-    mo.hstack([campaign, language], justify="start", gap=2, wrap=True)
+    mo.hstack([campaign, language], justify="start", gap=2, wrap=True).style(padding_right="3rem")  # marimo's button
     return campaign, language
 
 

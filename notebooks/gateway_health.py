@@ -38,7 +38,7 @@ def choice():
         show_value=True,
     )
     language = mo.ui.dropdown(LANGUAGES, value=first.language, label=first("choose_language"))
-    mo.hstack([days, language], justify="start", gap=2, wrap=True)
+    mo.hstack([days, language], justify="start", gap=2, wrap=True).style(padding_right="3rem")  # marimo's button
     return data_dir, days, language
 
 

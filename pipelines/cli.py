@@ -493,6 +493,41 @@ def serve(
     return 0
 
 
+@app.command(sort_key=29)
+def forget(
+    phone: Annotated[str, Parameter(allow_leading_hyphen=True, help="11 digits; - reads them from standard input.")],
+    /,
+    *,
+    keep_suppressed: Annotated[
+        bool, Parameter(show_default=False, help="Leave them on the lists of who must not be written to.")
+    ] = False,
+    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Take a person out of everything that is kept, for good.
+
+    The books stay as they are: a tombstone stands where the phone stood. Who is off the
+    lists too can be written to again by the next campaign that has their phone.
+
+    For example:
+
+      smsrecon forget - --keep-suppressed
+    """
+    from pipelines.forgetting import forget as forget_person
+    from pipelines.review.progress import working
+    from pipelines.review.steps import confirm_forgetting
+    from pipelines.review.terminal import show_lines
+
+    settings = _settings()
+    (number,) = _given((phone,)) or [""]
+    if not yes:
+        confirm_forgetting(is_shown=not json and phone != "-")
+    with working("looking") as tell:
+        done = forget_person(number, keep_suppressed=keep_suppressed, settings=settings, clock=_now, tell=tell)
+    show_lines(asdict(done), as_json=json)
+    return 0
+
+
 suppress = App(name="suppress", help="Say who must not be written to, or may be again.", sort_key=28)
 app.command(suppress)
 

@@ -36,6 +36,8 @@ Point = Literal[
     "gateway.answer_read",
     "warehouse.after_attach",
     "warehouse.after_migration",
+    "load.between_tables",
+    "reconcile.between_tables",
     "warehouse.before_commit",
     "warehouse.after_commit",
     "warehouse.after_close",

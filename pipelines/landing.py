@@ -8,11 +8,13 @@
     landing/imports/<day of the import>/<time of it>-<hash>.import
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
+    landing/forgetting.json                   while a person is being forgotten: what stands in their place
 
 A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
 byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
 An `.import` file is a file that a person brought, in the same way: a line of JSON that says what its columns mean, then
-the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed.
+the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed, unless a person is to
+be forgotten.
 """
 
 import errno
@@ -22,8 +24,9 @@ import json
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -169,11 +172,9 @@ class Landing:
         digest = hashlib.sha256(meaning + b"\n" + imported.body).hexdigest()[:16]
         if landed := sorted(self.root.glob(f"imports/*/*-{digest}.import")):
             return landed[0].relative_to(self.root).as_posix()
-        header = {name: value for name, value in asdict(imported).items() if name != "body"}
         at = imported.imported_at.astimezone(UTC)
         name = f"imports/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z-{digest}.import"
-        content = json.dumps(header, default=str).encode() + b"\n" + imported.body
-        write_whole(self.root / name, content, overwrite=False)
+        write_whole(self.root / name, _content(imported), overwrite=False)
         return name
 
     def import_files(self) -> list[str]:
@@ -194,6 +195,39 @@ class Landing:
     def suppression_files(self) -> list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
 
+    # Forgetting, which alone changes what has landed
+
+    @property
+    def forgetting_path(self) -> Path:
+        return self.root / "forgetting.json"
+
+    def note_forgetting(self, note: bytes) -> None:
+        write_whole(self.forgetting_path, note, overwrite=True)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold every campaign, and wait until nobody asks the gateway. Raises CampaignBusy."""
+        with ExitStack() as held:
+            for path in self.plan_paths():
+                held.enter_context(self.campaign_lock(path.parent.name))
+            held.enter_context(self._asking(fcntl.LOCK_EX))
+            yield
+
+    def clear_drafts(self) -> None:
+        """Remove what processes that were killed had not finished, an hour ago or more."""
+        for draft in self.root.rglob(".draft-*"):
+            if draft.stat().st_mtime < time.time() - 3600:
+                draft.unlink()
+
+    def replace_call(self, name: str, call: Call) -> None:
+        write_whole(self.root / name, _content(call), overwrite=True)
+
+    def replace_import(self, name: str, imported: Import) -> None:
+        write_whole(self.root / name, _content(imported), overwrite=True)
+
+    def replace_suppressions(self, name: str, parquet: bytes) -> None:
+        write_whole(self.root / name, parquet, overwrite=True)
+
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
         path = self.root / "phone_hash.key"
@@ -209,9 +243,9 @@ def _stem(call: Call) -> str:
     return f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
 
 
-def _content(call: Call) -> bytes:
-    header = {name: value for name, value in asdict(call).items() if name != "body"}
-    return json.dumps(header, default=str).encode() + b"\n" + call.body
+def _content(landed: Call | Import) -> bytes:
+    header = {name: value for name, value in asdict(landed).items() if name != "body"}
+    return json.dumps(header, default=str).encode() + b"\n" + landed.body
 
 
 def make_folder(path: Path) -> None:

@@ -7,11 +7,14 @@ too many, so a file that can't be read is one that says nothing.
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from pipelines.alerts.findings import Finding
 from pipelines.landing import write_whole
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @contextmanager
@@ -21,11 +24,12 @@ def newly(
     """The findings to tell now: new ones, and those told `repeat_hours` ago or longer.
 
     They are remembered as told when the block ends, and not when it raises. `rules` are those that were examined: what
-    they no longer find is forgotten, and told at once when it comes back.
+    they no longer find is forgotten, and told at once when it comes back. What was told in the future, by a clock that
+    was put back since, is told again.
     """
     told = _read(path)
     repeat = timedelta(hours=repeat_hours)
-    due = [finding for finding in findings if _key(finding) not in told or at - told[_key(finding)] >= repeat]
+    due = [finding for finding in findings if not timedelta() <= at - told.get(_key(finding), _NEVER) < repeat]
     yield due
     standing = {_key(finding) for finding in findings}
     kept = {key: when for key, when in told.items() if key in standing or key.partition(" ")[0] not in rules}

@@ -9,7 +9,7 @@ database. Nothing here talks to the gateway or decides what to send.
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,12 @@ CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
 
-_EVENTS = """
+_NEVER_CHANGED = """
+CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+_EVENTS = f"""
 CREATE TABLE events (
     event_id INTEGER PRIMARY KEY,
     happened_at INTEGER NOT NULL,
@@ -67,8 +72,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
 CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
-CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+{_NEVER_CHANGED}
 CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
@@ -326,6 +330,26 @@ class Journal:
                     detail=reason,
                     decided_by=by,
                 )
+
+    def answers(self) -> Iterator[bytes]:
+        """The bodies of all answers, as received."""
+        for (answer,) in self._connection.execute("SELECT answer FROM events WHERE answer IS NOT NULL"):
+            yield answer
+
+    def redact(self, without: Callable[[bytes], bytes]) -> None:
+        """Change answers, so that who is forgotten is not in them; no byte of what they were stays in the file."""
+        self._connection.execute("PRAGMA secure_delete = ON")
+        with self._transaction():
+            self._connection.execute("DROP TRIGGER no_event_is_changed")
+            for event_id, answer in self._connection.execute(
+                "SELECT event_id, answer FROM events WHERE answer IS NOT NULL"
+            ).fetchall():
+                if (changed := without(answer)) != answer:
+                    self._connection.execute("UPDATE events SET answer = ? WHERE event_id = ?", (changed, event_id))
+            self._connection.execute(_NEVER_CHANGED)
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     # What the events say
 

@@ -121,7 +121,7 @@ def make_plan(
     if is_dry_run:
         return _summarised(record, frame.lazy(), path=None)
     path = landing.plan_path(request.campaign_id)
-    _write(frame, path)
+    write_plan(frame, path)
     reach("plan.before_register")
     with Journal.open(landing.journal_path) as journal:
         try:
@@ -329,7 +329,7 @@ def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequ
         )
 
 
-def _write(frame: pl.DataFrame, path: Path) -> None:
+def write_plan(frame: pl.DataFrame, path: Path) -> None:
     """Write the plan, whole or not at all, synced to disk."""
     make_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")

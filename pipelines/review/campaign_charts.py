@@ -1,6 +1,7 @@
 """The charts of one campaign: one function a chart, from its figures to a picture whose title says the finding."""
 
 from datetime import timedelta
+from math import log
 from statistics import median
 from typing import Any, Final
 
@@ -188,14 +189,18 @@ def latency(figures: CampaignFigures, look: Look) -> Picture:
     )
     points = alt.Chart(marks).encode(x=x, y="share:Q")
     y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", title=None, tickCount=5))
-    half, most = marks.head(2), marks.tail(1)
-    early = alt.Chart(half).mark_text(align="left", dx=9, dy=6, fontWeight="bold")
-    late = alt.Chart(most).mark_text(align="right", dx=-4, dy=16, fontWeight="bold")
+    # A label stands to the right of its point, or where there is no room to the left, the last below the curve.
+    is_late, is_last = pl.col("within_seconds").log() > 0.7 * log(longest), pl.col("share") == pl.col("share").max()
+    texts = (
+        alt.Chart(marks.filter(~is_late)).mark_text(align="left", dx=9, dy=6, fontWeight="bold"),
+        alt.Chart(marks.filter(is_late & ~is_last)).mark_text(align="right", dx=-9, dy=6, fontWeight="bold"),
+        alt.Chart(marks.filter(is_late & is_last)).mark_text(align="right", dx=-4, dy=16, fontWeight="bold"),
+    )
     chart = alt.layer(
         alt.Chart(frame).mark_area(color=GREEN, opacity=0.15, interpolate="monotone").encode(x=x, y=y),
         alt.Chart(frame).mark_line(color=GREEN, interpolate="monotone").encode(x=x, y=y),
         points.mark_circle(color=GREEN, size=80, opacity=1),
-        *(text.encode(x=x, y="share:Q", text="label:N") for text in (early, late)),
+        *(text.encode(x=x, y="share:Q", text="label:N") for text in texts),
     )
     p50, p99 = (words.duration(row[f"latency_{each}_seconds"]) for each in ("p50", "p99"))
     return finished(chart, look, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240)

@@ -23,6 +23,9 @@ from pipelines.review.terminal import count, percent
 
 MOST_CODES = 15
 
+_DAYS: Final[dict[str, Any]] = {"format": "%m-%d", "labelOverlap": True}
+_DAILY: Final = alt.TimeIntervalStep(interval="day", step=1)  # a label for no other time than a day's beginning
+
 PULL_COLOURS: Final = {"complete": GREEN, "so_far": SKY, "not_yet": ORANGE, "missing": VERMILION}
 
 
@@ -72,25 +75,24 @@ def answer_times(figures: GatewayFigures, look: Look) -> Picture:
     words, frame = look.words, figures.answer_times
     if not frame.height:
         return Picture(words("answers_none"))
-    y: Any = alt.Y("ms:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format=",d"))
-    layers: list[alt.Chart] = []
-    for column, name, colour, dy in (
-        ("p50_ms", "half_of_answers", BLUE, 16),
-        ("p95_ms", "most_answers", VERMILION, -12),
-    ):
-        line = frame.select("submitted_on", ms=column)
-        last = line.tail(1).with_columns(label=pl.lit(words(name)))
-        layers += [
-            alt.Chart(line)
-            .mark_line(color=colour, point=alt.OverlayMarkDef(color=colour, size=45))
-            .encode(x=_day("submitted_on"), y=y),
-            alt.Chart(last)
-            .mark_text(align="right", dy=dy, color=colour, fontWeight="bold")
-            .encode(x=_day("submitted_on"), y=y, text="label:N"),
-        ]
+    lines = {"p50_ms": words("half_of_answers"), "p95_ms": words("most_answers")}
+    shown = frame.unpivot([*lines], index="submitted_on", variable_name="name", value_name="ms")
+    chart = (
+        alt.Chart(shown.with_columns(pl.col("name").replace_strict(lines)))
+        .mark_line(point=alt.OverlayMarkDef(size=45))
+        .encode(
+            x=alt.X("yearmonthdate(submitted_on):T", title=None, axis=alt.Axis(**_DAYS, tickCount=_DAILY, grid=False)),
+            y=alt.Y("ms:Q", title=None, scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5, format=",d")),
+            color=alt.Color(
+                "name:N",
+                scale=alt.Scale(domain=[*lines.values()], range=[BLUE, VERMILION]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+        )
+    )
     slowest = _highest(frame["p95_ms"])
     found = words("answers_found", p95=f"{slowest:,.0f} ms" if slowest < 2000 else words.duration(slowest / 1000))
-    return finished(alt.layer(*layers), look, found=found, note=words("answers_note"), height=220)
+    return finished(chart, look, found=found, note=words("answers_note"), height=220)
 
 
 def error_codes(figures: GatewayFigures, look: Look) -> Picture:
@@ -201,14 +203,6 @@ def _highest(values: pl.Series) -> float:
     return float(values.max())  # type: ignore[arg-type]
 
 
-def _day(column: str) -> alt.X:
-    return alt.X(
-        f"yearmonthdate({column}):T", title=None, axis=alt.Axis(format="%m-%d", tickCount=6, labelOverlap=True)
-    )
-
-
 def _each_day(column: str) -> alt.X:
     """The days side by side, each as wide as the others."""
-    return alt.X(
-        f"yearmonthdate({column}):O", title=None, axis=alt.Axis(format="%m-%d", labelAngle=0, labelOverlap=True)
-    )
+    return alt.X(f"yearmonthdate({column}):O", title=None, axis=alt.Axis(**_DAYS, labelAngle=0))

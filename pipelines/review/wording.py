@@ -234,7 +234,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "answers_note": ("milliseconds from request to answer, by day of sending", "从请求到应答的毫秒数，按发送日"),
     "answers_none": ("No batch was answered", "没有得到应答的批次"),
     "half_of_answers": ("half of the answers", "半数应答"),
-    "most_answers": ("95%", "95%"),
+    "most_answers": ("95% of the answers", "95% 的应答"),
     "errors_found": (
         "{number} of {whole} batches got no yes, most often: {meaning}",
         "{whole} 个批次中 {number} 个未被接收，最多的是：{meaning}",

@@ -8,6 +8,7 @@ import errno
 import os
 import random
 import re
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +23,7 @@ from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
-from pipelines.landing import make_folder
+from pipelines.landing import make_folder, place
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.interruption import interruptible
 
@@ -57,11 +58,9 @@ class Warehouse:
         Makes the file and migrates it where needed. Waits while another process has the file open; raises WarehouseBusy
         after `busy_timeout_seconds`.
         """
-        is_new = not self.path.exists()
-        make_folder(self.path.parent)
+        if not self.path.exists():
+            self._make()
         with self._attached(f"STORAGE_VERSION '{_STORAGE_VERSION}'") as connection:
-            if is_new:
-                self.path.chmod(0o600)
             reach("warehouse.after_attach")
             connection.execute("BEGIN")
             migrate(connection)
@@ -93,6 +92,17 @@ class Warehouse:
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
             reach("warehouse.half_deleted")
             self.path.unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        """Make an empty file in one step, since DuckDB can't open one that it was killed at making."""
+        make_folder(self.path.parent)
+        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".draft-") as folder:
+            draft = Path(folder) / self.path.name
+            with duckdb.connect() as connection:
+                connection.execute(f"ATTACH {_quoted(str(draft))} AS warehouse (STORAGE_VERSION '{_STORAGE_VERSION}')")
+            draft.chmod(0o600)
+            with suppress(FileExistsError):  # another process made it first
+                place(draft, self.path, overwrite=False)
 
     @contextmanager
     def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from pipelines.contracts.core import Files, Replies, Reports
+from pipelines.failpoints import reach
 from pipelines.landing import CALL_KINDS, CallKind, Landing
 from pipelines.warehouse.calls import ReadCall, read_call, tables_of_calls
 from pipelines.warehouse.campaigns import load_campaigns
@@ -95,6 +96,7 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
     tables = _without_loaded(connection, tables)
     before = _row_counts(connection)
     for contract, frame in tables.items():
+        reach("load.between_tables")
         if contract in _MERGES:
             with registered(connection, incoming=frame):
                 connection.execute(statement(_MERGES[contract]))

@@ -15,6 +15,7 @@ import polars as pl
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
+from pipelines.failpoints import reach
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
 
 _REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
@@ -74,6 +75,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
     """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
     prepare(connection)
     for contract in (*RECONCILED, *MARTS):
+        reach("reconcile.between_tables")
         if contract in _REFERENCE:
             _bring_in(connection, contract)
         else:

@@ -2,6 +2,7 @@
 -- gateway accepted from us. Inputs: core.balances, core.batches, core.message_counts.
 -- A batch counts where its outcome was known; the gateway may have charged it since it was submitted. So what was in flight
 -- when a balance was told, and what is in doubt, may explain a rest; a top-up or a refund is a positive one that nothing does.
+-- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
 WITH segments AS (
     SELECT
         batch_num,
@@ -15,7 +16,7 @@ WITH segments AS (
 
 events AS (
     SELECT
-        b.submitted_at AS happened_at,
+        least(b.submitted_at, b.answered_at) AS happened_at,
         0 AS is_balance,
         '' AS source_file,
         NULL AS balance_count,

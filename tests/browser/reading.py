@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 READ_PICTURES = """
 () => {
@@ -20,8 +20,9 @@ READ_PICTURES = """
   };
   const shape = element => {  // as it is drawn, without its outline
     const {x, y, width, height} = element.getBBox(), {a, d, e, f} = element.getScreenCTM();
+    const colours = ["fill", "stroke"].map(name => element.getAttribute(name));
     return {left: a * x + e, top: d * y + f, width: a * width, height: d * height,
-            colour: element.getAttribute("fill") ?? element.getAttribute("stroke")};
+            colour: colours.find(each => each && each !== "transparent")};
   };
   const line = text => ({
     ...around(text),
@@ -52,8 +53,7 @@ READ_PICTURES = """
       labels: inside(svg, ".role-legend-label text", line),
       symbols: inside(svg, ".role-legend-symbol path", shape),
     },
-    x: axis(svg, "X"),
-    y: axis(svg, "Y"),
+    axes: {x: axis(svg, "X"), y: axis(svg, "Y")},
   });
   return inside(document, "figure", figure => ({
     title: figure.querySelector("figcaption b").innerText,
@@ -74,6 +74,13 @@ width => {
     .map(each => [each, each.getBoundingClientRect()])
     .filter(([each, box]) => box.width && (box.right > width + 1 || box.left < -1 || each.scrollWidth > width + 1))
     .map(([each, box]) => `${each.tagName.toLowerCase()} from ${box.left} to ${box.right} of ${width}`);
+}
+"""
+IS_COVERED = """
+control => {
+  const {left, top, right, bottom} = control.getBoundingClientRect();
+  return [[left + 3, top + 3], [right - 3, top + 3], [left + 3, bottom - 3], [right - 3, bottom - 3]].some(
+    ([x, y]) => control.getRootNode().elementFromPoint(x, y) !== control);
 }
 """
 
@@ -162,8 +169,7 @@ class Chart:
     points: list[Shape]
     rules: list[Shape]
     legend: dict[str, str]  # label and colour
-    x: Axis | None
-    y: Axis | None
+    axes: dict[str, Axis]  # x, y
 
     @property
     def marks(self) -> list[Line]:
@@ -230,6 +236,11 @@ def flaws(page: Page) -> list[str]:
     return [*wide, *(flaw for picture in pictures(page) for chart in picture.charts for flaw in chart.flaws())]
 
 
+def is_covered(control: Locator) -> bool:
+    """Whether something else lies over a corner of what can be clicked."""
+    return bool(control.evaluate(IS_COVERED))
+
+
 def joined(*lines: str) -> str:
     """The text without its blanks, which go lost where a line ends."""
     return "".join("".join(lines).split())
@@ -262,11 +273,6 @@ def _chart(read: dict[str, Any]) -> Chart:
     def shapes(of: list[dict[str, Any]]) -> list[Shape]:
         return [Shape(**each) for each in of]
 
-    def axis(of: dict[str, Any] | None, along: str) -> Axis | None:
-        if of is None:
-            return None
-        return Axis([Line(**each) for each in of["labels"]], [getattr(tick, along) for tick in shapes(of["ticks"])])
-
     return Chart(
         is_narrow=read["is_narrow"],
         frame=Box(**read["frame"]),
@@ -279,6 +285,11 @@ def _chart(read: dict[str, Any]) -> Chart:
             label["text"]: symbol["colour"]
             for label, symbol in zip(read["legend"]["labels"], read["legend"]["symbols"], strict=True)
         },
-        x=axis(read["x"], "x"),
-        y=axis(read["y"], "y"),
+        axes={
+            name: Axis(
+                [Line(**each) for each in axis["labels"]], [getattr(tick, name) for tick in shapes(axis["ticks"])]
+            )
+            for name, axis in read["axes"].items()
+            if axis is not None
+        },
     )

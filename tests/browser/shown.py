@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from tests.browser.marts import Row
-from tests.browser.reading import Axis, Picture, Shape, joined, number
+from tests.browser.reading import Picture, joined, number
 
 NEAR = 1.5
 
 
-def bars(picture: Picture, wanted: list[tuple[str, int]], whole: int) -> None:
+def assert_bars(picture: Picture, wanted: list[tuple[str, int]], whole: int) -> None:
     """Each label with its count and the count's share of the whole; bars from the left edge, the longest the widest."""
     longest = max(count for _, count in wanted)
     for row, (label, count) in zip(picture.chart.rows(), wanted, strict=True):
@@ -19,28 +19,24 @@ def bars(picture: Picture, wanted: list[tuple[str, int]], whole: int) -> None:
         assert is_near(bar.width, count / longest * picture.chart.plot.width), label
 
 
-def intervals(picture: Picture, groups: list[Row], wanted: list[tuple[str, str]]) -> None:
+def assert_intervals(picture: Picture, groups: list[Row], wanted: list[tuple[str, str]]) -> None:
     """A point at the rate of each group, and a line over its interval."""
-    scale = axis(picture.chart.x).scale(number)
+    scale = picture.chart.axes["x"].scale(number)
     assert [(row.label, row.value) for row in picture.chart.rows()] == [
         (joined(one), joined(two)) for one, two in wanted
     ]
     for row, group in zip(picture.chart.rows(), groups, strict=True):
         (point,), (rule,) = row.points, row.rules
         read = [scale(rule.left), scale(point.x), scale(rule.right)]
-        same(read, [group["low"], group["rate"], group["high"]], scale)
+        assert_same(read, [group["low"], group["rate"], group["high"]], scale)
 
 
-def same(read: list[float], wanted: list[float], scale: Callable[[float], float]) -> None:
-    """Whether what was read by the scale is what was wanted, as near as pixels tell."""
+def assert_same(read: list[float], wanted: list[float], scale: Callable[[float], float]) -> None:
+    """What was read by the scale is what was wanted, as near as pixels tell."""
     near = NEAR * abs(scale(1) - scale(0))
     assert len(read) == len(wanted)
     for one, two in zip(read, wanted, strict=True):
         assert abs(one - two) < near, (read, wanted)
-
-
-def left(shape: Shape) -> float:
-    return shape.left
 
 
 def is_near(one: float, two: float) -> bool:
@@ -50,8 +46,3 @@ def is_near(one: float, two: float) -> bool:
 def _says(shown: str, wanted: str, picture: Picture) -> bool:
     """A label that is too long for a phone ends in dots."""
     return shown == wanted or (picture.chart.is_narrow and shown.endswith("…") and wanted.startswith(shown[:-1]))
-
-
-def axis(axis: Axis | None) -> Axis:
-    assert axis is not None
-    return axis

@@ -7,7 +7,7 @@ from typing import Any
 from pipelines.review.wording import WORDS, Words
 from tests.browser.marts import RATES, Marts, Row
 from tests.browser.reading import Picture, joined, number
-from tests.browser.shown import axis, bars, intervals, is_near, same
+from tests.browser.shown import assert_bars, assert_intervals, assert_same, is_near
 
 MOST_CODES = 12
 NOT_ACCEPTED = ("invalid", "duplicate", "suppressed", "planned", "refused", "in_doubt")
@@ -76,7 +76,7 @@ def _rates(picture: Picture, delivery: Row, earlier: list[Row], medians: Row, wo
         title += words("points_above" if points > 0 else "points_below", points=f"{abs(points) * 100:.1f}")
     assert picture.title == joined(title)
 
-    scale = axis(picture.chart.x).scale(number)
+    scale = picture.chart.axes["x"].scale(number)
     for name, row in zip(RATES, picture.chart.rows(), strict=True):
         beside = ""
         if medians:
@@ -89,9 +89,9 @@ def _rates(picture: Picture, delivery: Row, earlier: list[Row], medians: Row, wo
         *others, point = sorted(row.points, key=lambda each: each.width)
         (rule,) = row.rules
         read = [scale(rule.left), scale(point.x), scale(rule.right)]
-        same(read, [delivery[f"{name}_low"], delivery[name], delivery[f"{name}_high"]], scale)
-        same([scale(each.x) for each in row.bars], [medians[name]] if medians else [], scale)
-        same(sorted(scale(each.x) for each in others), sorted(each[name] for each in earlier), scale)
+        assert_same(read, [delivery[f"{name}_low"], delivery[name], delivery[f"{name}_high"]], scale)
+        assert_same([scale(each.x) for each in row.bars], [medians[name]] if medians else [], scale)
+        assert_same(sorted(scale(each.x) for each in others), sorted(each[name] for each in earlier), scale)
 
 
 def _codes(picture: Picture, movers: Picture, codes: list[Row], words: Words) -> None:
@@ -108,7 +108,7 @@ def _codes(picture: Picture, movers: Picture, codes: list[Row], words: Words) ->
             share=f"{some[0]['message_count'] / failed:.1%}",
         )
     )
-    bars(picture, wanted, failed)
+    assert_bars(picture, wanted, failed)
     colours = {row.label.split(":")[0]: row.bars[0].colour for row in movers.chart.rows()}
     for row, code in zip(picture.chart.rows(), some, strict=False):
         assert row.bars[0].colour == colours[joined(words(code["whose_move"]))], code
@@ -119,7 +119,7 @@ def _movers(picture: Picture, movers: list[Row], failed: int, words: Words) -> N
     assert picture.title == joined(
         words("movers_found", share=f"{first['message_count'] / failed:.1%}", mover=words(first["whose_move"]))
     )
-    bars(
+    assert_bars(
         picture,
         [(f"{words(row['whose_move'])}: {words.to_do(row['what_to_do'])}", row["message_count"]) for row in movers],
         failed,
@@ -130,13 +130,13 @@ def _sending(picture: Picture, delivery: Row, parts: list[Row], words: Words) ->
     rates = [part["rate"] for part in parts]
     assert picture.title == joined(words("sending_found", low=f"{min(rates):.1%}", high=f"{max(rates):.1%}"))
 
-    scale = axis(picture.chart.y).scale(number)
+    scale = picture.chart.axes["y"].scale(number)
     (whole,) = (rule for rule in picture.chart.rules if not rule.height)
     intervals = sorted((rule for rule in picture.chart.rules if rule.height), key=lambda rule: rule.left)
-    same([scale(whole.y)], [delivery["delivered_of_accepted_rate"]], scale)
-    same([scale(point.y) for point in sorted(picture.chart.points, key=lambda point: point.x)], rates, scale)
-    same([scale(rule.bottom) for rule in intervals], [part["low"] for part in parts], scale)
-    same([scale(rule.top) for rule in intervals], [part["high"] for part in parts], scale)
+    assert_same([scale(whole.y)], [delivery["delivered_of_accepted_rate"]], scale)
+    assert_same([scale(point.y) for point in sorted(picture.chart.points, key=lambda point: point.x)], rates, scale)
+    assert_same([scale(rule.bottom) for rule in intervals], [part["low"] for part in parts], scale)
+    assert_same([scale(rule.top) for rule in intervals], [part["high"] for part in parts], scale)
 
 
 def _latency(picture: Picture, delivery: Row, words: Words) -> None:
@@ -148,10 +148,10 @@ def _latency(picture: Picture, delivery: Row, words: Words) -> None:
     }
 
     named = dict(zip(words("latency_axis").split("|"), SECONDS, strict=True))
-    across, up = axis(picture.chart.x).scale(lambda label: log10(named[label])), axis(picture.chart.y).scale(number)
+    across, up = picture.chart.axes["x"].scale(lambda label: log10(named[label])), picture.chart.axes["y"].scale(number)
     points = sorted(picture.chart.points, key=lambda point: point.x)
-    same([across(point.x) for point in points], [log10(max(1, seconds)) for seconds in wanted.values()], across)
-    same([up(point.y) for point in points], [share / 100 for share in wanted], up)
+    assert_same([across(point.x) for point in points], [log10(max(1, seconds)) for seconds in wanted.values()], across)
+    assert_same([up(point.y) for point in points], [share / 100 for share in wanted], up)
 
 
 def _ranges(picture: Picture, groups: list[Row], words: Words) -> None:
@@ -168,7 +168,7 @@ def _ranges(picture: Picture, groups: list[Row], words: Words) -> None:
             low=f"{worst['rate']:.1%}",
         )
     )
-    intervals(picture, groups, [(name(row), f"{row['rate']:.1%} · {row['accepted']:,}") for row in groups])
+    assert_intervals(picture, groups, [(name(row), f"{row['rate']:.1%} · {row['accepted']:,}") for row in groups])
 
 
 def _owned(picture: Picture, column: str, groups: list[Row], words: Words) -> None:
@@ -190,7 +190,7 @@ def _owned(picture: Picture, column: str, groups: list[Row], words: Words) -> No
         counts = {"replies": str(row["replies"]), "opt_outs": str(row["opt_outs"])}
         return words("row_of_owner", share=f"{row['rate']:.1%}", number=f"{row['accepted']:,}", **counts)
 
-    intervals(picture, groups, [(row["name"], value(row)) for row in groups])
+    assert_intervals(picture, groups, [(row["name"], value(row)) for row in groups])
 
 
 def _replies(picture: Picture, delivery: Row, replies: list[Row], words: Words) -> None:
@@ -204,12 +204,12 @@ def _replies(picture: Picture, delivery: Row, replies: list[Row], words: Words) 
             opt_out_share=f"{opted_out / accepted:.1%}",
         )
     )
-    scale = axis(picture.chart.y).scale(number)
+    scale = picture.chart.axes["y"].scale(number)
     kinds = {picture.chart.legend[words("opts_out")]: True, picture.chart.legend[words("other_reply")]: False}
     bars = sorted(
         (round(bar.left), kinds[bar.colour], scale(bar.top) - scale(bar.bottom)) for bar in picture.chart.bars
     )
-    same([height for _, _, height in bars], [row["n"] for row in replies], scale)
+    assert_same([height for _, _, height in bars], [row["n"] for row in replies], scale)
     assert [is_opt_out for _, is_opt_out, _ in bars] == [row["is_opt_out"] for row in replies]
     assert _places(place for place, *_ in bars) == _places(row["hour"] for row in replies)
 

@@ -6,7 +6,7 @@ from datetime import date
 from pipelines.review.wording import Words
 from tests.browser.marts import Marts, Row
 from tests.browser.reading import Chart, Line, Picture, Shape, joined, number
-from tests.browser.shown import axis, bars, left, same
+from tests.browser.shown import assert_bars, assert_same
 
 
 def assert_gateway_is_shown(pictures: list[Picture], marts: Marts, days: int, words: Words) -> None:
@@ -33,7 +33,7 @@ def _code_days(picture: Picture, code_days: list[Row], words: Words) -> None:
         )
     )
     some = [*codes][:15]
-    assert [label.text for label in axis(picture.chart.y).labels] == some
+    assert [label.text for label in picture.chart.axes["y"].labels] == some
     assert _squares(picture.chart) == {
         (_day(row["submitted_on"]), row["code"]): f"{row['share']:.1%}" for row in code_days if row["code"] in some
     }
@@ -46,18 +46,21 @@ def _unknown(picture: Picture, code_days: list[Row], words: Words) -> None:
     assert picture.title == joined(
         words("unknown_found", number=str(len(unknown)), share=f"{sum(unknown.values()) / failed:.1%}")
     )
-    bars(picture, [(code, count) for code, count in codes.items() if code in unknown], failed)
+    assert_bars(picture, [(code, count) for code, count in codes.items() if code in unknown], failed)
 
 
 def _answers(picture: Picture, answers: list[Row], words: Words) -> None:
     slowest = max(row["most"] for row in answers)
-    assert picture.title == joined(words("answers_found", p95=f"{slowest:,.0f} ms"))
+    told = f"{slowest:,.0f} ms" if slowest < 2000 else words.duration(slowest / 1000)
+    assert picture.title == joined(words("answers_found", p95=told))
 
-    scale = axis(picture.chart.y).scale(number)
-    colours = {line.text: line.colour for line in picture.chart.marks}
+    scale = picture.chart.axes["y"].scale(number)
+    days = picture.chart.axes["x"].labels
     for name, column in (("half_of_answers", "half"), ("most_answers", "most")):
-        points = [point for point in picture.chart.points if point.colour == colours[words(name)]]
-        same([scale(point.y) for point in sorted(points, key=left)], [row[column] for row in answers], scale)
+        points = [point for point in picture.chart.points if point.colour == picture.chart.legend[words(name)]]
+        points.sort(key=_left)
+        assert [_nearest(days, point.x, "x") for point in points] == [_day(row["submitted_on"]) for row in answers]
+        assert_same([scale(point.y) for point in points], [row[column] for row in answers], scale)
 
 
 def _errors(picture: Picture, batches: list[Row], words: Words) -> None:
@@ -78,10 +81,10 @@ def _pulls(picture: Picture, pulls: list[Row], words: Words) -> None:
     assert not [row for row in pulls if row["is_missing"]]
     assert picture.title == joined(words("pulls_found"))
 
-    days, scale = axis(picture.chart.x).labels, axis(picture.chart.y).scale(number)
+    days, scale = picture.chart.axes["x"].labels, picture.chart.axes["y"].scale(number)
     states = {colour: name for name, colour in picture.chart.legend.items()}
-    bars, squares = (sorted(shapes, key=left) for shapes in (picture.chart.bars, picture.chart.points))
-    same([scale(bar.top) - scale(bar.bottom) for bar in bars], [row["new_record_count"] for row in pulls], scale)
+    bars, squares = (sorted(shapes, key=_left) for shapes in (picture.chart.bars, picture.chart.points))
+    assert_same([scale(bar.top) - scale(bar.bottom) for bar in bars], [row["new_record_count"] for row in pulls], scale)
     assert [_nearest(days, bar.x, "x") for bar in bars] == [_day(row["pulled_on"]) for row in pulls]
     assert [(_nearest(days, square.x, "x"), states[square.colour]) for square in squares] == [
         (_day(row["pulled_on"]), words("complete" if row["is_complete"] else "so_far")) for row in pulls
@@ -92,9 +95,9 @@ def _balances(picture: Picture, balances: list[Row], words: Words) -> None:
     assert all(row["is_explained"] for row in balances)
     assert picture.title == joined(words("balance_found", balance=f"{balances[-1]['closing_balance_count']:,}"))
 
-    scale = axis(picture.chart.y).scale(number)
-    points = sorted(picture.chart.points, key=left)
-    same([scale(point.y) for point in points], [row["closing_balance_count"] for row in balances], scale)
+    scale = picture.chart.axes["y"].scale(number)
+    points = sorted(picture.chart.points, key=_left)
+    assert_same([scale(point.y) for point in points], [row["closing_balance_count"] for row in balances], scale)
 
 
 def _by_code(code_days: list[Row]) -> dict[str, int]:
@@ -107,13 +110,17 @@ def _by_code(code_days: list[Row]) -> dict[str, int]:
 
 def _squares(chart: Chart) -> dict[tuple[str, str], str]:
     """What stands in the squares, by the labels below and beside them; the more, the darker."""
-    days, names = axis(chart.x).labels, axis(chart.y).labels
+    days, names = chart.axes["x"].labels, chart.axes["y"].labels
     texts = {(_nearest(days, text.x, "x"), _nearest(names, text.y, "y")): text.text for text in chart.marks}
     shades = {(_nearest(days, bar.x, "x"), _nearest(names, bar.y, "y")): _brightness(bar) for bar in chart.bars}
     assert texts.keys() == shades.keys()
     numbers = [number(texts[square]) for square in sorted(texts, key=lambda each: (-shades[each], number(texts[each])))]
     assert numbers == sorted(numbers)
     return texts
+
+
+def _left(shape: Shape) -> float:
+    return shape.left
 
 
 def _brightness(shape: Shape) -> int:

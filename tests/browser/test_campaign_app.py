@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 from pipelines.review.wording import Words
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
-from tests.browser.reading import flaws, pictures, tables
+from tests.browser.reading import flaws, is_covered, pictures, tables
 from tests.browser.shown_campaign import assert_campaign_is_shown
 from tests.browser.windows import Windows
 from tests.notebooks.conftest import Place
@@ -56,6 +56,7 @@ def test_the_app_fits_a_phone_and_its_address_chooses_too(
     _assert_shows(page, "week-3", Words("zh"), marts)
     assert all(picture.chart.is_narrow for picture in pictures(page))
     assert flaws(page) == []
+    assert not is_covered(page.get_by_label("语言", exact=True))
 
 
 def _assert_shows(page: Page, campaign: str, words: Words, marts: Marts) -> None:

@@ -8,7 +8,7 @@ import pytest
 from pipelines.review.wording import Words
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
-from tests.browser.reading import flaws, pictures
+from tests.browser.reading import flaws, is_covered, pictures
 from tests.browser.shown_gateway import assert_gateway_is_shown
 from tests.browser.windows import Windows
 from tests.notebooks.conftest import Place
@@ -50,8 +50,14 @@ def test_the_app_fits_a_phone_and_its_address_chooses_too(
     page = windows.open(is_phone=True)
 
     visit(page, f"{app}?days=14&language=zh", NAME)
-
-    page.screenshot(path=tmp_path / "phone.png")
+    page.screenshot(path=tmp_path / "chinese.png")
     assert_gateway_is_shown(pictures(page), marts, 14, Words("zh"))
     assert all(picture.chart.is_narrow for picture in pictures(page))
     assert flaws(page) == []
+
+    with redrawn(page, "h1"):
+        page.get_by_label("语言", exact=True).select_option("en")
+    page.screenshot(path=tmp_path / "english.png")
+    assert_gateway_is_shown(pictures(page), marts, 14, Words("en"))
+    assert flaws(page) == []
+    assert not is_covered(page.get_by_label("语言", exact=True))

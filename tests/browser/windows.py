@@ -11,7 +11,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "there is no Chromium here; install it with fonts, as in: apt-get install chromium fonts-noto-cjk"
+MISSING = (
+    "there is no Chromium here; install it with fonts, as in: apt-get install chromium fonts-liberation fonts-noto-cjk"
+)
 NEEDED = "TESTS_NEED_BROWSER"  # set where a missing browser is a failure
 
 # A browser that only does what it is told: it has nothing to update and nobody to ask.

@@ -360,3 +360,24 @@ def test_an_operator_chooses_one_day_or_a_window_or_nothing() -> None:
 def test_days_that_make_no_sense_are_refused(day: date | None, days: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         chosen_days(day, days, now=datetime(2026, 11, 11, 9, tzinfo=CHINA))
+
+
+@pytest.mark.parametrize(
+    ("most", "step"),
+    [({"max_answer_mb": 1}, "gateway.max_answer_mb"), ({"max_answer_seconds": 0.3}, "gateway.max_answer_seconds")],
+    ids=["too large", "too slow"],
+)
+def test_an_answer_that_was_given_up_is_landed_as_far_as_it_came_and_not_asked_for_again(
+    most: dict[str, Any], step: str, tmp_path: Path, sandbox: RunningSandbox
+) -> None:
+    body = b'{"errorCode":"000000","records":[' + b" " * 2**21 + b"]}"
+    with relaying(sandbox) as relay:
+        relay.answer = lambda _: Reply(body)
+        relay.delay_seconds = 1.0 if "max_answer_seconds" in most else 0.0
+        pulls = Pulls(tmp_path, sandbox, base_url=relay.base_url, **most)
+        replies = pulls.replies()
+        assert len(relay.requests) == 1
+    assert step in str(replies.problem)
+    (call,) = pulls.landed("replies")
+    assert call.http_status is None
+    assert call.body == (body[: 2**20] if "max_answer_mb" in most else b"")

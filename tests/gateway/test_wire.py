@@ -107,19 +107,23 @@ def test_what_is_no_answer_is_unreadable(body: bytes, asked: str) -> None:
             read(body, asked)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"errorCode":"000000","records":[' + b"0," * 600_000 + b"0]}",
-        b'{"errorCode":"000000","records":[' + b"[[]]," * 300_000 + b"0]}",
-        b'{"errorCode":"000000","records":[' + b'"a text of 20 bytes",' * 60_000 + b"0]}",
-        b"<xml><errorCode>000000</errorCode><records>" + b"<a/>" * 300_000 + b"</records></xml>",
-        b"<xml><errorCode>000000</errorCode><records>" + b'<a b="" c="" d=""/>' * 60_000 + b"</records></xml>",
-    ],
-    ids=lambda body: body[43:60].decode(),
-)
-def test_a_large_answer_of_far_too_many_values_is_refused_before_it_fills_the_memory(body: bytes) -> None:
-    with pytest.raises(UnreadableAnswer, match="holds"):
+STUFFED = {
+    "numbers": b'{"errorCode":"000000","records":[' + b"0," * 600_000 + b"0]}",
+    "lists": b'{"errorCode":"000000","records":[' + b"[[]]," * 300_000 + b"0]}",
+    "elements": b"<xml><errorCode>000000</errorCode><records>" + b"<a/>" * 300_000 + b"</records></xml>",
+    "attributes": b"<xml><errorCode>000000</errorCode><a>" + b'<a b="" c="" d=""/>' * 60_000 + b"</a></xml>",
+}
+
+
+@pytest.mark.parametrize("name", STUFFED)
+def test_a_large_answer_stuffed_with_values_is_refused_before_its_tree_fills_the_memory(name: str) -> None:
+    with pytest.raises(UnreadableAnswer, match="holds more values"):
+        read_reports(STUFFED[name], "json")
+
+
+def test_a_large_answer_of_records_too_short_to_say_anything_is_refused_as_a_whole() -> None:
+    body = b'{"errorCode":"000000","records":[' + b'"a text of 20 bytes",' * 60_000 + b"0]}"
+    with pytest.raises(UnreadableAnswer, match="holds 60001 records"):
         read_reports(body, "json")
 
 

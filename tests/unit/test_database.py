@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.settings import WarehouseSettings
+from pipelines.warehouse import database
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, statement
 
 HOLD = """
@@ -183,6 +184,25 @@ def test_a_damaged_file_is_told_in_one_line_and_can_be_deleted(warehouse: Wareho
     assert "\n" not in str(caught.value)
     warehouse.delete()
     assert not warehouse.path.exists()
+
+
+def test_a_new_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
+
+    def killed(draft: Path, path: Path, *, overwrite: bool) -> None:
+        assert (path, overwrite) == (warehouse.path, False)
+        assert draft.stat().st_size > 0
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "place", killed)
+        with pytest.raises(KeyboardInterrupt), warehouse.write():
+            pass
+
+    assert list(tmp_path.iterdir()) == []
+    with warehouse.write():
+        pass
+    assert warehouse.path.stat().st_mode & 0o777 == 0o600
 
 
 def test_deleting_twice_is_deleting_once(warehouse: Warehouse) -> None:

@@ -522,3 +522,10 @@ def test_the_hash_changes_with_bytes_text_template_and_partition_and_not_with_th
     ]
     assert hashed(one) == hashed(same)
     assert len(set(different)) == len(different)
+
+
+def test_a_nan_or_an_infinity_of_the_owners_is_missing_since_json_has_none(tmp_path: Path) -> None:
+    spent = [1.5, float("nan"), float("inf"), None]
+    recipients = read(write(tmp_path / "in.parquet", phone=["13800000001"] * 4, spent=spent))
+
+    assert recipients["owner"].struct.field("spent").to_list() == [1.5, None, None, None]

@@ -1,0 +1,247 @@
+"""One person taken out of all that is kept: plans, answers, imports, lists, journal, warehouse, and what is published.
+
+In the place of the phone stands a tombstone from then on: eleven digits that no phone can be, the same in every file.
+So reports still find their message, every row keeps its status, and the books say what they said. The person's texts
+and the owner's columns of their rows go. Files are written anew one by one; giving the same phone again goes on with a
+forgetting that was interrupted. Nothing else changes what has landed.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from hashlib import scrypt
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from pipelines import daily
+from pipelines.campaign.journal import Journal
+from pipelines.campaign.plan import write_plan
+from pipelines.campaign.recipients import PHONE, national
+from pipelines.campaign.suppressions import land_entries
+from pipelines.daily import Tell
+from pipelines.errors import BooksError, UsageError
+from pipelines.exports.sheet import UnreadableExport, read_sheet
+from pipelines.gateway.document import json_text
+from pipelines.gateway.wire import UnreadableAnswer, read_replies
+from pipelines.landing import Landing
+from pipelines.parquet import read_parquet
+from pipelines.pull import Clock
+from pipelines.settings import Settings
+
+REASON: Final = "forgotten"
+
+Rewrite = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was done: files of the landing that were written anew, and rows of plans that were the person's."""
+
+    file_count: int
+    row_count: int
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Who is to be forgotten, what stands in their place, and which of their texts ask for no more messages."""
+
+    phone: str = field(repr=False)
+    tombstone: str
+    opt_outs: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @property
+    def _written(self) -> re.Pattern[str]:
+        """The phone wherever it is written, but not the end of a mission number that we made."""
+        return re.compile(rf"(?<![0-9])(?<![0-9A-HJKMNP-TV-Z]{{5}})((?:\+?86|0086)?){self.phone}(?![0-9])")
+
+    def is_in(self, text: str) -> bool:
+        return self.phone in text and self._written.search(text) is not None
+
+    def text(self, text: str) -> str:
+        return self._written.sub(rf"\g<1>{self.tombstone}", text) if self.phone in text else text
+
+    def bytes(self, body: bytes) -> bytes:
+        """Of whatever encoding: digits are one byte each in all that occur but UTF-16."""
+        for encoding in ("utf-16-le", "utf-16-be"):
+            body = body.replace(self.phone.encode(encoding), self.tombstone.encode(encoding))
+        return self.text(body.decode("latin-1")).encode("latin-1")
+
+    def said(self, text: str) -> str:
+        """A text of theirs: as long as it was, and unreadable, unless it says only that they want no more messages."""
+        return text if text in self.opt_outs else "·" * len(text)
+
+
+def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clock: Clock, tell: Tell) -> Forgotten:
+    """Take a person out of everything; with `keep_suppressed` but the lists of who must not be written to.
+
+    Raises UsageError for what is no phone, CampaignBusy, and BooksError if the phone is still somewhere afterwards.
+    """
+    number = str(pl.select(national(pl.lit(phone))).item())
+    if not re.fullmatch(PHONE, number):
+        raise UsageError("that is no phone; give 11 digits, or - and the digits on standard input")
+    landing = daily.landing_of(settings)
+    daily.load(settings)
+    daily.reconcile(settings, as_of=clock())
+    with landing.alone():
+        landing.clear_drafts()
+        person = _Person(number, _tombstone(landing, number), _opt_outs(settings, number))
+        rows = sum(_rows_of(person, path) for path in landing.plan_paths())
+        rewrites = [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]
+        for done, rewrite in enumerate(rewrites):
+            tell("rewriting", done / len(rewrites))
+            rewrite()
+        if [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]:
+            raise BooksError("the phone is still in the landing; run the same command again")
+        if rows:  # what is still to be sent to them is kept back
+            listed = {"phone": [person.tombstone], "reason": [REASON], "since_at": [clock()], "is_removed": [False]}
+            land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
+    daily.rebuild(settings, as_of=clock(), tell=tell)
+    for _ in range(2):  # a second time, so that the version from before goes too
+        daily.publish(settings)
+    landing.forgetting_path.unlink()
+    return Forgotten(len(rewrites), rows)
+
+
+def _tombstone(landing: Landing, phone: str) -> str:
+    """What stands for the phone, in a forgetting that was interrupted too. Raises UsageError if that was another's.
+
+    It is random, since what is made from a phone leads back to it; so it is noted, with a slow hash, until all is done.
+    """
+    path = landing.forgetting_path
+    if not path.exists():
+        salt = secrets.token_hex(16)
+        note = {"salt": salt, "digest": _digest(phone, salt), "tombstone": f"10{secrets.randbelow(10**9):09}"}
+        landing.note_forgetting(json.dumps(note).encode())
+    note = json.loads(path.read_text())
+    if note["digest"] != _digest(phone, note["salt"]):
+        raise UsageError("another phone is half forgotten; give that one again first")
+    return str(note["tombstone"])
+
+
+def _digest(phone: str, salt: str) -> str:
+    return scrypt(phone.encode(), salt=salt.encode(), n=2**14, r=8, p=1).hex()
+
+
+def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
+    with daily.warehouse_of(settings).read() as connection:
+        texts = connection.execute(
+            "SELECT DISTINCT r.content FROM core.replies AS r INNER JOIN core.reply_matches AS m"
+            " USING (phone, access_num, replied_at) WHERE r.phone = ? AND m.is_opt_out",
+            [phone],
+        ).fetchall()
+    return frozenset(text for (text,) in texts)
+
+
+def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
+    """For each file of the landing that holds the person what writes it anew without them."""
+    for path in landing.plan_paths():
+        if _holds(person, frame := pl.read_parquet(path, glob=False)):
+            yield partial(write_plan, _plan_without(person, frame), path)
+    for name in (*landing.call_files("reports"), *landing.call_files("replies")):
+        call = landing.read_call(name)
+        body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
+        if body != call.body:
+            yield partial(landing.replace_call, name, replace(call, body=body))
+    for name in landing.import_files():
+        imported = landing.read_import(name)
+        body = _export_without(person, imported.body, imported.mapping.get("content"))
+        if body != imported.body:
+            yield partial(landing.replace_import, name, replace(imported, body=body))
+    for name in () if keep_suppressed else landing.suppression_files():
+        entries = read_parquet((landing.root / name).read_bytes())
+        others = entries.filter(national(pl.col("phone").cast(pl.String)).ne_missing(person.phone))
+        if others.height < entries.height:
+            yield partial(_write_list, landing, name, others)
+    with Journal.read_only(landing.journal_path) as journal:
+        if any(person.bytes(answer) != answer for answer in journal.answers()):
+            yield partial(_redact_journal, landing.journal_path, person)
+
+
+def _holds(person: _Person, frame: pl.DataFrame) -> bool:
+    texts = frame.select(pl.col(pl.String)).lazy().select(pl.all().str.contains(person.phone, literal=True).any())
+    is_there = any(texts.collect().row(0)) or _is_theirs(person, frame).any()
+    return is_there and not frame.equals(_plan_without(person, frame))
+
+
+def _is_theirs(person: _Person, frame: pl.DataFrame) -> pl.Series:
+    return frame.select(national(pl.col("phone")).eq_missing(person.phone)).to_series()
+
+
+def _rows_of(person: _Person, path: Path) -> int:
+    frame = pl.read_parquet(path, columns=["phone"], glob=False)
+    gone = frame.select(pl.col("phone").eq_missing(person.tombstone)).to_series()
+    return int((_is_theirs(person, frame) | gone).sum())
+
+
+def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
+    theirs = pl.lit(_is_theirs(person, frame))
+    of_all = [name for name in frame.columns if frame.schema[name] == pl.String and name != "phone"]
+    cleaned = frame.with_columns(
+        pl.col(name).map_elements(person.text, return_dtype=pl.String)
+        for name in of_all
+        if frame.select(pl.col(name).str.contains(person.phone, literal=True).any()).item()
+    )
+    gone = {"content": pl.lit("·")} | ({"owner": pl.lit(None, pl.String)} if "owner" in frame.columns else {})
+    return cleaned.with_columns(
+        pl.when(theirs).then(pl.lit(person.tombstone)).otherwise("phone").alias("phone"),
+        *(pl.when(theirs).then(value).otherwise(name).alias(name) for name, value in gone.items()),
+    )
+
+
+def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
+    """A body whose records of the person hold neither their phone nor what they said; made anew, as JSON."""
+    if person.bytes(body) == body:
+        return body
+    try:
+        records = read_replies(body, "xml" if form == "xml" else "json")
+    except UnreadableAnswer:
+        return person.bytes(body)
+    texts = []
+    for place in range(records.record_count):
+        raw = records.raw(place)
+        if person.is_in(records.columns["phone"][place] or ""):
+            names = {"phone": "srcId", "content": "content", "access_num": "destId", "mo_time": "moTime"}
+            values = {ours: records.columns[ours][place] for ours in names}
+            values |= {"phone": person.text(values["phone"] or ""), "content": person.said(values["content"] or "")}
+            raw = json_text({name: values[ours] for ours, name in names.items() if values[ours] is not None})
+        texts.append(person.text(raw))
+    head = json_text({"errorCode": records.error_code, "errorMsg": person.text(records.error_msg)})
+    return f'{head[:-1]},"records":[{",".join(texts)}]}}'.encode()
+
+
+def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
+    """An export whose rows of the person hold neither their phone nor what they said; made anew, as Parquet."""
+    try:
+        frame = read_sheet(body).frame
+    except UnreadableExport:
+        return person.bytes(body)
+    has_phone = pl.any_horizontal(pl.all().str.contains(person.phone, literal=True).fill_null(value=False))
+    theirs = frame.select(has_phone).to_series()
+    if not theirs.any():
+        return body
+    cleaned = frame.with_columns(pl.all().map_elements(person.text, return_dtype=pl.String, skip_nulls=True))
+    if content is not None:
+        said = pl.col(content).map_elements(person.said, return_dtype=pl.String, skip_nulls=True)
+        cleaned = cleaned.with_columns(pl.when(pl.lit(theirs)).then(said).otherwise(content).alias(content))
+    if cleaned.equals(frame):
+        return body
+    file = BytesIO()
+    cleaned.write_parquet(file)
+    return file.getvalue()
+
+
+def _write_list(landing: Landing, name: str, entries: pl.DataFrame) -> None:
+    file = BytesIO()
+    entries.write_parquet(file)
+    landing.replace_suppressions(name, file.getvalue())
+
+
+def _redact_journal(path: Path, person: _Person) -> None:
+    with Journal.open(path) as journal:
+        journal.redact(person.bytes)

@@ -1,0 +1,155 @@
+"""Who is forgotten is nowhere any more, in whatever file and form they were; the books say what they said before."""
+
+import json
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.gateway.sandbox.settings import Shares
+from tests.cli.places import Place, ended, gateway_at
+
+WHO = "13912345678"
+OTHERS = [f"138{row:08}" for row in range(30)]
+NAME = "佐藤夏目"  # what the owner knows of them
+FORMATS = ["json", "xml"]
+
+
+@pytest.fixture(params=FORMATS)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A person in all that can be: texts, mission numbers, columns, reports, replies, exports, lists, an answer."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    shares = Shares(reply=1, duplicate=0.2, conflict=0.1, phone_mismatch=0.1)
+    with RunningSandbox(SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=11, shares=shares)) as gateway:
+        form = {"SMSRECON_GATEWAY__FORMAT": request.param, "SMSRECON_PLAN__BATCH_SIZE": "10"}
+        place = Place(folder, gateway_at(gateway.base_url) | form)
+        phones = [*OTHERS[:15], f"+86 {WHO[:3]}-{WHO[3:]}", *OTHERS[15:], WHO, "12"]
+        frame = pl.DataFrame(
+            {
+                "phone": phones,
+                "content": [f"【公司】{NAME if WHO[3:] in phone else 'x'}您好" for phone in phones],
+                "mission_num": [
+                    f"u_{phone[-11:].replace('-', '') if len(phone) > 2 else 'z'}_{n}" for n, phone in enumerate(phones)
+                ],
+                "name": [NAME if WHO[3:] in phone else "x" for phone in phones],
+            }
+        )
+        frame = frame.with_columns(mission_num=pl.col("mission_num").str.replace("u_345678", f"u_{WHO}"))
+        frame.write_parquet(folder / "people.parquet")
+        frame.drop("mission_num").write_parquet(folder / "others.parquet")
+        assert place.run("submit people.parquet --campaign a").code == 0
+        assert place.run("submit others.parquet --campaign b").code == 0
+        rows = [
+            "手机号,状态码,回执时间",
+            f"{WHO},DELIVRD,2026-11-20 08:00:00",
+            f"{OTHERS[0]},MK:0001,2026-11-20 08:00:00",
+        ]
+        (folder / "export.csv").write_bytes("\n".join(rows).encode("gbk"))
+        said = ["手机号,回复内容,回复时间", f"86{WHO},我是{NAME},2026-11-20 09:00:00", f"{WHO},TD,2026-11-20 09:01:00"]
+        (folder / "said.csv").write_text("\n".join(said))
+        assert place.run("import-reports export.csv --yes").code == 0
+        assert place.run("import-reports said.csv --replies --yes").code == 0
+        gateway.control(clock_shift_seconds=86400)
+        place.run("daily")
+        place.run(f"suppress add {WHO} {OTHERS[3]} --reason complained")
+        with closing(sqlite3.connect(folder / "data/landing/journal.sqlite")) as journal:
+            journal.execute(
+                "INSERT INTO events (happened_at, campaign_id, event, answer) VALUES (1, 'a', 'paused', ?)",
+                [f"号码{WHO}格式错误".encode("gbk")],
+            )
+            journal.commit()
+        yield place
+
+
+def holding(folder: Path, *words: str) -> list[str]:
+    """The files that hold one of these words, as bytes or in a cell."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            body = path.read_bytes()
+            if body.startswith(b"PAR1"):
+                body += json.dumps(pl.read_parquet(path).cast(pl.String).to_dicts(), ensure_ascii=False).encode()
+            if any(word.encode(code) in body for word in words for code in ("utf-8", "gbk", "utf-16-le")):
+                found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+def books(place: Place) -> list[dict[str, Any]]:
+    campaigns = place.run("status --json").object["campaigns"]
+    return [books | {"as_of": None} for books in campaigns]
+
+
+def test_who_is_forgotten_is_nowhere_and_the_books_say_what_they_said(kept: Place) -> None:
+    data = kept.folder / "data"
+    before = books(kept)
+    held = holding(data, WHO, NAME)
+    kinds = ("campaigns/a", "campaigns/b", "reports/", "replies/", "imports/", "suppressions/", "journal", "warehouse")
+    assert all(any(kind in path for path in held) for kind in kinds), held
+
+    with (kept.folder / "who").open("w+") as who:
+        who.write(f"+86 {WHO}\n".replace(" ", ""))
+        who.seek(0)
+        with kept.start("forget - --yes --json", stdin=who) as process:
+            done = ended(process)
+    (kept.folder / "who").unlink()
+
+    assert (done.code, done.object["row_count"]) == (0, 4), done.err
+    assert holding(data, WHO, NAME) == []
+    assert books(kept) == before
+    assert all(each["is_balanced"] for each in before)
+    assert kept.run("rebuild").code == 0
+    assert books(kept) == before
+    assert kept.run("suppress list --json").object["reasons"] == {"complained": 1, "forgotten": 1} | {
+        reason: number
+        for reason, number in kept.run("suppress list --json").object["reasons"].items()
+        if reason == "opted_out"
+    }
+    with duckdb.connect(str(data / "published/analytics.duckdb"), read_only=True) as published:
+        gone = published.execute(
+            "SELECT count(*), count(phone_hash) FROM messages WHERE phone_masked IS NULL"
+        ).fetchone()
+    assert gone == (4 + 2, 0)
+    assert not (data / "landing/forgetting.json").exists()
+    with (
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+        closing(sqlite3.connect(data / "landing/journal.sqlite")) as journal,
+    ):
+        journal.execute("UPDATE events SET answer = NULL")
+
+
+@pytest.mark.parametrize("kept", ["json"], indirect=True)
+def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
+    before = books(kept)
+    for time in (1, 3, 5):
+        point = {"SMSRECON_FAILPOINT": f"landing.before_rename:{time}"}
+        with kept.start(f"forget {WHO} --yes", variables=point) as killed:
+            killed.communicate()
+        assert killed.returncode == -signal.SIGKILL
+    kept.run(f"forget {OTHERS[0]} --yes").fails(2, "another phone is half forgotten")
+
+    assert kept.run(f"forget {WHO} --yes").code == 0
+
+    assert holding(kept.folder / "data", WHO, NAME) == []
+    assert books(kept) == before
+
+
+@pytest.mark.parametrize("kept", ["json"], indirect=True)
+def test_lists_can_be_kept_and_nothing_is_done_unasked(kept: Place) -> None:
+    kept.run("forget 12 --yes").fails(2, "that is no phone")
+    kept.run(f"forget {WHO}").fails(2, "--yes")
+    assert holding(kept.folder / "data", NAME)
+
+    assert kept.run(f"forget {WHO} --keep-suppressed --yes").code == 0
+
+    held = holding(kept.folder / "data", WHO, NAME)
+    assert any(path.startswith("landing/suppressions/") for path in held)
+    assert all(path.startswith(("landing/suppressions/", "warehouse.duckdb")) for path in held)
+    assert kept.run("forget 13700000000 --yes").code == 0  # who is nowhere
