@@ -338,7 +338,6 @@ class Journal:
 
     def redact(self, without: Callable[[bytes], bytes]) -> None:
         """Change answers, so that who is forgotten is not in them; no byte of what they were stays in the file."""
-        self._connection.execute("PRAGMA secure_delete = ON")
         with self._transaction():
             self._connection.execute("DROP TRIGGER no_event_is_changed")
             for event_id, answer in self._connection.execute(

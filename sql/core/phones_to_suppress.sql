@@ -27,8 +27,7 @@ hard_failures AS (
     FROM core.message_status AS s
     INNER JOIN core.gateway_codes AS g ON s.code = g.code
     INNER JOIN core.recipients AS m ON s.message_id = m.message_id
-    LEFT JOIN removals AS r ON m.phone = r.phone
-    WHERE s.status = 'failed' AND g.is_hard AND coalesce(s.submitted_at > r.removed_at, TRUE)
+    WHERE s.status = 'failed' AND g.is_hard
 ),
 
 opt_outs AS (

@@ -26,10 +26,16 @@ def reports(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[Lang
     """What the command exports."""
     folder = tmp_path_factory.mktemp("reports")
     files = {language: folder / f"{language}.html" for language in LANGUAGES}
-    for language, file in files.items():
-        variables = {"SMSRECON_DATA_DIR": str(place.data_dir), "SMSRECON_REVIEW__LANGUAGE": language}
-        command = [str(Path(sys.executable).with_name("smsrecon")), "report", LATEST, "--html", str(file)]
-        subprocess.run(command, env=os.environ | variables, cwd=folder, check=True, capture_output=True)
+    exporting = [
+        subprocess.Popen(
+            [Path(sys.executable).with_name("smsrecon"), "report", LATEST, "--html", file],
+            env=os.environ | {"SMSRECON_DATA_DIR": str(place.data_dir), "SMSRECON_REVIEW__LANGUAGE": language},
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+        )
+        for language, file in files.items()
+    ]
+    assert [command.wait() for command in exporting] == [0, 0]
     return files
 
 

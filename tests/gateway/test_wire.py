@@ -107,6 +107,19 @@ def test_what_is_no_answer_is_unreadable(body: bytes, asked: str) -> None:
             read(body, asked)
 
 
+@pytest.mark.parametrize("field", ["missionNum", "surprise"])
+def test_every_depth_of_nesting_is_read_or_refused(field: str) -> None:
+    """Some depths can just be read and no more be written."""
+    outcomes = set()
+    for depth in range(500, 1200):
+        body = f'{{"errorCode":"000000","list":[{{"{field}":{"[" * depth}{"]" * depth}}}]}}'
+        try:
+            outcomes.add(read_reports(body.encode(), "json").record_count)
+        except UnreadableAnswer as error:
+            outcomes.add(str(error).partition(" ")[2])
+    assert outcomes >= {1, "answer is nested too deeply"}
+
+
 STUFFED = {
     "numbers": b'{"errorCode":"000000","records":[' + b"0," * 600_000 + b"0]}",
     "lists": b'{"errorCode":"000000","records":[' + b"[[]]," * 300_000 + b"0]}",
