@@ -13,8 +13,8 @@
 A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
 byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
 An `.import` file is a file that a person brought, in the same way: a line of JSON that says what its columns mean, then
-the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed, unless a person is to
-be forgotten.
+the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed, unless a person is
+to be forgotten.
 """
 
 import errno

@@ -6,7 +6,7 @@ and a campaign that is being sent keeps back who is still to get its message.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from pipelines.contracts import CHINA
 from pipelines.errors import InputRefused, UsageError
 from pipelines.exports.mapping import map_columns
 from pipelines.exports.sheet import UnreadableExport, read_sheet
+from pipelines.landing import Landing
 from pipelines.settings import Settings
 
 BY_HAND: Final = "by_hand"
@@ -35,7 +36,9 @@ class Listed:
 
 def add(phones: Iterable[str], *, reason: str, settings: Settings, at: datetime) -> Listed:
     """Put phones on a list. Raises UsageError for one that is none."""
-    entries = _given(phones).with_columns(reason=pl.lit(reason), since_at=pl.lit(at), is_removed=pl.lit(value=False))
+    given = _given(phones)
+    since_at = _latest(given, daily.landing_of(settings), at) + timedelta(microseconds=1)  # so after any removal
+    entries = given.with_columns(reason=pl.lit(reason), since_at=pl.lit(since_at), is_removed=pl.lit(value=False))
     return _landed(entries, "add", settings, at)
 
 
@@ -45,9 +48,8 @@ def remove(phones: Iterable[str], *, settings: Settings, at: datetime) -> Listed
     unknown = given.join(suppressed_phones(landing), on="phone", how="anti").height
     if unknown:
         raise UsageError(f"{unknown} of the phones are on no list; see 'smsrecon suppress list'")
-    listed_at = entries_of(landing).join(given, on="phone", how="semi")["since_at"].drop_nulls()
-    latest = max(at, *listed_at)  # the clock of who wrote a list may be ahead
-    entries = given.with_columns(reason=pl.lit(BY_HAND), since_at=pl.lit(latest), is_removed=pl.lit(value=True))
+    since_at = _latest(given, landing, at)
+    entries = given.with_columns(reason=pl.lit(BY_HAND), since_at=pl.lit(since_at), is_removed=pl.lit(value=True))
     return _landed(entries, "remove", settings, at)
 
 
@@ -78,6 +80,13 @@ def bring(file: Path, *, reason: str, settings: Settings, at: datetime) -> Liste
     if undated:
         raise InputRefused(f"{file}: column 'since_at' is no time in {undated} rows; write 2026-11-23 08:00:00")
     return _landed(entries, "import", settings, at, rejected_count=table.height - entries.height)
+
+
+def _latest(given: pl.DataFrame, landing: Landing, at: datetime) -> datetime:
+    """Now, or when the last entry of these phones says it was made: the clock was ahead then, or is behind now."""
+    told = entries_of(landing).join(given, on="phone", how="semi")["since_at"].drop_nulls()
+    latest: datetime = max([at, *told])
+    return latest
 
 
 def _given(phones: Iterable[str]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from prefect.settings import get_current_settings
 
 from pipelines.errors import UsageError
 from pipelines.flows.deployments import deployments
+from pipelines.gateway.client import STEPS
 from pipelines.settings import Settings
 
 SECONDS_BETWEEN_LOOKS: Final = 2.0  # for what is due: who presses a button waits no longer
@@ -32,7 +33,7 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
     for deployment in deployments(settings.schedule):
         runner.add_deployment(deployment)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_until_stopped(runner, settings.gateway.timeout_seconds + SECONDS_TO_END, tell))
+        asyncio.run(_until_stopped(runner, settings.gateway.timeout_seconds * STEPS + SECONDS_TO_END, tell))
 
 
 async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable[[str], None]) -> None:

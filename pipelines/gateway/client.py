@@ -70,7 +70,7 @@ class AnswerTooLarge(Exception):
 _FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError, AnswerTooLarge)
 
 _SHORT_ANSWER_BYTES = 2**20  # of a send or a balance, which have some hundred
-_STEPS = 4  # get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
+STEPS = 4  # of a request: get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
 
 # A kept connection that the gateway closes just as a request leaves on it looks like a lost answer, and puts a batch in
 # doubt. So idle ones are let go well before a server does: common limits are 5 s (Apache, Node, uvicorn) and more.
@@ -106,7 +106,7 @@ class GatewayClient:
         self._format = settings.format
         self._long_answer_bytes = settings.max_answer_mb * 2**20
         self._long_answer_seconds = settings.max_answer_seconds
-        self._short_answer_seconds = settings.timeout_seconds * _STEPS
+        self._short_answer_seconds = settings.timeout_seconds * STEPS
         self._credentials = {"appKey": settings.app_key, "appSecret": settings.app_secret.get_secret_value()}
         self._http = httpx.AsyncClient(
             headers=_HEADERS,

@@ -108,7 +108,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "失败条数，以及占全部失败的比例；颜色表示该谁处理，同下图",
     ),
     "codes_none": ("No message failed", "没有失败的短信"),
-    "more": ("{number} more codes", "另有 {number} 个状态码"),
+    "more": ("other codes: {number}", "另有 {number} 个状态码"),
     "movers_found": ("{share} of the failures: {mover} can do something about them", "{share} 的失败可由{mover}处理"),
     "movers_note": ("failed messages by who can do something, and what", "失败条数，按谁能处理、怎么处理"),
     "campaign_owner": ("the owner", "活动方"),
@@ -211,7 +211,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     # the gateway
     "code_days_found": (
-        '{failed} of the messages reported in {number} days of sending failed, most often with "{meaning}"',
+        '{failed} of the reported messages failed, most often with "{meaning}" (days of sending: {number})',
         "{number} 个发送日里有报告的短信中 {failed} 失败，最多的是“{meaning}”",
     ),
     "code_days_note": (
@@ -219,7 +219,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "每个发送日中，以该状态码失败的短信占有报告短信的比例",
     ),
     "unknown_found": (
-        "{number} codes are in no table; they are {share} of the failures: ask the vendor what they mean",
+        "Codes in no table: {number}, with {share} of the failures; ask the vendor what they mean",
         "有 {number} 个状态码不在码表中，占失败的 {share}：请厂商说明含义",
     ),
     "unknown_note": (
@@ -236,7 +236,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "half_of_answers": ("half of the answers", "半数应答"),
     "most_answers": ("95% of the answers", "95% 的应答"),
     "errors_found": (
-        "{number} of {whole} batches got no yes, most often: {meaning}",
+        "Of {whole} batches {number} got no yes, most often: {meaning}",
         "{whole} 个批次中 {number} 个未被接收，最多的是：{meaning}",
     ),
     "errors_note": (
@@ -246,7 +246,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "errors_none": ("Every batch was accepted", "所有批次都被接收"),
     "pulls_found": ("Every day that was due was pulled", "应取的日子都取到了"),
     "pulls_missing": (
-        "{number} days were never pulled: smsrecon pull --day {day}",
+        "Days never pulled: {number}; smsrecon pull --day {day}",
         "有 {number} 天从未取到：smsrecon pull --day {day}",
     ),
     "pulls_note": ("new reports by the day asked for", "新报告条数，按所查询的日期"),

@@ -74,7 +74,8 @@ class Books:
             }
             for position, at in positions_and_times
         ]
-        return self._land("reports", {"records": records}, called_at, day=called_at.astimezone(CHINA).date())
+        day = positions_and_times[0][1].astimezone(CHINA).date()
+        return self._land("reports", {"records": records}, called_at, day=day)
 
     def balance(self, count: int, *, at: datetime) -> str:
         return self._land("balance", {"count": count}, at)
@@ -97,18 +98,19 @@ class Books:
 
 @pytest.fixture(scope="module")
 def around_midnights(tmp_path_factory: pytest.TempPathFactory) -> Books:
-    """A message a second before and one at each of the midnights, reported a second after it was sent."""
+    """A message a second before and one at each of the midnights, reported in the second it was sent."""
     books = Books(tmp_path_factory.mktemp("midnights"), 2 * len(MIDNIGHTS))
     for number, midnight in enumerate(MIDNIGHTS):
         for position, at in ((2 * number, midnight - SECOND), (2 * number + 1, midnight)):
             books.send(position, at=at, answered_at=at)
-            books.report((position, at + SECOND), called_at=at + 2 * SECOND)
+            books.report((position, at), called_at=at + 2 * SECOND)  # the first of each day, when it is over
     return books
 
 
 ANSWERS = (
     "SELECT submitted_on, accepted_count, delivered_count FROM daily_delivery ORDER BY ALL",
     "SELECT pulled_on, is_due, is_complete, last_ok_at FROM pull_coverage WHERE call_count > 0 ORDER BY ALL",
+    "SELECT cast(submitted_at AS DATE) AS day, count(*) AS n FROM messages GROUP BY ALL ORDER BY ALL",
     "SELECT submitted_at, submitted_on, delivered_at FROM messages ORDER BY ALL",
 )
 

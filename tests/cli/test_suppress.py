@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -104,6 +105,20 @@ def test_daily_lists_who_opted_out_and_taking_them_off_lasts_until_they_ask_agai
     assert desk.run("suppress list").out == "No phone is on a list.\n"
     desk.run("daily")
     assert desk.run("suppress list").out == "No phone is on a list.\n"
+
+
+def test_the_last_word_counts_even_where_the_clock_was_set_back(desk: Place) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    ahead = pl.DataFrame(
+        {"phone": PEOPLE[:2], "reason": "ahead", "since_at": [tomorrow] * 2, "is_removed": [False, True]}
+    )
+    (desk.folder / "data/landing/suppressions").mkdir(parents=True)
+    ahead.write_parquet(desk.folder / "data/landing/suppressions/ahead.parquet")
+
+    assert desk.run(f"suppress remove {PEOPLE[0]}").code == 0
+    assert desk.run(f"suppress add {PEOPLE[1]}").code == 0
+
+    assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1}
 
 
 def test_a_file_of_phones_is_brought_in_with_its_own_reasons(desk: Place) -> None:
