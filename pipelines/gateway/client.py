@@ -70,7 +70,7 @@ class AnswerTooLarge(Exception):
 _FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError, AnswerTooLarge)
 
 _SHORT_ANSWER_BYTES = 2**20  # of a send or a balance, which have some hundred
-STEPS = 4  # of a request: get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
+STEPS = 4  # get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
 
 # A kept connection that the gateway closes just as a request leaves on it looks like a lost answer, and puts a batch in
 # doubt. So idle ones are let go well before a server does: common limits are 5 s (Apache, Node, uvicorn) and more.
