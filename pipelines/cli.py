@@ -506,8 +506,8 @@ def forget(
 ) -> int:
     """Take a person out of everything that is kept, for good.
 
-    The books stay as they are: a tombstone stands where the phone stood. Who is off the
-    lists too can be written to again by the next campaign that has their phone.
+    The books stay as they are: a tombstone stands where the phone stood. Who is off
+    the lists, too, can be written to again by a campaign that has their phone.
 
     For example:
 

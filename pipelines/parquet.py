@@ -49,7 +49,7 @@ def read_parquet(body: bytes) -> pl.DataFrame:
 def _fault_of_form(body: bytes) -> str | None:
     """What is wrong with the frame of the file, if something is: Parquet begins and ends with the same four bytes."""
     if not body:
-        return "it is empty; write it again"
+        return "it is empty; write it again, as Parquet"
     kind = next((words for magic, words in _KINDS if body.startswith(magic)), None)
     if kind is None and not body.startswith(_MAGIC):
         return "it is not Parquet; save it as Parquet"

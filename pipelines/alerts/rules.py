@@ -18,7 +18,7 @@ from pipelines.warehouse.database import Warehouse, statement
 RULES: Final = {
     "in_doubt": (
         "campaign {campaign_id}: whether {message_count:,} messages were sent is in doubt (batches: {value:.0f}); "
-        "see 'smsrecon status {campaign_id}'"
+        "see 'smsrecon resolve {campaign_id}'"
     ),
     "low_delivery_rate": (
         "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, surely fewer than "

@@ -34,7 +34,7 @@ def show_doubts(doubts: "pl.DataFrame", campaign_id: str, *, as_json: bool) -> N
     title = f"{count(int(doubts['message_count'].sum()))} messages of {campaign_id} may have been sent"
     show(
         Grid(["batch", "messages>", "sent", "why"], lines, title=title),
-        Grid(["", ">", "", ""], [*_evidence(doubts)], title="What the balance says, in segments"),
+        Grid(["", "segments>", "", ""], [*_evidence(doubts)], title="What the balance says"),
         Grid(["", ""], steps, title="What to do"),
     )
 

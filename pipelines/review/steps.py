@@ -95,7 +95,8 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
 def submission_in_words(submission: "Submission") -> str:
     """What became of how many messages, in a line."""
     progress = submission.progress
-    done = ", ".join(f"{count(number)} {words(state)}" for state, number in progress.counts.items())
+    told = {state: number for state, number in progress.counts.items() if number or state != "suppressed"}
+    done = ", ".join(f"{count(number)} {words(state)}" for state, number in told.items())
     return f"{done}; {count(progress.total - progress.done)} still to send"
 
 
@@ -105,7 +106,8 @@ def complaints(submission: "Submission") -> Iterator[str]:
     if submission.in_doubt_batch_count:
         yield (
             f"batches in doubt, of all runs: {submission.in_doubt_batch_count}; they may have been sent, so they are"
-            " never sent again by themselves; reports settle them: run 'smsrecon daily'"
+            " never sent again by themselves; reports settle them: run 'smsrecon daily', then 'smsrecon resolve"
+            f" {campaign_id}' for what is left"
         )
     if submission.pause is not None:
         yield f"paused: {submission.pause.reason}; go on with 'smsrecon resume {campaign_id}'"

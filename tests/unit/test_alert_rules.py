@@ -71,7 +71,7 @@ def test_every_rule_says_what_is_wrong_and_the_next_step(tmp_path: Path) -> None
     warehouse = warehouse_with(tmp_path, one=well, two=well, three=well, odd=["orphan"], lost=["?", "?"], ill=ill)
 
     assert [finding.message for finding in found(warehouse)] == [
-        "campaign lost: whether 2 messages were sent is in doubt (batches: 1); see 'smsrecon status lost'",
+        "campaign lost: whether 2 messages were sent is in doubt (batches: 1); see 'smsrecon resolve lost'",
         "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than 80.0%; "
         "see why with 'smsrecon status ill'",
         "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than the 90.0% to expect from "
