@@ -1,7 +1,8 @@
 """All configuration, read once at the edge: smsrecon.toml first, then SMSRECON_… variables, which win.
 
 Two underscores stand for a table: SMSRECON_GATEWAY__APP_KEY is `app_key` of `[gateway]`. Nothing else in the package
-reads the environment, but for failpoints.py, which says why. Every problem is reported in one error; secrets have no repr.
+reads the environment, but for failpoints.py, which says why. Every problem is reported in one error; secrets have no
+repr.
 """
 
 import os

@@ -178,7 +178,7 @@ def test_a_lost_answer_is_in_doubt_as_long_as_no_report_settles_it(sending: Plac
     sent.fails(13, "in doubt", "smsrecon daily")
     assert sent.object["submitted_now"] == {"accepted": 0, "refused": 0, "in_doubt": 2, "suppressed": 0}
 
-    sending.run("daily --json", SMSRECON_PULL__DAYS="1").fails(13, "2 messages", "smsrecon status")
+    sending.run("daily --json", SMSRECON_PULL__DAYS="1").fails(13, "2 messages", "smsrecon resolve c")
     status = sending.run("status c --json")
     assert (status.code, status.object["statuses"]["in_doubt"]) == (0, 2)
 
