@@ -1,0 +1,13 @@
+"""The two processes that start all commands of these tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash.places import Starter, starters
+
+
+@pytest.fixture(scope="session")
+def two_starters() -> Iterator[list[Starter]]:
+    with starters(2) as both:
+        yield both

@@ -1,0 +1,173 @@
+"""What must hold however processes end, held against the sandbox's own truth.
+
+    sent once      no message was accepted twice by the gateway
+    known          every message that the gateway accepted is accepted or in doubt in our journal
+    landed         what the gateway handed out is in the landing; what isn't was on the wire, and is covered by a call
+                   that is known to have ended without an answer
+    readable       what is published can be opened, and is whole
+    logged         core.pulls has every call that ended without an answer, and no other
+    balanced       the checks of the books pass, and every message has the status that the truth gives it
+    rebuilt        `rebuild` gives the same rows in every table
+
+The first four are held after every death, all of them at the end of a life.
+"""
+
+import json
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+import duckdb
+
+from pipelines import daily
+from pipelines.campaign.journal import Journal
+from pipelines.landing import Call
+from tests.books.test_truth import all_rows
+from tests.books.world import expected_statuses
+from tests.crash.places import Place
+
+Record = tuple[str, ...]  # mission_num, phone, code, stat_time of a report; phone, content, access_num, time of a reply
+
+_REPORTS = "SELECT mission_num, phone, code, stat_time FROM reports WHERE handed_out_count > lost_count"
+_REPLIES = "SELECT phone, content, access_num, mo_time FROM replies WHERE handed_out_count > lost_count"
+
+
+class Asked(NamedTuple):
+    """What a call asked for."""
+
+    kind: str
+    day: date | None
+
+
+@dataclass
+class Laws:
+    """The laws of one place. It remembers which landed files it has read, and what was missing before."""
+
+    place: Place
+    landed: set[Record] = field(default_factory=set)
+    missing: set[Record] = field(default_factory=set)
+    unanswered: dict[datetime, Asked] = field(default_factory=dict)  # by the time of the call
+    is_published: bool = False
+    _files_read: set[str] = field(default_factory=set)
+    _answered: set[datetime] = field(default_factory=set)
+
+    def hold_after_death(self) -> None:
+        self.sent_once()
+        self.known()
+        self.all_landed()
+        self.readable()
+
+    def hold_at_the_end(self) -> None:
+        self.hold_after_death()
+        if self.place.sandbox.settings.report_mode == "snapshot":
+            assert not self.missing, f"{len(self.missing)} records could have been asked for again"
+        self.logged()
+        self.balanced()
+        self.rebuilt()
+
+    def sent_once(self) -> None:
+        twice = self.place.truth("SELECT mission_num FROM messages GROUP BY mission_num HAVING count(*) > 1")
+        assert not twice, f"{len(twice)} messages were accepted twice"
+
+    def known(self) -> None:
+        states = self._states()
+        accepted = self.place.truth("SELECT batch_num, mission_num FROM messages")
+        found = Counter(
+            states.get((batch_num, int(mission_num[-9:])), "unknown") for batch_num, mission_num in accepted
+        )
+        assert found.keys() <= {"accepted", "in_doubt"}, f"accepted by the gateway, and with us {dict(found)}"
+
+    def all_landed(self) -> None:
+        known_before = set(self.unanswered)
+        self._look_into_the_landing()
+        calls = {asked for at, asked in self.unanswered.items() if at not in known_before}
+        handed_out = {row: Asked("reports", date.fromisoformat(row[3][:10])) for row in self.place.truth(_REPORTS)}
+        handed_out |= {row: Asked("replies", None) for row in self.place.truth(_REPLIES)}
+        missing = handed_out.keys() - self.landed
+        lost = Counter(handed_out[record] for record in missing - self.missing)
+        assert lost.keys() <= calls, f"handed out and not landed: {dict(lost)}; calls without an answer: {calls}"
+        self.missing = missing
+
+    def readable(self) -> None:
+        database = self.place.settings.data_dir / "published" / "analytics.duckdb"
+        if not self.is_published:
+            return
+        with closing(duckdb.connect(str(database), read_only=True)) as connection:
+            messages = "SELECT count(*), count(*) FILTER (status = 'delivered') FROM messages"
+            rows = "SELECT coalesce(sum(row_count), 0), coalesce(sum(delivered_count), 0) FROM marts.campaign_delivery"
+            (found,), (expected,) = connection.execute(messages).fetchall(), connection.execute(rows).fetchall()
+        assert found == expected, f"published: {found} rows and delivered messages, {expected} in the marts"
+
+    def logged(self) -> None:
+        with daily.warehouse_of(self.place.settings).read() as connection:
+            rows = connection.execute(
+                "SELECT epoch_us(called_at), kind, pulled_on FROM core.pulls"
+                " WHERE outcome = 'no_answer' AND kind <> 'balance'"
+            ).fetchall()
+        logged = {
+            datetime.fromtimestamp(at // 10**6, UTC).replace(microsecond=at % 10**6): Asked(*asked)
+            for at, *asked in rows
+        }
+        assert logged == self.unanswered
+
+    def balanced(self) -> None:
+        states = self._states()
+        not_answered = {batch_num for (batch_num, _), state in states.items() if state != "accepted"}
+        expected = expected_statuses(self.place, received=self.landed, not_answered=not_answered)
+        found = self.place.statuses()
+        wrong = Counter(
+            (found.get(message, "unknown"), *sorted(statuses))
+            for message, statuses in expected.items()
+            if found.get(message) not in statuses
+        )
+        assert not wrong, f"status, and what it should be: {dict(wrong)}"
+        others = Counter(status for message, status in found.items() if message not in expected)
+        assert others.keys() <= {"refused", "in_doubt", "suppressed"}, (
+            f"not accepted by the gateway, and with us {dict(others)}"
+        )
+        summary = daily.reconcile(self.place.settings, as_of=self.place.clock())
+        assert summary.is_balanced, summary.failed_checks
+
+    def rebuilt(self) -> None:
+        as_of = self.place.clock()
+        daily.load(self.place.settings)
+        daily.reconcile(self.place.settings, as_of=as_of)
+        before = all_rows(self.place)
+        daily.rebuild(self.place.settings, as_of=as_of)
+        after = all_rows(self.place)
+        differing = [table for table in before.keys() | after.keys() if before.get(table) != after.get(table)]
+        assert not differing, f"rebuilt otherwise: {differing}"
+
+    def _states(self) -> dict[tuple[str, int], str]:
+        """(batch number, position) → state, of all that ever left."""
+        with Journal.read_only(self.place.landing.journal_path) as journal:
+            batches = [batch for campaign_id in self.place.campaigns for batch in journal.batches(campaign_id)]
+        return {
+            (batch.batch_num, position): batch.state
+            for batch in batches
+            for position in range(batch.first_position, batch.last_position + 1)
+        }
+
+    def _look_into_the_landing(self) -> None:
+        """Take in what has landed since, and the marks of calls that may still be on their way."""
+        landing = self.place.landing
+        marks = [path.relative_to(landing.root).as_posix() for path in landing.root.glob("asking/*.call")]
+        landed = set(landing.call_files("reports") + landing.call_files("replies")) - self._files_read
+        calls = [landing.read_call(name) for name in (*sorted(landed), *marks)]
+        self._answered |= {call.called_at for call in calls if call.failure is None}
+        for call in calls:
+            if call.failure is None:
+                self.landed |= set(_records(call))
+            elif call.kind != "balance" and call.called_at not in self._answered:  # a mark may stand beside its answer
+                self.unanswered[call.called_at] = Asked(call.kind, call.day)
+        self._files_read |= landed
+
+
+def _records(call: Call) -> list[Record]:
+    """The records of an answer, as the truth writes them."""
+    records = json.loads(call.body).get("records", [])
+    if call.kind == "reports":
+        return [(r["missionNum"], r["destId"][-11:], r["receiveRealStatus"], r["statTime"]) for r in records]
+    return [(r["srcId"][-11:], r["content"], r["destId"], r["moTime"]) for r in records]

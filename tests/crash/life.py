@@ -1,0 +1,212 @@
+"""A life full of deaths: campaigns are sent, reported and booked while every process is killed again and again.
+
+What happens follows from the seed, but for the moment at which a kill by the clock strikes. After every death the laws
+must hold, and at the end of the life, when everything was run until it was done, all of them.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from pipelines.campaign.journal import SETTLED_STATES, Journal
+from pipelines.failpoints import POINTS
+from pipelines.gateway.sandbox import Fault
+from tests.crash.laws import Laws
+from tests.crash.places import KILLED, Ended, Place, Starter, running_place
+
+PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))  # how long ago it is; so all matures
+MENU = {"submit": 8, "pull": 4, "daily": 3, "load": 1, "reconcile": 1, "publish": 2, "rebuild": 1, "resume": 2}
+POINTS_A_LIFE = 5
+ALONGSIDE = ("daily", "pull", "publish", "submit")
+
+# How a command may end that nobody killed: done, refused, not reached, in doubt, data missing, busy, an alert.
+FORESEEN = {0, 11, 12, 13, 14, 15, 16}
+
+
+@dataclass
+class Life:
+    """One place from its first message to its closed books."""
+
+    place: Place
+    other: Starter  # runs what goes on at the same time
+    seed: int
+    deaths: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.laws = Laws(self.place)
+        self._chance = random.Random(self.seed)
+        self._seconds = dict.fromkeys(MENU, 0.6)
+        self._open: list[str] = []
+
+    def live(self, kills: int) -> None:
+        """Die at each point of the seed, and so often in all."""
+        try:
+            self._live(kills, points_of(self.seed))
+        except BaseException as error:
+            error.add_note(f"to play it again: make torture SEED={self.seed} KILLS={kills}")
+            raise
+
+    def _live(self, kills: int, points: Sequence[str]) -> None:
+        share = -(-max(kills, len(points)) // len(PHASES))
+        for number, ago in enumerate(PHASES):
+            self.place.move_to(ago)
+            begun = self.deaths.total()
+            for point in points[number :: len(PHASES)]:
+                self.die_at(point)
+            while self.deaths.total() < begun + share:
+                self.die_somehow()
+            self.finish()
+        self.place.move_to(timedelta(0))
+        self.finish()
+        self.laws.hold_at_the_end()
+
+    def die_at(self, point: str) -> None:
+        """Run a command that reaches the point, and die there."""
+        command = self._on_the_way_to(point)
+        times = self._chance.randint(1, 3)
+        if not self.die(command(), failpoint=f"{point}:{times}"):
+            assert self.die(command(), failpoint=point), f"{point} was not reached by {command()}"
+
+    def die_somehow(self) -> None:
+        """Kill a command at some point, at some time, together with another, or the sandbox below it."""
+        name = self._chance.choices([*MENU], MENU.values())[0]
+        command = self._command(name)
+        how = self._chance.random()
+        if how < 0.4:
+            self.kill(command, failpoint=f"{self._chance.choice(POINTS)}:{self._chance.randint(1, 12)}")
+        elif how < 0.8:
+            self.kill(command, kill_after=self._chance.uniform(0.05, 1.1 * self._seconds[name]))
+        elif how < 0.95:
+            other = self._command(self._chance.choice(ALONGSIDE))
+            with self.alongside(other, kill_after=self._chance.choice([None, self._chance.uniform(0.05, 0.8)])):
+                self.kill(command, kill_after=self._chance.uniform(0.05, 1.5 * self._seconds[name]))
+        else:
+            with self.place.sandbox_dying(self._chance.uniform(0.1, self._seconds[name])):
+                self._seen(self.place.run(command))
+            self.deaths["the sandbox"] += 1
+        self.laws.hold_after_death()
+
+    def finish(self) -> None:
+        """Run everything again until it is done."""
+        for campaign_id in list(self._open):
+            for _ in range(60):
+                if self._is_sent(campaign_id):
+                    break
+                self._seen(self.place.run(f"submit {campaign_id}"))
+            assert self._is_sent(campaign_id), f"{campaign_id} is never done"
+        done = self._seen(self.place.run("daily"))
+        assert done.code in {0, 13, 16}, f"daily ended with {done.code}: {done.err}"
+        self.laws.is_published = True
+        self.laws.hold_after_death()
+
+    def die(self, command: str, *, failpoint: str) -> bool:
+        """Whether the point was reached."""
+        is_reached = self.kill(command, failpoint=failpoint)
+        self.laws.hold_after_death()
+        return is_reached
+
+    def kill(self, command: str, *, failpoint: str = "", kill_after: float | None = None) -> bool:
+        """Run a command that is to be killed; whether it was, before it was done."""
+        begun = time.monotonic()
+        ended = self.place.run(command, failpoint=failpoint, kill_after=kill_after)
+        if ended.code != KILLED:
+            self._seen(ended)
+            name = command.partition(" ")[0]
+            self._seconds[name] = 0.5 * self._seconds[name] + 0.5 * (time.monotonic() - begun)
+            return False
+        self.deaths[failpoint.partition(":")[0] or "by the clock"] += 1
+        return True
+
+    @contextmanager
+    def alongside(self, command: str, *, kill_after: float | None) -> Iterator[None]:
+        """Run another command meanwhile, and kill it too, if there is a time for that."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(self.place.run, command, kill_after=kill_after, starter=self.other)
+            yield
+        if running.result().code == KILLED:
+            self.deaths["by the clock"] += 1
+        else:
+            self._seen(running.result())
+
+    def _seen(self, ended: Ended) -> Ended:
+        """A command that nobody killed ended as it may, or says which other must come before."""
+        comes_later = ended.code == 2 and ("'smsrecon load'" in ended.err or "'smsrecon reconcile'" in ended.err)
+        assert ended.code in FORESEEN or comes_later, f"{ended.command} ended with {ended.code}: {ended.err}"
+        assert "Traceback" not in ended.err, ended.err
+        return ended
+
+    # Which command
+
+    def _command(self, name: str) -> str:
+        if name not in {"submit", "resume"}:
+            return name
+        self._open = [campaign_id for campaign_id in self._open if not self._is_sent(campaign_id)]
+        if not self._open:
+            self.new_campaign(self._chance.randint(60, 240))
+        campaign_id = self._chance.choice(self._open)
+        return f"{name if self._is_registered(campaign_id) else 'submit'} {campaign_id}"
+
+    def _on_the_way_to(self, point: str) -> Callable[[], str]:
+        if point.startswith("warehouse."):
+            return lambda: "rebuild" if point == "warehouse.half_deleted" else self._chance.choice(["load", "daily"])
+        if point.startswith(("publish.", "load.", "reconcile.")):
+            return lambda: "daily"
+        if point == "landing.half_settled":
+            return self._pull_with_a_mark
+        if point in {"landing.before_asking", "landing.before_unmarking", "landing.before_write"}:
+            return lambda: "pull"
+        if point in {"journal.before_pause", "journal.after_pause"}:
+            return self._submit_that_pauses
+        return self._submit_of_a_new_campaign
+
+    def _pull_with_a_mark(self) -> str:
+        self.die("pull", failpoint="landing.before_asking")
+        return "pull"
+
+    def _submit_that_pauses(self) -> str:
+        self.place.sandbox.control(faults=[Fault("drop")] * self.place.settings.policy.pause_after_in_doubt)
+        return self._submit_of_a_new_campaign()
+
+    def _submit_of_a_new_campaign(self) -> str:
+        return f"submit {self.new_campaign(60)}"
+
+    def new_campaign(self, rows: int) -> str:
+        campaign_id = self.place.new_campaign(rows, self._chance.randrange(10**6))
+        self._open.append(campaign_id)
+        return campaign_id
+
+    def _is_registered(self, campaign_id: str) -> bool:
+        with Journal.read_only(self.place.landing.journal_path) as journal:
+            return journal.campaign(campaign_id) is not None
+
+    def _is_sent(self, campaign_id: str) -> bool:
+        with Journal.read_only(self.place.landing.journal_path) as journal:
+            campaign, batches = journal.campaign(campaign_id), journal.batches(campaign_id)
+        settled = sum(batch.message_count for batch in batches if batch.state in SETTLED_STATES)
+        return campaign is not None and settled == campaign.message_count
+
+
+def points_of(seed: int) -> list[str]:
+    """The points that a life with this seed must die at; seeds one after the other go through all of them."""
+    return [POINTS[(seed * POINTS_A_LIFE + number) % len(POINTS)] for number in range(POINTS_A_LIFE)]
+
+
+@contextmanager
+def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]:
+    """A life whose gateway is chosen by the seed: how it hands out reports, how many at once, how often it fails."""
+    chance = random.Random(f"gateway of {seed}")
+    sandbox = {
+        "report_mode": chance.choice(["snapshot", "drain"]),
+        "max_records_per_call": chance.choice([None, 40]),
+        "fault_rate": chance.choice([0.0, 0.1]),
+        "seed": seed,
+    }
+    first, second = starters
+    with running_place(folder, first, **sandbox) as place:
+        yield Life(place, second, seed)

@@ -1,0 +1,165 @@
+"""A data folder, the sandbox it talks to, and commands on it in processes of their own, which can be killed."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.landing import Landing
+from pipelines.settings import GatewaySettings, PlanSettings, Settings
+from tests.books.world import CONTENT, SENT_AGO, SHARES, World, people
+
+BATCH_SIZE = 5
+KILLED = -9
+FAULTS = ("drop", "http_500", "truncated", "garbage", "system_error")  # those that keep nobody waiting
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    command: str
+    code: int
+    err: str = field(repr=False)
+
+
+class Starter:
+    """The process of starter.py, which runs one command at a time."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("starter.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._answer()
+
+    def run(self, **order: Any) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        return int(self._answer()["code"])
+
+    def stop(self) -> None:
+        self._process.communicate()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@dataclass
+class Place(World):
+    """A world whose commands run in processes of their own."""
+
+    starter: Starter = field(kw_only=True)
+
+    @property
+    def landing(self) -> Landing:
+        return Landing(self.settings.data_dir / "landing")
+
+    def new_campaign(self, rows: int, seed: int) -> str:
+        """Write the file of one more campaign; nothing is planned yet."""
+        campaign_id = f"c{len(self.campaigns)}"
+        people(rows, seed).write_parquet(self.folder / f"{campaign_id}.parquet")
+        self.campaigns.append(campaign_id)
+        return campaign_id
+
+    def run(
+        self, command: str, *, failpoint: str = "", kill_after: float | None = None, starter: Starter | None = None
+    ) -> Ended:
+        """Run a command of smsrecon, as far as it gets. `submit c0` stands for its whole line."""
+        out, err = (self.folder / f"{threading.get_ident()}.{name}" for name in ("out", "err"))
+        code = (starter or self.starter).run(
+            arguments=arguments(command),
+            folder=str(self.folder),
+            out=str(out),
+            err=str(err),
+            variables=variables(self.settings) | {"SMSRECON_FAILPOINT": failpoint},
+            ago_seconds=self.ago.total_seconds(),
+            kill_after=kill_after,
+        )
+        return Ended(command, code, err.read_text(errors="replace"))
+
+    @contextmanager
+    def sandbox_dying(self, after: float, *, down_for: float = 0.3) -> Iterator[None]:
+        """Kill the sandbox after so many seconds, and start it again a little later."""
+
+        def die() -> None:
+            time.sleep(after)
+            self.sandbox.kill()
+            time.sleep(down_for)
+            self.sandbox.start()
+            self.move_to(self.ago)
+
+        thread = threading.Thread(target=die)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+
+@contextmanager
+def running_place(folder: Path, starter: Starter, *, data_dir: Path | None = None, **sandbox: Any) -> Iterator[Place]:
+    """A place whose sandbox runs with these settings, its clock four days back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = SandboxSettings(
+        truth=folder / "truth.sqlite",
+        shares=SHARES,
+        fault_kinds=FAULTS,
+        clock_shift_seconds=-SENT_AGO.total_seconds(),
+        **sandbox,
+    )
+    with RunningSandbox(chosen) as running:
+        settings = Settings(
+            data_dir=data_dir or folder / "data",
+            plan=PlanSettings(batch_size=BATCH_SIZE),
+            gateway=GatewaySettings(
+                base_url=running.base_url,
+                app_key=chosen.app_key,
+                app_secret=SecretStr(chosen.app_secret),
+                timeout_seconds=5,
+            ),
+        )
+        yield Place(folder, running, settings, starter=starter)
+
+
+@contextmanager
+def starters(number: int) -> Iterator[list[Starter]]:
+    with ExitStack() as stack:
+        started = [Starter() for _ in range(number)]
+        for starter in started:
+            stack.callback(starter.stop)
+        yield started
+
+
+def arguments(command: str) -> list[str]:
+    """What stands behind `smsrecon`."""
+    name, *rest = command.split()
+    if name == "submit":
+        return ["submit", f"{rest[0]}.parquet", "--campaign", rest[0], "--content", CONTENT]
+    return [name, *rest]
+
+
+def variables(settings: Settings) -> Mapping[str, str]:
+    """The environment of a command: these settings, and of ours what an interpreter needs."""
+    gateway = settings.gateway
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "SMSRECON_DATA_DIR": str(settings.data_dir),
+        "SMSRECON_PLAN__BATCH_SIZE": str(settings.plan.batch_size),
+        "SMSRECON_GATEWAY__BASE_URL": gateway.base_url,
+        "SMSRECON_GATEWAY__APP_KEY": gateway.app_key,
+        "SMSRECON_GATEWAY__APP_SECRET": gateway.app_secret.get_secret_value(),
+        "SMSRECON_GATEWAY__TIMEOUT_SECONDS": str(gateway.timeout_seconds),
+        "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(settings.policy.pause_after_in_doubt),
+    }

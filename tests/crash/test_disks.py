@@ -1,0 +1,108 @@
+"""Where the disk is full or may not be written, a command says so in one line; when that is mended, all goes on, and
+nothing was lost and nothing sent twice.
+"""
+
+import os
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.crash.disks import small_disk, unwritable
+from tests.crash.life import Life
+from tests.crash.places import Ended, Starter, running_place
+
+SENT = timedelta(hours=80)  # ago: longer than the report window
+STEPS = ("submit", "pull", "load", "reconcile", "publish", "daily", "rebuild", "balance")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount and chattr are Linux's")
+
+
+def test_a_full_disk_is_one_line_and_when_there_is_room_again_all_goes_on(
+    tmp_path: Path, two_starters: list[Starter]
+) -> None:
+    starter, other = two_starters
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        running_place(tmp_path / "place", starter, data_dir=disk.path / "data", report_mode="drain") as place,
+    ):
+        life = begun(Life(place, other, seed=1))
+        failed: Counter[str] = Counter()
+        for kilobytes in (0, 24, 400):
+            for step in STEPS:
+                command = _with_its_campaign(life, step)
+                with disk.full(but=kilobytes * 1024):
+                    ended = place.run(command)
+                failed[step] += _is_one_line(ended, "No space left on device", "disk is full")
+                life.laws.hold_after_death()
+        assert failed.keys() >= {"submit", "pull", "load", "reconcile", "publish", "daily"}
+        ended_well(life)
+
+
+def test_a_read_only_disk_is_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
+    starter, other = two_starters
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        running_place(tmp_path / "place", starter, data_dir=disk.path / "data") as place,
+    ):
+        life = begun(Life(place, other, seed=2))
+        for step in STEPS:
+            command = _with_its_campaign(life, step)
+            with disk.read_only():
+                ended = place.run(command)
+            assert _is_one_line(ended, "Read-only file system", "unable to open database file"), ended
+        ended_well(life)
+
+
+UNWRITABLE = {
+    "landing/journal.sqlite": ("submit",),
+    "landing/campaigns": ("submit",),
+    "landing/asking": ("submit", "pull", "daily"),
+    "warehouse.duckdb": ("load", "reconcile", "rebuild"),
+    ".published": ("publish",),
+}
+
+
+def test_what_may_not_be_written_is_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter) as place:
+        life = begun(Life(place, other, seed=3))
+        for path, step in ((path, step) for path, steps in UNWRITABLE.items() for step in steps):
+            command = _with_its_campaign(life, step)
+            with unwritable(place.settings.data_dir / path):
+                ended = place.run(command)
+            assert _is_one_line(ended, "not permitted", "readonly database", "Permission denied"), ended
+        ended_well(life)
+
+
+def begun(life: Life) -> Life:
+    """A place where everything was done once."""
+    life.place.move_to(SENT)
+    life.new_campaign(60)
+    life.finish()
+    return life
+
+
+def ended_well(life: Life) -> None:
+    life.finish()
+    life.place.move_to(timedelta(0))
+    life.finish()
+    life.laws.hold_at_the_end()
+
+
+def _with_its_campaign(life: Life, step: str) -> str:
+    return f"submit {life.new_campaign(60)}" if step == "submit" else step
+
+
+def _is_one_line(ended: Ended, *words: str) -> bool:
+    """Whether the command failed for the machine's sake; then it said so in one line. Else it was done."""
+    if ended.code != 2:
+        assert ended.code in {0, 13, 16}, ended
+        return False
+    assert ended.err.startswith("smsrecon: "), ended.err
+    assert ended.err.count("\n") == 1, ended.err
+    assert any(word in ended.err for word in words), ended.err
+    assert os.sep + "tests" + os.sep not in ended.err
+    return True

@@ -1,0 +1,46 @@
+"""A named point kills the process that reaches it, no other name is taken, and every point stands in the code once."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import pipelines
+from pipelines.failpoints import POINTS
+
+REACH = "from pipelines.failpoints import reach; [reach('publish.after_rename') for _ in range(3)]; print('alive')"
+
+
+def test_every_point_stands_in_the_code_and_no_other() -> None:
+    found: Counter[str] = Counter()
+    for path in Path(pipelines.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "reach":
+                (point,) = node.args
+                assert isinstance(point, ast.Constant), f"{path}: a point is named by a text"
+                found[point.value] += 1
+
+    assert found == dict.fromkeys(POINTS, 1)
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "words"),
+    [
+        ("", 0, "alive"),
+        ("publish.before_rename", 0, "alive"),
+        ("publish.after_rename", -9, ""),
+        ("publish.after_rename:3", -9, ""),
+        ("publish.after_rename:4", 0, "alive"),
+        ("publish.in_the_middle", 1, "there is no point publish.in_the_middle"),
+    ],
+)
+def test_a_process_dies_where_it_is_told_and_nowhere_else(named: str, code: int, words: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", REACH], env={"SMSRECON_FAILPOINT": named}, capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == code
+    assert words in ended.stdout + ended.stderr

@@ -1,0 +1,118 @@
+"""Deaths at chosen moments: each of these laws needs one protection, and is broken where that is taken out."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from tests.crash.life import Life
+from tests.crash.places import Starter, running_place
+
+SENT = timedelta(hours=80)  # ago: longer than the report window
+
+SENDING = ("journal.before_sending", "journal.after_sending", "gateway.answer_begun", "gateway.answer_read",
+           "journal.before_outcome", "journal.after_outcome")  # fmt: skip
+PULLING = ("landing.before_asking", "gateway.before_request", "gateway.answer_begun", "gateway.answer_read",
+           "landing.before_unmarking")  # fmt: skip
+
+
+def test_a_sender_that_dies_on_any_side_of_a_request_neither_loses_nor_doubles_a_message(
+    tmp_path: Path, two_starters: list[Starter]
+) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter) as place:
+        life = Life(place, other, seed=1)
+        place.move_to(SENT)
+        campaign_id = life.new_campaign(240)
+        for times in (2, 4):  # the first request asks for the balance
+            for point in SENDING:
+                assert life.die(f"submit {campaign_id}", failpoint=f"{point}:{times}")
+        _end(life)
+
+
+def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_the_log_says_which(
+    tmp_path: Path, two_starters: list[Starter]
+) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter, report_mode="drain", max_records_per_call=3) as place:
+        life = Life(place, other, seed=2)
+        place.move_to(SENT)
+        place.run(f"submit {life.new_campaign(240)}")
+        place.move_to(SENT - timedelta(minutes=30))
+        for times in range(5, 9):  # the day of the sending is the last of five
+            for point in PULLING:
+                assert life.die("pull", failpoint=f"{point}:{times}")
+        assert life.laws.missing
+        _end(life)
+
+
+def test_two_that_send_one_campaign_send_it_once(tmp_path: Path, two_starters: list[Starter]) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter) as place:
+        life = Life(place, other, seed=3)
+        place.move_to(SENT)
+        command = f"submit {life.new_campaign(240)}"
+        assert life.die(command, failpoint="plan.after_register")
+        for number in range(4):
+            with life.alongside(command, kill_after=None if number % 2 else 0.5):
+                life.kill(command, failpoint=f"gateway.answer_read:{4 + number}")
+            life.laws.hold_after_death()
+        _end(life)
+
+
+def test_two_that_publish_leave_a_whole_copy_and_so_does_one_that_dies(
+    tmp_path: Path, two_starters: list[Starter]
+) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter) as place:
+        life = Life(place, other, seed=4)
+        place.move_to(SENT)
+        life.new_campaign(60)
+        life.finish()
+        for point in (
+            "publish.after_parquet",
+            "publish.after_database",
+            "publish.before_rename",
+            "publish.after_rename",
+        ):
+            assert life.die("publish", failpoint=point)
+            with life.alongside("publish", kill_after=None):
+                assert place.run("publish").code == 0
+            life.laws.hold_after_death()
+        _end(life)
+
+
+def test_a_load_that_dies_half_way_is_as_if_it_had_not_begun(tmp_path: Path, two_starters: list[Starter]) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter, report_mode="drain", max_records_per_call=40) as place:
+        life = Life(place, other, seed=5)
+        place.move_to(SENT)
+        place.run(f"submit {life.new_campaign(120)}")
+        place.move_to(SENT - timedelta(minutes=30))
+        place.run("pull")
+        for times in (5, 4, 2):  # reports, balances, rejects and pulls, and last the files that say what is in
+            assert life.die("load", failpoint=f"load.between_tables:{times}")
+        _end(life)
+
+
+def test_a_reconcile_that_dies_half_way_leaves_the_figures_of_before(
+    tmp_path: Path, two_starters: list[Starter]
+) -> None:
+    starter, other = two_starters
+    with running_place(tmp_path, starter) as place:
+        life = Life(place, other, seed=6)
+        place.move_to(SENT)
+        life.new_campaign(120)
+        life.finish()
+        place.move_to(SENT - timedelta(minutes=30))  # most reports come now
+        assert {place.run(command).code for command in ("pull", "load")} == {0}
+        for times in (12, 16, 20):  # the statuses are made, and not all marts
+            assert life.die("reconcile", failpoint=f"reconcile.between_tables:{times}")
+            assert place.run("publish").code == 0
+            life.laws.readable()
+        _end(life)
+
+
+def _end(life: Life) -> None:
+    life.finish()
+    life.place.move_to(timedelta(0))
+    life.finish()
+    life.laws.hold_at_the_end()
