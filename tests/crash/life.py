@@ -170,8 +170,9 @@ class Life:
         return "pull"
 
     def _submit_that_pauses(self) -> str:
-        self.place.sandbox.control(faults=[Fault("drop")] * self.place.settings.policy.pause_after_in_doubt)
-        return self._submit_of_a_new_campaign()
+        """With faults for all that can be in flight, so that no answer comes in between, and messages left to pause."""
+        self.place.sandbox.control(faults=[Fault("drop")] * 2 * self.place.settings.policy.pause_after_in_doubt)
+        return f"submit {self.new_campaign(200)}"
 
     def _submit_of_a_new_campaign(self) -> str:
         return f"submit {self.new_campaign(60)}"
