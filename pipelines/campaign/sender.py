@@ -30,7 +30,7 @@ from pipelines.campaign.kept_back import KeptBack
 from pipelines.campaign.pace import Pace
 from pipelines.campaign.pieces import Piece
 from pipelines.campaign.plan import PlanFile, batch_num
-from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, MaySent
+from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, MaySent
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
@@ -144,7 +144,13 @@ class Sender:
 
     async def _send(self, piece: Piece) -> None:
         """One request, journaled before it leaves and after its answer was read."""
-        if piece.repeats is None and (kept := self._kept_back.within(piece.first_position, piece.last_position)):
+        try:
+            kept = [] if piece.repeats else self._kept_back.within(piece.first_position, piece.last_position)
+        except InputRefused as error:  # a list that can't be read: who is on it, nobody knows
+            self._waiting.appendleft(piece)
+            self.stop(Pause(str(error), exit_code=InputRefused.exit_code))
+            return
+        if kept:
             await self._keep_back(piece, kept)
             return
         messages = self._plan.messages(piece.first_position, piece.last_position)

@@ -84,6 +84,20 @@ def test_who_comes_onto_a_list_while_a_campaign_rests_is_kept_back_with_the_reas
     assert statuses(desk) == {"suppressed": 5, "accepted": 35}
 
 
+def test_a_list_that_cannot_be_read_pauses_the_campaign_before_another_message_leaves(
+    desk: Place, gateway: RunningSandbox
+) -> None:
+    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW="00:00-00:01").object["still_to_send"] == 40
+    (desk.folder / "data/landing/suppressions").mkdir()
+    (desk.folder / "data/landing/suppressions/broken.parquet").write_bytes(b"PAR1")
+
+    desk.run("resume c --json").fails(10, "paused", "broken.parquet", "smsrecon resume c")
+
+    assert sent_to(gateway) == []
+    (desk.folder / "data/landing/suppressions/broken.parquet").unlink()
+    assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 40
+
+
 def test_daily_lists_who_opted_out_and_taking_them_off_lasts_until_they_ask_again(
     desk: Place, gateway: RunningSandbox
 ) -> None:
