@@ -141,18 +141,20 @@ def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
 def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
     """For each file of the landing that holds the person what writes it anew without them."""
     for path in landing.plan_paths():
-        if _holds(person, frame := pl.read_parquet(path, glob=False)):
-            yield partial(write_plan, _plan_without(person, frame), path)
+        frame = pl.read_parquet(path, glob=False)
+        cleaned = _plan_without(person, frame)
+        if not cleaned.equals(frame):
+            yield partial(write_plan, cleaned, path)
     for name in (*landing.call_files("reports"), *landing.call_files("replies")):
         call = landing.read_call(name)
         body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
         if body != call.body:
-            yield partial(landing.replace_call, name, replace(call, body=body))
+            yield partial(landing.rewrite, name, replace(call, body=body))
     for name in landing.import_files():
         imported = landing.read_import(name)
         body = _export_without(person, imported.body, imported.mapping.get("content"))
         if body != imported.body:
-            yield partial(landing.replace_import, name, replace(imported, body=body))
+            yield partial(landing.rewrite, name, replace(imported, body=body))
     for name in () if keep_suppressed else landing.suppression_files():
         entries = read_parquet((landing.root / name).read_bytes())
         others = entries.filter(national(pl.col("phone").cast(pl.String)).ne_missing(person.phone))
@@ -161,12 +163,6 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
     with Journal.read_only(landing.journal_path) as journal:
         if any(person.bytes(answer) != answer for answer in journal.answers()):
             yield partial(_redact_journal, landing.journal_path, person)
-
-
-def _holds(person: _Person, frame: pl.DataFrame) -> bool:
-    texts = frame.select(pl.col(pl.String)).lazy().select(pl.all().str.contains(person.phone, literal=True).any())
-    is_there = any(texts.collect().row(0)) or _is_theirs(person, frame).any()
-    return is_there and not frame.equals(_plan_without(person, frame))
 
 
 def _is_theirs(person: _Person, frame: pl.DataFrame) -> pl.Series:
@@ -239,7 +235,7 @@ def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
 def _write_list(landing: Landing, name: str, entries: pl.DataFrame) -> None:
     file = BytesIO()
     entries.write_parquet(file)
-    landing.replace_suppressions(name, file.getvalue())
+    landing.rewrite(name, file.getvalue())
 
 
 def _redact_journal(path: Path, person: _Person) -> None:

@@ -219,14 +219,10 @@ class Landing:
             if draft.stat().st_mtime < time.time() - 3600:
                 draft.unlink()
 
-    def replace_call(self, name: str, call: Call) -> None:
-        write_whole(self.root / name, _content(call), overwrite=True)
-
-    def replace_import(self, name: str, imported: Import) -> None:
-        write_whole(self.root / name, _content(imported), overwrite=True)
-
-    def replace_suppressions(self, name: str, parquet: bytes) -> None:
-        write_whole(self.root / name, parquet, overwrite=True)
+    def rewrite(self, name: str, landed: Call | Import | bytes) -> None:
+        """Put a call, an import or the bytes of a list in the place of the one that has this path beneath `root`."""
+        content = landed if isinstance(landed, bytes) else _content(landed)
+        write_whole(self.root / name, content, overwrite=True)
 
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""

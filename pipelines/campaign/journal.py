@@ -275,29 +275,13 @@ class Journal:
                 self.outcome(campaign_id, batch_num, "in_doubt", at=at, detail="the sender stopped before an answer")
         return len(unanswered)
 
-    def suppressed(
-        self,
-        campaign_id: str,
-        batch_num: str,
-        *,
-        planned_batch: int,
-        first_position: int,
-        last_position: int,
-        attempt: int,
-        reason: str,
-        at: datetime,
-    ) -> None:
-        """Record that a range of the plan is not sent, since its phones came onto a list; no request ever leaves."""
+    def suppressed(self, campaign_id: str, batch_num: str, *, reason: str, at: datetime, **where: int) -> None:
+        """Record that a range of the plan is not sent, since its phones came onto a list; no request ever leaves.
+
+        `where` is what `sending` takes.
+        """
         with self._transaction():
-            self.sending(
-                campaign_id,
-                batch_num,
-                planned_batch=planned_batch,
-                first_position=first_position,
-                last_position=last_position,
-                attempt=attempt,
-                at=at,
-            )
+            self.sending(campaign_id, batch_num, at=at, **where)
             self.outcome(campaign_id, batch_num, "suppressed", at=at, detail=reason)
 
     def decide(

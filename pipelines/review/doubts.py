@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipelines.errors import UsageError
-from pipelines.review.terminal import Grid, ask, count, instant, printable, show, show_object
+from pipelines.review.terminal import Grid, agree, count, instant, printable, show, show_object
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,11 +47,12 @@ def confirm(made: "Iterable[Decision]", *, is_shown: bool) -> None:
             if decision.state == "accepted"
             else f"Have {messages} sent again? Whoever got them the first time gets them twice."
         )
-        answer = ask(question) if is_shown else None
-        if answer is None:
-            raise UsageError("nobody has agreed; say that it is right with --yes")
-        if not answer:
-            raise UsageError("nothing was decided; ask the vendor about the batches first")
+        agree(
+            question,
+            is_shown=is_shown,
+            unasked="nobody has agreed; say that it is right with --yes",
+            refused="nothing was decided; ask the vendor about the batches first",
+        )
 
 
 def show_decisions(made: "Sequence[Decision]", rest: "pl.DataFrame", campaign_id: str, *, as_json: bool) -> None:

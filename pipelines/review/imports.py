@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from pipelines.errors import UsageError
 from pipelines.exports.values import is_verdict
-from pipelines.review.terminal import Grid, ask, count, printable, show, show_object
+from pipelines.review.terminal import Grid, agree, count, printable, show, show_object
 
 if TYPE_CHECKING:
     from pipelines.imports import ImportSummary, Proposal
@@ -41,11 +40,12 @@ def show_proposal(proposal: "Proposal", *, as_json: bool) -> None:
 
 def confirm(*, is_shown: bool) -> None:
     """Have somebody at a terminal agree to what is shown. Raises UsageError if nobody does."""
-    answer = ask("Is that right?") if is_shown else None
-    if answer is None:
-        raise UsageError("nobody has agreed to the mapping; look at it with --dry-run, then import with --yes")
-    if not answer:
-        raise UsageError("nothing was imported; say what the columns mean with --mapping FIELD=HEADING")
+    agree(
+        "Is that right?",
+        is_shown=is_shown,
+        unasked="nobody has agreed to the mapping; look at it with --dry-run, then import with --yes",
+        refused="nothing was imported; say what the columns mean with --mapping FIELD=HEADING",
+    )
 
 
 def show_import(summary: "ImportSummary", *, as_json: bool) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from rich.text import Text
 
-from pipelines.errors import UsageError
 from pipelines.review.page import MEANINGS
-from pipelines.review.terminal import Grid, ask, cell, count, printable, show, show_object, show_table, words
+from pipelines.review.terminal import Grid, agree, cell, count, printable, show, show_object, show_table, words
 
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
@@ -117,11 +116,12 @@ def complaints(submission: "Submission") -> Iterator[str]:
 
 def confirm_forgetting(*, is_shown: bool) -> None:
     """Have somebody at a terminal agree. Raises UsageError if nobody does."""
-    answer = ask("Forget this person? It can't be undone.") if is_shown else None
-    if answer is None:
-        raise UsageError("nobody has agreed; say that it is right with --yes")
-    if not answer:
-        raise UsageError("nobody was forgotten")
+    agree(
+        "Forget this person? It can't be undone.",
+        is_shown=is_shown,
+        unasked="nobody has agreed; say that it is right with --yes",
+        refused="nobody was forgotten",
+    )
 
 
 def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:

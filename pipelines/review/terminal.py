@@ -20,6 +20,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.errors import UsageError
+
 CHINA = ZoneInfo("Asia/Shanghai")
 WIDTH = 80  # of what is not a terminal
 MOST_ROWS = 100  # of a table; more is not read but scrolled
@@ -113,12 +115,16 @@ def show(*parts: Any) -> None:
         console.print(part, soft_wrap=isinstance(part, str))
 
 
-def ask(question: str) -> bool | None:
-    """Ask somebody at the terminal, on standard error; None if nobody is there."""
-    if not (sys.stdin and sys.stdin.isatty()):
-        return None
+def agree(question: str, *, is_shown: bool, unasked: str, refused: str) -> None:
+    """Have somebody at the terminal agree to what is shown.
+
+    Raises UsageError: `unasked` where nothing is shown or nobody is there, `refused` where the answer is no.
+    """
+    if not is_shown or not (sys.stdin and sys.stdin.isatty()):
+        raise UsageError(unasked)
     print(question, "[y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
+        raise UsageError(refused)
 
 
 def show_object(value: Any) -> None:
