@@ -285,7 +285,7 @@ def resolve(
         doubts = doubts_of(campaign_id, settings=settings, clock=_now)
     made = decisions(doubts, accept=accept, resend=resend)
     rest = doubts.filter(~doubts["batch_num"].is_in([name for decision in made for name in decision.batch_nums]))
-    if made:
+    if made and not doubts.is_empty():
         if not yes:
             confirm(made, is_shown=not json)
         settle(campaign_id, made, reason=reason, settings=settings, clock=_now)

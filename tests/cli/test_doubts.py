@@ -125,6 +125,7 @@ def test_wrong_words_are_one_line(doubtful: Place) -> None:
     doubtful.run("resolve c --accept all --yes")
     settled = doubtful.run("resolve c")
     assert (settled.code, settled.out) == (0, "Nothing of c is in doubt.\n")
+    assert doubtful.run("resolve c --accept all --yes").out == "Nothing of c is in doubt.\n"
     doubtful.run(f"resolve c --accept {taken} --yes").fails(2, "not in doubt", taken)
 
 
