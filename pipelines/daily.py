@@ -199,10 +199,11 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
     )
 
 
-def publish(settings: Settings) -> PublishSummary:
-    """Replace what analysts open."""
+def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
+    """Replace what analysts open; what is old stays for who has it open, unless `keep_old` is off."""
     key = landing_of(settings).phone_hash_key()
-    return publishing.publish(warehouse_of(settings), settings.data_dir / "published", phone_hash_key=key)
+    published = settings.data_dir / "published"
+    return publishing.publish(warehouse_of(settings), published, phone_hash_key=key, keep_old=keep_old)
 
 
 def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:

@@ -102,8 +102,9 @@ def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clo
             listed = {"phone": [person.tombstone], "reason": [REASON], "since_at": [clock()], "is_removed": [False]}
             land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
     daily.rebuild(settings, as_of=clock(), tell=tell)
-    for _ in range(2):  # a second time, so that the version from before goes too
-        daily.publish(settings)
+    left_over = daily.publish(settings, keep_old=False).left_over
+    if left_over:
+        raise BooksError(f"{left_over[0]} still holds the person and can't be removed; remove it by hand")
     landing.forgetting_path.unlink()
     return Forgotten(len(rewrites), rows)
 
@@ -157,7 +158,7 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
             yield partial(landing.rewrite, name, replace(imported, body=body))
     for name in () if keep_suppressed else landing.suppression_files():
         entries = read_parquet((landing.root / name).read_bytes())
-        others = entries.filter(national(pl.col("phone").cast(pl.String)).ne_missing(person.phone))
+        others = entries.filter(~_is_theirs(person, pl.col("phone").cast(pl.String)))
         if others.height < entries.height:
             yield partial(_write_list, landing, name, others)
     with Journal.read_only(landing.journal_path) as journal:
@@ -165,18 +166,20 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
             yield partial(_redact_journal, landing.journal_path, person)
 
 
-def _is_theirs(person: _Person, frame: pl.DataFrame) -> pl.Series:
-    return frame.select(national(pl.col("phone")).eq_missing(person.phone)).to_series()
+def _is_theirs(person: _Person, phone: pl.Expr) -> pl.Expr:
+    """Whether it is their phone, or no phone but holds theirs: -138…, or two in a cell."""
+    held = phone.str.contains(rf"(?:^|[^0-9]){person.phone}(?:[^0-9]|$)").fill_null(value=False)
+    return national(phone).eq_missing(person.phone) | held
 
 
 def _rows_of(person: _Person, path: Path) -> int:
     frame = pl.read_parquet(path, columns=["phone"], glob=False)
-    gone = frame.select(pl.col("phone").eq_missing(person.tombstone)).to_series()
-    return int((_is_theirs(person, frame) | gone).sum())
+    gone = pl.col("phone").eq_missing(person.tombstone)
+    return int(frame.select((_is_theirs(person, pl.col("phone")) | gone).sum()).item())
 
 
 def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
-    theirs = pl.lit(_is_theirs(person, frame))
+    theirs = _is_theirs(person, pl.col("phone"))
     of_all = [name for name in frame.columns if frame.schema[name] == pl.String and name != "phone"]
     cleaned = frame.with_columns(
         pl.col(name).map_elements(person.text, return_dtype=pl.String)

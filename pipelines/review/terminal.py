@@ -137,7 +137,7 @@ def show_lines(lines: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_object(lines)
         return
-    shown = {name: value for name, value in lines.items() if name not in _WHAT_IS_WRONG and value not in (None, {})}
+    shown = {name: value for name, value in lines.items() if name not in _WHAT_IS_WRONG and value not in (None, {}, ())}
     show(Grid(["", ""], [(words(name), _amount(value)) for name, value in shown.items()]))
 
 

@@ -6,10 +6,11 @@
     published/messages/campaign_id=…/messages.parquet
     published/replies/replies.parquet
     published/marts/<name>.parquet
-    .published/<time>/                 the versions: the newest, and the one before it for who still reads it
+    .published/<time>/                 the versions: the newest, the one before it, and those that somebody has open
 
-The views name their Parquet through the link, so a session left open goes on working when a new version comes. What is
-shown of a message or a reply is decided in sql/published, and described by the contracts.
+The views name the Parquet of their own version, so a session left open sees one state of the books for as long as it
+lasts; whoever opens the file anew sees the newest. What is shown of a message or a reply is decided in sql/published,
+and described by the contracts.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ from pipelines.errors import UsageError
 from pipelines.failpoints import reach
 from pipelines.warehouse.database import Warehouse, set_comments, statement
 
-# Where the Parquet of each view lies beneath the link. campaign_id stays text, even where all look like numbers.
+# Where the Parquet of each view lies in its version. campaign_id stays text, even where all look like numbers.
 _VIEWS: Final = {
     "main.messages": ("messages/*/messages.parquet", "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}"),
     "main.replies": ("replies/replies.parquet", "hive_partitioning = FALSE"),
@@ -47,25 +48,32 @@ _FUNCTION_FILES: Final = (
     "compare_variants",
 )
 
+_DATABASE: Final = "analytics.duckdb"
+
 # The folder of the messages of no campaign, so that the view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
 
 
 @dataclass(frozen=True)
 class PublishSummary:
-    """What was published: the folder of the version, its rows of messages and replies, its marts."""
+    """What was published: the folder of the version, its rows of messages and replies, its marts.
+
+    `left_over` are old versions that could not be removed; the next time tries again.
+    """
 
     version: Path
     message_count: int
     reply_count: int
     mart_count: int
+    left_over: tuple[Path, ...] = ()
 
 
-def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str) -> PublishSummary:
+def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str, keep_old: bool = True) -> PublishSummary:
     """Write a new version of the analysts' copy of `warehouse`, then make `published` a link to it.
 
-    Readers never wait and never see half a version. `phone_hash_key` makes the hashes of the phones. Raises UsageError
-    if `published` is there but is no such link, or if the warehouse was never reconciled.
+    Readers never wait and never see half a version; with `keep_old` off, who has an old one open loses it.
+    `phone_hash_key` makes the hashes of the phones. Raises UsageError if `published` is there but is no such link, or
+    if the warehouse was never reconciled.
     """
     published = published.absolute()
     if published.exists() and not published.is_symlink():
@@ -73,7 +81,7 @@ def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str) -> Pu
     versions = published.parent / f".{published.name}"
     versions.mkdir(parents=True, exist_ok=True)
     with _alone_in(versions):
-        return _publish(warehouse, published, versions, phone_hash_key)
+        return _publish(warehouse, published, versions, phone_hash_key, keep_old=keep_old)
 
 
 @contextmanager
@@ -87,7 +95,9 @@ def _alone_in(versions: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _publish(warehouse: Warehouse, published: Path, versions: Path, phone_hash_key: str) -> PublishSummary:
+def _publish(
+    warehouse: Warehouse, published: Path, versions: Path, phone_hash_key: str, *, keep_old: bool
+) -> PublishSummary:
     before = published.resolve() if published.is_symlink() else None
     version = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     version.mkdir()
@@ -95,17 +105,34 @@ def _publish(warehouse: Warehouse, published: Path, versions: Path, phone_hash_k
         with warehouse.read() as connection:
             message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash_key)
             reach("publish.after_parquet")
-            _write_database(connection, version, published)
+            _write_database(connection, version)
             reach("publish.after_database")
         _point(published, version)
     except BaseException:
         if not _points_to(published, version):
             shutil.rmtree(version)
         raise
-    for old in versions.iterdir():
-        if old not in (version, before):
-            shutil.rmtree(old)
-    return PublishSummary(version, message_count, reply_count, len(MARTS))
+    old = [path for path in versions.iterdir() if path != version]
+    going = [path for path in old if not keep_old or (path != before and not _is_open(path))]
+    left_over = tuple(path for path in going if not _remove(path))
+    return PublishSummary(version, message_count, reply_count, len(MARTS), left_over)
+
+
+def _is_open(version: Path) -> bool:
+    """Whether another process has the version's database open: DuckDB holds a lock on it for as long."""
+    try:
+        with (version / _DATABASE).open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # it has none, or is not ours to lock
+        return False
+    return False
+
+
+def _remove(version: Path) -> bool:
+    shutil.rmtree(version, ignore_errors=True)
+    return not version.exists()
 
 
 def _write_parquet(
@@ -135,40 +162,26 @@ def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
     rows.write_parquet(str(path), compression="zstd")
 
 
-def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, published: Path) -> None:
-    database = _literal(version / "analytics.duckdb")
+def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
     # The form that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
-    connection.execute(f"ATTACH {database} AS analytics (STORAGE_VERSION 'v1.0.0')")
+    connection.execute(f"ATTACH {_literal(version / _DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
     connection.execute("CREATE SCHEMA marts")
     for contract in MARTS:
         connection.execute(f"CREATE TABLE {table_of(contract)} AS FROM warehouse.{table_of(contract)}")
-    if not _make_views(connection, published):
-        # DuckDB looks at the files when a view is made. Nothing is published yet, or a version with other columns.
-        _point(published, version)
-        _make_views(connection, published)
+    for contract in PUBLISHED:
+        files, options = _VIEWS[table_of(contract)]
+        columns = ", ".join(
+            f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
+        )
+        connection.execute(
+            f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
+            f"FROM read_parquet({_literal(version / files)}, {options})"
+        )
     set_comments(connection, (*MARTS, *PUBLISHED))
     _make_functions(connection)
     connection.execute("USE warehouse")
     connection.execute("DETACH analytics")
-
-
-def _make_views(connection: duckdb.DuckDBPyConnection, published: Path) -> bool:
-    """Make the views over what is published now; returns False if that lacks files or columns of the contracts."""
-    for contract in PUBLISHED:
-        view = table_of(contract)
-        files, options = _VIEWS[view]
-        columns = ", ".join(
-            f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
-        )
-        try:
-            connection.execute(
-                f"CREATE OR REPLACE VIEW {view} AS SELECT {columns} "  # noqa: S608 - our names
-                f"FROM read_parquet({_literal(published / files)}, {options})"
-            )
-        except (duckdb.IOException, duckdb.BinderException):
-            return False
-    return True
 
 
 def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,6 +1,9 @@
 """The analysts' copy shows what it should, nothing of what it should not, and never makes a reader wait."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,45 +127,58 @@ def test_the_file_is_of_the_form_that_old_tools_open_too(warehouse: Warehouse, t
     assert version.startswith("v1.0.0")
 
 
-def test_a_reader_with_the_old_version_open_goes_on_and_a_new_one_sees_the_new(
+def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newest(
     warehouse: Warehouse, tmp_path: Path, parameters: dict[str, Any]
 ) -> None:
     published = tmp_path / "published"
-    count = "SELECT row_count FROM marts.campaign_delivery"
-    statuses = "SELECT status FROM messages ORDER BY input_row"
     first = publish(warehouse, published, phone_hash_key=_KEY).version
-    with duckdb.connect(published / "analytics.duckdb", read_only=True) as reader:
-        assert reader.execute(statuses).fetchall() == [("delivered",), ("accepted",), ("invalid",)]
+    with _session(published) as ask:
+        assert ask() == "1 [1]"
         with warehouse.write() as connection:
             connection.execute("UPDATE core.reports SET phone = ? WHERE mission_num = 'order_2'", [_OTHER_PHONE])
         reconcile(warehouse, **parameters)
         second = publish(warehouse, published, phone_hash_key=_KEY).version
         third = publish(warehouse, published, phone_hash_key=_KEY).version
-
-        assert reader.execute(count).fetchall() == [(3,)]
-        assert reader.execute(statuses).fetchall() == [("delivered",), ("delivered",), ("invalid",)]
+        assert ask() == "1 [1]"
+        assert sorted(first.parent.iterdir()) == [first, second, third]
 
     assert published.resolve() == third
-    assert sorted(first.parent.iterdir()) == [second, third]
+    fourth = publish(warehouse, published, phone_hash_key=_KEY).version
+    assert sorted(first.parent.iterdir()) == [third, fourth]
+    with _session(published) as ask:
+        assert ask() == "2 [2]"
     assert pl.read_parquet(published / "marts" / "campaign_delivery.parquet")["delivered_count"].to_list() == [2]
     messages = pl.scan_parquet(published / "messages" / "**" / "*.parquet", hive_partitioning=True)
     assert messages.collect().height == 3
+
+
+def test_old_versions_go_at_once_where_that_is_asked_for(warehouse: Warehouse, tmp_path: Path) -> None:
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+    with _session(tmp_path / "published"):
+        only = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY, keep_old=False).version
+
+    assert [*only.parent.iterdir()] == [only]
+
+
+def test_an_old_version_that_cannot_be_removed_is_named_and_tried_again(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "published"
+    first, _ = (publish(warehouse, published, phone_hash_key=_KEY).version for _ in range(2))
+    with monkeypatch.context() as patched:
+        patched.setattr("os.rmdir", _refused)
+        third = publish(warehouse, published, phone_hash_key=_KEY)
+
+    assert published.resolve() == third.version
+    assert third.left_over == (first,)
+    assert publish(warehouse, published, phone_hash_key=_KEY).left_over == ()
+    assert not first.exists()
 
 
 def test_campaign_ids_that_look_like_numbers_stay_text(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
 
     assert _ask(tmp_path, "SELECT DISTINCT campaign_id FROM messages") == [("20261109",)]
-
-
-def test_a_version_with_other_columns_is_replaced(warehouse: Warehouse, tmp_path: Path) -> None:
-    old = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY).version
-    replies = old / "replies" / "replies.parquet"
-    pl.read_parquet(replies).drop("is_opt_out").write_parquet(replies)
-
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
-
-    assert _ask(tmp_path, "SELECT is_opt_out FROM replies") == [(False,)]
 
 
 def test_an_empty_warehouse_is_published_too(
@@ -192,6 +208,38 @@ def test_a_warehouse_that_was_never_reconciled_is_refused_and_nothing_changes(
 
     assert not (tmp_path / "published").exists()
     assert list((tmp_path / ".published").iterdir()) == []
+
+
+# One who keeps the copy open in a process of their own, and counts what is delivered each time that they are asked.
+_SESSION = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as published:
+    for _ in sys.stdin:
+        in_mart = published.execute("SELECT delivered_count FROM marts.campaign_delivery").fetchone()
+        in_messages = published.execute("SELECT count(*) FROM messages WHERE status = 'delivered'").fetchone()
+        print(in_mart[0], [*in_messages], flush=True)
+"""
+
+
+@contextmanager
+def _session(published: Path) -> Iterator[Callable[[], str]]:
+    command = [sys.executable, "-c", _SESSION, str(published / "analytics.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        asking, answers = process.stdin, process.stdout
+
+        def ask() -> str:
+            print("again", file=asking, flush=True)
+            return answers.readline().strip()
+
+        ask()
+        yield ask
+        asking.close()
+
+
+def _refused(*_: object, **__: object) -> None:
+    raise PermissionError
 
 
 def _ask(tmp_path: Path, query: str) -> list[tuple[Any, ...]]:
