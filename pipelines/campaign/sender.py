@@ -145,11 +145,13 @@ class Sender:
     async def _send(self, piece: Piece) -> None:
         """One request, journaled before it leaves and after its answer was read."""
         try:
-            kept = [] if piece.repeats else self._kept_back.within(piece.first_position, piece.last_position)
+            kept = self._kept_back.within(piece.first_position, piece.last_position)
         except InputRefused as error:  # a list that can't be read: who is on it, nobody knows
             self._waiting.appendleft(piece)
             self.stop(Pause(str(error), exit_code=InputRefused.exit_code))
             return
+        if kept and piece.repeats:
+            return  # it stays in doubt: if the first was not taken, this one would be
         if kept:
             await self._keep_back(piece, kept)
             return

@@ -128,12 +128,16 @@ def until_done(run: Callable[[], Any], most: int = 60) -> None:
 
 
 def expected_statuses(
-    world: World, *, received: Collection[tuple[str, ...]] | None = None, not_answered: Collection[str] = ()
+    world: World,
+    *,
+    received: Collection[tuple[str, ...]] | None = None,
+    not_answered: Collection[str] = (),
+    settled: Collection[str] = (),
 ) -> dict[tuple[str, str], set[str]]:
     """What each message's status may be, from what the gateway accepted and what it really handed out to us.
 
     Where processes were killed, `received` are the reports that reached us (mission number, phone, code, time), and
-    `not_answered` the batches whose answer didn't.
+    `not_answered` the batches whose answer didn't; `settled` are those of which an operator knew better.
     """
     accepted = {
         (mission_num, phone): batch_num
@@ -146,7 +150,7 @@ def expected_statuses(
         if received is None or (mission_num, phone, code, stat_time) in received:
             reports.setdefault((mission_num, phone), []).append((code in {"0", "DELIVRD"}, stat_time))
     heard_of = {accepted[message] for message in reports if message in accepted}
-    unanswered = _batches_without_answer(world) | set(not_answered)
+    unanswered = (_batches_without_answer(world) | set(not_answered)) - set(settled)
     expected = {}
     for message, batch_num in accepted.items():
         if message in reports:
@@ -160,8 +164,6 @@ def expected_statuses(
 
 
 def _batches_without_answer(world: World) -> set[str]:
-    """Batches that were accepted by the gateway, and whose answer a fault spoilt."""
-    return {
-        batch_num
-        for (batch_num,) in world.truth("SELECT batch_num FROM requests WHERE is_accepted AND fault IS NOT NULL")
-    }
+    """Batches that were accepted by the gateway, and whose every answer a fault spoilt."""
+    query = "SELECT batch_num FROM requests GROUP BY batch_num HAVING max(is_accepted) AND min(fault IS NOT NULL)"
+    return {batch_num for (batch_num,) in world.truth(query)}

@@ -1,6 +1,7 @@
 """What must hold however processes end, held against the sandbox's own truth.
 
     sent once      no message was accepted twice by the gateway
+    kept back      nobody is sent to who came onto a list of who must not be written to
     known          every message that the gateway accepted is accepted or in doubt in our journal
     landed         what the gateway handed out is in the landing; what isn't was on the wire, and is covered by a call
                    that is known to have ended without an answer
@@ -9,7 +10,7 @@
     balanced       the checks of the books pass, and every message has the status that the truth gives it
     rebuilt        `rebuild` gives the same rows in every table
 
-The first four are held after every death, all of them at the end of a life.
+The first five are held after every death, all of them at the end of a life.
 """
 
 import json
@@ -22,7 +23,7 @@ from typing import NamedTuple
 import duckdb
 
 from pipelines import daily
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal import BatchRecord, Journal
 from pipelines.landing import Call
 from tests.books.test_truth import all_rows
 from tests.books.world import expected_statuses
@@ -50,11 +51,14 @@ class Laws:
     missing: set[Record] = field(default_factory=set)
     unanswered: dict[datetime, Asked] = field(default_factory=dict)  # by the time of the call
     is_published: bool = False
+    newly_listed: set[str] = field(default_factory=set)  # phones that were put onto a list just now
+    _listed: dict[str, int] = field(default_factory=dict)  # phone → the last message that was accepted by then
     _files_read: set[str] = field(default_factory=set)
     _answered: set[datetime] = field(default_factory=set)
 
     def hold_after_death(self) -> None:
         self.sent_once()
+        self.kept_back()
         self.known()
         self.all_landed()
         self.readable()
@@ -70,6 +74,14 @@ class Laws:
     def sent_once(self) -> None:
         twice = self.place.truth("SELECT mission_num FROM messages GROUP BY mission_num HAVING count(*) > 1")
         assert not twice, f"{len(twice)} messages were accepted twice"
+
+    def kept_back(self) -> None:
+        """Called when no process is running, so that what was in flight when a phone was listed has arrived."""
+        last = dict(self.place.truth("SELECT phone, max(message) FROM messages GROUP BY phone"))
+        sent = [phone for phone, number in self._listed.items() if last.get(phone, 0) > number]
+        assert not sent, f"{len(sent)} people were sent to after they had been listed"
+        self._listed |= {phone: last.get(phone, 0) for phone in self.newly_listed}
+        self.newly_listed = set()
 
     def known(self) -> None:
         states = self._states()
@@ -115,7 +127,8 @@ class Laws:
     def balanced(self) -> None:
         states = self._states()
         not_answered = {batch_num for (batch_num, _), state in states.items() if state != "accepted"}
-        expected = expected_statuses(self.place, received=self.landed, not_answered=not_answered)
+        settled = {batch.batch_num for batch in self._batches() if batch.decided_by is not None}
+        expected = expected_statuses(self.place, received=self.landed, not_answered=not_answered, settled=settled)
         found = self.place.statuses()
         wrong = Counter(
             (found.get(message, "unknown"), *sorted(statuses))
@@ -142,13 +155,15 @@ class Laws:
 
     def _states(self) -> dict[tuple[str, int], str]:
         """(batch number, position) → state, of all that ever left."""
-        with Journal.read_only(self.place.landing.journal_path) as journal:
-            batches = [batch for campaign_id in self.place.campaigns for batch in journal.batches(campaign_id)]
         return {
             (batch.batch_num, position): batch.state
-            for batch in batches
+            for batch in self._batches()
             for position in range(batch.first_position, batch.last_position + 1)
         }
+
+    def _batches(self) -> list[BatchRecord]:
+        with Journal.read_only(self.place.landing.journal_path) as journal:
+            return [batch for campaign_id in self.place.campaigns for batch in journal.batches(campaign_id)]
 
     def _look_into_the_landing(self) -> None:
         """Take in what has landed since, and the marks of calls that may still be on their way."""

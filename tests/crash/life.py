@@ -17,16 +17,31 @@ from pathlib import Path
 from pipelines.campaign.journal import SETTLED_STATES, Journal
 from pipelines.failpoints import POINTS
 from pipelines.gateway.sandbox import Fault
+from pipelines.settings import PolicySettings
 from tests.crash.laws import Laws
 from tests.crash.places import KILLED, Ended, Place, Starter, running_place
 
 PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))  # how long ago it is; so all matures
-MENU = {"submit": 8, "pull": 4, "daily": 3, "load": 1, "reconcile": 1, "publish": 2, "rebuild": 1, "resume": 2}
+MENU = {
+    "submit": 8,
+    "pull": 4,
+    "daily": 3,
+    "load": 1,
+    "reconcile": 1,
+    "publish": 2,
+    "rebuild": 1,
+    "resume": 2,
+    "resolve": 2,
+    "suppress": 2,
+}
 POINTS_A_LIFE = 5
 ALONGSIDE = ("daily", "pull", "publish", "submit")
 
 # How a command may end that nobody killed: done, refused, not reached, in doubt, data missing, busy, an alert.
 FORESEEN = {0, 11, 12, 13, 14, 15, 16}
+
+# And what it may say with 2: another command must come before, or reports have settled the doubt meanwhile.
+TOLD = ("'smsrecon load'", "'smsrecon reconcile'", "not in doubt", "settled meanwhile")
 
 
 @dataclass
@@ -120,6 +135,8 @@ class Life:
         """Run a command that is to be killed; whether it was, before it was done."""
         begun = time.monotonic()
         ended = self.place.run(command, failpoint=failpoint, kill_after=kill_after)
+        if command.startswith("suppress add") and ended.code == 0:
+            self.laws.newly_listed |= set(command.split()[2:])
         if ended.code != KILLED:
             self._seen(ended)
             name = command.partition(" ")[0]
@@ -141,21 +158,41 @@ class Life:
 
     def _seen(self, ended: Ended) -> Ended:
         """A command that nobody killed ended as it may, or says which other must come before."""
-        comes_later = ended.code == 2 and ("'smsrecon load'" in ended.err or "'smsrecon reconcile'" in ended.err)
-        assert ended.code in FORESEEN or comes_later, f"{ended.command} ended with {ended.code}: {ended.err}"
+        is_told = ended.code == 2 and any(words in ended.err for words in TOLD)
+        assert ended.code in FORESEEN or is_told, f"{ended.command} ended with {ended.code}: {ended.err}"
         assert "Traceback" not in ended.err, ended.err
         return ended
 
     # Which command
 
     def _command(self, name: str) -> str:
-        if name not in {"submit", "resume"}:
+        if name == "resolve":
+            return self._resolve()
+        if name not in {"submit", "resume", "suppress"}:
             return name
         self._open = [campaign_id for campaign_id in self._open if not self._is_sent(campaign_id)]
         if not self._open:
             self.new_campaign(self._chance.randint(60, 240))
         campaign_id = self._chance.choice(self._open)
+        if name == "suppress":
+            return f"suppress add {' '.join(self._chance.sample(self.place.phones(campaign_id), 5))}"
         return f"{name if self._is_registered(campaign_id) else 'submit'} {campaign_id}"
+
+    def _resolve(self) -> str:
+        """Settle the doubts of a campaign, as a vendor who looks into the truth would tell it."""
+        registered = [campaign_id for campaign_id in self.place.campaigns if self._is_registered(campaign_id)]
+        if not registered:
+            return self._command("submit")
+        campaign_id = self._chance.choice(registered)
+        command = [f"resolve {campaign_id}"]
+        self._seen(self.place.run(*command))
+        in_doubt, taken = self.place.batches_in_doubt(campaign_id), self.place.batches_taken()
+        for option, batch_nums in (("accept", in_doubt & taken), ("resend", in_doubt - taken)):
+            if batch_nums:
+                command += [f"--{option}", ",".join(sorted(batch_nums))]
+        if in_doubt - taken and campaign_id not in self._open:
+            self._open.append(campaign_id)
+        return " ".join([*command, "--yes"])
 
     def _on_the_way_to(self, point: str) -> Callable[[], str]:
         if point.startswith("warehouse."):
@@ -205,7 +242,9 @@ def points_of(seed: int) -> list[str]:
 
 @contextmanager
 def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]:
-    """A life whose gateway is chosen by the seed: how it hands out reports, how many at once, how often it fails."""
+    """A life whose gateway is chosen by the seed: how it hands out reports, how many at once, how often it fails, and
+    whether a repeated batch number, which it refuses, may be used to ask it of a batch in doubt.
+    """
     chance = random.Random(f"gateway of {seed}")
     sandbox = {
         "report_mode": chance.choice(["snapshot", "drain"]),
@@ -214,5 +253,6 @@ def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]
         "seed": seed,
     }
     first, second = starters
-    with running_place(folder, first, **sandbox) as place:
+    policy = {"in_doubt": "same_batch_num", "repeated_code": "100001"} if chance.random() < 0.4 else {}
+    with running_place(folder, first, policy=PolicySettings(**policy), **sandbox) as place:
         yield Life(place, second, seed)

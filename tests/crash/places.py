@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import SecretStr
 
+from pipelines import daily
 from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
 from pipelines.landing import Landing
-from pipelines.settings import GatewaySettings, PlanSettings, Settings
+from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from tests.books.world import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
@@ -73,6 +75,21 @@ class Place(World):
         self.campaigns.append(campaign_id)
         return campaign_id
 
+    def phones(self, campaign_id: str) -> list[str]:
+        """Whom a campaign is to be sent to, as far as the file has them well written."""
+        file = pl.read_parquet(self.folder / f"{campaign_id}.parquet")
+        return file["phone"].filter(file["phone"].str.contains("^1[3-9][0-9]{9}$")).to_list()
+
+    def batches_in_doubt(self, campaign_id: str) -> set[str]:
+        """As the books have it."""
+        with daily.warehouse_of(self.settings).read() as connection:
+            query = "SELECT batch_num FROM marts.batches_in_doubt WHERE campaign_id = ?"
+            return {batch_num for (batch_num,) in connection.execute(query, [campaign_id]).fetchall()}
+
+    def batches_taken(self) -> set[str]:
+        """The numbers of the batches that the gateway accepted."""
+        return {batch_num for (batch_num,) in self.truth("SELECT DISTINCT batch_num FROM messages")}
+
     def run(
         self, command: str, *, failpoint: str = "", kill_after: float | None = None, starter: Starter | None = None
     ) -> Ended:
@@ -109,7 +126,14 @@ class Place(World):
 
 
 @contextmanager
-def running_place(folder: Path, starter: Starter, *, data_dir: Path | None = None, **sandbox: Any) -> Iterator[Place]:
+def running_place(
+    folder: Path,
+    starter: Starter,
+    *,
+    data_dir: Path | None = None,
+    policy: PolicySettings | None = None,
+    **sandbox: Any,
+) -> Iterator[Place]:
     """A place whose sandbox runs with these settings, its clock four days back."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = SandboxSettings(
@@ -123,6 +147,7 @@ def running_place(folder: Path, starter: Starter, *, data_dir: Path | None = Non
         settings = Settings(
             data_dir=data_dir or folder / "data",
             plan=PlanSettings(batch_size=BATCH_SIZE),
+            policy=policy or PolicySettings(),
             gateway=GatewaySettings(
                 base_url=running.base_url,
                 app_key=chosen.app_key,
@@ -152,8 +177,9 @@ def arguments(command: str) -> list[str]:
 
 def variables(settings: Settings) -> Mapping[str, str]:
     """The environment of a command: these settings, and of ours what an interpreter needs."""
-    gateway = settings.gateway
-    return {
+    gateway, policy = settings.gateway, settings.policy
+    asking_again = {"SMSRECON_POLICY__REPEATED_CODE": policy.repeated_code} if policy.repeated_code else {}
+    return asking_again | {
         "PATH": os.environ.get("PATH", ""),
         "SMSRECON_DATA_DIR": str(settings.data_dir),
         "SMSRECON_PLAN__BATCH_SIZE": str(settings.plan.batch_size),
@@ -161,5 +187,6 @@ def variables(settings: Settings) -> Mapping[str, str]:
         "SMSRECON_GATEWAY__APP_KEY": gateway.app_key,
         "SMSRECON_GATEWAY__APP_SECRET": gateway.app_secret.get_secret_value(),
         "SMSRECON_GATEWAY__TIMEOUT_SECONDS": str(gateway.timeout_seconds),
-        "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(settings.policy.pause_after_in_doubt),
+        "SMSRECON_POLICY__IN_DOUBT": policy.in_doubt,
+        "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(policy.pause_after_in_doubt),
     }

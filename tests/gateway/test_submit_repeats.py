@@ -1,11 +1,13 @@
 """Where a vendor surely refuses a repeated batchNum, sending a batch in doubt once more tells whether it was taken."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.gateway.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
+from pipelines.suppress import add as suppress
 from tests.gateway.campaigns import Campaign, campaign_at, people
 from tests.gateway.relay import Reply, relaying
 
@@ -64,6 +66,21 @@ def test_a_refusal_that_is_not_of_the_number_proves_nothing_and_asking_ends(
         assert campaign.resume().in_doubt_batch_count == 1
         assert len(relay.sends()) == 5
     assert [event for (event,) in campaign.events("event")] == ["sending", "in_doubt"]
+
+
+def test_a_batch_in_doubt_is_not_repeated_once_one_of_its_people_must_not_be_written_to(
+    tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
+    shared_sandbox.control(faults=[Fault("drop", is_accepted=False)] * 2)
+    assert held.submit(people(20)).in_doubt_batch_count == 2
+    suppress([people(1)[0]], reason="complained", settings=held.settings, at=datetime.now(UTC))
+
+    done = repeating(held).resume()
+
+    assert (done.exit_code, done.in_doubt_batch_count) == (13, 1)
+    assert people(1)[0] not in held.sent()
+    assert len(held.sent()) == 15
 
 
 def test_the_policy_needs_the_code_that_proves_it() -> None:
