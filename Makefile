@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo notebook test check bench fuzz contention torture format docs lock clean
+.PHONY: help demo notebook test check bench fuzz laws contention torture format docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -34,6 +34,9 @@ bench: $(READY)  ## speed and memory, as ratios to a floor measured beside them
 
 fuzz: $(READY)  ## spoilt answers for the decoder, as many as told: make fuzz CASES=1000000
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),100000)
+
+laws: $(READY)  ## the books of random worlds against a slow twin, as many as told: make laws WORLDS=2000
+	TESTS_WORLDS=$(or $(WORLDS),2000) $(BIN)/pytest -n 2 --timeout 0 tests/property/test_world_laws.py
 
 torture: $(READY)  ## processes killed by the thousand: make torture KILLS=5000; one seed again: make torture SEED=1007
 	$(BIN)/python -m tests.crash --kills $(or $(KILLS),5000) $(if $(SEED),--seed $(SEED))

@@ -390,8 +390,8 @@ class Exceptions(Contract):
 
     kind: pl.String = pa.Field(
         isin=EXCEPTION_KINDS,
-        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message planned or refused with us: "
-        "not believed), sent_twice (decided to be not_sent and sent again, and reported the first time too), "
+        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message planned, refused or kept back "
+        "with us: not believed), sent_twice (decided to be not_sent and sent again, and reported the first time too), "
         "report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
     )
     campaign_id: pl.String = pa.Field(nullable=True, description="The campaign, where one is known.")

@@ -35,7 +35,7 @@ known AS (
         'report_of_unsent',
         coalesce(sum(report_count), 0)
     FROM core.message_status
-    WHERE status IN ('planned', 'refused')
+    WHERE status IN ('planned', 'refused', 'suppressed')
     UNION ALL
     SELECT
         'reject',

@@ -61,7 +61,7 @@ joined AS (
         m.input_row,
         m.message_id,
         m.disposition,
-        CASE WHEN length(m.phone) = 11 THEN try_cast(left(m.phone, 7) AS INTEGER) END AS number_range,
+        CASE WHEN regexp_full_match(m.phone, '[0-9]{11}') THEN cast(left(m.phone, 7) AS INTEGER) END AS number_range,
         m.segment_count,
         b.state,
         b.error_code,

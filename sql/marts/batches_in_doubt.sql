@@ -2,11 +2,12 @@
 -- says of it. Inputs: core.batch_outcomes, core.batches, core.message_counts, core.balances.
 -- Between the last balance told before a batch left and the first one told after it was given up, the account was charged
 -- for what was accepted; a rest was charged for what is in doubt, or by somebody else.
+-- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
 WITH segments AS (
     SELECT
         n.batch_num,
         n.status = 'in_doubt' AS is_in_doubt,
-        b.submitted_at,
+        least(b.submitted_at, b.answered_at) AS left_at,
         coalesce(b.answered_at, b.submitted_at) AS answered_at,
         cast(sum(n.segment_count) AS BIGINT) AS segment_count
     FROM core.message_counts AS n
@@ -22,6 +23,7 @@ doubts AS (
         b.message_count,
         s.segment_count,
         b.submitted_at,
+        s.left_at,
         s.answered_at AS doubted_at,
         b.error_code,
         b.http_status,
@@ -35,10 +37,10 @@ doubts AS (
 framed AS (
     SELECT
         d.batch_num,
-        max(t.queried_at) FILTER (WHERE t.queried_at <= d.submitted_at) AS opening_balance_at,
-        max_by(t.balance_count, t.queried_at) FILTER (WHERE t.queried_at <= d.submitted_at) AS opening_balance_count,
+        max(t.queried_at) FILTER (WHERE t.queried_at <= d.left_at) AS opening_balance_at,
+        max_by(t.balance_count, (t.queried_at, t.source_file)) FILTER (WHERE t.queried_at <= d.left_at) AS opening_balance_count,
         min(t.queried_at) FILTER (WHERE t.queried_at > d.doubted_at) AS closing_balance_at,
-        min_by(t.balance_count, t.queried_at) FILTER (WHERE t.queried_at > d.doubted_at) AS closing_balance_count
+        min_by(t.balance_count, (t.queried_at, t.source_file)) FILTER (WHERE t.queried_at > d.doubted_at) AS closing_balance_count
     FROM doubts AS d
     CROSS JOIN core.balances AS t
     GROUP BY d.batch_num
@@ -52,7 +54,7 @@ between_them AS (
             WHERE NOT s.is_in_doubt AND s.answered_at > f.opening_balance_at AND s.answered_at <= f.closing_balance_at
         ), 0) AS BIGINT) AS accepted_segment_count,
         cast(coalesce(sum(s.segment_count) FILTER (
-            WHERE s.is_in_doubt AND s.submitted_at >= f.opening_balance_at AND s.submitted_at <= f.closing_balance_at
+            WHERE s.is_in_doubt AND s.left_at >= f.opening_balance_at AND s.left_at <= f.closing_balance_at
         ), 0) AS BIGINT) AS in_doubt_segment_count
     FROM framed AS f
     CROSS JOIN segments AS s

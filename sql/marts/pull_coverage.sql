@@ -3,9 +3,12 @@
 -- Reports are due on every day from a sending until its report window ends, and not after today. Whether the gateway means
 -- the day of sending or the day of the report isn't known, so all of them are wanted.
 WITH sent AS (
-    SELECT DISTINCT submitted_on
+    SELECT
+        submitted_on,
+        max(submitted_at) AS last_submitted_at
     FROM core.batches
     WHERE state IN ('accepted', 'in_doubt')
+    GROUP BY submitted_on
 ),
 
 due AS (
@@ -13,7 +16,7 @@ due AS (
     FROM (
         SELECT
             unnest(generate_series(
-                cast(submitted_on AS TIMESTAMP), submitted_on + to_hours($report_window_hours), to_days(1)
+                cast(submitted_on AS TIMESTAMP), cast(last_submitted_at + to_hours($report_window_hours) AS TIMESTAMP), to_days(1)
             )) AS day
         FROM sent
     ) AS days

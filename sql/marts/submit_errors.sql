@@ -1,18 +1,19 @@
 -- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is none).
--- Inputs: marts.campaign_delivery, core.batches, core.message_counts, core.error_codes.
+-- Inputs: marts.campaign_delivery, core.batches, core.batch_outcomes, core.message_counts, core.error_codes.
 -- A batch that was split counts as a batch, but its messages only where they stayed refused in the end.
 WITH batches AS (
     SELECT
-        campaign_id,
-        error_code,
+        b.campaign_id,
+        b.error_code,
         count(*) AS batch_count,
-        count(*) FILTER (WHERE state = 'refused') AS refused_batch_count,
-        count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt_batch_count,
-        min(submitted_at) AS first_submitted_at,
-        max(submitted_at) AS last_submitted_at
-    FROM core.batches
-    WHERE error_code IS NOT NULL AND error_code <> '000000'
-    GROUP BY campaign_id, error_code
+        count(*) FILTER (WHERE o.state = 'refused') AS refused_batch_count,
+        count(*) FILTER (WHERE o.state = 'in_doubt') AS in_doubt_batch_count,
+        min(b.submitted_at) AS first_submitted_at,
+        max(b.submitted_at) AS last_submitted_at
+    FROM core.batches AS b
+    LEFT JOIN core.batch_outcomes AS o ON b.batch_num = o.batch_num
+    WHERE b.error_code IS NOT NULL AND b.error_code <> '000000'
+    GROUP BY b.campaign_id, b.error_code
 ),
 
 refused AS (

@@ -32,6 +32,9 @@ PHONES = st.one_of(
         st.sampled_from(("", " ", "-", "\u3000", "－", "\t", "\u2014", "\u200b")),
         st.sampled_from(NUMBERS),
     ),
+    st.builds(
+        lambda dash, number: dash + number, st.sampled_from(("-", " -", "－", "\u200b−")), st.sampled_from(NUMBERS)
+    ),
     st.sampled_from((None, "", " ", "12345678901", "1380000000", "１３８００００００01", "+1 202 555 0100", "139")),
     st.text(max_size=13),
 )
@@ -65,10 +68,17 @@ def is_blank(text: str | None) -> bool:
     return text is None or all(map(is_space, text))
 
 
+def is_dash(character: str) -> bool:
+    return character == "−" or unicodedata.category(character) == "Pd"
+
+
 def normalised(phone: str | None) -> str | None:
     if phone is None:
         return None
-    kept = "".join(c for c in phone if not (is_space(c) or c == "−" or unicodedata.category(c) in {"Cf", "Pd"}))
+    visible = "".join(c for c in phone if not (is_space(c) or unicodedata.category(c) == "Cf"))
+    if visible and is_dash(visible[0]):  # a negative number
+        return phone
+    kept = "".join(c for c in visible if not is_dash(c))
     for prefix in ("+86", "0086", "86"):
         if kept.startswith(prefix):
             return kept[len(prefix) :]

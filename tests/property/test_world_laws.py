@@ -1,0 +1,112 @@
+"""Laws of the books on small random worlds, landed for real: SQL says what plain Python says, however the data came.
+
+TESTS_WORLDS says how many worlds each law is tried on (`make laws`); without it they are few.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from pipelines.contracts import table_of
+from pipelines.contracts.core import CORE
+from pipelines.contracts.marts import MARTS
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from tests.property.agreement import Row, assert_same, without
+from tests.property.books import COMPARED, RECONCILED, books_of, twin_of
+from tests.property.happenings import World
+from tests.property.landed import landed
+from tests.property.pulls import pulled_in_other_calls, pulled_on_other_days
+from tests.property.worlds import worlds
+
+# What describes the calls themselves, beside core.files; so do the findings of rejected records.
+OF_CALLS = ("core.pulls", "core.rejects", "marts.pull_coverage")
+
+# What tells by which call a record came, and when.
+HOW_IT_CAME = ("source_file", "send_status")
+WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", "first_seen_at", "last_seen_at")
+
+
+def on(few: int) -> settings:
+    """So many worlds; as many as told, and then a world that breaks a law is made as small as can be, for minutes."""
+    told = os.environ.get("TESTS_WORLDS")
+    return settings(
+        max_examples=int(told or few),
+        phases=set(Phase) if told else set(Phase) - {Phase.shrink, Phase.explain},
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty warehouse, made once: each world begins with a copy."""
+    path = tmp_path_factory.mktemp("template") / "warehouse.duckdb"
+    with Warehouse(path, WarehouseSettings()).write():
+        pass
+    return path
+
+
+@on(few=18)
+@given(world=worlds())
+def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance(template: Path, world: World) -> None:
+    with landed(template, []) as place:
+        for number, step in enumerate(world.steps, 1):
+            so_far = replace(world, steps=world.steps[:number])
+            place.land(step)
+
+            summary = place.close_books(so_far)
+
+            assert_same(books_of(place), twin_of(so_far, place), names=("SQL", "the twin"))
+            assert summary.failed_checks == ()
+
+
+@on(few=6)
+@given(world=worlds())
+def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: World) -> None:
+    contracts = (*CORE, *RECONCILED, *MARTS)
+    with landed(template, []) as place:
+        for step in world.steps:
+            place.land(step)
+            place.close_books(world)
+        step_by_step = place.tables(contracts)
+
+        place.warehouse.delete()
+        place.close_books(world)
+
+        assert_same(step_by_step, place.tables(contracts), names=("step by step", "once"))
+
+
+@on(few=8)
+@given(pair=pulled_in_other_calls())
+def test_pulls_that_are_shuffled_split_and_repeated_change_nothing_but_what_is_said_of_calls(
+    template: Path, pair: tuple[World, World]
+) -> None:
+    one, other = (_books(template, world, without_columns=HOW_IT_CAME) for world in pair)
+    assert_same(one, other, names=("one way", "the other way"))
+
+
+@on(few=8)
+@given(pair=pulled_on_other_days())
+def test_pulls_spread_over_other_days_change_nothing_but_what_is_said_of_calls_and_of_arrivals(
+    template: Path, pair: tuple[World, World]
+) -> None:
+    one, other = (_books(template, world, without_columns=WHEN_IT_CAME) for world in pair)
+    assert_same(one, other, names=("one way", "the other way"))
+
+
+def test_every_table_that_sql_makes_has_a_twin() -> None:
+    made = {f"{folder}.{path.stem}" for folder in ("core", "marts") for path in SQL_FOLDER.glob(f"{folder}/*.sql")}
+    assert made <= {table_of(contract) for contract in COMPARED}
+
+
+def _books(template: Path, world: World, *, without_columns: tuple[str, ...]) -> dict[str, list[Row]]:
+    """The tables of a world whose books are closed once, but for what is said of calls."""
+    with landed(template, world.steps) as place:
+        assert place.close_books(world).failed_checks == ()
+        tables = {table: rows for table, rows in books_of(place).items() if table not in OF_CALLS}
+    tables["marts.exceptions"] = [row for row in tables["marts.exceptions"] if row["kind"] != "reject"]
+    return {table: without(without_columns, rows) for table, rows in tables.items()}

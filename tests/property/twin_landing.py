@@ -1,0 +1,355 @@
+"""The slow, obvious twin of the load: what is known after everything that landed was read, each record once.
+
+Loops and dictionaries only, no frames and no SQL. Every property is the rows of one table, as its contract says.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from tests.property.happenings import (
+    ALPHABET,
+    CHINA,
+    Campaign,
+    Event,
+    Happening,
+    Imported,
+    Listed,
+    Pulled,
+    Record,
+    World,
+)
+
+Row = dict[str, Any]
+
+_MISSING = "missing or unreadable"
+
+
+class TwinLanding:
+    """What the load should bring; `files` are the calls, exports and lists, by their paths in the landing."""
+
+    def __init__(self, world: World, files: Mapping[str, Happening]) -> None:
+        self.world = world
+        self.files = files
+        self.campaigns = [each for each in world.happenings if isinstance(each, Campaign)]
+
+    @cached_property
+    def batches(self) -> list[Row]:
+        """core.batches: the last word on every batch_num; one that has none is in doubt."""
+        rows: dict[str, Row] = {}
+        keys = {campaign.campaign_id: campaign.key for campaign in self.campaigns}
+        for event in self.world.happenings:
+            if not isinstance(event, Event) or event.batch_num is None:
+                continue
+            if event.event == "sending":
+                first_id = keys[event.campaign_id] * 2**28
+                rows[event.batch_num] = {
+                    "batch_num": event.batch_num,
+                    "campaign_id": event.campaign_id,
+                    "planned_batch": event.planned_batch,
+                    "first_message_id": first_id + event.first,
+                    "last_message_id": first_id + event.last,
+                    "message_count": event.last - event.first + 1,
+                    "attempt": event.attempt,
+                    "state": "in_doubt",
+                    "error_code": None,
+                    "http_status": None,
+                    "detail": "no answer yet",
+                    "submitted_at": event.happened_at,
+                    "submitted_on": day_of(event.happened_at),
+                    "answered_at": None,
+                    "answer_ms": None,
+                    "decided_by": None,
+                }
+            else:
+                rows[event.batch_num] |= {
+                    "state": event.event,
+                    "error_code": event.error_code,
+                    "http_status": event.http_status,
+                    "detail": event.detail,
+                    "answered_at": event.happened_at,
+                    "answer_ms": event.answer_ms,
+                    "decided_by": event.decided_by,
+                }
+        return list(rows.values())
+
+    @cached_property
+    def batch_by_num(self) -> dict[str, Row]:
+        return {batch["batch_num"]: batch for batch in self.batches}
+
+    @cached_property
+    def paused(self) -> set[str]:
+        """The campaigns that have not been sending since they were paused."""
+        last: dict[str, str] = {}
+        for event in self.world.happenings:
+            if isinstance(event, Event) and event.event in {"paused", "sending"}:
+                last[event.campaign_id] = event.event
+        return {campaign_id for campaign_id, event in last.items() if event == "paused"}
+
+    def received(self, kind: str) -> Iterable[tuple[str, int, datetime, Record]]:
+        """Every record that came, with its file, its place in it and when it came."""
+        for name, happening in self.files.items():
+            if isinstance(happening, Pulled) and happening.kind == kind and is_answered(happening):
+                for position, record in enumerate(happening.records or ()):
+                    yield name, position, happening.called_at, record
+            if isinstance(happening, Imported) and kind == "reports":
+                for position, record in enumerate(filter(is_filled, happening.records)):
+                    yield name, position, happening.imported_at, record
+
+    @cached_property
+    def _reports_and_rejects(self) -> tuple[list[Row], list[Row]]:
+        good: dict[tuple[Any, ...], Row] = {}
+        rejects = []
+        for name, position, received_at, record in self.received("reports"):
+            report, reason = _report(record, name)
+            if reason:
+                rejects.append({"source_file": name, "position": position, "kind": "reports", "reason": reason})
+                continue
+            report |= {"received_at": received_at, "source_file": name}
+            key = tuple(report[part] for part in ("mission_num", "phone", "code", "stat_time", "batch_num"))
+            if key not in good or _came(report) < _came(good[key]):
+                good[key] = report
+        kept = [one for one in good.values() if not any(_says_more(other, one) for other in good.values())]
+        return kept, rejects
+
+    @property
+    def reports(self) -> list[Row]:
+        """core.reports: distinct ones, each as it came first; one that another says better is left out."""
+        return self._reports_and_rejects[0]
+
+    @cached_property
+    def _replies_and_rejects(self) -> tuple[list[Row], list[Row]]:
+        good: dict[tuple[Any, ...], Row] = {}
+        rejects = []
+        for name, position, received_at, record in self.received("replies"):
+            reply, reason = _reply(record, received_at)
+            if reason:
+                rejects.append({"source_file": name, "position": position, "kind": "replies", "reason": reason})
+                continue
+            reply |= {"received_at": received_at, "source_file": name}
+            own_time = reply["replied_at"] if reply["has_own_time"] else None
+            key = (reply["phone"], reply["content"], reply["access_num"], reply["has_own_time"], own_time)
+            if key not in good or (received_at, name) < (good[key]["received_at"], good[key]["source_file"]):
+                good[key] = reply
+        kept = []
+        for (phone, content, access_num, *time), reply in good.items():
+            others = {more for (*same, more, own, at) in good if same == [phone, content] and [own, at] == time}
+            if access_num or others == {""}:
+                kept.append(reply)
+        return kept, rejects
+
+    @property
+    def replies(self) -> list[Row]:
+        """core.replies: distinct ones, each as it came first; one without an access number yields to one with it."""
+        return self._replies_and_rejects[0]
+
+    @property
+    def rejects(self) -> list[Row]:
+        """core.rejects, but for the records themselves."""
+        whole = []
+        for name, happening in self.files.items():
+            if isinstance(happening, Pulled) and (fault := fault_of(happening)):
+                whole.append({"source_file": name, "position": -1, "kind": happening.kind, "reason": fault})
+        return [*self._reports_and_rejects[1], *self._replies_and_rejects[1], *self._lists_and_rejects[1], *whole]
+
+    @cached_property
+    def _lists_and_rejects(self) -> tuple[list[Row], list[Row]]:
+        good, rejects = [], []
+        for name, listed in self.files.items():
+            if not isinstance(listed, Listed):
+                continue
+            for position, (phone, reason, since_at, is_removed) in enumerate(listed.entries):
+                if re.fullmatch("1[3-9][0-9]{9}", phone):
+                    good.append(
+                        {
+                            "phone": phone,
+                            "reason": reason,
+                            "since_at": since_at,
+                            "source_file": name,
+                            "is_removed": is_removed,
+                        }
+                    )
+                else:
+                    fault = "phone: str_matches('^1[3-9][0-9]{9}$')"
+                    rejects.append({"source_file": name, "position": position, "kind": "suppressions", "reason": fault})
+        return good, rejects
+
+    @property
+    def suppressions(self) -> list[Row]:
+        return self._lists_and_rejects[0]
+
+    @cached_property
+    def balances(self) -> list[Row]:
+        return [
+            {"queried_at": call.called_at, "balance_count": call.balance, "source_file": name}
+            for name, call in self.files.items()
+            if isinstance(call, Pulled) and call.kind == "balance" and is_answered(call) and call.balance is not None
+        ]
+
+    @cached_property
+    def pulls(self) -> list[Row]:
+        """core.pulls: every call, and what it was the first to bring."""
+        rows = []
+        for name, call in self.files.items():
+            if not isinstance(call, Pulled):
+                continue
+            records = len(call.records or ()) if is_answered(call) else 0
+            if fault_of(call) or (call.kind == "balance" and is_answered(call)):
+                records = 1
+            outcome = "ok" if is_answered(call) else "refused"
+            if fault_of(call):
+                outcome = "unreadable"
+            if call.http_status is None:
+                outcome = "no_answer"
+            rows.append(
+                {
+                    "source_file": name,
+                    "kind": call.kind,
+                    "pulled_on": call.day,
+                    "called_at": call.called_at,
+                    "outcome": outcome,
+                    "http_status": call.http_status,
+                    "error_code": call.error_code if outcome in {"ok", "refused"} else None,
+                    "answer_ms": 7,
+                    "record_count": records,
+                    "rejected_count": sum(reject["source_file"] == name for reject in self.rejects),
+                    "new_record_count": sum(row["source_file"] == name for row in (*self.reports, *self.replies)),
+                }
+            )
+        return rows
+
+
+# ── Records ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_answered(call: Pulled) -> bool:
+    """Whether the answer holds what was asked for."""
+    return call.records is not None and call.error_code == "000000" and fault_of(call) is None
+
+
+def fault_of(call: Pulled) -> str | None:
+    """Why nobody can read an answer; none if it can be read, or none came."""
+    if call.http_status is None:
+        return None
+    if call.records is None:
+        return "the answer of 6 bytes is neither a JSON object nor XML"
+    if call.kind == "balance" and call.error_code == "000000" and call.balance is None:
+        return "the answer holds no balance"
+    return None
+
+
+def is_filled(record: Record) -> bool:
+    """Whether a row of an export is more than an empty line; it has no column for the state of the submission."""
+    return any(_text(value) for name, value in record.items() if name != "sendStatus")
+
+
+def _text(value: str | None) -> str:
+    return (value or "").strip()
+
+
+def _phone_of(value: str | None) -> tuple[str | None, list[str]]:
+    """The phone without the prefix of China, and what is wrong with it."""
+    if value is None:
+        return None, [f"phone: {_MISSING}"]
+    phone = value.strip()
+    for prefix in ("+86", "0086", "86"):
+        rest = phone.removeprefix(prefix)
+        if rest != phone and re.fullmatch("[0-9]{11}", rest):
+            phone = rest
+            break
+    return phone, [] if re.fullmatch("[0-9]{5,20}", phone) else ["phone: str_matches('^[0-9]{5,20}$')"]
+
+
+def _instant_of(value: str) -> datetime | None:
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"):
+        try:
+            at = datetime.strptime(value.replace("T", " "), form).replace(tzinfo=CHINA)
+        except ValueError:
+            continue
+        return at if 2000 <= at.year < 2100 else None
+    return None
+
+
+def _report(record: Record, name: str) -> tuple[Row, str]:
+    """A report as it is kept, and what is wrong with it, if anything is."""
+    is_import = name.startswith("imports/")
+    record = {field: value or None for field, value in record.items()} if is_import else record
+    phone, faults = _phone_of(record["destId"])
+    code = record["receiveRealStatus"]
+    if code is None or (is_import and not code.strip()):
+        faults += [f"code: {_MISSING}", f"is_delivered: {_MISSING}"]
+    elif not code.strip():
+        faults.append("code: str_length(1, None)")
+    stat_time = _instant_of(_text(record["statTime"]))
+    if stat_time is None:
+        faults.append(f"stat_time: {_MISSING}")
+    mission_num, batch_num = _text(record["missionNum"]), masked(_text(record["batchNum"]))
+    if not (mission_num or batch_num or is_import):
+        faults.append("mission_num or batch_num must be given")
+    report = {
+        "message_id": _message_id(mission_num),
+        "mission_num": mission_num,
+        "phone": phone,
+        "code": masked(_text(code)),
+        "stat_time": stat_time,
+        "batch_num": batch_num,
+        "is_delivered": _text(code) in {"0", "DELIVRD"},
+        "send_status": "" if is_import else _text(record["sendStatus"]),
+        "receive_status": "",
+    }
+    return report, "; ".join(sorted(faults))
+
+
+def _reply(record: Record, received_at: datetime) -> tuple[Row, str]:
+    phone, faults = _phone_of(record["srcId"])
+    mo_time = _text(record["moTime"])
+    access_num = _text(record["destId"])
+    replied_at = _instant_of(mo_time) if mo_time else received_at
+    if replied_at is None:
+        faults.append(f"replied_at: {_MISSING}")
+    reply = {
+        "phone": phone,
+        "content": _text(record["content"]),
+        "access_num": "****" if re.fullmatch(r"(\+86|0086|86)?1[3-9][0-9]{9}", access_num) else access_num,
+        "replied_at": replied_at,
+        "has_own_time": bool(mo_time),
+    }
+    return reply, "; ".join(sorted(faults))
+
+
+def _message_id(mission_num: str) -> int | None:
+    """Campaign key and position, read back from a number as we make them."""
+    if not re.fullmatch(f"[{ALPHABET}]{{7}}[0-9]{{9}}", mission_num) or int(mission_num[7:]) >= 2**28:
+        return None
+    key = 0
+    for character in mission_num[:7]:
+        key = key * 32 + ALPHABET.index(character)
+    return key * 2**28 + int(mission_num[7:])
+
+
+def _came(report: Row) -> tuple[Any, ...]:
+    return report["received_at"], report["source_file"], report["send_status"]
+
+
+def masked(text: str) -> str:
+    """What looks like a phone, wherever it stands where it should not."""
+    return re.sub("(1[3-9][0-9])[0-9]{4}([0-9]{4})", r"\1****\2", text)
+
+
+def _says_more(one: Row, other: Row) -> bool:
+    """The first is the second, but for a number that the second lacks."""
+    is_same = all(one[name] == other[name] for name in ("phone", "code", "stat_time"))
+    numbers = [(one[name], other[name]) for name in ("mission_num", "batch_num")]
+    return is_same and one is not other and all(there in (here, "") for here, there in numbers)
+
+
+def day_of(at: datetime) -> date:
+    return at.astimezone(CHINA).date()
+
+
+def whole_seconds(span: timedelta) -> int:
+    """The seconds that have passed in full, in whichever direction."""
+    seconds = abs(span) // timedelta(seconds=1)
+    return seconds if span >= timedelta(0) else -seconds
