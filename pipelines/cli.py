@@ -6,6 +6,7 @@ imports are inside the functions, so that --help answers at once.
 # ruff: noqa: PLC0415
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -56,6 +57,7 @@ Where to look next
 def main() -> None:
     """The entry point: runs a command and ends with its exit code."""
     prepare_output()
+    os.umask(0o077)  # what a command makes is for its owner alone, also what DuckDB and SQLite make by themselves
     logging.getLogger("stamina").addHandler(logging.NullHandler())  # a retry is no news
     try:
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
@@ -525,6 +527,47 @@ def forget(
     with working("looking") as tell:
         done = forget_person(number, keep_suppressed=keep_suppressed, settings=settings, clock=_now, tell=tell)
     show_lines(asdict(done), as_json=json)
+    return 0
+
+
+@app.command(sort_key=29)
+def purge(
+    *,
+    older_than: Annotated[int, Parameter(help="Days since the last message of a campaign.")],
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Show what would go; remove nothing.")] = False,
+    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Remove old campaigns, and the calls and imports of their time, for good.
+
+    A campaign stays while something of it is to be sent, in doubt or still to be
+    reported, and with it all that came since it began. The final figures are kept,
+    and its id: it is never sent again.
+
+    For example:
+
+      smsrecon purge --older-than 365 --dry-run
+      smsrecon purge --older-than 365
+    """
+    from pipelines.purging import carry_out, look
+    from pipelines.review.progress import working
+    from pipelines.review.purging import confirm_purge, show_purge
+
+    settings = _settings()
+    with working("reconciling"):
+        found = look(older_than, settings=settings, as_of=_now())
+    is_to_be_done = not (dry_run or found.is_empty)
+    if not json:
+        show_purge(found, is_done=is_to_be_done, as_json=False)
+    if is_to_be_done:
+        if not yes:
+            confirm_purge(found, is_shown=not json)
+        with working("removing") as tell:
+            carry_out(found, settings=settings, clock=_now, tell=tell)
+        if not json:
+            _say("\nAll of that is gone.")
+    if json:
+        show_purge(found, is_done=is_to_be_done, as_json=True)
     return 0
 
 

@@ -5,7 +5,9 @@ run again at any time. Nothing here asks, loads or counts by itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import os
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, TypeVar
@@ -180,9 +182,11 @@ def read_balance(settings: Settings, *, clock: Clock, attempts: int = 1) -> int:
 
 
 def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
-    """Bring what is new in the landing into the warehouse."""
+    """Bring what is new in the landing into the warehouse, and clear away what killed processes left half-written."""
+    landing = landing_of(settings)
+    landing.clear_drafts()
     return loading.load(
-        landing_of(settings),
+        landing,
         warehouse_of(settings),
         progress=lambda done, total: tell(f"loading: {done:,} of {total:,} files", done / total),
     )
@@ -203,7 +207,18 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
     """Replace what analysts open; what is old stays for who has it open, unless `keep_old` is off."""
     key = landing_of(settings).phone_hash_key()
     published = settings.data_dir / "published"
-    return publishing.publish(warehouse_of(settings), published, phone_hash_key=key, keep_old=keep_old)
+    with _readable_by_all():
+        return publishing.publish(warehouse_of(settings), published, phone_hash_key=key, keep_old=keep_old)
+
+
+@contextmanager
+def _readable_by_all() -> Iterator[None]:
+    """Let whoever may pass the data folder read what is made meanwhile; all else that a command makes is private."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
@@ -213,8 +228,8 @@ def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
     )
 
 
-def suppress(settings: Settings, *, clock: Clock) -> int:
-    """List who asked to get no more messages, and whoever else policy.suppress names; returns how many are new.
+def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | None = None) -> int:
+    """List who should get no more messages, for the `reasons` that policy.suppress names; returns how many are new.
 
     The next load brings the list into the warehouse.
     """
@@ -222,7 +237,7 @@ def suppress(settings: Settings, *, clock: Clock) -> int:
         found = connection.sql(
             "SELECT phone, reason, since_at, FALSE AS is_removed FROM core.phones_to_suppress"
             " WHERE list_contains($reasons, reason) ORDER BY phone",
-            params={"reasons": [*settings.policy.suppress]},
+            params={"reasons": [*(settings.policy.suppress if reasons is None else reasons)]},
         ).pl()
     if not found.is_empty():
         land_entries(landing_of(settings), found, name="found", at=clock())

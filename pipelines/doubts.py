@@ -34,9 +34,11 @@ class Decision:
 def doubts_of(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataFrame:
     """The rows of marts.batches_in_doubt of a campaign, the oldest first, after loading and reconciling.
 
-    Raises UsageError if there is no such campaign, and BooksError if the books don't balance.
+    Raises UsageError if there is no such campaign, or it was purged, and BooksError if the books don't balance.
     """
-    with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
+    landing = daily.landing_of(settings)
+    landing.refuse_purged(campaign_id)
+    with Journal.read_only(landing.journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     daily.load(settings)

@@ -46,6 +46,11 @@ Point = Literal[
     "publish.after_database",
     "publish.before_rename",
     "publish.after_rename",
+    "purge.before_marks",
+    "purge.between_marks",
+    "purge.between_files",
+    "purge.before_rebuild",
+    "purge.before_end",
 ]
 POINTS: Final[tuple[Point, ...]] = get_args(Point)
 

@@ -186,11 +186,31 @@ def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
         for name in of_all
         if frame.select(pl.col(name).str.contains(person.phone, literal=True).any()).item()
     )
-    gone = {"content": pl.lit("·")} | ({"owner": pl.lit(None, pl.String)} if "owner" in frame.columns else {})
+    gone = {"content": pl.lit("·")}
+    if "owner" in frame.columns:
+        cleaned = cleaned.with_columns(_owner_without(person, frame["owner"]))
+        gone["owner"] = pl.lit(None, frame.schema["owner"])
     return cleaned.with_columns(
         pl.when(theirs).then(pl.lit(person.tombstone)).otherwise("phone").alias("phone"),
         *(pl.when(theirs).then(value).otherwise(name).alias(name) for name, value in gone.items()),
     )
+
+
+def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
+    """The owner's columns of all rows without the phone: a cell that is no text but holds it is emptied."""
+
+    def held(cells: pl.Series) -> pl.Series:
+        as_json = cells.to_frame("cell").select(pl.struct("cell").struct.json_encode()).to_series()
+        return as_json.map_elements(person.is_in, return_dtype=pl.Boolean)
+
+    def without(cells: pl.Series) -> pl.Series:
+        if cells.dtype == pl.String:
+            return cells.map_elements(person.text, return_dtype=pl.String, skip_nulls=True)
+        return cells.to_frame().select(pl.when(~held(cells)).then(cells.name)).to_series()
+
+    if not owner.struct.json_encode().str.contains(person.phone, literal=True).any():
+        return owner
+    return pl.struct(map(without, owner.struct.unnest().iter_columns()), eager=True).alias(owner.name)
 
 
 def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
@@ -210,8 +230,7 @@ def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
             values |= {"phone": person.text(values["phone"] or ""), "content": person.said(values["content"] or "")}
             raw = json_text({name: values[ours] for ours, name in names.items() if values[ours] is not None})
         texts.append(person.text(raw))
-    head = json_text({"errorCode": records.error_code, "errorMsg": person.text(records.error_msg)})
-    return f'{head[:-1]},"records":[{",".join(texts)}]}}'.encode()
+    return replace(records, error_msg=person.text(records.error_msg)).holding(texts)
 
 
 def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:

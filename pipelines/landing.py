@@ -2,6 +2,7 @@
 
     landing/campaigns/<id>/plan.parquet       the plan of a campaign
     landing/campaigns/<id>/lock               held by the one process that plans or sends the campaign
+    landing/campaigns/<id>/purged.json        when the campaign was purged, and its final figures; its plan is gone
     landing/journal.sqlite                    every batch's fate
     landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
     landing/asking/<kind>-<time of the call>-<process>.call   a call on its way: the mark of an answer to come
@@ -9,12 +10,13 @@
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
     landing/forgetting.json                   while a person is being forgotten: what stands in their place
+    landing/purging.json                      while what is old is being purged: the instant before which all goes
 
 A `.call` file is one call of the gateway: a line of JSON that says what was asked and how it went, then the body,
 byte for byte as received (empty if no answer came). Folders and names sort in the order of the calls.
 An `.import` file is a file that a person brought, in the same way: a line of JSON that says what its columns mean, then
 the file. Nothing here decodes a body, and nothing but the mark of a call is ever changed or removed, unless a person is
-to be forgotten.
+to be forgotten or what is old is purged.
 """
 
 import errno
@@ -30,9 +32,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
-from pipelines.errors import CampaignBusy
+from pipelines.errors import CampaignBusy, UsageError
 from pipelines.failpoints import reach
 
 CallKind = Literal["reports", "replies", "balance"]
@@ -66,6 +68,15 @@ class Import:
 
 
 @dataclass(frozen=True)
+class Purged:
+    """What is kept of a purged campaign: when it was purged, and what its books said last."""
+
+    campaign_id: str
+    purged_at: datetime
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Landing:
     """The folder of raw bytes beneath `root`."""
 
@@ -84,9 +95,7 @@ class Landing:
     @contextmanager
     def campaign_lock(self, campaign_id: str) -> Iterator[None]:
         """Hold the campaign for this process; the lock dies with it. Raises CampaignBusy at once if held elsewhere."""
-        path = self.root / "campaigns" / campaign_id / "lock"
-        make_folder(path.parent)
-        with path.open("a") as file:
+        with _lock_file(self.root / "campaigns" / campaign_id / "lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -133,9 +142,7 @@ class Landing:
     @contextmanager
     def _asking(self, operation: int) -> Iterator[None]:
         """Hold the lock that all who ask share, and who settles has alone; it dies with the process."""
-        path = self.root / "asking" / "lock"
-        make_folder(path.parent)
-        with path.open("a") as file:
+        with _lock_file(self.root / "asking" / "lock") as file:
             fcntl.flock(file, operation)
             yield
 
@@ -195,7 +202,7 @@ class Landing:
     def suppression_files(self) -> list[str]:
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
 
-    # Forgetting, which alone changes what has landed
+    # Forgetting and purging, which alone change what has landed
 
     @property
     def forgetting_path(self) -> Path:
@@ -214,15 +221,67 @@ class Landing:
             yield
 
     def clear_drafts(self) -> None:
-        """Remove what processes that were killed had not finished, an hour ago or more."""
+        """Remove what processes that were killed had not finished, an hour ago or more; others may be writing."""
         for draft in self.root.rglob(".draft-*"):
-            if draft.stat().st_mtime < time.time() - 3600:
-                draft.unlink()
+            with suppress(FileNotFoundError):  # it has just got its name, or another process was faster
+                if draft.stat().st_mtime < time.time() - 3600:
+                    draft.unlink()
 
     def rewrite(self, name: str, landed: Call | Import | bytes) -> None:
         """Put a call, an import or the bytes of a list in the place of the one that has this path beneath `root`."""
         content = landed if isinstance(landed, bytes) else _content(landed)
         write_whole(self.root / name, content, overwrite=True)
+
+    @property
+    def purging_path(self) -> Path:
+        return self.root / "purging.json"
+
+    def note_purging(self, before: datetime) -> None:
+        write_whole(self.purging_path, json.dumps({"before": before.isoformat()}).encode(), overwrite=True)
+
+    def purging_before(self) -> datetime | None:
+        """The instant of a purge that is under way or was interrupted; None where there is none."""
+        if not self.purging_path.exists():
+            return None
+        return datetime.fromisoformat(json.loads(self.purging_path.read_text())["before"])
+
+    def mark_purged(self, purged: Purged) -> None:
+        """From here on the campaign counts as gone, whatever is still there of it."""
+        mark = {"purged_at": purged.purged_at, "figures": purged.figures}
+        write_whole(self._mark(purged.campaign_id), json.dumps(mark, default=str).encode(), overwrite=True)
+
+    def purged(self, campaign_id: str) -> Purged | None:
+        if not self._mark(campaign_id).exists():
+            return None
+        mark = json.loads(self._mark(campaign_id).read_text())
+        return Purged(campaign_id, datetime.fromisoformat(mark["purged_at"]), mark["figures"])
+
+    def purged_campaigns(self) -> list[str]:
+        return sorted(path.parent.name for path in self.root.glob("campaigns/*/purged.json"))
+
+    def refuse_purged(self, campaign_id: str) -> None:
+        """Raise UsageError if the campaign was purged: who got its messages is known no more, so it is never sent."""
+        if purged := self.purged(campaign_id):
+            raise UsageError(
+                f"campaign {campaign_id} was purged on {purged.purged_at:%Y-%m-%d}, and an id is never used twice;"
+                " choose another campaign id"
+            )
+
+    def clear_purged(self, campaign_id: str) -> None:
+        """Remove all that is left of a purged campaign but its mark and its lock."""
+        for path in self._mark(campaign_id).parent.iterdir():
+            if path.name not in ("purged.json", "lock"):
+                path.unlink()
+
+    def remove(self, name: str) -> None:
+        """Remove a call or an import, and the folder of its day if that was the last one in it."""
+        path = self.root / name
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.parent.rmdir()
+
+    def _mark(self, campaign_id: str) -> Path:
+        return self.plan_path(campaign_id).with_name("purged.json")
 
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
@@ -231,6 +290,15 @@ class Landing:
             with suppress(FileExistsError):  # another process made it first
                 write_whole(path, secrets.token_hex(32).encode(), overwrite=False)
         return path.read_text()
+
+
+def landed_at(name: str) -> datetime | None:
+    """When a call was made or an import taken in, as its path says; None for a file that is not named as ours are."""
+    _, day, time_of_day = f"{name}//".split("/")[:3]
+    try:
+        return datetime.strptime(f"{day} {time_of_day[:13]}+0000", "%Y-%m-%d %H%M%S.%f%z")
+    except ValueError:
+        return None
 
 
 def _stem(call: Call) -> str:
@@ -242,6 +310,12 @@ def _stem(call: Call) -> str:
 def _content(landed: Call | Import) -> bytes:
     header = {name: value for name, value in asdict(landed).items() if name != "body"}
     return json.dumps(header, default=str).encode() + b"\n" + landed.body
+
+
+def _lock_file(path: Path) -> IO[bytes]:
+    """A file to hold a lock on, made where there is none."""
+    make_folder(path.parent)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
 
 
 def make_folder(path: Path) -> None:

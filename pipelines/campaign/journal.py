@@ -9,7 +9,7 @@ database. Nothing here talks to the gateway or decides what to send.
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,6 +50,11 @@ CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 """
 
+_NEVER_REMOVED = """
+CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
 _EVENTS = f"""
 CREATE TABLE events (
     event_id INTEGER PRIMARY KEY,
@@ -73,8 +78,7 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
 CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
 {_NEVER_CHANGED}
-CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+{_NEVER_REMOVED}
 """
 
 # SQLite can't change a CHECK in place: the table is made anew, in one transaction, with the events as they were.
@@ -330,6 +334,18 @@ class Journal:
                 if (changed := without(answer)) != answer:
                     self._connection.execute("UPDATE events SET answer = ? WHERE event_id = ?", (changed, event_id))
             self._connection.execute(_NEVER_CHANGED)
+        self._write_anew()
+
+    def remove(self, campaign_ids: Iterable[str]) -> None:
+        """Remove all events of purged campaigns; no byte of them stays in the file. Their ids and keys stay taken."""
+        with self._transaction():
+            self._connection.execute("DROP TRIGGER no_event_is_removed")
+            self._connection.executemany("DELETE FROM events WHERE campaign_id = ?", [(each,) for each in campaign_ids])
+            self._connection.execute(_NEVER_REMOVED)
+        self._write_anew()
+
+    def _write_anew(self) -> None:
+        """Write the file without what it holds no more."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

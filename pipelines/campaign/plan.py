@@ -75,10 +75,11 @@ def make_plan(
     """Plan a campaign and, unless it is a dry run, write the plan and register the campaign.
 
     For a campaign registered before, returns its plan, if the input is the same. The caller holds the campaign's lock.
-    Raises UsageError for a malformed campaign id, InputRefused for an input that can't be sent, or isn't the one that
-    the campaign was registered with.
+    Raises UsageError for a malformed campaign id or a purged campaign, InputRefused for an input that can't be sent, or
+    isn't the one that the campaign was registered with.
     """
     check_campaign_id(request.campaign_id)
+    landing.refuse_purged(request.campaign_id)
     files = input_files(request.source)
     state = input_state(files)
     sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
@@ -102,7 +103,8 @@ def make_plan(
         raise InputRefused(f"{request.source}: changed while it was read; submit again when it is written")
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
-        _refuse_known_mission_nums(files[0], recipients, [landing.plan_path(other.campaign_id) for other in others])
+        kept = {other.campaign_id for other in others} - {*landing.purged_campaigns()}
+        _refuse_known_mission_nums(files[0], recipients, [landing.plan_path(other) for other in sorted(kept)])
     key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
     batch_size = settings.plan.batch_size
     frame = _arranged(recipients, suppressed_phones(landing), source=request.source, key=key, batch_size=batch_size)

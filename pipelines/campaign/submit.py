@@ -100,6 +100,7 @@ def resume(
     if record is None:
         raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     with landing.campaign_lock(campaign_id):
+        landing.refuse_purged(campaign_id)
         plan = read_plan(record, landing)
         return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, pace=pace)
 

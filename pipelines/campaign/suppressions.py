@@ -59,16 +59,23 @@ def _read(file: Path) -> pl.DataFrame:
 
 
 def _entries(table: pl.DataFrame) -> pl.DataFrame:
-    """A list as it counts: phones as they are sent to, times of no zone as China's."""
-    since_at = pl.col("since_at")
-    if table.schema["since_at"] == pl.Datetime(time_zone=None):
-        since_at = since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    """A list as it counts: phones as they are sent to, times as instants."""
     return table.select(
         national(pl.col("phone").cast(pl.String)),
         pl.col("reason").cast(pl.String).fill_null("listed"),
-        since_at.cast(_LISTED["since_at"]),
+        instants(table["since_at"].dtype).cast(_LISTED["since_at"]),
         (pl.col("is_removed") if "is_removed" in table.columns else pl.lit(value=False)).alias("is_removed"),
     )
+
+
+def instants(dtype: pl.DataType) -> pl.Expr:
+    """The `since_at` of a list, of this type; a day, and a time of no zone, is China's."""
+    since_at = pl.col("since_at")
+    if dtype == pl.Date:
+        dtype, since_at = pl.Datetime("us"), since_at.cast(pl.Datetime("us"))
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
+        return since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    return since_at
 
 
 def land_entries(landing: Landing, entries: pl.DataFrame, *, name: str, at: datetime) -> str:

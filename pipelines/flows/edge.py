@@ -4,6 +4,7 @@ A secret is taken from smsrecon.toml or its variable; where neither has it, from
 it, such as smsrecon-app-secret. None is ever a parameter.
 """
 
+import os
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ def now() -> datetime:
 
 def settings_of_run() -> Settings:
     """The settings of the file that SMSRECON_CONFIG names, or of smsrecon.toml here, with the secrets of the blocks."""
+    os.umask(0o077)  # as in a command: what is made is for its owner alone
     settings = load_settings()
     for (table, name), ending in BLOCKS.items():
         values = getattr(settings, table)

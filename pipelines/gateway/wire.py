@@ -6,7 +6,7 @@ Bytes that are no answer raise UnreadableAnswer, and nothing else is ever raised
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -86,6 +86,11 @@ class Records:
     def raw(self, position: int) -> str:
         """The JSON text of one record as received (made from the element, if it came as XML)."""
         return self._raw[position]
+
+    def holding(self, raw_records: Iterable[str]) -> bytes:
+        """An answer made anew, as JSON, with the same head and these records instead."""
+        head = json_text({"errorCode": self.error_code, "errorMsg": self.error_msg})
+        return f'{head[:-1]},"records":[{",".join(raw_records)}]}}'.encode()
 
     @cached_property
     def _raw(self) -> list[str]:

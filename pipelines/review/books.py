@@ -3,7 +3,7 @@
 Nothing is decided here: statuses, rates and findings are those of sql/.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from pipelines.alerts.findings import Finding
 from pipelines.campaign.journal import BatchState, Journal
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
+from pipelines.landing import Purged
 from pipelines.pull import Clock
 from pipelines.settings import Settings
 
@@ -115,6 +116,7 @@ class CampaignReport:
     refusals: list[RefusalLine]
     exceptions: list[ExceptionLine]
     findings: list[Finding]
+    purged_at: datetime | None = None  # then only the books are left
 
     def to_json(self) -> dict[str, Any]:
         lists: dict[str, list[Any]] = {
@@ -124,19 +126,23 @@ class CampaignReport:
             "exceptions": self.exceptions,
         }
         explained = {name: [asdict(line) for line in lines] for name, lines in lists.items()}
-        return {**self.books.to_json(), **explained, "problems": [finding.message for finding in self.findings]}
+        problems = {"problems": [finding.message for finding in self.findings]}
+        purged = {"purged_at": self.purged_at} if self.purged_at else {}
+        return {**self.books.to_json(), **explained, **problems, **purged}
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The books of every campaign, the oldest first."""
+    """The books of every campaign, the oldest first, and the ids of those that were purged."""
 
     campaigns: list[Books]
     findings: list[Finding]
+    purged: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "campaigns": [books.to_json() for books in self.campaigns],
+            "purged": self.purged,
             "problems": [finding.message for finding in self.findings],
         }
 
@@ -152,17 +158,33 @@ def overview(settings: Settings, *, clock: Clock) -> Overview:
 def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding]) -> Overview:
     """The books of every campaign as they were reconciled at `as_of`, with these `findings`."""
     with daily.warehouse_of(settings).read() as connection:
-        return Overview(_books(connection, settings, as_of, is_sound=not findings), findings)
+        books = _books(connection, settings, as_of, is_sound=not findings)
+    return Overview(books, findings, daily.landing_of(settings).purged_campaigns())
 
 
 def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> CampaignReport:
-    """All about one campaign, after loading and reconciling. Raises UsageError if there is none of that id."""
+    """All about one campaign, after loading and reconciling; of a purged one its final figures.
+
+    Raises UsageError if there is none of that id.
+    """
+    if purged := daily.landing_of(settings).purged(campaign_id):
+        return _report_of_purged(purged)
     with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     as_of, findings = _brought_up_to_date(settings, clock)
     every = read_overview(settings, as_of=as_of, findings=findings)
     return explain(settings, next(books for books in every.campaigns if books.campaign_id == campaign_id), findings)
+
+
+def _report_of_purged(purged: Purged) -> CampaignReport:
+    figures = {
+        name: datetime.fromisoformat(value) if name.endswith("_at") and value else value
+        for name, value in purged.figures.items()
+    }
+    known = {"file_row_count": figures["row_count"], "proven_batch_count": 0, "proven_message_count": 0}
+    books = book_of(figures | known, purged.purged_at, batches={}, paused_reason=None, is_sound=True)
+    return CampaignReport(books, [], [], [], [], [], purged.purged_at)
 
 
 def explain(settings: Settings, books: Books, findings: list[Finding]) -> CampaignReport:

@@ -74,7 +74,7 @@ def show_report(report: CampaignReport, *, as_json: bool = False) -> None:
 
 def report_as_markdown(report: CampaignReport) -> str:
     """The same page, whole, as Markdown."""
-    title = f"# {as_markdown(_title(report.books))}\n\n{as_markdown(_state(report.books))}\n"
+    title = f"# {as_markdown(_title(report))}\n\n{as_markdown(_state(report.books))}\n"
     return "\n".join([title, *(grid.to_markdown() for grid in _grids(report, most_codes=len(report.codes)))])
 
 
@@ -110,15 +110,21 @@ def show_overview(overview: Overview, *, as_json: bool) -> None:
         )
         for books in overview.campaigns
     ]
-    show(Grid(headings, lines) if lines else "no campaign yet; send one: smsrecon submit --help")
+    if lines or not overview.purged:
+        show(Grid(headings, lines) if lines else "no campaign yet; send one: smsrecon submit --help")
+    if overview.purged:
+        is_one = len(overview.purged) == 1
+        purged = f"{count(len(overview.purged))} purged campaign{'' if is_one else 's'}"
+        show(f"{purged}: 'smsrecon status {overview.purged[0]}' shows the final figures")
 
 
-def _title(books: Books) -> str:
-    return f"Campaign {books.campaign_id}, as of {instant(books.as_of)}"
+def _title(report: CampaignReport) -> str:
+    when = "purged on" if report.purged_at else "as of"
+    return f"Campaign {report.books.campaign_id}, {when} {instant(report.books.as_of)}"
 
 
 def _page(report: CampaignReport) -> Iterator[Any]:
-    title = Text(_title(report.books))
+    title = Text(_title(report))
     title.stylize("bold", 0, title.plain.index(","))
     yield Rule(title, align="left", style="dim")
     yield from _grids(report, most_codes=MOST_CODES)
@@ -186,7 +192,8 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
         states = ", ".join(f"{count(number)} {words(state)}" for state, number in books.batches.items() if number)
         first, last = instant(books.first_submitted_at), instant(books.last_submitted_at)
         yield "sent", first if first == last else f"{first} to {last}"
-        yield "batches", states
+        if states:
+            yield "batches", states
     if books.proven_batch_count:
         is_one = books.proven_batch_count == 1
         batches = f"{count(books.proven_batch_count)} {'batch' if is_one else 'batches'}"

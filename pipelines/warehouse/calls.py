@@ -87,8 +87,8 @@ def tables_of_calls(kind: CallKind, calls: Sequence[ReadCall]) -> Tables:
     rejects = [Reject(call.source_file, WHOLE_FILE, kind, call.fault, "") for call in calls if call.fault is not None]
     received = [call.received for call in calls if call.received is not None]
     if received and kind != "balance":
-        _, clean, contract = _RECORDS[kind]
-        tables[contract], bad = split(contract, clean(pl.concat(answer.frame for answer in received)))
+        _, _, contract = _RECORDS[kind]
+        tables[contract], bad = split(contract, cleaned(kind, received))
         rejects += _rejects(kind, received, bad)
     rejected_counts = Counter(reject.source_file for reject in rejects)
     tables[Balances] = frame_of(Balances, _balances(calls))
@@ -96,6 +96,12 @@ def tables_of_calls(kind: CallKind, calls: Sequence[ReadCall]) -> Tables:
     tables[Pulls] = frame_of(Pulls, _pulls(kind, calls, rejected_counts))
     tables[Files] = frame_of(Files, _files(kind, calls, rejected_counts))
     return tables
+
+
+def cleaned(kind: Literal["reports", "replies"], received: Sequence[Received]) -> pl.DataFrame:
+    """The records of some answers in the columns of their table, row for row, good ones and bad ones."""
+    _, clean, _ = _RECORDS[kind]
+    return clean(pl.concat(answer.frame for answer in received))
 
 
 def _read_balance(source_file: str, call: Call) -> ReadCall:

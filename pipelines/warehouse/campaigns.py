@@ -1,6 +1,7 @@
 """Campaigns, their batches and their recipients, from the journal and the plans into core.
 
-A plan never changes, so its rows go in once. The journal grows: a campaign with news in it gets its rows anew.
+A plan never changes, so its rows go in once. The journal grows: a campaign with news in it gets its rows anew. A purged
+campaign goes out again, whatever is still there of it.
 """
 
 from glob import escape
@@ -23,14 +24,19 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     Raises BooksError if the journal names a campaign whose plan is missing or another one.
     """
     loaded = dict(connection.execute("SELECT source_file, record_count FROM core.files").fetchall())
+    purged = landing.purged_campaigns()
+    _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
     journal_file = landing.journal_path.relative_to(landing.root).as_posix()
     with Journal.read_only(landing.journal_path) as journal:
         last_event_id = journal.last_event_id()  # asked first: what happens from here on is news again the next time
-        changed = set(journal.campaigns_changed_since(loaded.get(journal_file, 0)))
+        # A purge that is not done yet may have removed the last events, and their ids are given again.
+        since = 0 if landing.purging_before() else loaded.get(journal_file, 0)
+        changed = set(journal.campaigns_changed_since(since))
         news = [
             campaign
             for campaign in journal.campaigns()
-            if campaign.campaign_id in changed or _plan_file(landing, campaign) not in loaded
+            if campaign.campaign_id not in purged
+            and (campaign.campaign_id in changed or _plan_file(landing, campaign.campaign_id) not in loaded)
         ]
         campaign_rows = [_campaign_row(campaign, journal.paused_reason(campaign.campaign_id)) for campaign in news]
         batch_rows = [
@@ -42,10 +48,10 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     connection.execute("DELETE FROM core.campaigns WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.batches WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.files WHERE source_file = ?", [journal_file])
-    plans = [campaign for campaign in news if _plan_file(landing, campaign) not in loaded]
+    plans = [campaign for campaign in news if _plan_file(landing, campaign.campaign_id) not in loaded]
     for campaign in plans:
         _insert_recipients(connection, landing, campaign)
-    files = [LoadedFile.of(_plan_file(landing, campaign), "plan", campaign.row_count) for campaign in plans]
+    files = [LoadedFile.of(_plan_file(landing, campaign.campaign_id), "plan", campaign.row_count) for campaign in plans]
     files.append(LoadedFile.of(journal_file, "journal", last_event_id))
     insert(connection, Campaigns, frame_of(Campaigns, campaign_rows))
     insert(connection, Batches, frame_of(Batches, batch_rows))
@@ -53,8 +59,17 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     return len(news)
 
 
-def _plan_file(landing: Landing, campaign: CampaignRecord) -> str:
-    return landing.plan_path(campaign.campaign_id).relative_to(landing.root).as_posix()
+def _remove(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign_ids: list[str]) -> None:
+    if not campaign_ids:
+        return
+    for table in ("campaigns", "batches", "recipients"):
+        connection.execute(f"DELETE FROM core.{table} WHERE campaign_id = ANY (?)", [campaign_ids])  # noqa: S608 - ours
+    plans = [_plan_file(landing, campaign_id) for campaign_id in campaign_ids]
+    connection.execute("DELETE FROM core.files WHERE source_file = ANY (?)", [plans])
+
+
+def _plan_file(landing: Landing, campaign_id: str) -> str:
+    return landing.plan_path(campaign_id).relative_to(landing.root).as_posix()
 
 
 def _insert_recipients(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign: CampaignRecord) -> None:

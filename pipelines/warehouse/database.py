@@ -8,6 +8,7 @@ import errno
 import os
 import random
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -92,6 +93,12 @@ class Warehouse:
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
             reach("warehouse.half_deleted")
             self.path.unlink(missing_ok=True)
+            shutil.rmtree(self._spilled, ignore_errors=True)  # what a killed process has left there, too
+
+    @property
+    def _spilled(self) -> Path:
+        """Where DuckDB puts rows that don't fit into memory."""
+        return Path(f"{self.path}.tmp")
 
     def _make(self) -> None:
         """Make an empty file in one step, since DuckDB can't open one that it was killed at making."""
@@ -106,7 +113,8 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": f"{self.path}.tmp"}
+        make_folder(self._spilled)  # else DuckDB makes it, and others could read in it while something is published
+        config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self._spilled)}
         if self.settings.memory_limit is not None:
             config["memory_limit"] = self.settings.memory_limit
         if self.settings.threads is not None:

@@ -18,6 +18,9 @@ from pipelines.landing import Import, Landing
 from pipelines.warehouse.records import clean_replies, clean_reports
 from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
 
+# What reading a file raises that no import of ours wrote, or that is no export.
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, pl.exceptions.PolarsError)
+
 _ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
 
 
@@ -36,13 +39,19 @@ class Checked:
 
 def check(imported: Import, sheet: Sheet, source_file: str) -> Checked:
     """The rows of an export, as they would be loaded."""
-    values_of, clean, contract = _ROWS[imported.kind]
+    _, _, contract = _ROWS[imported.kind]
+    return Checked(*split(contract, cleaned(imported, sheet, source_file)))
+
+
+def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
+    """The rows of an export in the columns of their table, row for row, good ones and bad ones."""
+    values_of, clean, _ = _ROWS[imported.kind]
     received = values_of(sheet.frame, imported.mapping).with_columns(
         extra=pl.lit(None, pl.String),
         source_file=pl.lit(source_file),
         received_at=pl.lit(imported.imported_at.astimezone(CHINA), schema_of(Reports)["received_at"]),
     )
-    return Checked(*split(contract, clean(received)))
+    return clean(received)
 
 
 def tables_of_import(landing: Landing, source_file: str) -> Tables:
@@ -51,7 +60,7 @@ def tables_of_import(landing: Landing, source_file: str) -> Tables:
         imported = landing.read_import(source_file)
         sheet = read_sheet(imported.body)
         checked = check(imported, sheet, source_file)
-    except (ValueError, TypeError, LookupError, AttributeError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         fault = str(error) if isinstance(error, UnreadableExport) else "the file is not a landed import"
         return {
             Rejects: frame_of(Rejects, [Reject(source_file, WHOLE_FILE, "reports", fault, "")]),

@@ -15,6 +15,7 @@ from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.warehouse.rows import plausible
 
 _KEY_CHARACTERS: Final = KEY_BITS // 5
+_PHONE: Final = r"^(?:\+86|0086|86)?1[3-9][0-9]{9}$"
 _DERIVED_MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{9}}$"
 
 
@@ -24,9 +25,9 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         message_id=message_ids(received["mission_num"]),
         mission_num=pl.col("mission_num").fill_null(""),
         phone=_phone(),
-        code=pl.col("code"),
+        code=_shown("code"),
         stat_time=_instant("stat_time"),
-        batch_num=pl.col("batch_num").fill_null(""),
+        batch_num=_shown("batch_num").fill_null(""),
         is_delivered=pl.col("code").is_in(DELIVERED_CODES),
         send_status=pl.col("send_status").fill_null(""),
         receive_status=pl.col("receive_status").fill_null(""),
@@ -42,7 +43,10 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
     return received.select(
         phone=_phone(),
         content=pl.col("content").fill_null(""),
-        access_num=pl.col("access_num").fill_null(""),
+        access_num=pl.when(pl.col("access_num").str.contains(_PHONE))
+        .then(pl.lit("****"))
+        .otherwise("access_num")
+        .fill_null(""),
         replied_at=pl.when(has_own_time).then(_instant("mo_time")).otherwise("received_at"),
         has_own_time=has_own_time,
         received_at=pl.col("received_at"),
@@ -72,6 +76,11 @@ def _key(text: str) -> int:
 def _phone() -> pl.Expr:
     """Without the prefix of China, where a Chinese mobile phone remains."""
     return pl.col("phone").str.replace(r"^(?:\+86|0086|86)([0-9]{11})$", "$1")
+
+
+def _shown(column: str) -> pl.Expr:
+    """What is shown to people as it came, and should hold no phone: what looks like one is masked."""
+    return pl.col(column).str.replace_all("(1[3-9][0-9])[0-9]{4}([0-9]{4})", "${1}****${2}")
 
 
 def _instant(column: str) -> pl.Expr:

@@ -8,6 +8,7 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.campaign.suppressions import instants
 from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Files, Rejects, Suppressions
 from pipelines.landing import Landing
@@ -40,9 +41,7 @@ def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
 
 
 def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
-    since_at = pl.col("since_at")
-    if entries.schema["since_at"] == pl.Datetime(time_zone=None):
-        since_at = since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    since_at = instants(entries.schema["since_at"])
     return entries.select(
         pl.col("phone").cast(pl.String),
         pl.col("reason").cast(pl.String),

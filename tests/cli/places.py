@@ -4,7 +4,8 @@ import os
 import shlex
 import subprocess
 import sys
-from contextlib import chdir
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,17 @@ class Ended:
         assert all(word in self.err for word in words), self.err
 
 
+@contextmanager
+def _same_umask() -> Iterator[None]:
+    """A command narrows that of its process, which here goes on to other tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 @dataclass(frozen=True)
 class Place:
     """A folder to give commands in."""
@@ -53,6 +65,7 @@ class Place:
         """Give a command in this process, which is quicker than in one of its own."""
         out, err = (self.folder.parent / f"{self.folder.name}.{name}" for name in ("out", "err"))
         with (
+            _same_umask(),
             chdir(self.folder),
             mock.patch.dict(os.environ, self.variables | variables),
             mock.patch.object(sys, "argv", ["smsrecon", *shlex.split(command)]),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -13,6 +14,8 @@ from pipelines.alerts.findings import Finding
 from pipelines.alerts.told import newly
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, batch_num, key_text, make_plan
+from pipelines.campaign.sender import is_open
+from pipelines.campaign.suppressions import entries_of
 from pipelines.contracts import CHINA
 from pipelines.landing import Call, Landing
 from pipelines.pull import chosen_days, window
@@ -20,7 +23,7 @@ from pipelines.settings import PlanSettings, Settings, WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
-from tests.cli.places import Place, ended
+from tests.cli.places import CONTENT, Place, ended
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati")
 
@@ -30,6 +33,7 @@ MIDNIGHTS = tuple(
     for day in (date(2026, 11, 11), date(2026, 3, 1), date(2028, 2, 29), date(2028, 3, 1), date(2027, 1, 1))
 )
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 
 class Books:
@@ -144,10 +148,81 @@ def test_a_pull_asks_for_chinas_days_around_midnight(midnight: datetime, seconds
             chosen_days(today + timedelta(days=1), None, now=now)
 
 
+# What an owner may write for the instants at which a leap day and a year begin in China, typed as any tool would.
+DAYS = (date(2028, 2, 29), date(2027, 1, 1))
+TYPED: dict[str, pl.DataType] = {
+    "a_day": pl.Date(),
+    "seconds": pl.Datetime("us"),
+    "as_pandas_writes_it": pl.Datetime("ns"),
+    "milliseconds": pl.Datetime("ms"),
+    "an_instant": pl.Datetime("us", "Asia/Shanghai"),
+    "an_instant_elsewhere": pl.Datetime("us", "America/Los_Angeles"),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_the_days_of_a_list_begin_at_chinas_midnight_however_they_are_typed(name: str, tmp_path: Path) -> None:
+    since_at = pl.Series([datetime.combine(day, datetime.min.time(), CHINA) for day in DAYS])
+    dtype = TYPED[name]
+    if dtype == pl.Date or (isinstance(dtype, pl.Datetime) and dtype.time_zone is None):
+        since_at = since_at.dt.replace_time_zone(None)
+    entries = pl.DataFrame({"phone": ["13800000001", "13800000002"], "reason": "x", "since_at": since_at.cast(dtype)})
+    books = Books(tmp_path, 2)
+    path = books.landing.root / "suppressions/list.parquet"
+    path.parent.mkdir(parents=True)
+    entries.write_parquet(path)
+
+    load(books.landing, books.warehouse)
+
+    expected = [datetime.combine(day, datetime.min.time(), CHINA) for day in DAYS]
+    assert entries_of(books.landing)["since_at"].to_list() == expected
+    loaded = books.rows("SELECT epoch_us(since_at) FROM core.suppressions ORDER BY phone")
+    assert loaded == [(int(at.timestamp()) * 10**6,) for at in expected]
+
+
+DATED = ["2028-02-29", "2026-12-31 23:59:59", "2027-01-01 00:00", "2028-03-01 00:00:00.5"]
+
+
+def test_a_file_of_phones_means_chinas_times_in_every_zone_of_the_machine(tmp_path: Path) -> None:
+    listed = []
+    for zone in ZONES:
+        folder = tmp_path / zone.replace("/", "_")
+        folder.mkdir()
+        rows = [f"1380000000{number},{at}" for number, at in enumerate(DATED)]
+        (folder / "list.csv").write_text("\n".join(["phone,since_at", *rows]))
+        (folder / "none.csv").write_text("phone,since_at\n13800000000,2027-02-29\n")
+        assert ended(Place(folder).start("suppress import list.csv", variables={"TZ": zone})).code == 0
+        ended(Place(folder).start("suppress import none.csv", variables={"TZ": zone})).fails(10, "no time in 1 rows")
+        listed.append(entries_of(Landing(folder / "data/landing"))["since_at"].to_list())
+
+    assert listed == [[datetime.fromisoformat(at).replace(tzinfo=CHINA) for at in DATED]] * len(ZONES)
+
+
+@pytest.mark.parametrize("midnight", MIDNIGHTS, ids=lambda midnight: str(midnight.date()))
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_send_window_opens_and_closes_in_chinas_time_on_every_day(midnight: datetime, zone: str) -> None:
+    def at(hours: float) -> datetime:
+        return (midnight + timedelta(hours=hours)).astimezone(ZoneInfo(zone))
+
+    assert [is_open("08:00-21:00", at(hours)) for hours in (-4, -1, 0, 7.99, 8, 20.99, 21)] == [
+        True, False, False, False, True, True, False,
+    ]  # fmt: skip
+    assert [is_open("22:00-06:00", at(hours)) for hours in (-2.01, -2, 0, 5.99, 6)] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_zone_of_the_machine_moves_no_send_window(zone: str, sending: Place) -> None:
+    now = datetime.now(CHINA)
+    window = f"{now - HOUR:%H:%M}-{now + HOUR:%H:%M}"  # at whose time it is another in all zones but China's
+    submit = f"submit people.parquet --campaign c --content {CONTENT} --json"
+
+    with sending.start(submit, variables={"TZ": zone, "SMSRECON_PLAN__SEND_WINDOW": window}) as process:
+        assert ended(process).object["submitted_now"]["accepted"] == 2
+
+
 # ── A clock that steps back ───────────────────────────────────────────────────────────────────────────────────────────
 
 AT = datetime(2026, 11, 11, 2, tzinfo=UTC)
-HOUR = timedelta(hours=1)
 
 
 def test_an_answer_before_its_question_and_a_report_before_its_submission_leave_the_books_balanced(

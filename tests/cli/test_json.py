@@ -20,13 +20,13 @@ BOOKS = {
 }  # fmt: skip
 SHAPES = {
     "doctor": {"findings"},
-    "status": {"campaigns", "problems"},
+    "status": {"campaigns", "purged", "problems"},
     "status autumn-sale": BOOKS | {"reasons", "codes", "refusals", "exceptions", "problems"},
     "pull --days 1": {"pulled", "balance"},
     "balance": {"balance"},
     "load": LOADED,
     "reconcile": RECONCILED,
-    "publish": {"version", "message_count", "reply_count", "mart_count"},
+    "publish": {"version", "message_count", "reply_count", "mart_count", "left_over"},
     "rebuild": LOADED | RECONCILED,
     "daily": {
         "pulled_record_count", "loaded_record_count", "rejected_record_count", "new_report_count", "new_reply_count",

@@ -56,7 +56,7 @@ def test_no_campaign_is_told_with_the_next_step_and_makes_no_folder(place: Place
 
     assert (ended.code, ended.out, ended.err) == (0, "no campaign yet; send one: smsrecon submit --help\n", "")
     assert not (place.folder / "data").exists()
-    assert place.run("status --json").object == {"campaigns": [], "problems": []}
+    assert place.run("status --json").object == {"campaigns": [], "problems": [], "purged": []}
 
 
 def test_a_campaign_that_is_not_sent_yet_has_a_page_too(place: Place, no_waits: None) -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.failpoints import POINTS
-from tests.crash.life import life, points_of
+from tests.crash.life import LIVED, life, points_of
 from tests.crash.places import Starter
 
 LIVES = 8
@@ -22,4 +21,4 @@ def test_the_laws_hold_whenever_a_process_dies(tmp_path: Path, two_starters: lis
 
 
 def test_these_lives_die_at_every_point() -> None:
-    assert {point for seed in range(LIVES) for point in points_of(seed)} == set(POINTS)
+    assert {point for seed in range(LIVES) for point in points_of(seed)} == set(LIVED)

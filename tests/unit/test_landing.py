@@ -105,12 +105,12 @@ def test_files_and_all_folders_are_their_owners_only(landing: Landing) -> None:
     landing.land_call(call())
     landing.land_suppressions(b"PAR1", name="opt-outs", at=AT)
     landing.phone_hash_key()
-    with landing.campaign_lock("spring"):
+    with landing.campaign_lock("spring"), landing.alone():
         pass
 
-    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in landing.root.parent.rglob("*")}
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in landing.root.parent.rglob("*")}
 
-    assert modes == {True: 0o700, False: 0o600}
+    assert modes == {(True, 0o700), (False, 0o600)}
     assert landing.root.parent.stat().st_mode & 0o777 == 0o700
 
 

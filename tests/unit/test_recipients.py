@@ -117,6 +117,11 @@ def test_a_float_that_is_no_whole_phone_is_never_rounded_to_one(tmp_path: Path, 
     assert reason_of(tmp_path, phone) == "phone_malformed"
 
 
+@pytest.mark.parametrize("phone", [-13800000001, -8613800000001, -13800000001.0, Decimal("-13800000001")])
+def test_a_negative_number_is_no_phone(tmp_path: Path, phone: float | Decimal) -> None:
+    assert reason_of(tmp_path, phone) == "phone_malformed"
+
+
 def test_a_mission_num_too_large_to_be_exact_as_a_float_is_not_believed(tmp_path: Path) -> None:
     assert reason_of(tmp_path, mission_num=float(2**53)) == "mission_num_malformed"
     assert reason_of(tmp_path, mission_num=float(2**53 - 1)) is None
@@ -351,6 +356,11 @@ def test_white_space_dashes_and_the_countrys_prefix_are_removed(tmp_path: Path, 
         ("138000000012", "phone_malformed"),
         ("868613800000001", "phone_malformed"),
         ("+85251234567", "phone_malformed"),
+        ("-13800000001", "phone_malformed"),
+        ("\u200b-13800000001", "phone_malformed"),
+        ("−13800000001", "phone_malformed"),
+        ("－86 13800000001", "phone_malformed"),
+        ("1.3800000001e10", "phone_malformed"),
         ("01088888888", "phone_malformed"),
         ("13800000001,13800000002", "phone_malformed"),
         ("13800000001\n13800000002", "phone_malformed"),

@@ -1,0 +1,74 @@
+"""What commands write can be read by its owner alone, whatever they were started with; but `published`, by all."""
+
+import shutil
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.database import Warehouse
+from tests.cli.places import CONTENT, Place, ended
+
+PRIVATE = {"d": 0o700, "f": 0o600}
+FOR_ALL = {"d": 0o755, "f": 0o644}
+
+# A day, and where each command is killed before it is given again: so drafts, logs that wait, marks and half a version
+# are left behind.
+SUBMIT = f"submit people.parquet --campaign c --content {CONTENT}"
+DAY = [
+    ("init", []),
+    (SUBMIT, ["plan.before_sync", "journal.after_sending"]),
+    ("suppress add 13800000009", ["landing.before_rename"]),
+    ("import-reports export.csv --yes", ["warehouse.before_commit"]),
+    ("pull", ["landing.before_asking"]),
+    ("daily", ["publish.after_database"]),
+    ("publish", ["publish.before_rename"]),
+    ("balance", []),
+]
+OF_A_DAY = (".draft-", "warehouse.duckdb.wal", "journal.sqlite-wal", "/lock", "told.json", "smsrecon.toml")
+
+
+def modes(folder: Path) -> dict[str, tuple[str, int]]:
+    """The kind and the mode of all that is beneath a folder; a link has none of its own."""
+    return {
+        path.relative_to(folder).as_posix(): ("d" if path.is_dir() else "f", stat.S_IMODE(path.stat().st_mode))
+        for path in [folder, *folder.rglob("*")]
+        if not path.is_symlink()
+    }
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022], ids="{:03o}".format)
+def test_what_a_day_leaves_is_its_owners_alone_but_for_what_is_published(umask: int, sending: Place) -> None:
+    (sending.folder / "export.csv").write_text("phone,code,stat_time\n13800000001,DELIVRD,2026-11-20 08:00:00\n")
+    given = {".", *(path.name for path in sending.folder.iterdir())}
+    seen: dict[str, tuple[str, int]] = {}
+    for command, points in DAY:
+        for point in (*points, ""):
+            variables = {"SMSRECON_FAILPOINT": point, "SMSRECON_ALERTS__MIN_BALANCE": "1000000000"}
+            with sending.start(command, umask=umask, variables=variables) as process:
+                end = ended(process)
+            assert end.code == -signal.SIGKILL if point else end.code in (0, 13, 14, 16), (command, point, end.err)
+            seen |= {name: mode for name, mode in modes(sending.folder).items() if name not in given}
+
+    for_all = {name for name in seen if "data/.published" in name}
+    wrong = {
+        name: f"{mode:03o}"
+        for name, (kind, mode) in seen.items()
+        if mode != (FOR_ALL if name in for_all else PRIVATE)[kind]
+    }
+    assert not wrong
+    assert [part for part in OF_A_DAY if not any(part in name for name in seen)] == []
+    assert {name.split("/")[-1] for name in for_all} >= {"analytics.duckdb", "messages.parquet", "replies.parquet"}
+
+
+def test_what_duckdb_spills_lies_where_only_its_owner_comes(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
+    with warehouse.write():
+        pass
+    shutil.rmtree(tmp_path / "warehouse.duckdb.tmp")
+
+    with warehouse.read() as connection:
+        folder = Path(str(connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]))
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700

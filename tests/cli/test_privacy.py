@@ -1,0 +1,596 @@
+"""Whatever command is given, in good order or with a fault, typed right or wrong: nothing of a person, and no secret.
+
+In every place where people, texts and secrets can stand there is a canary. What a command shows, says, logs and hands
+on, each library at its loudest, is searched for all of them, in whatever form they may have come through.
+"""
+
+import json
+import logging
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import quote
+
+import duckdb
+import polars as pl
+import pytest
+from cyclopts import App
+
+from pipelines import cli
+from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.gateway.sandbox.settings import Fault, Shares
+from tests.cli.places import Ended, Place
+from tests.gateway.relay import Relay, Reply, Request, relaying
+
+WHO, OTHER, THIRD = PHONES = ("13917539514", "15982604937", "18665201843")
+WORD, SAID = "canary", "七七四九"
+TEXT = f"【公司】{WORD}您的验证码是{SAID}"
+KEY, SECRET = f"{WORD}-key-31", f"{WORD}-secret-77aa"
+WORDS_IN_CHINESE = (SAID.encode(), SAID.encode("gbk"), SAID.encode("unicode_escape"), quote(SAID).encode())
+NEEDLES = (WORD.encode(), *WORDS_IN_CHINESE, *(phone[3:].encode() for phone in PHONES))  # the end of a phone is enough
+
+SUBMIT = f"submit new.parquet --campaign n --content {shlex.quote(TEXT)}"
+
+
+def held(seen: bytes) -> list[bytes]:
+    """Which canaries are in there."""
+    lower = seen.lower()
+    return [needle for needle in NEEDLES if needle.lower() in lower]
+
+
+# ── A desk with a canary in every place ───────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder where two campaigns were sent and a day was closed, and the way to its gateway."""
+
+    place: Place
+    relay: Relay
+    gateway: RunningSandbox
+
+    @property
+    def landing(self) -> Path:
+        return self.place.folder / "data/landing"
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    file = BytesIO()
+    pl.DataFrame(columns).write_parquet(file)
+    return file.getvalue()
+
+
+FILES = {
+    "people.parquet": parquet(
+        phone=[*PHONES, f"+86 {WHO[:3]}-{WHO[3:]}", f"{WHO},{OTHER}", f"-{WHO}", "19999990007", None],
+        content=[f"{TEXT}{number}" for number in range(8)],
+        mission_num=[*(f"u{phone}" for phone in PHONES), "u4", "u5", "u6", "u7", "u8"],
+        called=[int(OTHER), int(f"86{WHO}"), *map(int, PHONES), None, None, None],
+        friend=[f"{OTHER}, +86 {THIRD}"] * 8,
+    ),
+    "others.parquet": parquet(phone=[*PHONES, "13800000001"], content=[TEXT] * 4),
+    "new.parquet": parquet(phone=[*PHONES, "13800000002"]),
+    "each.parquet": parquet(phone=[*PHONES], content=[f"{TEXT}{number}" for number in range(3)]),
+    "nameless.parquet": parquet(**{WHO: [OTHER], TEXT: [TEXT]}),
+    "wrong.parquet": parquet(phone=[f"{WHO}x"], content=[WORD]),
+    "unlike.parquet": parquet(phone=[WHO], content=[TEXT], mission_num=[f"{WHO}-{WORD}"]),
+    "broken.parquet": b"PAR1" + f"{WHO} {TEXT} {SECRET}".encode() * 50 + b"PAR1",
+    "cut.parquet": parquet(phone=[*PHONES] * 500)[:-9],
+    "export.csv": f"phone,code,stat_time\n{WHO},DELIVRD,2026-11-20 08:00:00\n{WHO},{TEXT},x\n{TEXT},,\n".encode(),
+    "said.csv": f"手机号,回复内容,回复时间\n86{WHO},{TEXT},2026-11-20 09:00:00\n{WORD},{TEXT},x\n".encode("gbk"),
+    "list.csv": f"phone,since_at\n{WHO},2026-11-20\n{OTHER},2026-11-20\n{WORD},2026-11-20\n".encode(),
+    "undated.csv": f"phone,since_at\n{WHO},{TEXT}\n".encode(),
+    "headless.csv": f"{WHO},DELIVRD,2026-11-20 08:00:00\n{OTHER},DELIVRD,2026-11-20 08:00:00\n".encode(),
+    "unclosed.csv": f'phone,code,stat_time\n"{WHO},{TEXT}\n'.encode() * 9000,
+    "unreadable.csv": f"phone,code,stat_time\n{WHO},{WORD},{TEXT}\n{TEXT},,{OTHER}\n".encode(),
+    "page.csv": f"<html><body>{WHO} {TEXT}</body></html>".encode(),
+    "broken.xlsx": b"PK\x03\x04" + f"{WHO} {TEXT}".encode(),
+    "nothing.csv": f"a,b\n{WHO},{TEXT}\n".encode(),
+}
+
+RECORD = {
+    "missionNum": f"u{WHO}",
+    "destId": f"86{OTHER}",
+    "receiveRealStatus": "UNDELIV",
+    "statTime": "2026-11-20 08:00:00",
+    "batchNum": f"b{THIRD}",
+    "name": TEXT,
+}
+RECORDS: list[Any] = [
+    RECORD,
+    RECORD | {"missionNum": THIRD, "destId": WHO},
+    RECORD | {"missionNum": "", "destId": TEXT},
+    RECORD | {"statTime": f"{WHO} {WORD}"},
+    RECORD | {"receiveRealStatus": f"EC:{WHO}"},
+    TEXT,
+    [WHO, {WHO: TEXT}],
+]
+REPLIES: list[Any] = [
+    {"srcId": f"+86{WHO}", "content": TEXT, "destId": "10690", "moTime": "2026-11-20 09:00:00", "name": TEXT},
+    {"srcId": OTHER, "content": TEXT, "destId": THIRD},
+    {"srcId": TEXT, "content": WHO, "destId": WORD},
+]
+
+
+def as_json(**fields: Any) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+SAYS = f"{WHO} {TEXT} {KEY} {SECRET}"
+HOSTILE = as_json(errorCode="000000", errorMsg=SAYS, records=RECORDS)
+HOSTILE_REPLIES = as_json(errorCode="000000", errorMsg=SAYS, records=REPLIES)
+
+
+def records(request: Request) -> Reply | None:
+    """People in every field of every record; else what the gateway says."""
+    return {"queryStatusReport": Reply(HOSTILE), "queryMoRecord": Reply(HOSTILE_REPLIES)}.get(request.endpoint)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The desk as it is copied for each command."""
+    folder = tmp_path_factory.mktemp("desk") / "place"
+    folder.mkdir()
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+    shares = Shares(reply=1, phone_mismatch=0.3, duplicate=0.3, conflict=0.3, failed=0.3)
+    settings = SandboxSettings(
+        truth=folder.parent / "truth.sqlite", seed=5, app_key=KEY, app_secret=SECRET, shares=shares
+    )
+    with RunningSandbox(settings) as gateway, relaying(gateway) as relay:
+        variables = {
+            "SMSRECON_GATEWAY__BASE_URL": relay.base_url,
+            "SMSRECON_GATEWAY__APP_KEY": KEY,
+            "SMSRECON_GATEWAY__APP_SECRET": SECRET,
+            "SMSRECON_GATEWAY__TIMEOUT_SECONDS": "0.5",
+            "SMSRECON_ALERTS__MIN_MESSAGE_COUNT": "1",
+        }
+        place = Place(folder, variables)
+        place.run("submit people.parquet --campaign a")
+        gateway.control(faults=[Fault("drop", is_accepted=False)])
+        place.run("submit others.parquet --campaign b")
+        relay.answer = records
+        place.run(f"suppress add {THIRD} --reason complained")
+        place.run("import-reports export.csv --yes")
+        gateway.control(clock_shift_seconds=3600.0)
+        day = place.run("daily --json")
+        assert min(day.object[name] for name in ("rejected_record_count", "new_report_count", "new_reply_count")), day
+        assert place.run("resolve b --json").code == 13
+        yield Desk(place, relay, gateway)
+
+
+@pytest.fixture
+def desk(kept: Desk, tmp_path: Path) -> Desk:
+    return a_copy(kept, tmp_path / "place")
+
+
+def a_copy(kept: Desk, folder: Path) -> Desk:
+    shutil.copytree(kept.place.folder, folder, symlinks=True)
+    kept.relay.answer = lambda _: None
+    ours = {"SMSRECON_INSTALLATION": str(folder)}  # else its numbers were those of another copy
+    return Desk(Place(folder, kept.place.variables | ours), kept.relay, kept.gateway)
+
+
+# ── What is told ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How a command ended, and everything that came to light meanwhile."""
+
+    ended: Ended
+    everything: bytes = field(repr=False)
+
+
+Give = Callable[..., Seen]
+
+
+@pytest.fixture
+def give(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Give:
+    """Give a command and catch all that it, and any library at its loudest, tells."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "stamina", "asyncio", "pipelines"):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+    def given(place: Place, command: str, **variables: str) -> Seen:
+        caplog.clear()
+        ended = place.run(command, **variables)
+        beside = capfd.readouterr()  # of native code, and of warnings
+        records = "".join(f"{record.__dict__}" for record in caplog.records)  # arguments and extras too
+        told = ended.out + ended.err + beside.out + beside.err + caplog.text + records
+        return Seen(ended, told.encode())
+
+    return given
+
+
+# ── Every command, in good order ──────────────────────────────────────────────────────────────────────────────────────
+
+OK, DOUBTFUL, UNBALANCED = {0}, {0, 13}, {0, 11, 13, 14, 16}  # a day of so many oddities has findings
+
+# Every command of the app, and the codes that it may end with here.
+COMMANDS = {
+    "doctor": OK,
+    "status": UNBALANCED,
+    "status a": UNBALANCED,
+    "status b": UNBALANCED,
+    "report a": UNBALANCED,
+    "report a --html a.html": OK,
+    "report b --html b.html": OK,
+    "resolve a": OK,
+    "resolve b": {13},
+    "resolve b --accept all --yes --reason ticket": OK,
+    "resolve b --resend all --yes": OK,
+    "submit people.parquet --campaign a": OK,
+    "submit others.parquet --campaign b": {13},
+    SUBMIT: OK,
+    "submit each.parquet --campaign n": OK,
+    "submit each.parquet --campaign n --template-id 100": OK,
+    "resume a": OK,
+    "resume b": {13},
+    "pull": OK,
+    "load": OK,
+    "reconcile": UNBALANCED,
+    "publish": OK,
+    "daily": UNBALANCED,
+    "balance": OK,
+    "rebuild": UNBALANCED,
+    "import-reports export.csv --yes": OK,
+    "import-reports export.csv --dry-run": OK,
+    "import-reports said.csv --replies --yes": OK,
+    "import-reports said.csv --replies --dry-run": OK,
+    f"suppress add {WHO} +86{OTHER}": OK,
+    f"suppress remove {THIRD}": OK,
+    "suppress import list.csv": OK,
+    "suppress list": OK,
+    f"forget {WHO} --yes": OK,
+    "purge --older-than 1 --dry-run": OK,
+    "purge --older-than 1 --yes": OK,
+    "sql": OK,
+    "sql 'FROM messages'": OK,
+    "sql 'FROM replies'": OK,
+    "sql 'FROM exceptions'": OK,
+    "sql 'FROM code_breakdown'": OK,
+    "sql 'FROM batches_in_doubt'": OK,
+    "sql 'FROM replies_by_campaign'": OK,
+    "sql 'FROM suppression_candidates'": OK,
+    "sql \"FROM delivery_by('called')\"": OK,
+}
+
+# What runs longer than a test, or shows invented people; where it is looked at.
+ELSEWHERE = {
+    "demo": "tests/cli/test_json.py and test_pages.py: the demo has people of its own",
+    "init": "no data is there yet, and nothing was typed",
+    "sandbox": "tests/gateway/test_sandbox_process.py",
+    "serve": "tests/flows/test_privacy.py, and test_serve.py for its logs",
+}
+HAS_NO_JSON = {"init", "serve", "sandbox"}
+
+# What a command is for is no leak. The secret and the phones are, everywhere.
+SHOWS_TEXTS = {f"{SUBMIT} --dry-run": "the first texts, to be read before they are sent (README: Dry run, then send)"}
+
+
+def names_of(app: App, *before: str) -> Iterator[str]:
+    """All commands, with those of an app within."""
+    for name in app:
+        if not name.startswith("-"):
+            inner = [*names_of(app[name], *before, name)]
+            yield from inner or [" ".join((*before, name))]
+
+
+def test_every_command_of_the_app_is_looked_at() -> None:
+    given = {" ".join(word for word in shlex.split(command)[:2]) for command in COMMANDS}
+    names = {*names_of(cli.app)}
+
+    assert {name for name in names if not any(f"{each} ".startswith(f"{name} ") for each in given)} == {*ELSEWHERE}
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("option", ["", " --json"], ids=["page", "json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_tells_nothing_of_a_person_and_no_secret(command: str, option: str, desk: Desk, give: Give) -> None:
+    desk.relay.answer = records
+
+    seen = give(desk.place, command + option)
+
+    assert seen.ended.code in COMMANDS[command], seen.ended
+    assert seen.ended.out
+    assert "Traceback" not in seen.ended.err
+    assert held(seen.everything) == []
+    for page in desk.place.folder.glob("*.html"):
+        assert held(page.read_bytes()) == []
+
+
+@pytest.mark.parametrize("command", SHOWS_TEXTS)
+@pytest.mark.parametrize("option", ["", " --json"], ids=["page", "json"])
+def test_what_is_shown_to_be_read_is_shown_on_standard_output_alone(
+    command: str, option: str, desk: Desk, give: Give
+) -> None:
+    seen = give(desk.place, command + option)
+
+    assert TEXT in seen.ended.out
+    assert held(seen.everything.replace(seen.ended.out.encode(), b"")) == []
+    assert not [phone for phone in PHONES if phone[3:] in seen.ended.out]
+    assert SECRET not in seen.ended.out
+
+
+# ── Faults ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+AT_THE_GATEWAY = ("pull", "daily --json", "balance", "doctor")
+AT_THE_BOOKS = (
+    "daily",
+    "status",
+    "rebuild --json",
+    "publish",
+    "report a",
+    "sql 'FROM messages'",
+    "resolve b",
+    "doctor",
+)
+AT_THE_LANDING = ("resume b", SUBMIT, "suppress list", f"suppress remove {THIRD}", f"forget {OTHER} --yes")
+
+# What the gateway answers to whatever it is asked.
+ANSWERS = {
+    "an_error_page": Reply(SAYS.encode(), 502),
+    "a_redirect": Reply(SAYS.encode(), 302),
+    "no_document": Reply(SAYS.encode()),
+    "half_a_document": Reply(HOSTILE[:-20]),
+    "a_refusal_of_the_account": Reply(as_json(errorCode="100003", errorMsg=SAYS)),
+    "a_refusal_of_some": Reply(as_json(errorCode="100007", errorMsg=SAYS)),
+    "a_refusal_nobody_knows": Reply(as_json(errorCode="199999", errorMsg=SAYS)),
+    "a_system_error": Reply(as_json(errorCode="999999", errorMsg=SAYS)),
+    "a_refusal_in_xml": Reply(f"<r><errorCode>100001</errorCode><errorMsg>{SAYS}</errorMsg></r>".encode()),
+    "a_code_that_is_a_phone": Reply(as_json(errorCode=WHO, errorMsg=SAYS)),
+    "a_code_that_is_a_text": Reply(as_json(errorCode=TEXT, errorMsg=SAYS)),
+    "a_balance_that_is_none": Reply(as_json(errorCode="000000", count=SAYS)),
+    "a_balance_that_is_a_phone": Reply(as_json(errorCode="000000", count=SAYS, records={WHO: TEXT})),
+    "people_under_names_nobody_knows": Reply(as_json(errorCode="000000", people=RECORDS, records=SAYS)),
+}
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", ANSWERS)
+def test_whatever_the_gateway_answers_nothing_of_it_is_told(name: str, desk: Desk, give: Give) -> None:
+    for command in (SUBMIT, "resume n", *AT_THE_GATEWAY, "status n"):
+        is_sending = command in (SUBMIT, "resume n")  # which asks for the balance before
+        desk.relay.answer = lambda request, only_sends=is_sending: (
+            None if only_sends and not request.endpoint.startswith("send") else ANSWERS[name]
+        )
+        seen = give(desk.place, command)
+        assert "Traceback" not in seen.ended.err
+        assert held(seen.everything) == [], command
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("kind", ["drop", "delay", "truncated"])
+def test_an_answer_that_is_lost_on_its_way_tells_nothing(kind: Any, desk: Desk, give: Give) -> None:
+    for call, commands in (("send", (SUBMIT,)), ("query", ("pull --days 1", "balance", "doctor"))):
+        for command in commands:
+            desk.gateway.control(faults=[Fault(kind, call="send" if call == "send" else "query", seconds=2)])
+            seen = give(desk.place, command)
+            assert seen.ended.code, command
+            assert held(seen.everything) == [], command
+    assert desk.gateway.control()["queued_faults"] == {"send": 0, "query": 0}
+
+
+# Variables of the gateway, as a slip of the hand would have them.
+SETTINGS = {
+    "nobody_listens": {"BASE_URL": "http://127.0.0.1:1/"},
+    "it_speaks_no_tls": {"BASE_URL": "https://{netloc}/"},
+    "an_address_with_credentials": {"BASE_URL": f"http://{KEY}:{SECRET}@{{netloc}}/"},
+    "an_address_with_a_query": {"BASE_URL": f"http://{{netloc}}/?appSecret={SECRET}"},
+    "an_address_that_is_none": {"BASE_URL": f"{SECRET} {WHO}"},
+    "another_secret": {"APP_SECRET": f"{SECRET}-old"},
+    "another_key": {"APP_KEY": f"{KEY}-old"},
+    "a_secret_as_a_number": {"TIMEOUT_SECONDS": SECRET, "CONCURRENCY": WHO, "FORMAT": KEY},
+}
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_wrong_setting_is_not_repeated(name: str, desk: Desk, give: Give) -> None:
+    netloc = desk.relay.base_url.split("/")[2]
+    wrong = {f"SMSRECON_GATEWAY__{key}": value.format(netloc=netloc) for key, value in SETTINGS[name].items()}
+    for command in (SUBMIT, *AT_THE_GATEWAY):
+        seen = give(desk.place, command, **wrong)
+        assert seen.ended.code, command
+        assert "Traceback" not in seen.ended.err
+        assert held(seen.everything) == [], command
+
+
+CONFIGURATIONS = (
+    f'[gateway]\napp_secret = "{SECRET}\n',
+    f"[gateway]\napp_secret = {SECRET}\n",
+    f'[gateway]\napp_secret = "{SECRET}"\napp_secret = "{SECRET}"\n',
+    f'[gateway]\napp_secret = ["{SECRET}"]\nconcurrency = "{WHO}"\n',
+    f'gateway = "{SECRET}"\n',
+    f'[gateway.app_secret]\n"x" = "{SECRET}"\n',
+    f'[alerts]\nwebhook_url = 5\nwebhook_format = "{SECRET}"\n',
+)
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_wrong_configuration_is_not_repeated(text: str, desk: Desk, give: Give) -> None:
+    (desk.place.folder / "smsrecon.toml").write_text(text)
+
+    seen = give(Place(desk.place.folder), "status")
+
+    assert seen.ended.code == 2
+    assert held(seen.everything) == []
+
+
+def rewritten(pattern: str, content: bytes) -> Callable[[Desk], None]:
+    """Something else stands in the files of this pattern."""
+
+    def spoil(desk: Desk) -> None:
+        paths = [path for path in desk.place.folder.glob(pattern) if path.is_file()]
+        assert paths
+        for path in paths:
+            path.chmod(0o600)
+            path.write_bytes(content)
+
+    return spoil
+
+
+def of_an_older_day(desk: Desk) -> None:
+    """The warehouse knows nothing, and the landing holds what nobody can read."""
+    (desk.place.folder / "data/warehouse.duckdb").unlink()
+    rewritten("data/landing/re*/*/*.call", SAYS.encode())(desk)
+
+
+# What lies in the data folder in the place of what should.
+SPOILT: dict[str, Callable[[Desk], None]] = {
+    "calls": of_an_older_day,
+    "calls_without_meaning": rewritten("data/landing/re*/*/*.call", b'{"kind": "%s"}\n' % WHO.encode()),
+    "imports": rewritten("data/landing/imports/*/*", SAYS.encode()),
+    "lists": rewritten("data/landing/suppressions/*", b"PAR1" + SAYS.encode() * 9 + b"PAR1"),
+    "lists_of_something_else": rewritten("data/landing/suppressions/*", FILES["nameless.parquet"]),
+    "plans": rewritten("data/landing/campaigns/*/plan.parquet", b"PAR1" + SAYS.encode() * 9 + b"PAR1"),
+    "plans_of_something_else": rewritten("data/landing/campaigns/*/plan.parquet", FILES["others.parquet"]),
+    "the_journal": rewritten("data/landing/journal.sqlite", SAYS.encode() * 99),
+    "the_warehouse": rewritten("data/warehouse.duckdb", SAYS.encode() * 99),
+    "the_published": rewritten("data/.published/*/analytics.duckdb", SAYS.encode() * 99),
+    "the_published_messages": rewritten("data/.published/*/messages/*/*.parquet", SAYS.encode() * 99),
+    "what_was_told": rewritten("data/told.json", SAYS.encode()),
+}
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("name", SPOILT)
+def test_whatever_lies_in_the_data_folder_is_not_repeated(name: str, desk: Desk, give: Give) -> None:
+    (desk.place.folder / "data/told.json").touch()
+    (desk.place.folder / "data/warehouse.duckdb.wal").unlink(missing_ok=True)
+    SPOILT[name](desk)
+    low = {"SMSRECON_ALERTS__MIN_BALANCE": "1000000000"}
+    for command in (*AT_THE_BOOKS, *AT_THE_LANDING, "balance", "purge --older-than 1 --yes"):
+        seen = give(desk.place, command, **low)
+        assert held(seen.everything) == [], command
+
+
+# Whoever has a phone and a text could have replied.
+HAVE_REPLIES = {"said.csv", "people.parquet", "others.parquet", "each.parquet", "unlike.parquet"}
+
+READING = {
+    "submit broken.parquet --campaign n --content x【公司】": 10,
+    "submit cut.parquet --campaign n --content x【公司】": 10,
+    "submit nameless.parquet --campaign n --content x【公司】": 10,
+    "submit wrong.parquet --campaign n": 10,
+    "submit unlike.parquet --campaign n": 10,
+    "submit export.csv --campaign n --content x【公司】": 10,
+    "submit others.parquet --campaign a": 10,
+    f"submit others.parquet --campaign n --content {TEXT}": 10,
+    f"submit new.parquet --campaign n --content {WORD}": 10,
+    f"submit new.parquet --campaign n --content {TEXT * 30}": 10,
+    **{f"import-reports {name} --yes": 10 for name in FILES if name not in {"export.csv", "said.csv", "list.csv"}},
+    **{f"import-reports {name} --replies --yes": 10 for name in FILES if name not in HAVE_REPLIES},
+    "import-reports export.csv --mapping code=phone --yes": 10,
+    "suppress import broken.parquet": 10,
+    "suppress import headless.csv": 10,
+    "suppress import undated.csv": 10,
+    "suppress import wrong.parquet": 10,
+    "suppress import nameless.parquet": 10,
+    "suppress import broken.xlsx": 10,
+    "suppress import page.csv": 10,
+}
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_file_that_can_not_be_taken_is_not_repeated(command: str, desk: Desk, give: Give) -> None:
+    seen = give(desk.place, command)
+
+    assert seen.ended.code == READING[command], seen.ended
+    assert held(seen.everything) == []
+
+
+# ── What was typed ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+TYPED = (
+    WHO,
+    f"--{WHO}",
+    f"suppress {WHO}",
+    f"suppress add {WHO}x --reason x",
+    f"suppress add {WHO} --frob {OTHER}",
+    f"suppress add {WHO} --frob={OTHER}",
+    f"suppress add {WHO} {WORD}",
+    f"suppress remove {WHO} {OTHER}",
+    f"suppress list {WHO}",
+    f"suppress import {WHO}.csv",
+    f"forget {WHO} --bad",
+    f"forget {WHO} {OTHER} --yes",
+    f"forget {WHO[:3]} {WHO[3:7]} {WHO[3:]} --yes",
+    f"forget {WHO}x --yes",
+    f"forget {WHO}",
+    f"status {WHO}",
+    f"status --frob={WHO}",
+    f"status a {WHO}",
+    f"resume {WHO}",
+    f"report {WHO}",
+    f"report a --html {WHO}/x.html",
+    f"resolve b --accept {WHO},{OTHER}",
+    f"resolve {WHO}",
+    f"pull --days {WHO}x",
+    f"pull --days {WHO[:3]}-{WHO[3:7]}-{WHO[7:]}",
+    f"pull --day {WHO}",
+    f"pull --day '{WHO[:3]} {WHO[3:7]} {WHO[7:]}'",
+    f"purge --older-than {WHO}x",
+    f"balance {WHO}",
+    f"--config {WHO}.toml status",
+    f"submit {WHO}.parquet --campaign n --content {TEXT}",
+    f"submit new.parquet --campaign {WHO}_ --content {TEXT}",
+    f"submit new.parquet --campaign n --content 【公司】您好 {WORD} {SAID}",
+    f"submit new.parquet --campaign n --conten={TEXT}",
+    f"status --conten={TEXT}",
+    f"submit new.parquet --campaign n --content -{WORD}",
+    f"import-reports {WHO}.csv --yes",
+    f"import-reports export.csv --mapping phone={WHO} --yes",
+    f"import-reports export.csv --mapping {WHO}=phone --yes",
+    f"sql \"SELECT '{WHO}'::DATE\"",
+    f"sql 'SELECT {WHO} FROM nope'",
+    f"sql \"SELEC '{WHO}'\"",
+    f"demo --recipients {WHO}x",
+    f"demo --dir people.parquet --recipients 1000 {WHO}",
+    f"init {WHO}",
+    f"serve --port {WHO}x",
+    f"sandbox --port {WHO}x",
+    f"sandbox --app-secret {SECRET} --frob",
+)
+
+
+@pytest.mark.parametrize("command", TYPED)
+def test_what_was_typed_wrongly_is_not_repeated(command: str, desk: Desk, give: Give) -> None:
+    seen = give(desk.place, command)
+
+    assert seen.ended.code in (2, 10), seen.ended
+    assert seen.ended.err.count("\n") == 1, seen.ended
+    assert held(seen.everything) == []
+
+
+# ── Bugs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unforeseen() -> None:
+    """Fail as libraries do: with a value in the message, one error behind the other, in a group, with a note."""
+    try:
+        try:
+            duckdb.sql(f"SELECT '{WHO} {TEXT}'::INTEGER").fetchall()
+        except duckdb.Error as first:
+            pl.Series([f"{OTHER} {TEXT}"]).cast(pl.Int64)
+            raise AssertionError from first
+    except pl.exceptions.PolarsError as second:
+        second.add_note(SAYS)
+        raise ExceptionGroup(SAYS, [second, KeyError(THIRD)]) from second
+
+
+@pytest.mark.parametrize("command", ["doctor", "daily", SUBMIT, "status", f"suppress add {WHO}", f"forget {WHO} --yes"])
+def test_a_bug_says_where_it_is_and_not_what_it_met(command: str, desk: Desk, give: Give) -> None:
+    with mock.patch.object(cli, "_settings", unforeseen):
+        seen = give(desk.place, command)
+
+    assert seen.ended.code == 1
+    for words in ("Traceback", "in unforeseen", "ConversionException", "ExceptionGroup", "please report it"):
+        assert words in seen.ended.err
+    assert held(seen.everything) == []

@@ -1,0 +1,431 @@
+"""What is purged is nowhere any more, in whatever file it was; what stays is as it was, and nothing is sent again."""
+
+import os
+import pty
+import re
+import shutil
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import duckdb
+import polars as pl
+import pytest
+
+from pipelines import cli
+from pipelines.failpoints import POINTS
+from pipelines.gateway.sandbox import Fault, RunningSandbox, SandboxSettings
+from pipelines.gateway.sandbox.settings import Shares
+from pipelines.landing import Landing
+from tests.cli.places import Ended, Place, ended, gateway_at
+
+NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # what the owner knows of the people of each
+PREFIXES = {"oldest": "138", "old": "139", "new": "137"}
+SENT_AGO = {"oldest": 50, "old": 40, "new": 4}  # days
+REPORTED_AGO = {"oldest": 46, "old": 36, "new": 0}
+OPTED_OUT = "13900000003"  # by an export of replies; else replies come of themselves
+
+
+def phones(campaign_id: str) -> list[str]:
+    return [f"{PREFIXES[campaign_id]}{number:08}" for number in range(30)]
+
+
+class Clocked(Place):
+    """A place whose clock, and that of its gateway, can be set back."""
+
+    def ago(self, days: float, gateway: RunningSandbox, command: str) -> Ended:
+        gateway.control(clock_shift_seconds=-timedelta(days=days).total_seconds())
+        with mock.patch.object(cli, "_now", side_effect=lambda: datetime.now(UTC) - timedelta(days=days)):
+            return self.run(command)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def landing(self) -> Landing:
+        return Landing(self.data / "landing")
+
+
+def send(place: Clocked, gateway: RunningSandbox, campaign_id: str) -> None:
+    people(campaign_id).write_parquet(place.folder / f"{campaign_id}.parquet")
+    sent = place.ago(SENT_AGO[campaign_id], gateway, f"submit {campaign_id}.parquet --campaign {campaign_id}")
+    assert sent.code == 0, sent.err
+
+
+def people(campaign_id: str) -> pl.DataFrame:
+    name = NAMES[campaign_id]
+    return pl.DataFrame({"phone": phones(campaign_id), "content": [f"【公司】{name}您好"] * 30, "name": [name] * 30})
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A gateway that tells all replies again at every call, for good."""
+    truth = tmp_path_factory.mktemp("gateway") / "gateway.sqlite"
+    shares = Shares(reply=0.5, duplicate=0.2, conflict=0.1, phone_mismatch=0.1, failed=0.2, late=0)
+    with RunningSandbox(SandboxSettings(truth=truth, seed=11, shares=shares)) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def years(tmp_path_factory: pytest.TempPathFactory, gateway: RunningSandbox) -> Clocked:
+    """Three campaigns, two of them long ago, each with its reports and replies; and an export that tells all again."""
+    folder = tmp_path_factory.mktemp("years") / "place"
+    folder.mkdir()
+    place = Clocked(folder, gateway_at(gateway.base_url) | {"SMSRECON_PLAN__BATCH_SIZE": "10"})
+    for campaign_id, days in REPORTED_AGO.items():
+        send(place, gateway, campaign_id)
+        assert place.ago(days, gateway, "daily").code in (0, 16)
+        if campaign_id == "old":
+            at = f"{datetime.now(UTC) - timedelta(days=38):%Y-%m-%d %H:%M:%S}"
+            (folder / "said.csv").write_text(f"手机号,回复内容,回复时间\n{OPTED_OUT},TD,{at}\n")
+            assert place.ago(days, gateway, "import-reports said.csv --replies --yes").code == 0
+    with duckdb.connect(str(place.data / "warehouse.duckdb"), read_only=True) as warehouse:
+        warehouse.execute("SET TimeZone = 'Asia/Shanghai'")
+        told = warehouse.sql(
+            "SELECT phone, code, strftime(stat_time, '%Y-%m-%d %H:%M:%S') AS at FROM core.reports"
+        ).pl()
+    told.rename({"phone": "手机号", "code": "状态码", "at": "回执时间"}).write_csv(folder / "late.csv")
+    assert place.ago(0, gateway, "import-reports late.csv --yes").code == 0
+    assert place.ago(0, gateway, "status").code == 0
+    assert place.ago(0, gateway, "publish").code == 0
+    return place
+
+
+@pytest.fixture
+def kept(tmp_path: Path, years: Clocked) -> Clocked:
+    """A copy of it."""
+    folder = tmp_path / "place"
+    shutil.copytree(years.folder, folder, symlinks=True)
+    return Clocked(folder, years.variables)
+
+
+def holding(data: Path, *campaign_ids: str) -> list[str]:
+    """The files that hold a phone or a name of these campaigns, as bytes or in a cell."""
+    words = [word for campaign_id in campaign_ids for word in (*phones(campaign_id), NAMES[campaign_id])]
+    found = re.compile("|".join(words).encode())
+    files = [path for path in sorted(data.rglob("*")) if path.is_file()]
+    return [path.relative_to(data).as_posix() for path in files if found.search(told(path))]
+
+
+def told(path: Path) -> bytes:
+    """The bytes of a file, and what they say where a format packs them."""
+    body = path.read_bytes()
+    if body.startswith(b"PAR1"):
+        return body + str(pl.read_parquet(path).to_dicts()).encode()
+    if path.suffix == ".duckdb":
+        return body + str(tables(path)).encode()
+    return body
+
+
+def tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, sorted."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'Asia/Shanghai'")
+        names = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+        return {name: sorted(connection.execute(f"FROM {name}").fetchall(), key=str) for (name,) in names}
+
+
+def rows_of(database: Path, campaign_id: str) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of one campaign in every table that names campaigns."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_columns() WHERE column_name = 'campaign_id' ORDER BY 1"
+        ).fetchall()
+        return {
+            name: sorted(connection.execute(f"FROM {name} WHERE campaign_id = ?", [campaign_id]).fetchall(), key=str)
+            for (name,) in names
+        }
+
+
+def lists(place: Clocked) -> set[str]:
+    entries = [pl.read_parquet(place.landing.root / name) for name in place.landing.suppression_files()]
+    return {phone for entry in entries for phone in entry["phone"]}
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def purge(place: Clocked, days: int = 30, **variables: str) -> Ended:
+    return place.run(f"purge --older-than {days} --yes --json", **variables)
+
+
+def test_what_is_old_is_nowhere_any_more_and_what_stays_is_as_it_was(kept: Clocked) -> None:
+    data = kept.data
+    held = holding(data, "oldest", "old")
+    for kind in ("campaigns/old/", "reports/", "replies/", "imports/", "suppressions/", "warehouse"):
+        assert any(kind in path for path in held), (kind, held)
+    assert kept.run("reconcile").code == 0
+    before, key = rows_of(data / "warehouse.duckdb", "new"), kept.landing.phone_hash_key()
+    listed = lists(kept)
+
+    done = purge(kept)
+
+    assert (done.code, done.err) == (0, "")
+    assert [each["campaign_id"] for each in done.object["campaigns"]] == ["oldest", "old"]
+    assert done.object["is_done"] is True
+    assert {path for path in holding(data, "oldest", "old") if not path.startswith("landing/suppressions/")} <= {
+        "warehouse.duckdb"  # the same lists
+    }
+    assert told_without_lists(data / "warehouse.duckdb", "oldest", "old") == []
+    assert lists(kept) >= listed
+    assert OPTED_OUT in listed
+    after = rows_of(data / "warehouse.duckdb", "new")
+    assert after.keys() == before.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+    assert kept.landing.phone_hash_key() == key
+    assert {path.name for path in (data / "published/messages").iterdir()} == {"campaign_id=new"}
+    status = kept.run("status --json").object
+    assert [(books["campaign_id"], books["is_balanced"]) for books in status["campaigns"]] == [("new", True)]
+    assert status["purged"] == ["old", "oldest"]
+    with closing(sqlite3.connect(data / "landing/journal.sqlite")) as journal:
+        assert journal.execute("SELECT DISTINCT campaign_id FROM events").fetchall() == [("new",)]
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            journal.execute("DELETE FROM events")
+
+
+def told_without_lists(database: Path, *campaign_ids: str) -> list[str]:
+    """The tables, but that of the lists, that hold a phone or a name of these campaigns."""
+    words = [word for campaign_id in campaign_ids for word in (*phones(campaign_id), NAMES[campaign_id])]
+    found = tables(database)
+    del found["core.suppressions"]
+    return [name for name, rows in found.items() if any(word in str(rows) for word in words)]
+
+
+def test_what_is_left_can_be_made_again_and_the_gateway_can_tell_all_of_it_again(
+    kept: Clocked, gateway: RunningSandbox
+) -> None:
+    assert purge(kept).code == 0
+    before = tables(kept.data / "warehouse.duckdb")
+
+    assert kept.run("rebuild").code == 0
+
+    after = tables(kept.data / "warehouse.duckdb")
+    assert [name for name in before if before[name] != after[name]] == []
+    assert kept.ago(0, gateway, "daily").code in (0, 16)  # the replies of long ago come once more, of nobody now
+    assert any("replies/" in path for path in holding(kept.data, "oldest", "old"))
+    again = purge(kept)
+    assert (again.code, again.object["campaigns"]) == (0, [])
+    assert again.object["told_again_count"] > 0
+    assert not any("replies/" in path for path in holding(kept.data, "oldest", "old"))
+    assert purge(kept).object["is_done"] is False
+
+
+def test_a_purged_campaign_is_never_sent_again_and_its_final_figures_are_kept(kept: Clocked) -> None:
+    before = kept.run("status old --json").object
+    assert purge(kept).code == 0
+
+    said = ("campaign old was purged on 20", "choose another campaign id")
+    kept.run("submit old.parquet --campaign old").fails(2, *said)
+    kept.run("submit new.parquet --campaign old --dry-run").fails(2, *said)
+    kept.run("resume old").fails(2, *said)
+    kept.run("resolve old").fails(2, *said)
+    kept.run("report old").fails(2, "old", "smsrecon status")
+    after = kept.run("status old --json").object
+    assert after.pop("purged_at")
+    explains = {"as_of", "batches", "reasons", "codes", "refusals", "exceptions", "proven_batch_count"}
+    assert {name: after[name] for name in after.keys() - explains} == {
+        name: before[name] for name in after.keys() - explains
+    }
+    page = kept.run("status old")
+    assert (page.code, page.err) == (0, "")
+    assert page.out.startswith("Campaign old, purged on 20")
+    assert "balanced" in page.out
+    assert (
+        kept.run("status").out.splitlines()[-1] == "2 purged campaigns: 'smsrecon status old' shows the final figures"
+    )
+    assert all(len(line) <= 80 for line in (page.out + kept.run("status").out).splitlines())
+
+
+def test_a_look_changes_nothing_and_says_what_goes_and_what_stays(kept: Clocked) -> None:
+    landing, published = snapshot(kept.data / "landing"), (kept.data / "published").resolve()
+
+    shown = kept.run("purge --older-than 30 --dry-run")
+
+    assert (shown.code, shown.err) == (0, "")
+    for words in ("All that came before 20", "campaigns       2", "rows            60", "oldest", "old "):
+        assert words in shown.out
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+    found = kept.run("purge --older-than 38 --dry-run --json").object
+    assert (found["is_done"], [each["campaign_id"] for each in found["campaigns"]]) == (False, ["oldest"])
+    (staying,) = found["staying"]
+    assert (staying["campaign_id"], staying["reason"][:25]) == ("old", "reports and replies until")
+    assert staying["next_step"].startswith("goes from 20")
+    assert kept.run("purge --older-than 300").out == "Nothing that can go is older than 300 days.\n"
+    kept.run("purge --older-than 30").fails(2, "--dry-run", "--yes")
+    kept.run("purge --older-than 30 --json").fails(2, "--dry-run", "--yes")
+    kept.run("purge --older-than 0 --yes").fails(2, "--older-than")
+    kept.run("purge --older-than soon --yes").fails(2, "--older-than")
+    kept.run("purge --yes").fails(2, "--older-than")
+    refused = answered(kept, "n\n")
+    assert refused.code == 2
+    assert refused.err.startswith("Remove 2 campaigns and 21 files for good? It can't be undone. [y/N]")
+    assert refused.err.endswith("smsrecon: nothing was purged\n")
+    assert snapshot(kept.data / "landing") == landing
+    assert (kept.data / "published").resolve() == published
+    agreed = answered(kept, "y\n")
+    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "All of that is gone.")
+    assert kept.landing.purged_campaigns() == ["old", "oldest"]
+
+
+def test_where_nothing_is_a_purge_does_nothing(place: Place) -> None:
+    assert place.run("purge --older-than 30").out == "Nothing that can go is older than 30 days.\n"
+    assert not (place.folder / "data").exists()
+
+
+def test_while_somebody_sends_nothing_is_purged(kept: Clocked) -> None:
+    before = snapshot(kept.data / "landing" / "campaigns")
+    with kept.landing.campaign_lock("new"):
+        purge(kept).fails(15, "new", "being sent")
+    assert snapshot(kept.data / "landing" / "campaigns") == before
+
+
+def test_what_nobody_saw_is_not_purged(kept: Clocked, gateway: RunningSandbox) -> None:
+    """Between the look and the yes an import brings a report of a campaign that was to go: so it stays."""
+    (kept.folder / "more.csv").write_text(
+        f"手机号,状态码,批次号,回执时间\n{phones('old')[4]},MK:0001,{batch_of(kept)},{days_ago(39)}\n"
+    )
+
+    def hesitate(*_: object, **__: object) -> None:
+        assert kept_too.run("import-reports more.csv --yes").code == 0
+
+    kept_too = Clocked(kept.folder, kept.variables)
+    with mock.patch("pipelines.review.purging.agree", hesitate):
+        kept.run("purge --older-than 30").fails(2, "changed meanwhile")
+
+    assert kept.landing.purged_campaigns() == []
+    (staying,) = purge(kept).object["staying"]
+    assert staying["campaign_id"] == "old"
+    assert kept.landing.purged_campaigns() == ["oldest"]
+
+
+def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
+    tmp_path: Path, gateway: RunningSandbox
+) -> None:
+    folder = tmp_path / "place"
+    folder.mkdir()
+    others = {"SMSRECON_INSTALLATION": str(folder), "SMSRECON_PLAN__BATCH_SIZE": "10"}
+    place = Clocked(folder, gateway_at(gateway.base_url) | others)
+    pl.DataFrame({"phone": [f"135{number:08}" for number in range(20)]}).write_parquet(folder / "people.parquet")
+
+    def submit(campaign_id: str, days: float) -> Ended:
+        return place.ago(days, gateway, f"submit people.parquet --campaign {campaign_id} --content 【公司】您好")
+
+    assert submit("first", 60).code == 0
+    place.ago(56, gateway, "daily")
+    gateway.control(faults=[Fault("drop", is_accepted=False)])
+    assert submit("doubtful", 50).code == 13
+    balance = gateway.control()["balance"]
+    gateway.control(balance=1)
+    submit("unsent", 45).fails(11, "balance")
+    gateway.control(balance=balance)
+    assert submit("later", 40).code == 0
+    place.ago(36, gateway, "daily")
+    landed = place.landing.call_files("reports")
+
+    def staying() -> list[list[str]]:
+        found = place.run("purge --older-than 20 --dry-run --json").object["staying"]
+        return [[each["campaign_id"], each["reason"], each["next_step"]] for each in found]
+
+    to_send = staying()[1][1]
+    unsent = ["unsent", to_send, "smsrecon resume unsent"]
+    assert to_send in {f"{number} to send" for number in range(15, 21)}  # who opted out meanwhile is kept back
+    assert staying() == [
+        ["doubtful", "10 in doubt", "smsrecon resolve doubtful"],
+        unsent,
+        ["later", "overlaps doubtful, which stays", "smsrecon status doubtful"],
+    ]
+    done = purge(place, 20)
+    assert [each["campaign_id"] for each in done.object["campaigns"]] == ["first"]
+    assert all(len(line) <= 80 for line in place.run("purge --older-than 20 --dry-run").out.splitlines())
+    gone = {*landed} - {*place.landing.call_files("reports")}
+    assert gone
+    assert all(name < f"reports/{days_ago(50)[:10]}" for name in gone)
+    assert place.run("resolve doubtful --accept all --yes").code == 0
+    assert staying() == [
+        ["doubtful", "overlaps unsent, which stays", "smsrecon status unsent"],
+        unsent,
+        ["later", "overlaps unsent, which stays", "smsrecon status unsent"],
+    ]
+    assert place.run(f"suppress add {' '.join(f'135{number:08}' for number in range(20))}").code == 0
+    assert place.run("resume unsent").code == 0  # all of it is kept back: so it goes by when it was planned
+    done = purge(place, 20)
+    assert {each["campaign_id"] for each in done.object["campaigns"]} == {"doubtful", "unsent", "later"}
+    assert place.run("status --json").object["campaigns"] == []
+    assert place.run("daily").code in (0, 16)
+
+
+def test_who_opted_out_is_listed_before_it_is_forgotten_whatever_the_policy_says(kept: Clocked) -> None:
+    for name in kept.landing.suppression_files():  # as if nobody had ever been listed
+        (kept.landing.root / name).unlink()
+    kept.run("rebuild")
+    with duckdb.connect(str(kept.data / "warehouse.duckdb"), read_only=True) as warehouse:
+        dead = "SELECT phone FROM core.recipients SEMI JOIN marts.code_breakdown USING (campaign_id)"
+        assert warehouse.execute(dead).fetchone()
+        opted_out = {
+            phone for (phone,) in warehouse.execute("SELECT phone FROM core.reply_matches WHERE is_opt_out").fetchall()
+        }
+    policy = {"SMSRECON_POLICY__SUPPRESS": "[]", "SMSRECON_POLICY__HARD_FAILURES": "1"}
+
+    done = purge(kept, **policy)
+
+    assert OPTED_OUT in opted_out
+    assert lists(kept) == opted_out
+    assert done.object["to_list_count"] == len(opted_out)
+    assert done.object["unlisted_count"] > 0
+
+
+def test_a_purge_that_was_killed_is_gone_on_with_and_all_else_works_meanwhile(kept: Clocked) -> None:
+    before = rows_of(kept.data / "warehouse.duckdb", "new")
+    points = [point for point in POINTS if point.startswith("purge.")]
+    marked: list[list[str]] = []
+    for point in (*points[:3], "journal.before_commit", *points[3:]):
+        with kept.start("purge --older-than 30 --yes", variables={"SMSRECON_FAILPOINT": point}) as killed:
+            killed.communicate()
+        assert killed.returncode == -signal.SIGKILL, point
+        marked.append(kept.landing.purged_campaigns())
+        status = kept.run("status --json")
+        assert (status.code, status.object["purged"]) == (0, marked[-1])
+        counted = {books["campaign_id"]: books["is_balanced"] for books in status.object["campaigns"]}
+        assert counted == dict.fromkeys({"oldest", "old", "new"} - {*marked[-1]}, True)
+        for campaign_id in marked[-1]:
+            kept.run(f"submit {campaign_id}.parquet --campaign {campaign_id}").fails(2, "was purged on")
+    assert marked[:2] == [[], ["oldest"]]
+
+    done = purge(kept)
+
+    assert (done.code, done.object["is_unfinished"]) == (0, True)
+    assert told_without_lists(kept.data / "warehouse.duckdb", "oldest", "old") == []
+    rest = {path.partition("/suppressions/")[0] for path in holding(kept.data, "oldest", "old")}
+    assert rest <= {"landing", "warehouse.duckdb"}
+    assert not kept.landing.purging_path.exists()
+    after = rows_of(kept.data / "warehouse.duckdb", "new")
+    assert [name for name in before if before[name] != after[name]] == []
+    assert purge(kept).out.count('"is_unfinished": false') == 1
+
+
+def days_ago(days: float) -> str:
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
+
+
+def batch_of(place: Clocked) -> str:
+    with duckdb.connect(str(place.data / "warehouse.duckdb"), read_only=True) as warehouse:
+        query = "SELECT batch_num FROM core.batches WHERE campaign_id = 'old' ORDER BY batch_num"
+        return str(warehouse.execute(query).fetchall()[0][0])
+
+
+def answered(place: Clocked, answer: str) -> Ended:
+    """How a purge ends at a terminal where this is typed."""
+    ours, theirs = pty.openpty()
+    with place.start("purge --older-than 30", stdin=theirs) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        done = ended(process)
+        os.close(ours)
+    return done
