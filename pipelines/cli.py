@@ -495,6 +495,20 @@ def serve(
     return 0
 
 
+@app.command(sort_key=36)
+def receive() -> int:
+    """Take what the gateway pushes to us, until Ctrl-C.
+
+    For example:
+
+      SMSRECON_RECEIVE__PATH_SECRET=$(openssl rand -hex 16) smsrecon receive
+    """
+    from pipelines.receive.server import serve
+
+    serve(_settings(), clock=_now, ready=lambda url: tell(f"pushes go to {url}/push/<receive.path_secret>"))
+    return 0
+
+
 @app.command(sort_key=29)
 def forget(
     phone: Annotated[str, Parameter(allow_leading_hyphen=True, help="11 digits; - reads them from standard input.")],

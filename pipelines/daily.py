@@ -200,6 +200,7 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
         report_window_hours=settings.policy.report_window_hours,
         hard_failures=settings.policy.hard_failures,
         price_per_segment=settings.billing.price_per_segment,
+        opt_out_words=settings.policy.opt_out_words,
     )
 
 

@@ -11,11 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import httpx
+
 from pipelines.daily import landing_of, warehouse_of
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing import Landing
 from pipelines.pull import Clock, Puller
+from pipelines.receive.probe import problems, url_of
+from pipelines.receive.server import require_receive
 from pipelines.settings import Settings, require_credentials, unknown_variables
 
 LOW_DISK_BYTES = 1 << 30
@@ -44,6 +48,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("journal", lambda: _journal(settings)),
         ("warehouse", lambda: _warehouse(settings)),
         ("gateway", lambda: _gateway(settings, clock)),
+        ("endpoint", lambda: _endpoint(settings)),
     ]
     findings = []
     for name, look in looks:
@@ -113,3 +118,19 @@ def _gateway(settings: Settings, clock: Clock) -> Finding:
     with TemporaryDirectory() as scratch:  # who only looks lands nothing
         balance = asyncio.run(ask(Landing(Path(scratch))))
     return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} messages left")
+
+
+def _endpoint(settings: Settings) -> Finding:
+    if not settings.receive.path_secret.get_secret_value():
+        return Finding("endpoint", "ok", "not set up: reports and replies are pulled")
+    require_receive(settings)
+    url = url_of(settings.receive)
+    try:
+        found = problems(settings.receive)
+    except httpx.HTTPError as error:
+        return Finding(
+            "endpoint", "warning", f"{url} is not reached ({type(error).__name__}); does 'smsrecon receive' run?"
+        )
+    if found:
+        raise UsageError(f"{url}: {'; '.join(found)}; look at what stands before 'smsrecon receive'")
+    return Finding("endpoint", "ok", f"{url} answers, and refuses what it must")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+from lxml import etree
 
 from pipelines import daily
 from pipelines.campaign.journal import Journal
@@ -28,6 +29,7 @@ from pipelines.daily import Tell
 from pipelines.errors import BooksError, UsageError
 from pipelines.exports.sheet import UnreadableExport, read_sheet
 from pipelines.gateway.document import json_text
+from pipelines.gateway.push import UnreadablePush, edited
 from pipelines.gateway.wire import UnreadableAnswer, read_replies
 from pipelines.landing import Landing
 from pipelines.parquet import read_parquet
@@ -151,6 +153,7 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
         body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
         if body != call.body:
             yield partial(landing.rewrite, name, replace(call, body=body))
+    yield from _rewrites_of_pushes(landing, person)
     for name in landing.import_files():
         imported = landing.read_import(name)
         body = _export_without(person, imported.body, imported.mapping.get("content"))
@@ -164,6 +167,19 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
     with Journal.read_only(landing.journal_path) as journal:
         if any(person.bytes(answer) != answer for answer in journal.answers()):
             yield partial(_redact_journal, landing.journal_path, person)
+
+
+def _rewrites_of_pushes(landing: Landing, person: _Person) -> Iterator[Rewrite]:
+    for name in landing.pushes.names():
+        frames = landing.pushes.read(name)
+        cleaned = [replace(frame, body=_push_without(person, frame.body)) for frame in frames]
+        if cleaned != frames:
+            yield partial(landing.pushes.rewrite, name, cleaned)
+    for name in landing.refused.names():
+        frames = landing.refused.read(name)
+        others = [frame for frame in frames if person.bytes(frame.body) == frame.body]
+        if others != frames:
+            yield partial(landing.refused.rewrite, name, others)
 
 
 def _is_theirs(person: _Person, phone: pl.Expr) -> pl.Expr:
@@ -231,6 +247,23 @@ def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
             raw = json_text({name: values[ours] for ours, name in names.items() if values[ours] is not None})
         texts.append(person.text(raw))
     return replace(records, error_msg=person.text(records.error_msg)).holding(texts)
+
+
+def _push_without(person: _Person, body: bytes) -> bytes:
+    """A push that holds neither their phone nor what they said."""
+    if person.bytes(body) == body:
+        return body
+
+    def edit(record: etree._Element, _: int) -> bool:
+        if any(person.is_in(child.text or "") for child in record):
+            for said in record.iter("content"):
+                said.text = person.said((said.text or "").strip())
+        return True
+
+    try:
+        return person.bytes(edited(body, edit))
+    except UnreadablePush:
+        return person.bytes(body)
 
 
 def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:

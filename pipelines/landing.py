@@ -7,6 +7,8 @@
     landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
     landing/asking/<kind>-<time of the call>-<process>.call   a call on its way: the mark of an answer to come
     landing/imports/<day of the import>/<time of it>-<hash>.import
+    landing/pushes/<day>/<time>-<process>.segment   pushes, one after the other, as segments.py says
+    landing/refused/<day>/<time>-<process>.segment  pushes that were not taken, for a person to look at
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
     landing/forgetting.json                   while a person is being forgotten: what stands in their place
@@ -19,23 +21,23 @@ the file. Nothing here decodes a body, and nothing but the mark of a call is eve
 to be forgotten or what is old is purged.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from pipelines.errors import CampaignBusy, UsageError
 from pipelines.failpoints import reach
+from pipelines.files import lock_file, write_whole
+from pipelines.segments import SegmentFolder
 
 CallKind = Literal["reports", "replies", "balance"]
 CALL_KINDS: tuple[CallKind, ...] = ("reports", "replies", "balance")
@@ -95,7 +97,7 @@ class Landing:
     @contextmanager
     def campaign_lock(self, campaign_id: str) -> Iterator[None]:
         """Hold the campaign for this process; the lock dies with it. Raises CampaignBusy at once if held elsewhere."""
-        with _lock_file(self.root / "campaigns" / campaign_id / "lock") as file:
+        with lock_file(self.root / "campaigns" / campaign_id / "lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -142,7 +144,7 @@ class Landing:
     @contextmanager
     def _asking(self, operation: int) -> Iterator[None]:
         """Hold the lock that all who ask share, and who settles has alone; it dies with the process."""
-        with _lock_file(self.root / "asking" / "lock") as file:
+        with lock_file(self.root / "asking" / "lock") as file:
             fcntl.flock(file, operation)
             yield
 
@@ -192,6 +194,14 @@ class Landing:
         header: dict[str, Any] = json.loads(head)
         header["imported_at"] = datetime.fromisoformat(header["imported_at"])
         return Import(**header, body=body)
+
+    @property
+    def pushes(self) -> SegmentFolder:
+        return SegmentFolder(self.root / "pushes")
+
+    @property
+    def refused(self) -> SegmentFolder:
+        return SegmentFolder(self.root / "refused")
 
     def land_suppressions(self, parquet: bytes, *, name: str, at: datetime) -> str:
         """Write a list of suppressions (phone, reason, since_at) and sync it to disk; returns its path."""
@@ -310,58 +320,3 @@ def _stem(call: Call) -> str:
 def _content(landed: Call | Import) -> bytes:
     header = {name: value for name, value in asdict(landed).items() if name != "body"}
     return json.dumps(header, default=str).encode() + b"\n" + landed.body
-
-
-def _lock_file(path: Path) -> IO[bytes]:
-    """A file to hold a lock on, made where there is none."""
-    make_folder(path.parent)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, with all above it that are missing, and sync their names to disk."""
-    if not path.is_dir():
-        make_folder(path.parent)
-        if path.exists() and not path.is_dir():  # a FileExistsError would say that the name of a call is taken
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-        path.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(path.parent)
-
-
-def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
-    """Write a file whole or not at all, readable by its owner only, and sync it to disk.
-
-    Raises FileExistsError if it is there already and `overwrite` is false.
-    """
-    make_folder(path.parent)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            reach("landing.before_write")
-            file.write(content)
-            file.flush()
-            reach("landing.before_sync")
-            os.fsync(file.fileno())
-        place(Path(draft), path, overwrite=overwrite)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-
-
-def place(draft: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a finished, synced draft its name in one step, and sync the folder."""
-    reach("landing.before_rename")
-    if overwrite:
-        draft.replace(path)
-    else:
-        os.link(draft, path)
-    reach("landing.after_rename")
-    _sync_folder(path.parent)
-    reach("landing.after_sync")
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

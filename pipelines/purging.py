@@ -10,6 +10,7 @@ purge if this one is killed. The mark keeps the campaign's final figures, the jo
 sent again.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,10 +26,12 @@ from pipelines.daily import Tell
 from pipelines.errors import BooksError, UsageError
 from pipelines.exports.sheet import read_sheet
 from pipelines.failpoints import reach
+from pipelines.gateway.push import edited, read_pushes
 from pipelines.landing import CALL_KINDS, Landing, Purged, landed_at
 from pipelines.pull import Clock
+from pipelines.segments import begun_at
 from pipelines.settings import Settings
-from pipelines.warehouse import calls, imports
+from pipelines.warehouse import calls, imports, pushes
 from pipelines.warehouse.database import statement
 
 
@@ -69,7 +72,7 @@ class Purge:
     before: datetime
     going: tuple[Campaign, ...]
     staying: tuple[Staying, ...]
-    files: tuple[str, ...]  # calls and imports
+    files: tuple[str, ...]  # calls, imports and segments of pushes
     byte_count: int  # of these and of the plans
     told_again_count: int  # replies of before the instant that the gateway has told again since
     to_list_count: int  # phones that are put on a list first
@@ -107,6 +110,8 @@ def look(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
         known = {"before": before, "reasons": _reasons(settings)}
         counts = connection.sql(statement("purging/counts"), params=known).pl().row(0, named=True)
     files = [name for name in _landed(landing) if (at := landed_at(name)) is not None and at < before]
+    segments = [name for name in _segments(landing) if begun_at(name) < before]
+    files += [name for name in segments if _last_at(landing, name) < before]
     gone = [landing.root / name for name in files] + [landing.plan_path(campaign.campaign_id) for campaign in going]
     return Purge(
         as_of=as_of,
@@ -115,7 +120,7 @@ def look(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
         going=tuple(going),
         staying=tuple(_staying(campaigns, going, as_of, older_than_days)),
         files=tuple(files),
-        byte_count=sum(path.stat().st_size for path in gone),
+        byte_count=sum(path.stat().st_size for path in gone if path.exists()),  # but for what lies in packs
         is_unfinished=unfinished is not None,
         **counts,
     )
@@ -177,6 +182,16 @@ def _landed(landing: Landing) -> list[str]:
     return [*(name for kind in CALL_KINDS for name in landing.call_files(kind)), *landing.import_files()]
 
 
+def _segments(landing: Landing) -> list[str]:
+    return [*landing.pushes.names(), *landing.refused.names()]
+
+
+def _last_at(landing: Landing, name: str) -> datetime:
+    """When the last push of a segment came."""
+    folder = landing.pushes if name.startswith("pushes/") else landing.refused
+    return max(datetime.fromisoformat(frame.head["received_at"]) for frame in folder.read(name))
+
+
 def _staying(
     campaigns: Sequence[Campaign], going: Sequence[Campaign], as_of: datetime, older_than_days: int
 ) -> list[Staying]:
@@ -223,7 +238,12 @@ def _clear(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> N
     for done, name in enumerate(agreed.files):
         tell("removing", done / len(agreed.files))
         reach("purge.between_files")
-        landing.remove(name)
+        if name.startswith("pushes/"):
+            landing.pushes.rewrite(name, [])
+        elif name.startswith("refused/"):
+            landing.refused.rewrite(name, [])
+        else:
+            landing.remove(name)
     if purged:
         with Journal.open(landing.journal_path) as journal:
             journal.remove(purged)
@@ -236,11 +256,13 @@ def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, tell: Te
             kind: connection.sql(statement(f"purging/{kind}"), params={"before": agreed.before}).pl()
             for kind in ("reports", "replies")
         }
-    kept = sorted({*_landed(landing)} - {*agreed.files})
+    kept = sorted({*_landed(landing), *landing.pushes.names()} - {*agreed.files})
     for done, name in enumerate(kept):
         tell("looking for what came again", done / len(kept))
         if name.startswith("imports/"):
             _clear_import(landing, name, gone, agreed.before)
+        elif name.startswith("pushes/"):
+            _clear_segment(landing, name, gone, agreed.before)
         elif not name.startswith("balance/"):
             kind: Literal["reports", "replies"] = "reports" if name.startswith("reports/") else "replies"
             _clear_call(landing, kind, name, gone, agreed.before)
@@ -257,6 +279,28 @@ def _clear_call(
     if not stays.all():
         raw = (records.raw(place) for place in stays.arg_true())
         landing.rewrite(name, replace(read.call, body=records.holding(raw)))
+
+
+def _clear_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
+    frames = landing.pushes.read(name)
+    pushed = read_pushes([frame.body for frame in frames])
+    going: dict[int, set[int]] = {}  # push → places of its records
+    for records in (pushed.reports, pushed.replies):
+        stays = _stays(pushes.cleaned(records, frames, name), gone[records.kind], before)
+        for row in (~stays).arg_true():
+            going.setdefault(records.push[row], set()).add(records.place[row])
+    counts = Counter([*pushed.reports.push, *pushed.replies.push])
+    if going:
+        kept = (
+            replace(frame, body=_without(frame.body, going.get(push, set())))
+            for push, frame in enumerate(frames)
+            if push not in going or len(going[push]) < counts[push]
+        )
+        landing.pushes.rewrite(name, kept)
+
+
+def _without(body: bytes, places: set[int]) -> bytes:
+    return edited(body, lambda _, place: place not in places) if places else body
 
 
 def _clear_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:

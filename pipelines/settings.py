@@ -9,7 +9,17 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -28,6 +38,20 @@ Cron = Annotated[str, StringConstraints(pattern=r"^(\S+( \S+){4})?$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 ErrorCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+def _of_the_head(text: str) -> str:
+    """Only what there is to be signed stands in braces."""
+    try:
+        text.format(app_key="", time_stamp="", nonce_str="", app_secret="")
+    except (LookupError, ValueError, AttributeError):
+        raise ValueError(
+            "may hold {app_key}, {time_stamp}, {nonce_str} and {app_secret}, and no other braces"
+        ) from None
+    return text
+
+
+SignText = Annotated[str, AfterValidator(_of_the_head)]
 
 
 class Table(BaseModel):
@@ -66,6 +90,9 @@ class PolicySettings(Table):
     in_doubt: Literal["hold", "same_batch_num"] = "hold"
     repeated_code: ErrorCode | None = None
     hard_failures: int = Field(default=2, ge=1)
+    opt_out_words: tuple[str, ...] = (
+        "TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消",
+    )  # fmt: skip
     suppress: tuple[Literal["opted_out", "hard_code"], ...] = ("opted_out",)
 
     @model_validator(mode="after")
@@ -122,6 +149,27 @@ class ReviewSettings(Table):
     language: Literal["en", "zh"] = "en"
 
 
+class ReceiveSettings(Table):
+    """The endpoint for pushes: who may call it, and how what they bring is kept."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8480, ge=0, le=65535)
+    public_url: HttpUrl | None = None
+    path_secret: SecretStr = SecretStr("")
+    allow: tuple[IPvAnyNetwork, ...] = ()
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    sign: Annotated[str, StringConstraints(pattern=r"^(none|md5|[\w.]+:\w+)$")] = "none"
+    sign_text: SignText = "{app_key}{time_stamp}{nonce_str}{app_secret}"
+    max_age_minutes: int | None = Field(default=None, ge=1)
+    nonce_memory: int = Field(default=200_000, ge=0)
+    max_body_kb: int = Field(default=1024, ge=1)
+    max_waiting_mb: int = Field(default=64, ge=1)
+    max_refused_mb: int = Field(default=64, ge=0)
+    segment_mb: int = Field(default=64, ge=1)
+    segment_seconds: float = Field(default=60.0, gt=0)
+    answer: str = "success"
+
+
 class WarehouseSettings(Table):
     """How DuckDB is run."""
 
@@ -147,6 +195,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     alerts: AlertSettings = AlertSettings()
     review: ReviewSettings = ReviewSettings()
+    receive: ReceiveSettings = ReceiveSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
 
     @classmethod
@@ -268,6 +317,7 @@ app_secret = ""                # better kept in the variable
 # in_doubt = "hold"            # or "same_batch_num": send once more, where the vendor refuses a repeated batchNum
 # repeated_code = "100001"     # with this error code; none by default
 # hard_failures = 2            # campaigns that must fail with a hard code to make a phone a candidate for suppression
+# opt_out_words = ["TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消"]
 # suppress = ["opted_out"]     # candidates that 'smsrecon daily' puts on a list; also "hard_code"
 
 [pull]
@@ -301,6 +351,24 @@ app_secret = ""                # better kept in the variable
 
 [review]
 # language = "en"              # of charts, notebooks and the HTML report; or "zh"
+
+[receive]                      # of 'smsrecon receive', which takes pushes
+# host = "127.0.0.1"
+# port = 8480
+# public_url = "https://your.host"  # where the vendor reaches it; 'smsrecon doctor' looks there
+path_secret = ""               # 16 characters or more; better kept in the variable
+# allow = []                   # addresses and networks that may push; all by default
+# trusted_proxies = []         # whose X-Forwarded-For is believed
+# sign = "none"                # or "md5", or "module:function" of your own
+# sign_text = "{app_key}{time_stamp}{nonce_str}{app_secret}"
+# max_age_minutes = 60         # of time_stamp; any by default
+# nonce_memory = 200000        # pushes
+# max_body_kb = 1024
+# max_waiting_mb = 64          # for the disk; more is answered 503
+# max_refused_mb = 64          # kept apart, to be looked at
+# segment_mb = 64              # a segment so large, or so old, is sealed, and can be loaded
+# segment_seconds = 60.0
+# answer = "success"
 
 [warehouse]
 # busy_timeout_seconds = 60.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.alerts.findings import Finding
-from pipelines.landing import write_whole
+from pipelines.files import write_whole
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 

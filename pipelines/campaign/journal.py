@@ -18,7 +18,7 @@ from typing import Literal, Self
 
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
-from pipelines.landing import make_folder, place
+from pipelines.files import make_folder, place
 
 BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"]
 

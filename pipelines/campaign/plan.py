@@ -21,7 +21,8 @@ from pipelines.campaign.recipients import input_files, input_sha256, input_state
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.failpoints import reach
-from pipelines.landing import Landing, make_folder, place
+from pipelines.files import make_folder, place
+from pipelines.landing import Landing
 from pipelines.settings import Settings
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U

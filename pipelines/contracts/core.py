@@ -9,7 +9,7 @@ from pandera.api.polars.types import PolarsData
 from pipelines.contracts import EARLIEST_INSTANT, JSON, LATEST_INSTANT, Contract, Instant
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
-_CALL_OR_IMPORT: Final = "The landed call, or the import, it came with, beneath the landing. The first, if many."
+_WHERE_FROM: Final = "The landed call, push or import it came with, beneath the landing. The first, if many."
 _EXTRA: Final = "Fields the gateway sent that have no column, as JSON; null if there were none."
 
 
@@ -28,8 +28,8 @@ class Files(Contract):
 
     source_file: pl.String = pa.Field(description="Its path beneath the landing.")
     kind: pl.String = pa.Field(
-        isin=["reports", "replies", "balance", "suppressions", "plan", "journal"],
-        description="What it holds: reports, replies, balance, suppressions, a plan, or the journal.",
+        isin=["reports", "replies", "balance", "pushes", "suppressions", "plan", "journal"],
+        description="What it holds: reports, replies, balance, pushes, suppressions, a plan, or the journal.",
     )
     record_count: pl.Int64 = pa.Field(
         ge=0,
@@ -143,8 +143,11 @@ class Reports(Contract):
     send_status: pl.String = pa.Field(description="State of the submission as sent by the gateway; empty if not given.")
     receive_status: pl.String = pa.Field(description="SUCCESS or FAIL as sent by the gateway; empty if not given.")
     received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_CALL_OR_IMPORT)
+    source_file: pl.String = pa.Field(description=_WHERE_FROM)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
+    is_pulled: pl.Boolean = pa.Field(description="It came with the answer to a pull.")
+    is_pushed: pl.Boolean = pa.Field(description="It was pushed.")
+    is_imported: pl.Boolean = pa.Field(description="It came with a file of the vendor's console.")
 
     class Config:
         name = "core.reports"
@@ -153,8 +156,9 @@ class Reports(Contract):
     @classmethod
     def _can_be_tied_to_a_message(cls, data: PolarsData) -> pl.LazyFrame:
         """Consoles export reports without either, to be matched by phone and time; a gateway that does is wrong."""
-        is_imported = pl.col("source_file").str.starts_with("imports/")
-        return data.lazyframe.select((pl.col("mission_num") != "") | (pl.col("batch_num") != "") | is_imported)
+        return data.lazyframe.select(
+            (pl.col("mission_num") != "") | (pl.col("batch_num") != "") | pl.col("is_imported")
+        )
 
 
 class Replies(Contract):
@@ -173,8 +177,15 @@ class Replies(Contract):
     )
     has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
     received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_CALL_OR_IMPORT)
+    source_file: pl.String = pa.Field(description=_WHERE_FROM)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
+    is_pulled: pl.Boolean = pa.Field(description="It came with the answer to a pull.")
+    is_pushed: pl.Boolean = pa.Field(description="It was pushed.")
+    is_imported: pl.Boolean = pa.Field(description="It came with a file of the vendor's console.")
+    plain_content: pl.String = pa.Field(
+        description="The text as opt-outs are looked for in it: NFKC, lower case, one blank for all that is no letter "
+        "and no digit."
+    )
 
     class Config:
         name = "core.replies"

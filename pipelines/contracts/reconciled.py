@@ -231,6 +231,19 @@ class MessageCounts(Contract):
         name = "core.message_counts"
 
 
+class RepeatedReplies(Contract):
+    """One row per reply of core.replies that another row there tells too, and better; it counts there."""
+
+    phone: pl.String = pa.Field(description="Who replied.")
+    content: pl.String = pa.Field(description="The text.")
+    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
+    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
+
+    class Config:
+        name = "core.repeated_replies"
+
+
 class ReplyMatches(Contract):
     """One row per reply, with the message it most likely answers: the latest one sent to that phone before it."""
 
@@ -283,6 +296,7 @@ RECONCILED: Final[tuple[type[Contract], ...]] = (
     BatchOutcomes,
     MessageStatus,
     MessageCounts,
+    RepeatedReplies,
     ReplyMatches,
     PhonesToSuppress,
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from pipelines.errors import UsageError
-from pipelines.landing import make_folder
+from pipelines.files import make_folder
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0  # the first start makes the database

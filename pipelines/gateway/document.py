@@ -114,8 +114,8 @@ def _parse_json(body: bytes) -> object:
         return None
 
 
-def _parse_xml(body: bytes) -> object:
-    """Elements as objects, repeated ones as lists. A document type is refused: nobody honest sends one."""
+def xml_root(body: bytes) -> etree._Element | None:
+    """The root of UTF-8 XML; None for what is none, and for what has a document type: nobody honest sends one."""
     parser = etree.XMLParser(
         encoding="utf-8",  # the body is; a declaration that says otherwise is wrong
         resolve_entities=False,
@@ -127,8 +127,17 @@ def _parse_xml(body: bytes) -> object:
     )
     try:
         root = etree.fromstring(body, parser)
-        return None if root.getroottree().docinfo.internalDTD is not None else _element_value(root)
-    except (etree.XMLSyntaxError, RecursionError):
+    except etree.XMLSyntaxError:
+        return None
+    return None if root.getroottree().docinfo.internalDTD is not None else root
+
+
+def _parse_xml(body: bytes) -> object:
+    """Elements as objects, repeated ones as lists."""
+    root = xml_root(body)
+    try:
+        return None if root is None else _element_value(root)
+    except RecursionError:
         return None
 
 

@@ -24,7 +24,7 @@ _CODE = re.compile(r"[0-9A-Za-z_-]{1,10}")  # it is shown to people: neither a p
 _COUNT = re.compile(r"-?[0-9]{1,18}")
 
 # What a field may be called → the column it becomes.
-_REPORT_FIELDS = {
+REPORT_FIELDS = {
     "missionNum": "mission_num",
     "mission_num": "mission_num",
     "destId": "phone",
@@ -40,7 +40,7 @@ _REPORT_FIELDS = {
     "statTime": "stat_time",
     "stat_time": "stat_time",
 }
-_REPLY_FIELDS = {
+REPLY_FIELDS = {
     "srcId": "phone",
     "src_id": "phone",
     "content": "content",
@@ -106,12 +106,12 @@ def read_answer(body: bytes, format: Format) -> Answer:  # noqa: A002 - the word
 
 def read_reports(body: bytes, format: Format) -> Records:  # noqa: A002
     """Columns mission_num, phone, send_status, receive_status, code, batch_num, stat_time."""
-    return _read_records(body, format, _REPORT_FIELDS)
+    return _read_records(body, format, REPORT_FIELDS)
 
 
 def read_replies(body: bytes, format: Format) -> Records:  # noqa: A002
     """Columns phone, content, access_num, mo_time."""
-    return _read_records(body, format, _REPLY_FIELDS)
+    return _read_records(body, format, REPLY_FIELDS)
 
 
 # ── The head ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -149,7 +149,7 @@ def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Reco
     if len(body) > SMALL and len(records) * _BYTES_OF_A_RECORD > len(body):
         raise UnreadableAnswer(f"the answer of {len(body)} bytes holds {len(records)} records, which can't be any")
     try:
-        columns, extra = _columns(records, spellings)
+        columns, extra = columns_of(records, spellings)
     except RecursionError:
         raise UnreadableAnswer("the answer is nested too deeply") from None
     return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, path)
@@ -186,7 +186,7 @@ def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
     return _is_record(top, spellings) or any(value for value in top.values() if isinstance(value, dict | list))
 
 
-def _columns(records: Sequence[object], spellings: dict[str, str]) -> tuple[Columns, list[str | None]]:
+def columns_of(records: Sequence[object], spellings: dict[str, str]) -> tuple[Columns, list[str | None]]:
     """One pass a column, not one call a record: the loops that a million records go through are all in here."""
     objects = [record if is_tree(record) else {} for record in records]
     names = set(chain.from_iterable(objects))

@@ -24,7 +24,7 @@ from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
-from pipelines.landing import make_folder, place
+from pipelines.files import make_folder, place
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.interruption import interruptible
 

@@ -2,7 +2,7 @@
 
 The same landing gives the same rows, in whatever order and however often it is loaded; core.files says what is in.
 Files are read outside of a transaction and written in one, some at a time. How a kind of file becomes rows is said in
-calls, imports, suppressions and campaigns.
+calls, pushes, imports, suppressions and campaigns.
 """
 
 from collections import Counter
@@ -20,6 +20,7 @@ from pipelines.warehouse.calls import ReadCall, read_call, tables_of_calls
 from pipelines.warehouse.campaigns import load_campaigns
 from pipelines.warehouse.database import Warehouse, insert, registered, statement
 from pipelines.warehouse.imports import tables_of_import
+from pipelines.warehouse.pushes import tables_of_segment
 from pipelines.warehouse.rows import Tables
 from pipelines.warehouse.suppressions import tables_of_suppressions
 
@@ -51,10 +52,11 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
     calls = {kind: [name for name in landing.call_files(kind) if name not in loaded] for kind in CALL_KINDS}
     lists = [name for name in landing.suppression_files() if name not in loaded]
     imports = [name for name in landing.import_files() if name not in loaded]
-    file_count = len(lists) + len(imports) + sum(map(len, calls.values()))
+    pushes = [name for name in landing.pushes.names() if name not in loaded]
+    file_count = len(lists) + len(imports) + len(pushes) + sum(map(len, calls.values()))
     totals: Counter[str] = Counter()
     done = 0
-    for tables in _read(landing, calls, lists, imports):
+    for tables in _read(landing, calls, pushes, lists, imports):
         with warehouse.write() as connection:
             totals.update(_write(connection, tables))
         done += tables[Files].height
@@ -62,16 +64,22 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
             progress(done, file_count)
     with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
         totals["campaign_count"] = load_campaigns(connection, landing)
+    landing.pushes.note_loaded(loaded.union(pushes))
+    landing.pushes.pack()
     return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
 
 
-def _read(landing: Landing, calls: dict[CallKind, list[str]], lists: list[str], imports: list[str]) -> Iterator[Tables]:
+def _read(
+    landing: Landing, calls: dict[CallKind, list[str]], pushes: list[str], lists: list[str], imports: list[str]
+) -> Iterator[Tables]:
     """The rows of some files at a time, every file in one of them."""
     for name in lists:
         yield tables_of_suppressions(landing, name)
     for kind, names in calls.items():
         for some in _read_calls(landing, kind, names):
             yield tables_of_calls(kind, some)
+    for name in pushes:
+        yield tables_of_segment(landing, name)
     for name in imports:
         yield tables_of_import(landing, name)
 

@@ -5,6 +5,7 @@ they are made is the order of their contracts.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
 from pipelines.failpoints import reach
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
+from pipelines.warehouse.records import plain_words
 
 _REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
 _VIEWS: Final = (ReportMatches,)
@@ -55,6 +57,7 @@ def reconcile(
     report_window_hours: int,
     hard_failures: int = 2,
     price_per_segment: float | None = None,
+    opt_out_words: Sequence[str] = (),
 ) -> ReconcileSummary:
     """Make every table of sql/core and sql/marts anew, and run every check of sql/checks.
 
@@ -65,6 +68,7 @@ def reconcile(
         "report_window_hours": report_window_hours,
         "hard_failures": hard_failures,
         "price_per_segment": price_per_segment,
+        "opt_out_words": plain_words(opt_out_words),
     }
     with warehouse.write() as connection:
         make_tables(connection, parameters)

@@ -1,10 +1,11 @@
 """Reports and replies as received, cleaned into the columns of their contracts; whether they keep them is not asked.
 
-In: the text columns of gateway/wire.py, beside `extra`, `source_file` and `received_at`. What is missing or can't be
-read becomes null, which the contract then rejects. Rows are neither dropped nor put in another order.
+In: the text columns of gateway/wire.py, beside `extra`, `source_file`, `received_at` and `way`. What is missing or
+can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import polars as pl
 
@@ -14,6 +15,13 @@ from pipelines.contracts.core import Replies, Reports
 from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.warehouse.rows import plausible
 
+Way = Literal["pull", "push", "import"]
+
+_WAYS: Final = {
+    "is_pulled": pl.col("way") == "pull",
+    "is_pushed": pl.col("way") == "push",
+    "is_imported": pl.col("way") == "import",
+}
 _KEY_CHARACTERS: Final = KEY_BITS // 5
 _PHONE: Final = r"^(?:\+86|0086|86)?1[3-9][0-9]{9}$"
 _DERIVED_MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{9}}$"
@@ -34,6 +42,7 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         received_at=pl.col("received_at"),
         source_file=pl.col("source_file"),
         extra=pl.col("extra"),
+        **_WAYS,
     ).select(list(schema_of(Reports)))
 
 
@@ -52,7 +61,20 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         received_at=pl.col("received_at"),
         source_file=pl.col("source_file"),
         extra=pl.col("extra"),
+        plain_content=plain(pl.col("content").fill_null("")),
+        **_WAYS,
     ).select(list(schema_of(Replies)))
+
+
+def plain(text: pl.Expr) -> pl.Expr:
+    """A text as opt-outs are looked for in it: NFKC, lower case, one blank for all that is no letter and no digit."""
+    letters = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
+    return letters.str.strip_chars()
+
+
+def plain_words(words: Sequence[str]) -> list[str]:
+    """Words that replies are searched for, in the form of `plain`."""
+    return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()
 
 
 def message_ids(mission_nums: pl.Series) -> pl.Series:

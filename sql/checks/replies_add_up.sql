@@ -1,4 +1,4 @@
--- Every reply is in marts.replies_by_campaign once, and counts for the campaign that it stands at.
+-- Every reply is in marts.replies_by_campaign once, or another tells it too, and counts for the campaign that it stands at.
 WITH replies AS (
     SELECT
         campaign_id,
@@ -15,10 +15,11 @@ FROM marts.campaign_delivery AS d
 LEFT JOIN replies AS r ON d.campaign_id = r.campaign_id
 WHERE d.reply_count <> coalesce(r.reply_count, 0) OR d.opt_out_count <> coalesce(r.opt_out_count, 0)
 UNION ALL
-SELECT t.reply_count || ' replies, ' || t.listed_count || ' in marts.replies_by_campaign'
+SELECT t.reply_count || ' replies, ' || t.listed_count || ' in marts.replies_by_campaign or told twice'
 FROM (
     SELECT
         (SELECT count(*) FROM core.replies) AS reply_count,
-        (SELECT count(*) FROM marts.replies_by_campaign) AS listed_count
+        (SELECT count(*) FROM marts.replies_by_campaign)
+        + (SELECT count(*) FROM core.repeated_replies) AS listed_count
 ) AS t
 WHERE t.reply_count <> t.listed_count

@@ -1,7 +1,32 @@
 -- core.reply_matches: one row per reply, with the message it most likely answers: the latest one sent to that phone before
 -- it, one with the extension it was sent to first. Without such a message, all that is said of it is null.
--- Inputs: core.replies, core.recipients, core.message_status.
-WITH candidates AS (
+-- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameter: $opt_out_words, in the form of
+-- plain_content. Such a word asks for no more messages as the whole text, and one of two or more letters at its beginning, too.
+WITH replies AS (
+    FROM core.replies
+    ANTI JOIN core.repeated_replies USING (phone, content, access_num, replied_at, has_own_time)
+),
+
+words AS (
+    SELECT unnest(cast($opt_out_words AS VARCHAR[])) AS word
+),
+
+opt_outs AS (
+    SELECT DISTINCT r.plain_content
+    FROM core.replies AS r
+    INNER JOIN words AS w
+        ON
+            replace(r.plain_content, ' ', '') = w.word
+            OR (
+                length(w.word) > 1
+                AND starts_with(r.plain_content, w.word)
+                AND NOT regexp_full_match(
+                    right(w.word, 1) || substr(r.plain_content, cast(length(w.word) + 1 AS BIGINT), 1), '[a-z0-9]{2}'
+                )
+            )
+),
+
+candidates AS (
     SELECT
         r.phone,
         r.content,
@@ -18,7 +43,7 @@ WITH candidates AS (
                 s.submitted_at DESC,
                 s.message_id DESC
         ) AS place
-    FROM core.replies AS r
+    FROM replies AS r
     INNER JOIN core.recipients AS m ON r.phone = m.phone
     INNER JOIN core.message_status AS s ON m.message_id = s.message_id
     WHERE s.submitted_at <= r.replied_at AND s.status <> 'refused'
@@ -36,11 +61,9 @@ SELECT
     cast((epoch_us(r.replied_at) - epoch_us(c.submitted_at)) // 1000000 AS INTEGER) AS reply_seconds,
     CASE WHEN c.has_extension THEN 'extension' WHEN c.message_id IS NOT NULL THEN 'latest' END AS match_rule,
     cast(length(r.content) AS INTEGER) AS character_count,
-    upper(trim(r.content)) IN ('T', 'TD', 'N', 'QX', 'STOP', 'UNSUBSCRIBE')
-    OR starts_with(trim(r.content), '退订')
-    OR starts_with(trim(r.content), '退訂')
-    OR starts_with(trim(r.content), '取消') AS is_opt_out
-FROM core.replies AS r
+    o.plain_content IS NOT NULL AS is_opt_out
+FROM replies AS r
+LEFT JOIN opt_outs AS o ON r.plain_content = o.plain_content
 LEFT JOIN candidates AS c
     ON
         r.phone = c.phone

@@ -21,11 +21,26 @@ WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_
             replied_at = earliest.replied_at,
             received_at = earliest.received_at,
             source_file = earliest.source_file,
-            extra = earliest.extra
+            extra = earliest.extra,
+            is_pulled = known.is_pulled OR earliest.is_pulled,
+            is_pushed = known.is_pushed OR earliest.is_pushed,
+            is_imported = known.is_imported OR earliest.is_imported
+WHEN MATCHED AND (
+    (earliest.is_pulled AND NOT known.is_pulled)
+    OR (earliest.is_pushed AND NOT known.is_pushed)
+    OR (earliest.is_imported AND NOT known.is_imported)
+) THEN
+    UPDATE
+        SET
+            is_pulled = known.is_pulled OR earliest.is_pulled,
+            is_pushed = known.is_pushed OR earliest.is_pushed,
+            is_imported = known.is_imported OR earliest.is_imported
 WHEN NOT MATCHED THEN INSERT (
-    phone, content, access_num, replied_at, has_own_time, received_at, source_file, extra
+    phone, content, access_num, replied_at, has_own_time, received_at, source_file, extra,
+    is_pulled, is_pushed, is_imported, plain_content
 )
 VALUES (
     earliest.phone, earliest.content, earliest.access_num, earliest.replied_at,
-    earliest.has_own_time, earliest.received_at, earliest.source_file, earliest.extra
+    earliest.has_own_time, earliest.received_at, earliest.source_file, earliest.extra,
+    earliest.is_pulled, earliest.is_pushed, earliest.is_imported, earliest.plain_content
 );

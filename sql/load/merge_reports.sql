@@ -22,13 +22,27 @@ WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_
             receive_status = earliest.receive_status,
             received_at = earliest.received_at,
             source_file = earliest.source_file,
-            extra = earliest.extra
+            extra = earliest.extra,
+            is_pulled = known.is_pulled OR earliest.is_pulled,
+            is_pushed = known.is_pushed OR earliest.is_pushed,
+            is_imported = known.is_imported OR earliest.is_imported
+WHEN MATCHED AND (
+    (earliest.is_pulled AND NOT known.is_pulled)
+    OR (earliest.is_pushed AND NOT known.is_pushed)
+    OR (earliest.is_imported AND NOT known.is_imported)
+) THEN
+    UPDATE
+        SET
+            is_pulled = known.is_pulled OR earliest.is_pulled,
+            is_pushed = known.is_pushed OR earliest.is_pushed,
+            is_imported = known.is_imported OR earliest.is_imported
 WHEN NOT MATCHED THEN INSERT (
     message_id, mission_num, phone, code, stat_time, batch_num, is_delivered, send_status,
-    receive_status, received_at, source_file, extra
+    receive_status, received_at, source_file, extra, is_pulled, is_pushed, is_imported
 )
 VALUES (
     earliest.message_id, earliest.mission_num, earliest.phone, earliest.code, earliest.stat_time,
     earliest.batch_num, earliest.is_delivered, earliest.send_status, earliest.receive_status,
-    earliest.received_at, earliest.source_file, earliest.extra
+    earliest.received_at, earliest.source_file, earliest.extra,
+    earliest.is_pulled, earliest.is_pushed, earliest.is_imported
 );

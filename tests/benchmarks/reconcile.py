@@ -63,7 +63,7 @@ WITH sent AS (
 )
 SELECT message_id, mission_num, phone, code, stat_time, batch_num, code IN ('0', 'DELIVRD'), 'SUCCESS',
     CASE WHEN code IN ('0', 'DELIVRD') THEN 'SUCCESS' ELSE 'FAIL' END, date_trunc('hour', stat_time) + to_hours(1),
-    'reports/' || strftime(stat_time, '%Y-%m-%d/%H') || '0000.000000Z.call', NULL
+    'reports/' || strftime(stat_time, '%Y-%m-%d/%H') || '0000.000000Z.call', NULL, TRUE, FALSE, FALSE
 FROM issued ORDER BY stat_time
 """
 

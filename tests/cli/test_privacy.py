@@ -265,10 +265,11 @@ COMMANDS = {
 ELSEWHERE = {
     "demo": "tests/cli/test_json.py and test_pages.py: the demo has people of its own",
     "init": "no data is there yet, and nothing was typed",
+    "receive": "tests/receive/test_endpoint.py",
     "sandbox": "tests/gateway/test_sandbox_process.py",
     "serve": "tests/flows/test_privacy.py, and test_serve.py for its logs",
 }
-HAS_NO_JSON = {"init", "serve", "sandbox"}
+HAS_NO_JSON = {"init", "receive", "serve", "sandbox"}
 
 # What a command is for is no leak. The secret and the phones are, everywhere.
 SHOWS_TEXTS = {f"{SUBMIT} --dry-run": "the first texts, to be read before they are sent (README: Dry run, then send)"}

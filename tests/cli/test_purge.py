@@ -335,7 +335,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
 
     to_send = staying()[1][1]
     unsent = ["unsent", to_send, "smsrecon resume unsent"]
-    assert to_send in {f"{number} to send" for number in range(15, 21)}  # who opted out meanwhile is kept back
+    assert to_send in {f"{number} to send" for number in range(10, 21)}  # who opted out meanwhile is kept back
     assert staying() == [
         ["doubtful", "10 in doubt", "smsrecon resolve doubtful"],
         unsent,
@@ -348,11 +348,9 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
     assert gone
     assert all(name < f"reports/{days_ago(50)[:10]}" for name in gone)
     assert place.run("resolve doubtful --accept all --yes").code == 0
-    assert staying() == [
-        ["doubtful", "overlaps unsent, which stays", "smsrecon status unsent"],
-        unsent,
-        ["later", "overlaps unsent, which stays", "smsrecon status unsent"],
-    ]
+    overlaps = ["overlaps unsent, which stays", "smsrecon status unsent"]
+    doubtful, *others = [["doubtful", *overlaps], unsent, ["later", *overlaps]]
+    assert staying() in ([doubtful, *others], others)  # it stays if something came of it when unsent had begun
     assert place.run(f"suppress add {' '.join(f'135{number:08}' for number in range(20))}").code == 0
     assert place.run("resume unsent").code == 0  # all of it is kept back: so it goes by when it was planned
     done = purge(place, 20)

@@ -241,4 +241,4 @@ def as_toml(value: Any) -> str:
         return UNSET
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    return json.dumps(str(value) if isinstance(value, Path) else value)
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)

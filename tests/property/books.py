@@ -11,6 +11,7 @@ from pipelines.contracts.reconciled import (
     MessageStatus,
     PhonesToSuppress,
     RepeatedMessages,
+    RepeatedReplies,
     ReplyMatches,
     ReportLookups,
     ReportMatches,
@@ -29,6 +30,7 @@ RECONCILED = (
     BatchOutcomes,
     MessageStatus,
     MessageCounts,
+    RepeatedReplies,
     ReplyMatches,
     PhonesToSuppress,
 )
@@ -61,6 +63,7 @@ def twin_of(world: World, place: Landed) -> dict[str, list[Row]]:
         BatchOutcomes: core.batch_outcomes,
         MessageStatus: core.statuses,
         MessageCounts: core.message_counts(),
+        RepeatedReplies: core.repeated_replies(),
         ReplyMatches: core.reply_matches,
         PhonesToSuppress: core.phones_to_suppress,
     } | {mart: getattr(marts, table_of(mart).split(".")[1])() for mart in MARTS}

@@ -1,4 +1,4 @@
-"""What can happen in a world, as plain values: plans, events of the journal, calls, exports, lists."""
+"""What can happen in a world, as plain values: plans, events of the journal, calls, pushes, exports, lists."""
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta, timezone
@@ -7,6 +7,8 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 
 CHINA = timezone(timedelta(hours=8))
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+OPT_OUT_WORDS = ("TD", "T", "N", "unsubscribe", "退订", "取消")
 
 Record = dict[str, str | None]
 
@@ -76,6 +78,16 @@ class Pulled:
 
 
 @dataclass(frozen=True)
+class Pushed:
+    """A segment of pushes of one kind, one record each; `stamp` is what their heads say of the time."""
+
+    kind: str
+    pushed_at: datetime
+    stamp: str
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
 class Imported:
     """An export of reports from the vendor's console."""
 
@@ -91,7 +103,7 @@ class Listed:
     entries: tuple[tuple[str, str, datetime, bool], ...]
 
 
-Happening = Campaign | Event | Pulled | Imported | Listed
+Happening = Campaign | Event | Pulled | Pushed | Imported | Listed
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from xml.sax.saxutils import escape
 
 import duckdb
 import polars as pl
@@ -20,14 +22,27 @@ from pipelines.campaign.suppressions import land_entries
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.core import Recipients
 from pipelines.landing import Call, Import, Landing
+from pipelines.segments import frame_bytes
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
-from tests.property.happenings import Campaign, Event, Happening, Imported, Listed, Pulled, World
+from tests.property.happenings import (
+    OPT_OUT_WORDS,
+    Campaign,
+    Event,
+    Happening,
+    Imported,
+    Listed,
+    Pulled,
+    Pushed,
+    Record,
+    World,
+)
 
 Rows = list[dict[str, Any]]
 
+_SNAKE = re.compile("[A-Z]")
 _PLANNED = ("campaign_id", "owner")  # what a plan has not
 _EXPORT = {"phone": "destId", "code": "receiveRealStatus", "stat_time": "statTime", "mission_num": "missionNum"}
 _EXPORT |= {"batch_num": "batchNum"}
@@ -35,7 +50,7 @@ _EXPORT |= {"batch_num": "batchNum"}
 
 @dataclass
 class Landed:
-    """A landing and its warehouse; `files` are the calls, exports and lists in it, by their paths."""
+    """A landing and its warehouse; `files` are the calls, pushes, exports and lists in it, by their paths."""
 
     folder: Path
     files: dict[str, Happening] = field(default_factory=dict)
@@ -57,6 +72,8 @@ class Landed:
                     _journal(journal, happening)
                 elif isinstance(happening, Pulled):
                     self.files[self.landing.land_call(_call(happening))] = happening
+                elif isinstance(happening, Pushed):
+                    self.files[self._push(happening)] = happening
                 elif isinstance(happening, Imported):
                     self.files[self.landing.land_import(_import(happening))] = happening
                 else:
@@ -71,6 +88,7 @@ class Landed:
             report_window_hours=world.report_window_hours,
             hard_failures=world.hard_failures,
             price_per_segment=world.price_per_segment,
+            opt_out_words=OPT_OUT_WORDS,
         )
 
     def tables(self, contracts: Iterable[type[Contract]]) -> dict[str, Rows]:
@@ -80,6 +98,13 @@ class Landed:
                 name: _rows(connection.execute(f"FROM {name} {_ONLY_OURS if name in _OF_ANYBODY else ''}"))
                 for name in map(table_of, contracts)
             }
+
+    def _push(self, pushed: Pushed) -> str:
+        path = self.landing.pushes.new_path(pushed.pushed_at)
+        path = path.with_name(f"{path.stem}-{len(self.files)}.segment")  # some begin at one instant
+        head = {"received_at": pushed.pushed_at.isoformat(), "peer": "127.0.0.1"}
+        path.write_bytes(b"".join(frame_bytes(head, _xml(pushed, record)) for record in pushed.records))
+        return path.relative_to(self.landing.root).as_posix()
 
     def _list(self, listed: Listed) -> str:
         columns = ("phone", "reason", "since_at", "is_removed")
@@ -185,6 +210,14 @@ def _call(pulled: Pulled) -> Call:
         failure="TimeoutException" if pulled.http_status is None else None,
         body=body,
     )
+
+
+def _xml(pushed: Pushed, record: Record) -> bytes:
+    """A push as the vendor writes it; what is null is left out."""
+    named = {_SNAKE.sub(lambda big: f"_{big[0].lower()}", name): value for name, value in record.items()}
+    fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in named.items() if value is not None)
+    body = f"<records><record>{fields}</record></records>" if pushed.kind == "reports" else f"<dest>{fields}</dest>"
+    return f"<xml><head><time_stamp>{pushed.stamp}</time_stamp></head><body>{body}</body></xml>".encode()
 
 
 def _import(imported: Imported) -> Import:

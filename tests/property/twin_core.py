@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from tests.property.happenings import Campaign, Happening, Recipient, World
+from tests.property.happenings import OPT_OUT_WORDS, Campaign, Happening, Recipient, World
 from tests.property.reference import is_hard
-from tests.property.twin_landing import Row, TwinLanding, whole_seconds
+from tests.property.twin_landing import Row, TwinLanding, plain, whole_seconds
 
 TAKEN = ("accepted", "unreported", "delivered", "failed")
-OPT_OUT_WORDS = ("T", "TD", "N", "QX", "STOP", "UNSUBSCRIBE")
-OPT_OUT_STARTS = ("退订", "退訂", "取消")
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,14 @@ class Message:
     @property
     def message_id(self) -> int:
         return self.campaign.key * 2**28 + (self.row.position or 0)
+
+
+def _says(text: str, word: str) -> bool:
+    """Whether a text is this word, or begins with it and is more than a letter; Latin words end where letters end."""
+    if text.replace(" ", "") == word:
+        return True
+    rest = text.removeprefix(word)
+    return len(word) > 1 and rest != text and not re.match("[a-z0-9]{2}", word[-1] + rest)
 
 
 class TwinCore(TwinLanding):
@@ -248,7 +254,27 @@ class TwinCore(TwinLanding):
 
     @cached_property
     def reply_matches(self) -> list[Row]:
-        return [self._reply_match(reply) for reply in self.replies]
+        return [self._reply_match(reply) for reply in self.replies if not self._is_told_better(reply)]
+
+    def repeated_replies(self) -> list[Row]:
+        """core.repeated_replies: what another row tells too counts there."""
+        names = ("phone", "content", "access_num", "replied_at", "has_own_time")
+        return [{name: reply[name] for name in names} for reply in self.replies if self._is_told_better(reply)]
+
+    def _is_told_better(self, reply: Row) -> bool:
+        """A push has only the time of its sending, a pull may have none: the time of the reply itself is better."""
+        for other in self.replies:
+            numbers = {reply["access_num"], other["access_num"]} - {""}
+            if any(reply[name] != other[name] for name in ("phone", "content")) or len(numbers) > 1:
+                continue
+            if not reply["has_own_time"] and other["is_pushed"]:
+                return True
+            is_only_pushed = not (reply["is_pulled"] or reply["is_imported"])
+            is_timed = other["has_own_time"] and (other["is_pulled"] or other["is_imported"])
+            is_near = -timedelta(minutes=1) <= reply["replied_at"] - other["replied_at"] <= timedelta(days=1)
+            if reply["has_own_time"] and is_only_pushed and is_timed and is_near:
+                return True
+        return False
 
     def _reply_match(self, reply: Row) -> Row:
         sent = [
@@ -265,7 +291,7 @@ class TwinCore(TwinLanding):
             "reply_seconds": None,
             "match_rule": None,
             "character_count": len(text),
-            "is_opt_out": text.upper() in OPT_OUT_WORDS or text.startswith(OPT_OUT_STARTS),
+            "is_opt_out": any(_says(plain(text), plain(word)) for word in OPT_OUT_WORDS),
         }
         if sent:
             has_its_extension, submitted_at, message_id = max(sent)

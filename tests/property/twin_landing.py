@@ -4,6 +4,7 @@ Loops and dictionaries only, no frames and no SQL. Every property is the rows of
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -18,6 +19,7 @@ from tests.property.happenings import (
     Imported,
     Listed,
     Pulled,
+    Pushed,
     Record,
     World,
 )
@@ -89,11 +91,19 @@ class TwinLanding:
         return {campaign_id for campaign_id, event in last.items() if event == "paused"}
 
     def received(self, kind: str) -> Iterable[tuple[str, int, datetime, Record]]:
-        """Every record that came, with its file, its place in it and when it came."""
+        """Every record that came, with its file, its place in it and when it came.
+
+        A reply that was pushed has the time of its push where it has none of its own.
+        """
         for name, happening in self.files.items():
             if isinstance(happening, Pulled) and happening.kind == kind and is_answered(happening):
                 for position, record in enumerate(happening.records or ()):
                     yield name, position, happening.called_at, record
+            if isinstance(happening, Pushed) and happening.kind == kind:
+                time = _time_of(happening.stamp)
+                for position, record in enumerate(happening.records):
+                    timed = record if kind == "reports" or record["moTime"] else record | {"moTime": time}
+                    yield name, position, happening.pushed_at, timed
             if isinstance(happening, Imported) and kind == "reports":
                 for position, record in enumerate(filter(is_filled, happening.records)):
                     yield name, position, happening.imported_at, record
@@ -109,8 +119,10 @@ class TwinLanding:
                 continue
             report |= {"received_at": received_at, "source_file": name}
             key = tuple(report[part] for part in ("mission_num", "phone", "code", "stat_time", "batch_num"))
+            ways = _ways(name, good.get(key))
             if key not in good or _came(report) < _came(good[key]):
                 good[key] = report
+            good[key] |= ways
         kept = [one for one in good.values() if not any(_says_more(other, one) for other in good.values())]
         return kept, rejects
 
@@ -131,8 +143,10 @@ class TwinLanding:
             reply |= {"received_at": received_at, "source_file": name}
             own_time = reply["replied_at"] if reply["has_own_time"] else None
             key = (reply["phone"], reply["content"], reply["access_num"], reply["has_own_time"], own_time)
+            ways = _ways(name, good.get(key))
             if key not in good or (received_at, name) < (good[key]["received_at"], good[key]["source_file"]):
                 good[key] = reply
+            good[key] |= ways
         kept = []
         for (phone, content, access_num, *time), reply in good.items():
             others = {more for (*same, more, own, at) in good if same == [phone, content] and [own, at] == time}
@@ -315,8 +329,29 @@ def _reply(record: Record, received_at: datetime) -> tuple[Row, str]:
         "access_num": "****" if re.fullmatch(r"(\+86|0086|86)?1[3-9][0-9]{9}", access_num) else access_num,
         "replied_at": replied_at,
         "has_own_time": bool(mo_time),
+        "plain_content": plain(_text(record["content"])),
     }
     return reply, "; ".join(sorted(faults))
+
+
+def plain(text: str) -> str:
+    """A text in plain letters and digits, lower case, with one blank for all between them."""
+    letters = unicodedata.normalize("NFKC", text).lower()
+    return " ".join("".join(sign if unicodedata.category(sign)[0] in "LN" else " " for sign in letters).split())
+
+
+def _time_of(stamp: str) -> str | None:
+    """When a push was made, as the records write their times; none where it isn't said."""
+    try:
+        return f"{datetime.strptime(stamp, '%Y%m%d%H%M%S').replace(tzinfo=CHINA):%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return None
+
+
+def _ways(name: str, known: Row | None) -> Row:
+    """The ways that a record has come by, with this file too."""
+    ways = {"is_pulled": ("reports/", "replies/"), "is_pushed": ("pushes/",), "is_imported": ("imports/",)}
+    return {way: name.startswith(folders) or bool(known and known[way]) for way, folders in ways.items()}
 
 
 def _message_id(mission_num: str) -> int | None:

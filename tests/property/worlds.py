@@ -22,6 +22,7 @@ from tests.property.happenings import (
     Imported,
     Listed,
     Pulled,
+    Pushed,
     Recipient,
     Record,
     World,
@@ -57,7 +58,7 @@ CODES = (
     "UNDELIV",
     f"E:{NOBODY}",
 )
-TEXTS = ("T", "td", "退订吧", "取消", "UNSUBSCRIBE", "退", "TD ok", "你好", "")
+TEXTS = ("T", "td", "退订吧", "ＴＤ！", "t d", "tdk", "取消", "UNSUBSCRIBE", "退", "TD ok", "你好", "")
 
 # From a submission to what a report says, in whole seconds: the edges of buckets and of the report window.
 DELAYS = (-3600, -3, -2, -1, 0, 1, 5, 6, 11, 60, 61, 901, 86_401)
@@ -325,9 +326,20 @@ def _reports(drawn: _Drawn, campaigns: Sequence[Campaign], sent: Sequence[tuple[
                 number = len(carried) - 1
             carried[number].insert(drawn.upto(len(carried[number])), record)
     for call, some in zip(calls, carried, strict=False):
-        drawn.at_some_step(replace(call, records=tuple(some)) if call.records is not None else call)
+        _bring(drawn, call, some)
     for imported_at, some in zip(exports, carried[len(calls) :], strict=True):
         drawn.at_some_step(Imported(imported_at, tuple(some)))
+
+
+def _bring(drawn: _Drawn, call: Pulled, records: Sequence[Record]) -> None:
+    """Have records come with a call, or be pushed instead, or too."""
+    is_pushed, is_pulled = drawn.among((True, False), (True, True), (False, True), (False, True))
+    if is_pulled:
+        drawn.at_some_step(replace(call, records=tuple(records)) if call.records is not None else call)
+    if is_pushed and records:
+        said_at = drawn.among(call.called_at, call.called_at - timedelta(days=2), MIDNIGHT + timedelta(hours=10))
+        stamp = drawn.among(f"{said_at.astimezone(CHINA):%Y%m%d%H%M%S}", "", "noon")
+        drawn.at_some_step(Pushed(call.kind, drawn.instant(), stamp, tuple(records)))
 
 
 def _call(drawn: _Drawn, kind: str) -> Pulled:
@@ -409,8 +421,7 @@ def _replies(drawn: _Drawn, campaigns: Sequence[Campaign], sent: Sequence[tuple[
     records += [record | drawn.among({"destId": None}, {"moTime": None}) for record in records if drawn.chance(3)]
     for _ in range(drawn.among(1, 2, 3)):
         call = _call(drawn, "replies")
-        some = tuple(record for record in records if not drawn.chance(3))
-        drawn.at_some_step(replace(call, records=some) if call.records is not None else call)
+        _bring(drawn, call, [record for record in records if not drawn.chance(3)])
 
 
 def _reply(drawn: _Drawn, phones: Sequence[str | None], times: Sequence[datetime]) -> Record:

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
 
 from pipelines.settings import WarehouseSettings
-from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.database import Warehouse, registered
+from pipelines.warehouse.records import plain
 
 PARAMETERS: dict[str, Any] = {
     "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China
     "report_window_hours": 72,
     "hard_failures": 2,
     "price_per_segment": 0.05,
+    "opt_out_words": ["td", "t", "n", "退订", "取消"],
 }
 
 _FILLERS = {
@@ -69,3 +72,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         f"INSERT INTO {table} SELECT {values} FROM read_csv('{path}', header = TRUE, all_varchar = TRUE, nullstr = '',"
         " allow_quoted_nulls = FALSE)"
     )
+    if "plain_content" in {name for name, *_ in columns}:  # as load makes it of the text
+        contents = connection.sql(f"SELECT DISTINCT content FROM {table}").pl()
+        with registered(connection, contents=contents.with_columns(plain=plain(pl.col("content")))):
+            connection.execute(
+                f"UPDATE {table} SET plain_content = c.plain FROM contents AS c WHERE replies.content = c.content"
+            )

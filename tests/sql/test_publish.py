@@ -43,6 +43,7 @@ def _rows() -> list[str]:
     sent = "TIMESTAMPTZ '2026-11-09 08:00:00+08', DATE '2026-11-09'"
     reported = "TIMESTAMPTZ '2026-11-09 08:00:05+08'"
     received = "TIMESTAMPTZ '2026-11-09 09:00:00+08'"
+    came = "'a.call', NULL, TRUE, FALSE, FALSE"
     return [
         "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL)",
         f"""INSERT INTO core.recipients VALUES
@@ -54,11 +55,11 @@ def _rows() -> list[str]:
         f"""INSERT INTO core.batches VALUES
         ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9, NULL)""",
         f"""INSERT INTO core.reports VALUES
-        (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
-        (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL),
-        (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, 'a.call', NULL)""",
+        (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}),
+        (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}),
+        (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came})""",
         f"""INSERT INTO core.replies VALUES
-        ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, 'b.call', NULL)""",
+        ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, {came}, '')""",
         f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet', FALSE)",
     ]
 

@@ -52,7 +52,7 @@ def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, cod
         if code != "?":
             known, mission_num = (None, "nobody") if code == "orphan" else (message_id, f"{message_id:016}")
             connection.execute(
-                "INSERT INTO core.reports VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 'a.call', NULL)",
+                "INSERT INTO core.reports VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 'a.call', NULL, TRUE, FALSE, FALSE)",
                 [known, mission_num, phone, code, sent_at, f"B{key}", code == "DELIVRD", sent_at],
             )
 

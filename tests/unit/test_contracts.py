@@ -32,6 +32,9 @@ def reports(*rows: dict[str, Any]) -> pl.DataFrame:
         "received_at": datetime(2026, 11, 22, 9, tzinfo=CHINA),
         "source_file": "reports/a.call",
         "extra": None,
+        "is_pulled": True,
+        "is_pushed": False,
+        "is_imported": False,
     }
     return pl.DataFrame([good | row for row in rows], schema=schema_of(Reports))
 

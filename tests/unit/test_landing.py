@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.errors import CampaignBusy
-from pipelines.landing import CALL_KINDS, Call, Landing, write_whole
+from pipelines.files import write_whole
+from pipelines.landing import CALL_KINDS, Call, Landing
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 ZONES = st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), timezone(timedelta(hours=-9, minutes=-30))))

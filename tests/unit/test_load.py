@@ -91,6 +91,9 @@ def test_a_report_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
         "received_at": AT,
         "source_file": name,
         "extra": '{"surprise":"x"}',
+        "is_pulled": True,
+        "is_pushed": False,
+        "is_imported": False,
     }
 
 
@@ -290,6 +293,10 @@ def test_a_reply_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:
             "received_at": AT,
             "source_file": name,
             "extra": None,
+            "is_pulled": True,
+            "is_pushed": False,
+            "is_imported": False,
+            "plain_content": "退订",
         }
     ]
 

@@ -24,7 +24,8 @@ from pipelines.campaign.plan import (
     make_plan,
 )
 from pipelines.errors import BooksError, InputRefused, SmsreconError, UsageError
-from pipelines.landing import Landing, make_folder
+from pipelines.files import make_folder
+from pipelines.landing import Landing
 from pipelines.settings import PlanSettings, Settings
 
 TEXT = "【云锋】您的订单已发货"

@@ -7,6 +7,7 @@
     answers.py    answers as JSON and XML; the error codes, and how to get each
     outcomes.py   what becomes of a message, drawn from the seed
     faults.py     how an answer can go wrong
+    pushes.py     reports and replies pushed to a URL as they become due
     truth.py      what really happened, in SQLite
     server.py     serve(), on uvicorn
     running.py    RunningSandbox, a child process for the tests and the demo

@@ -50,7 +50,7 @@ ERRORS: Mapping[str, ErrorText] = {
 }  # fmt: skip
 FETCHED_MESSAGE = "获取成功"
 
-_SNAKE = {
+SNAKE_CASE = {
     "missionNum": "mission_num",
     "destId": "dest_id",
     "sendStatus": "send_status",
@@ -89,7 +89,7 @@ class AnswerWriter:
 
     def records(self, form: Format, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Body:
         """Answer of a query: `rows` in the order of `columns`, which are camelCase names."""
-        names = tuple(_SNAKE[name] for name in columns) if self.settings.field_case == "snake" else columns
+        names = tuple(SNAKE_CASE[name] for name in columns) if self.settings.field_case == "snake" else columns
         head: dict[str, object] = {"errorCode": ACCEPTED, "errorMsg": FETCHED_MESSAGE}
         if form == "json":
             records = [dict(zip(names, row, strict=True)) for row in rows]

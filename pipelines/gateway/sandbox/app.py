@@ -5,7 +5,9 @@ GET       /sandbox/control             the state
 POST      /sandbox/control             changes it: a JSON object with any of the fields of `Changes`; answers the state
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 from starlette.applications import Starlette
@@ -56,11 +58,24 @@ def make_app(gateway: Gateway) -> Starlette:
             apply_changes(gateway, changes)
         return Response(msgspec.json.encode(gateway.state()), media_type="application/json")
 
+    @asynccontextmanager
+    async def pushing(_: Starlette) -> AsyncIterator[None]:
+        if gateway.settings.push_url is None:
+            yield
+            return
+        from pipelines.gateway.sandbox.pushes import Pusher  # noqa: PLC0415  httpx is slow to load, and few push
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(Pusher(gateway, gateway.settings.push_url).run())
+            yield
+            task.cancel()
+
     return Starlette(
+        lifespan=pushing,
         routes=[
             Route("/api/v2/{call}", call, methods=["GET", "POST"]),
             Route("/sandbox/control", control, methods=["GET", "POST"]),
-        ]
+        ],
     )
 
 

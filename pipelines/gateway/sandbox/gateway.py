@@ -19,8 +19,8 @@ SENDS = ("sendSms", "sendTplSms")
 QUERIES = ("querySmsCount", "queryStatusReport", "queryMoRecord")
 
 _DRAWN_AT_ONCE = 5000  # messages; other requests get their turn in between
-_REPORT_COLUMNS = ("missionNum", "destId", "sendStatus", "receiveStatus", "receiveRealStatus", "batchNum", "statTime")
-_REPLY_COLUMNS = ("srcId", "content", "destId", "moTime")
+REPORT_COLUMNS = ("missionNum", "destId", "sendStatus", "receiveStatus", "receiveRealStatus", "batchNum", "statTime")
+REPLY_COLUMNS = ("srcId", "content", "destId", "moTime")
 
 
 class Call(NamedTuple):
@@ -153,8 +153,7 @@ class Gateway:
             self._note(call, error_code=ACCEPTED, fault=fault)
             return self._writer.balance(call.format, self.truth.balance)
         day = _day(call.fields.get("time", "")) if call.endpoint == "queryStatusReport" else ""
-        async with self._drawing:
-            await self._draw()
+        await self.draw()
         hand_out = HandOut(
             now=self.now(),
             is_snapshot=self.settings.report_mode == "snapshot",
@@ -166,23 +165,21 @@ class Gateway:
             if call.endpoint == "queryStatusReport":
                 by_submission = self.settings.report_day == "submitted"
                 reports = self.truth.hand_out_reports(day, by_submission=by_submission, hand_out=hand_out)
-                columns, rows = _REPORT_COLUMNS, list(map(_report_fields, reports))
+                columns, rows = REPORT_COLUMNS, list(map(report_fields, reports))
             else:
                 replies = self.truth.hand_out_replies(hand_out)
-                columns = _REPLY_COLUMNS if self.settings.has_reply_time else _REPLY_COLUMNS[:-1]
-                rows = [_reply_fields(reply)[: len(columns)] for reply in replies]
+                columns = REPLY_COLUMNS if self.settings.has_reply_time else REPLY_COLUMNS[:-1]
+                rows = [reply_fields(reply)[: len(columns)] for reply in replies]
             self._note(call, error_code=ACCEPTED, fault=fault, record_count=len(rows))
         return self._writer.records(call.format, columns, rows)
 
-    async def _draw(self) -> None:
+    async def draw(self) -> None:
         """Draw what became of the messages accepted since the last time."""
-        while True:
-            messages = self.truth.undrawn(_DRAWN_AT_ONCE)
-            if not messages:
-                return
-            outcomes = draw_outcomes(self.settings.seed, self.settings.shares, messages)
-            self.truth.add_outcomes(outcomes, last_message=messages[-1].message)
-            await asyncio.sleep(0)
+        async with self._drawing:
+            while messages := self.truth.undrawn(_DRAWN_AT_ONCE):
+                outcomes = draw_outcomes(self.settings.seed, self.settings.shares, messages)
+                self.truth.add_outcomes(outcomes, last_message=messages[-1].message)
+                await asyncio.sleep(0)
 
     def _note(self, call: Call, *, error_code: str | None, fault: Fault | None, record_count: int = 0) -> int:
         return self.truth.add_request(
@@ -206,6 +203,7 @@ class Gateway:
             "fault_rate": self.faults.rates["send"],
             "query_fault_rate": self.faults.rates["query"],
             "requests_per_second": self.pace.per_second,
+            "pushes": self.truth.push_counts(self.now(), self.settings.push_kinds) if self.settings.push_url else None,
         }
 
 
@@ -219,7 +217,8 @@ def _day(text: str) -> str:
     return day.isoformat()
 
 
-def _report_fields(report: IssuedReport) -> tuple[str, ...]:
+def report_fields(report: IssuedReport) -> tuple[str, ...]:
+    """A report as the vendor writes it, in the order of REPORT_COLUMNS."""
     return (
         report.mission_num,
         "86" + report.phone if report.has_country_code else report.phone,
@@ -231,5 +230,6 @@ def _report_fields(report: IssuedReport) -> tuple[str, ...]:
     )
 
 
-def _reply_fields(reply: IssuedReply) -> tuple[str, ...]:
+def reply_fields(reply: IssuedReply) -> tuple[str, ...]:
+    """A reply as the vendor writes it, in the order of REPLY_COLUMNS."""
     return ("86" + reply.phone, reply.content, reply.access_num, reply.mo_time)

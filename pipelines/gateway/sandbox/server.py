@@ -39,7 +39,7 @@ def serve(
                 http=_Connection,
                 loop="asyncio",
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -76,7 +76,8 @@ def _with_transport(app: ASGIApp) -> ASGIApp:
     """Let faults reach the connection itself: uvicorn gives it to nobody, but `send` is a method that holds it."""
 
     async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]
+        if scope["type"] == "http":
+            scope[TRANSPORT] = send.__self__.transport  # type: ignore[attr-defined]
         await app(scope, receive, send)
 
     return with_transport

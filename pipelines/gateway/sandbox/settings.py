@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +24,7 @@ DEFAULT_TEMPLATES: Mapping[str, str] = {
 
 
 CallKind = Literal["send", "query"]
+PushKind = Literal["reports", "replies"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,25 @@ class SandboxSettings:
     has_reply_time: bool = True
     """Whether replies say when they were sent."""
 
+    push_url: str | None = field(default=None, repr=False)
+    """Where reports and replies are pushed as they become due. None given: nowhere."""
+    push_kinds: tuple[PushKind, ...] = ("reports", "replies")
+    """What is pushed."""
+    push_records: int = 1
+    """Most reports in one packet; a reply has one of its own."""
+    push_sign_text: str = "{app_key}{time_stamp}{nonce_str}{app_secret}"
+    """What the MD5 in sign is of."""
+    push_stamp: Literal["made", "due"] = "made"
+    """What time_stamp says: when the packet was made, or when what it brings was due."""
+    push_connections: int = 4
+    """Packets on their way at once."""
+    push_timeout_seconds: float = 10.0
+    """How long an answer to a packet may take."""
+    push_retry_seconds: tuple[float, ...] = (1.0, 5.0, 30.0, 60.0, 300.0)
+    """The waits before a packet that was not answered 200 is pushed again; after the last it is given up."""
+    push_duplicate_rate: float = 0.0
+    """Share of packets pushed once more though they were answered 200."""
+
     fault_rate: float = 0.0
     """Share of sends whose answer goes wrong on its way."""
     query_fault_rate: float = 0.0
@@ -138,6 +159,22 @@ class SandboxSettings:
             raise UsageError("fault_rate and query_fault_rate are shares between 0 and 1; correct them")
         if not 0 <= self.port <= 65535:
             raise UsageError("the port must lie between 0 and 65535; choose another")
+        self._check_pushes()
+
+    def _check_pushes(self) -> None:
+        if self.push_url is not None and not _is_http(self.push_url):
+            raise UsageError("push_url is no address of http:// or https://; correct it")
+        if self.push_records < 1 or self.push_connections < 1:
+            raise UsageError("push_records and push_connections are at least 1; correct them")
+        if self.push_timeout_seconds <= 0 or any(seconds < 0 for seconds in self.push_retry_seconds):
+            raise UsageError("push_timeout_seconds and push_retry_seconds are seconds to wait; correct them")
+        if not 0 <= self.push_duplicate_rate <= 1:
+            raise UsageError("push_duplicate_rate is a share between 0 and 1; correct it")
+        try:
+            self.push_sign_text.format(app_key="", time_stamp="", nonce_str="", app_secret="")
+        except (LookupError, ValueError, AttributeError):
+            fields = "{app_key}, {time_stamp}, {nonce_str} and {app_secret}"
+            raise UsageError(f"push_sign_text may hold {fields}, and other text; correct it") from None
 
     def to_json(self) -> bytes:
         """One line, secret included: for the pipe to a child process only."""
@@ -146,3 +183,11 @@ class SandboxSettings:
     @classmethod
     def from_json(cls, line: bytes) -> "SandboxSettings":
         return msgspec.json.decode(line, type=cls, dec_hook=lambda kind, value: kind(value))
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False

@@ -1,0 +1,154 @@
+"""The routes of the endpoint.
+
+POST /push/<receive.path_secret>   a push: 200 once its bytes are synced to disk; any other answer means: try again
+GET  /health                       200 while pushes can be kept, else 503
+GET  /metrics                      for Prometheus
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipelines.landing import Landing
+from pipelines.receive.gate import Admitted, Gate, Refused
+from pipelines.receive.metrics import Metrics
+from pipelines.segments import Full, SegmentWriter
+from pipelines.settings import Settings
+
+
+class Endpoint:
+    """Takes pushes into the landing."""
+
+    def __init__(self, settings: Settings, landing: Landing, clock: Callable[[], datetime]) -> None:
+        self._receive = settings.receive
+        self._landing = landing
+        self._clock = clock
+        self._gate = Gate(settings, clock)
+        self.metrics = Metrics()
+        waiting = self._receive.max_waiting_mb * 2**20
+        self._max_body = self._receive.max_body_kb * 1024
+        self._kept = SegmentWriter(
+            lambda: landing.pushes.new_path(clock()),
+            max_bytes=self._receive.segment_mb * 2**20,
+            max_seconds=self._receive.segment_seconds,
+            max_waiting_bytes=waiting,
+        )
+        self._apart = SegmentWriter(
+            lambda: landing.refused.new_path(clock()),
+            max_bytes=self._receive.segment_mb * 2**20,
+            max_seconds=self._receive.segment_seconds,
+            max_waiting_bytes=2**20,
+        )
+        self._room_apart = self._receive.max_refused_mb * 2**20 - landing.refused.size()
+        self._reading_bytes = 0
+
+    async def push(self, request: Request) -> Response:
+        try:
+            await self._take(request)
+        except Refused as refused:
+            self.metrics.refused.labels(refused.reason).inc()
+            headers = {"Retry-After": "1"} if refused.status == 503 else None
+            return PlainTextResponse("not taken", refused.status, headers)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        return PlainTextResponse(self._receive.answer)
+
+    async def _take(self, request: Request) -> None:
+        peer, forwarded_for = request.client.host if request.client else "", request.headers.get("x-forwarded-for", "")
+        self._gate.check_path(request.path_params["path_secret"])
+        address = ""
+        body = b""
+        try:
+            address = self._gate.check_address(peer, forwarded_for)
+            body = await self._body(request)
+            admitted = self._gate.check_push(body)
+        except Refused as refused:
+            self._keep_apart(refused.reason, address or peer, body)
+            raise
+        await self._keep(admitted, address, body)
+        self.metrics.received.inc()
+
+    async def _body(self, request: Request) -> bytes:
+        """The body, unless it is too large, or more is being read than may be held in memory."""
+        if int(request.headers.get("content-length") or 0) > self._max_body:
+            raise Refused("length")
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                self._reading_bytes += len(chunk)
+                if size > self._max_body:
+                    raise Refused("length")
+                if self._reading_bytes > self._receive.max_waiting_mb * 2**20:
+                    raise Refused("full")
+                chunks.append(chunk)
+        finally:
+            self._reading_bytes -= size
+        return b"".join(chunks)
+
+    async def _keep(self, admitted: Admitted, address: str, body: bytes) -> None:
+        """Return when the bytes are on disk."""
+        if admitted.is_repeated:
+            self.metrics.repeated.inc()
+            return
+        begun = time.perf_counter()
+        head = {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address}
+        try:
+            await asyncio.wrap_future(self._kept.append(head, body))
+        except Full:
+            raise Refused("full") from None
+        except OSError:
+            raise Refused("disk") from None
+        self._gate.remember(admitted.head, body)
+        self.metrics.bytes.inc(len(body))
+        self.metrics.landing.observe(time.perf_counter() - begun)
+
+    def _keep_apart(self, reason: str, address: str, body: bytes) -> None:
+        """Keep what was refused, as far as there is room for it; nobody waits for that."""
+        if body and self._room_apart > len(body):
+            self._room_apart -= len(body)
+            head = {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address, "reason": reason}
+            try:
+                self._apart.append(head, body)
+            except Full:
+                return
+
+    async def health(self, _: Request) -> Response:
+        if self._kept.is_writable:
+            return PlainTextResponse("ok")
+        return PlainTextResponse("pushes can't be written to disk", 503)
+
+    async def measures(self, _: Request) -> Response:
+        self.metrics.waiting.set(self._kept.waiting_bytes)
+        oldest = await asyncio.to_thread(self._landing.pushes.oldest_unloaded)
+        self.metrics.unloaded.set((self._clock() - oldest).total_seconds() if oldest else 0)
+        return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    def close(self) -> None:
+        self._kept.close()
+        self._apart.close()
+
+
+def make_app(endpoint: Endpoint) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(endpoint.close)
+
+    return Starlette(
+        routes=[
+            Route("/push/{path_secret}", endpoint.push, methods=["POST"]),
+            Route("/health", endpoint.health),
+            Route("/metrics", endpoint.measures),
+        ],
+        lifespan=lifespan,
+    )

@@ -1,0 +1,125 @@
+"""Who may push: what is asked of a push before its bytes are kept. Every refusal has a reason, and is counted."""
+
+import hmac
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+
+from pipelines.contracts import CHINA
+from pipelines.gateway.push import PushHead, UnreadablePush, read_head, verifier
+from pipelines.settings import Settings
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Refused(Exception):
+    """The push is not taken; `reason` is one of REASONS, and `status` what is answered."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = REASONS[reason]
+
+
+REASONS: Final = {
+    "path": 404,  # not the secret path
+    "address": 403,  # not one of receive.allow
+    "length": 413,  # more than receive.max_body_kb
+    "unreadable": 400,  # no XML with a head
+    "app_key": 403,
+    "sign": 403,
+    "time_stamp": 403,  # outside of receive.max_age_minutes, or none
+    "nonce": 403,  # the nonce_str of another push
+    "full": 503,  # more waits for the disk than may be held in memory
+    "disk": 503,  # it could not be written
+}
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A push that may be kept, or one that is kept already."""
+
+    head: PushHead
+    is_repeated: bool
+
+
+class Gate:
+    """What [receive] says of who may push. It remembers the nonces of the pushes that were kept."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._receive = settings.receive
+        self._app_key = settings.gateway.app_key
+        self._app_secret = settings.gateway.app_secret.get_secret_value()
+        self._clock = clock
+        self._path_secret = settings.receive.path_secret.get_secret_value()
+        self._allowed = settings.receive.allow
+        self._proxies = settings.receive.trusted_proxies
+        self._verify = verifier(settings.receive.sign, settings.receive.sign_text)
+        self._nonces: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def check_path(self, path_secret: str) -> None:
+        if not _is_same(path_secret, self._path_secret):
+            raise Refused("path")
+
+    def check_address(self, peer: str, forwarded_for: str) -> str:
+        """The address of the caller, who may sit behind proxies that are trusted to tell it."""
+        hops = [peer, *(hop.strip() for hop in reversed(forwarded_for.split(",")) if hop.strip())]
+        address = next((hop for hop in hops if not _is_within(hop, self._proxies)), hops[-1])
+        if self._allowed and not _is_within(address, self._allowed):
+            raise Refused("address")
+        return address
+
+    def check_push(self, body: bytes) -> Admitted:
+        """Raises Refused for what is not from the vendor, as far as that can be told."""
+        try:
+            head = read_head(body)
+        except UnreadablePush:
+            raise Refused("unreadable") from None
+        if not _is_same(head.app_key, self._app_key):
+            raise Refused("app_key")
+        if not self._verify(head, body, self._app_secret):
+            raise Refused("sign")
+        if not self._is_in_time(head.time_stamp):
+            raise Refused("time_stamp")
+        known = self._nonces.get(_digest(head.nonce_str.encode()))
+        if known is not None and known != _digest(body):
+            raise Refused("nonce")
+        return Admitted(head, is_repeated=known is not None)
+
+    def remember(self, head: PushHead, body: bytes) -> None:
+        """The push is on disk: the same one again needn't be kept."""
+        if head.nonce_str:
+            self._nonces[_digest(head.nonce_str.encode())] = _digest(body)
+            if len(self._nonces) > self._receive.nonce_memory:
+                self._nonces.popitem(last=False)
+
+    def _is_in_time(self, time_stamp: str) -> bool:
+        if self._receive.max_age_minutes is None:
+            return True
+        try:
+            sent_at = datetime.strptime(time_stamp, "%Y%m%d%H%M%S").replace(tzinfo=CHINA)
+        except ValueError:
+            return False
+        return abs(self._clock() - sent_at) <= timedelta(minutes=self._receive.max_age_minutes)
+
+
+def _is_within(address: str, of: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    plain = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(plain in network for network in of)
+
+
+def _is_same(given: str, expected: str) -> bool:
+    """Whether two secrets are one, in a time that doesn't tell how much of them is."""
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=12).digest()

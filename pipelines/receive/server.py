@@ -1,0 +1,71 @@
+"""Serves the endpoint with uvicorn until it is told to stop."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+import uvicorn
+
+from pipelines.errors import UsageError
+from pipelines.landing import Landing
+from pipelines.receive.app import Endpoint, make_app
+from pipelines.settings import Settings
+
+LEAST_SECRET = 16
+
+
+def serve(settings: Settings, *, clock: Callable[[], datetime], ready: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are finished, and what they brought is sealed.
+
+    `ready` gets the address as soon as connections are taken. Raises UsageError if the secret path or the app key is
+    not set, or the port can't be had.
+    """
+    require_receive(settings)
+    host = settings.receive.host
+    with _listen(host, settings.receive.port) as listening:
+        landing = Landing(settings.data_dir / "landing")
+        server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(Endpoint(settings, landing, clock)),
+                loop="asyncio",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # who called is our question, and only some proxies are believed
+                limit_concurrency=1000,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+        # Once it is told to stop, requests that it cuts off are no errors.
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
+        ready(f"http://{host}:{listening.getsockname()[1]}")
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end
+            server.run(sockets=[listening])
+
+
+def require_receive(settings: Settings) -> None:
+    """Raise UsageError unless the endpoint has a path that can't be guessed, and knows its app_key."""
+    if len(settings.receive.path_secret.get_secret_value()) < LEAST_SECRET:
+        raise UsageError(
+            f"not set: receive.path_secret, {LEAST_SECRET} characters or more; take 'openssl rand -hex 16', and set"
+            " SMSRECON_RECEIVE__PATH_SECRET"
+        )
+    if not settings.gateway.app_key:
+        raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        listening = socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise UsageError(f"can't listen on {host}:{port} ({why}); set receive.host and receive.port") from None
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -1,0 +1,369 @@
+"""Many small bodies in one file, each told to its sender only once it is on disk; a burst shares the syncing.
+
+A segment is a row of frames: a line of JSON that says what the body is, how long it is and its CRC-32, then the body,
+byte for byte, then a line break. While it is written to it ends in `.open`, and its writer holds a lock on it that dies
+with the process. Once it is large or old enough it is sealed: it loses that ending, and is never written to again. What
+is torn at the end of an `.open` file was never told to anybody, and goes when somebody else seals it.
+"""
+
+import fcntl
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zlib import crc32
+
+from pipelines.failpoints import reach
+from pipelines.files import lock_file, make_folder, sync_folder, write_whole
+
+OPEN: Final = ".open"
+
+
+class Full(Exception):
+    """More waits to be written than may be held in memory."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One body, and what its writer said of it."""
+
+    head: Mapping[str, Any]
+    body: bytes
+
+
+def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
+    line = json.dumps({**head, "size": len(body), "crc32": crc32(body)}).encode()
+    return b"%b\n%b\n" % (line, body)
+
+
+def read_frames(content: bytes) -> Iterator[Frame]:
+    """The frames of a segment. Ends at the first that is not whole, as `whole_size` does."""
+    for head, start, end in _frames(content):
+        yield Frame(head, content[start:end])
+
+
+def whole_size(content: bytes) -> int:
+    """How many bytes from the beginning are whole frames."""
+    return max((end + 1 for _, _, end in _frames(content)), default=0)
+
+
+def _frames(content: bytes) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """(head, start, end) of each body."""
+    place = 0
+    while (line_end := content.find(b"\n", place)) >= 0:
+        try:
+            head: dict[str, Any] = json.loads(content[place:line_end])
+            start, end = line_end + 1, line_end + 1 + head.pop("size")
+            is_whole = content[end : end + 1] == b"\n" and crc32(content[start:end]) == head.pop("crc32")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+        if not is_whole:
+            return
+        yield head, start, end
+        place = end + 1
+
+
+def seal_abandoned(folder: Path) -> list[Path]:
+    """Seal what writers that are gone have left in a folder and those below it; returns the sealed segments."""
+    sealed = []
+    for path in sorted(folder.rglob(f"*{OPEN}")):
+        with suppress(FileNotFoundError), path.open("r+b") as file:  # its own writer may seal it just now
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            if path.exists():
+                sealed += _seal(file.fileno(), path, whole_size(file.read()))
+    return sealed
+
+
+def _seal(descriptor: int, path: Path, size: int) -> list[Path]:
+    """Take the last step of a segment, whose lock is held; one without a frame goes instead."""
+    if not size:
+        path.unlink()
+        return []
+    os.ftruncate(descriptor, size)
+    os.fsync(descriptor)
+    sealed = path.with_suffix("")
+    reach("segments.before_seal")
+    path.replace(sealed)
+    reach("segments.after_seal")
+    sync_folder(path.parent)
+    return [sealed]
+
+
+class SegmentWriter:
+    """Appends to one segment after the other, in a thread of its own that syncs all that waits together.
+
+    `new_path` names the segment that begins now. It is sealed when it holds `max_bytes`, or is `max_seconds` old.
+    `append` raises Full when `max_waiting_bytes` are not on disk yet. What can't be written fails the futures of those
+    who wait; the next append begins a new segment, so a disk that is full for a while is no end.
+    """
+
+    def __init__(
+        self, new_path: Callable[[], Path], *, max_bytes: int, max_seconds: float, max_waiting_bytes: int
+    ) -> None:
+        self._new_path = new_path
+        self._max_bytes = max_bytes
+        self._max_seconds = max_seconds
+        self._max_waiting_bytes = max_waiting_bytes
+        self._waiting: deque[tuple[bytes, Future[None]]] = deque()
+        self._something = threading.Condition()
+        self._is_closing = False
+        self._descriptor: int | None = None
+        self._path = Path()
+        self._size = 0
+        self._opened = 0.0
+        self.waiting_bytes = 0
+        self.is_writable = True  # whether the last writing went well
+        self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
+        self._thread.start()
+
+    def append(self, head: Mapping[str, Any], body: bytes) -> Future[None]:
+        """The future is done when the frame is on disk, or failed with the OSError that kept it from it."""
+        frame = frame_bytes(head, body)
+        done: Future[None] = Future()
+        with self._something:
+            if self._is_closing or self.waiting_bytes + len(frame) > self._max_waiting_bytes:
+                raise Full
+            self.waiting_bytes += len(frame)
+            self._waiting.append((frame, done))
+            self._something.notify()
+        return done
+
+    def close(self) -> None:
+        """Write what waits, and seal."""
+        with self._something:
+            self._is_closing = True
+            self._something.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._something:
+                if not self._waiting and not self._is_closing:
+                    self._something.wait(self._seconds_left())
+                some = list(self._waiting)
+                self._waiting.clear()
+                is_last = self._is_closing and not some
+            if some:
+                self._write(some)
+                with self._something:
+                    self.waiting_bytes -= sum(len(frame) for frame, _ in some)
+            if is_last or self._is_due():
+                self._end()
+            if is_last:
+                return
+
+    def _write(self, some: Sequence[tuple[bytes, Future[None]]]) -> None:
+        content = b"".join(frame for frame, _ in some)
+        try:
+            descriptor = self._begin() if self._descriptor is None else self._descriptor
+            reach("segments.before_write")
+            _write_all(descriptor, content)
+            reach("segments.before_sync")
+            os.fdatasync(descriptor)
+            reach("segments.after_sync")
+        except OSError as error:
+            self.is_writable = False
+            self._give_up()
+            for _, done in some:
+                done.set_exception(error)
+        else:
+            self._size += len(content)
+            self.is_writable = True
+            for _, done in some:
+                done.set_result(None)
+
+    def _begin(self) -> int:
+        """Make a segment, which has its lock before it has its name: until then nobody can think it abandoned."""
+        sealed = self._new_path()
+        self._size, self._opened = 0, time.monotonic()
+        draft = sealed.with_name(f".draft-{sealed.name}")
+        self._descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._path = draft.rename(sealed.with_name(sealed.name + OPEN))
+        sync_folder(self._path.parent)
+        return self._descriptor
+
+    def _seconds_left(self) -> float | None:
+        """Until the segment is to be sealed; None if there is none."""
+        return None if self._descriptor is None else max(0.0, self._opened + self._max_seconds - time.monotonic())
+
+    def _is_due(self) -> bool:
+        return self._descriptor is not None and (self._size >= self._max_bytes or not self._seconds_left())
+
+    def _end(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        try:
+            _seal(descriptor, self._path, self._size)
+        except OSError:
+            self.is_writable = False  # it stays for whoever seals what is abandoned
+        finally:
+            os.close(descriptor)
+
+    def _give_up(self) -> None:
+        """Leave a segment whose end is not to be trusted to whoever seals what is abandoned."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(descriptor, self._size)
+            os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+@dataclass(frozen=True)
+class SegmentFolder:
+    """Segments of one kind, in a folder for each day (UTC) in which they were begun.
+
+        <day>/<time>-<process>.segment[.open]   a segment
+        <day>.zip                               the sealed segments of a day that is over, packed
+        loaded                                  the segment through which all are in the warehouse
+
+    The name of a segment is its path beneath the folder above this one, and stays when it is packed.
+    """
+
+    root: Path
+
+    def new_path(self, at: datetime) -> Path:
+        """Where a segment that begins now is to lie; its folder is there."""
+        at = at.astimezone(UTC)
+        path = self.root / f"{at:%Y-%m-%d}" / f"{at:%H%M%S.%f}Z-{os.getpid()}.segment"
+        make_folder(path.parent)
+        return path
+
+    def names(self) -> list[str]:
+        """All sealed segments, in the order of their beginnings, after those that were abandoned are sealed."""
+        seal_abandoned(self.root)
+        single = {self._name(path) for path in self.root.glob("*/*.segment")}
+        packed = {self._name(path.with_suffix("") / member) for path in self._packs() for member in _members(path)}
+        return sorted(single | packed)
+
+    def read(self, name: str) -> list[Frame]:
+        """What a sealed segment holds."""
+        path = self._path(name)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            with ZipFile(_pack_of(path.parent)) as pack:
+                content = pack.read(path.name)
+        return list(read_frames(content))
+
+    def rewrite(self, name: str, frames: Iterable[Frame]) -> None:
+        """Put other frames in the place of those that a sealed segment holds; without any, it goes."""
+        path, content = self._path(name), b"".join(frame_bytes(frame.head, frame.body) for frame in frames)
+        if path.exists() and content:
+            write_whole(path, content, overwrite=True)
+        elif path.exists():
+            path.unlink()
+        else:
+            self._write_pack(_pack_of(path.parent), {path.name: content})
+
+    def pack(self) -> None:
+        """Pack the sealed segments of each day but the last into one file, compressed.
+
+        While another process does so, nothing is done.
+        """
+        days = sorted(path for path in self.root.glob("*") if path.is_dir())
+        if len(days) < 2:
+            return
+        with lock_file(self.root / "lock") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for folder in days[:-1]:
+                segments = {path.name: path for path in folder.glob("*.segment")}
+                if segments and not list(folder.glob(f"*{OPEN}")):
+                    self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
+                    for path in segments.values():
+                        path.unlink(missing_ok=True)
+                with suppress(OSError):  # something else lies there
+                    folder.rmdir()
+
+    def note_loaded(self, loaded: Container[str]) -> None:
+        """Note how far the segments are in the warehouse, for who measures what is behind."""
+        through = ""
+        for name in self._unpacked():
+            if name not in loaded:
+                break
+            through = name
+        if through:
+            write_whole(self.root / "loaded", through.encode(), overwrite=True)
+
+    def oldest_unloaded(self) -> datetime | None:
+        """When the oldest segment was begun that is not in the warehouse yet."""
+        note = self.root / "loaded"
+        through = note.read_text() if note.exists() else ""
+        behind = next((name for name in self._unpacked() if name > through), None)
+        return begun_at(behind) if behind else None
+
+    def size(self) -> int:
+        """How many bytes there are."""
+        return sum(path.stat().st_size for path in self.root.glob("*/*"))
+
+    def _unpacked(self) -> list[str]:
+        """All segments that are not packed, sealed or not, in the order of their beginnings."""
+        names = (self._name(path) for path in self.root.glob("*/*"))
+        return sorted(name.removesuffix(OPEN) for name in names if name.endswith((".segment", OPEN)))
+
+    def _packs(self) -> Iterator[Path]:
+        return self.root.glob("*.zip")
+
+    @staticmethod
+    def _write_pack(pack: Path, changed: Mapping[str, bytes]) -> None:
+        """Write a pack anew, with these segments added or changed; empty ones are left out."""
+        packed = BytesIO()
+        with ZipFile(packed, "w", ZIP_DEFLATED) as file:
+            for name in sorted(changed.keys() | set(_members(pack))):
+                content = changed[name] if name in changed else _member(pack, name)
+                if content:
+                    file.writestr(ZipInfo(name), content, ZIP_DEFLATED)
+            is_empty = not file.namelist()
+        if is_empty:
+            pack.unlink(missing_ok=True)
+        else:
+            write_whole(pack, packed.getvalue(), overwrite=True)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root.parent).as_posix()
+
+    def _path(self, name: str) -> Path:
+        return self.root.parent / name
+
+
+def begun_at(name: str) -> datetime:
+    """When a segment was begun, as its name says."""
+    *_, day, time_of_day = name.split("/")
+    return datetime.strptime(f"{day} {time_of_day[:13]}", "%Y-%m-%d %H%M%S.%f").replace(tzinfo=UTC)
+
+
+def _pack_of(folder: Path) -> Path:
+    """The pack of a day's segments."""
+    return folder.with_name(f"{folder.name}.zip")
+
+
+def _members(pack: Path) -> list[str]:
+    if not pack.exists():
+        return []
+    with ZipFile(pack) as file:
+        return file.namelist()
+
+
+def _member(pack: Path, name: str) -> bytes:
+    with ZipFile(pack) as file:
+        return file.read(name)

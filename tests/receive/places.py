@@ -1,0 +1,135 @@
+"""A running endpoint for pushes, the packets that are sent to it, and what of them is on disk."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import environ
+from pathlib import Path
+from signal import SIGTERM
+
+import httpx
+
+from pipelines.landing import Landing
+from pipelines.segments import SegmentFolder
+
+PATH_SECRET = "0123456789abcdef0123"
+APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
+COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+
+# A status report and a reply as the vendor's page has them.
+REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>
+<xml>
+<head>
+<app_key>nqzuhh1wq9lxlpya1q0976gdb50p1eqi</app_key>
+<time_stamp>20160823143033</time_stamp>
+<nonce_str>sdowenfwierhfwdkpkadbi</nonce_str>
+<sign>72b16e1d63b9f2f2ee588df4e88d7706</sign>
+</head>
+<body>
+<records>
+<record>
+<mission_num>100001</mission_num>
+<dest_id>15267797477</dest_id>
+<send_status>SUCCESS</send_status>
+<receive_status>SUCCESS</receive_status>
+<receive_real_status>DELIVRD</receive_real_status>
+<batch_num> zhuanxinyun100001</batch_num>
+<stat_time>2017-04-21 22:42:22</stat_time>
+</record>
+</records>
+</body>
+</xml>"""
+REPLY = """<?xml version="1.0" encoding="UTF-8"?>
+<xml>
+<head>
+<app_key>nqzuhh1wq9lxlpya1q0976gdb50p1eqi</app_key>
+<time_stamp>20160823143033</time_stamp>
+<nonce_str>sdhi23hsdpghu32ohzh</nonce_str>
+<sign>72b16e1d63b9f2f2ee588df4e88d7706</sign>
+</head>
+<body>
+<dest>
+<src_id>8615058306581</src_id>
+<content>測試</content>
+<dest_id>410001123</dest_id>
+</dest>
+</body>
+</xml>""".encode()
+
+
+def report(number: int) -> bytes:
+    """A status report like the vendor's, with a nonce and a mission number of its own."""
+    return REPORT.replace(b"sdowenfwierhfwdkpkadbi", b"nonce%d" % number).replace(b">100001<", b">%d<" % number)
+
+
+@dataclass
+class Endpoint:
+    """`smsrecon receive` in a folder."""
+
+    folder: Path
+    base_url: str
+    process: subprocess.Popen[str]
+
+    @property
+    def landing(self) -> Landing:
+        return Landing(self.folder / "data" / "landing")
+
+    @property
+    def push_url(self) -> str:
+        return f"{self.base_url}/push/{PATH_SECRET}"
+
+    def push(self, body: bytes, **headers: str) -> int:
+        """The status that a push got."""
+        return httpx.post(self.push_url, content=body, headers=headers).status_code
+
+    def metrics(self) -> dict[str, float]:
+        lines = httpx.get(f"{self.base_url}/metrics").text.splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    def stop(self) -> None:
+        """As a system stops a service; what was kept is sealed then."""
+        self.process.terminate()
+        assert self.process.wait(timeout=30) in {0, -SIGTERM}
+        assert not list(self.landing.root.rglob("*.open"))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def landed(folder: Path, kind: str = "pushes") -> list[bytes]:
+    """The bodies on disk, after what was left is sealed."""
+    segments = SegmentFolder(folder / "data" / "landing" / kind)
+    return [frame.body for name in segments.names() for frame in segments.read(name)]
+
+
+@contextmanager
+def receiving(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Endpoint]:
+    """An endpoint on a port of its own, until the end of the block, however it is by then."""
+    folder.mkdir(exist_ok=True)
+    own = {
+        "SMSRECON_GATEWAY__APP_KEY": APP_KEY,
+        "SMSRECON_GATEWAY__APP_SECRET": "secret",
+        "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET,
+        "SMSRECON_RECEIVE__PORT": "0",
+    }
+    process = subprocess.Popen(
+        [*COMMAND, "receive"],
+        cwd=folder,
+        env=environ | own | (variables or {}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r"http://[0-9.]+:[0-9]+", line)
+        assert found, line + process.stderr.read()
+        yield Endpoint(folder, found[0], process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,222 @@
+"""The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.places import Place
+from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
+
+
+def test_the_vendors_samples_are_on_disk_byte_for_byte_before_they_are_answered(tmp_path: Path) -> None:
+    with receiving(tmp_path) as endpoint:
+        assert [endpoint.push(REPORT), endpoint.push(REPLY)] == [200, 200]
+        endpoint.kill()
+
+    assert landed(tmp_path) == [REPORT, REPLY]
+
+
+def test_hostile_pushes_get_no_200_and_what_came_by_the_secret_path_is_kept_apart(tmp_path: Path) -> None:
+    bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + REPORT.partition(b"?>")[2]
+    outside = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>' + REPORT.partition(b"?>")[2]
+    large = REPORT + b" " * 2**20
+    with receiving(tmp_path) as endpoint:
+        others = f"{endpoint.base_url}/push/{PATH_SECRET[::-1]}"
+        found = {
+            "another path": httpx.post(others, content=REPORT).status_code,
+            "no path": httpx.post(f"{endpoint.base_url}/push/", content=REPORT).status_code,
+            "GET": httpx.get(endpoint.push_url).status_code,
+            "nothing": endpoint.push(b""),
+            "no XML": endpoint.push(b"no XML"),
+            "entities": endpoint.push(bomb),
+            "a file of ours": endpoint.push(outside),
+            "another key": endpoint.push(REPORT.replace(b"nqz", b"abc")),
+            "large": endpoint.push(large),
+            "large, in pieces": httpx.post(endpoint.push_url, content=iter([large])).status_code,
+            "deep": endpoint.push(b"<a>" * 10_000),
+        }
+        metrics = endpoint.metrics()
+        assert endpoint.push(REPORT) == 200
+
+    assert found == {
+        "another path": 404, "no path": 404, "GET": 405, "nothing": 400, "no XML": 400, "entities": 400,
+        "a file of ours": 400, "another key": 403, "large": 413, "large, in pieces": 413, "deep": 400,
+    }  # fmt: skip
+    assert metrics['smsrecon_pushes_refused_total{reason="unreadable"}'] == 5
+    assert metrics['smsrecon_pushes_refused_total{reason="path"}'] == 1
+    assert metrics['smsrecon_pushes_refused_total{reason="length"}'] == 2
+    assert metrics["smsrecon_pushes_received_total"] == 0
+    assert landed(tmp_path) == [REPORT]
+    assert landed(tmp_path, "refused") == [
+        b"no XML", bomb, outside, REPORT.replace(b"nqz", b"abc"), b"<a>" * 10_000
+    ]  # fmt: skip
+
+
+def test_a_push_again_is_answered_200_and_kept_once(tmp_path: Path) -> None:
+    with receiving(tmp_path) as endpoint:
+        assert [endpoint.push(REPORT) for _ in range(3)] == [200] * 3
+        assert endpoint.push(REPORT.replace(b"DELIVRD", b"MK:0001")) == 403
+        assert endpoint.metrics()["smsrecon_pushes_repeated_total"] == 2
+        endpoint.stop()
+    assert landed(tmp_path) == [REPORT]
+
+
+def test_only_listed_addresses_may_call_also_behind_a_proxy(tmp_path: Path) -> None:
+    variables = {
+        "SMSRECON_RECEIVE__ALLOW": '["203.0.113.0/24"]',
+        "SMSRECON_RECEIVE__TRUSTED_PROXIES": '["127.0.0.1"]',
+    }
+    with receiving(tmp_path, variables) as endpoint:
+        assert endpoint.push(REPORT) == 403
+        assert endpoint.push(REPORT, **{"X-Forwarded-For": "198.51.100.1"}) == 403
+        assert endpoint.push(REPORT, **{"X-Forwarded-For": "203.0.113.9"}) == 200
+
+
+def test_what_is_kept_apart_has_a_bound(tmp_path: Path) -> None:
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_REFUSED_MB": "1"}) as endpoint:
+        for _ in range(4):
+            assert endpoint.push(b"x" * 400_000) == 400
+        endpoint.stop()
+    assert len(landed(tmp_path, "refused")) == 2
+
+
+def test_its_health_and_its_figures_can_be_asked(tmp_path: Path) -> None:
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__ANSWER": "ok"}) as endpoint:
+        assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
+        assert httpx.post(endpoint.push_url, content=REPORT).text == "ok"
+        metrics = endpoint.metrics()
+        assert metrics["smsrecon_pushes_received_total"] == 1
+        assert metrics["smsrecon_push_bytes_total"] == len(REPORT)
+        assert metrics["smsrecon_push_landing_seconds_count"] == 1
+        assert 0 < metrics["smsrecon_push_load_lag_seconds"] < 60
+
+
+def test_what_cannot_be_written_is_answered_503_and_health_says_so(tmp_path: Path) -> None:
+    with receiving(tmp_path) as endpoint:
+        pushes = endpoint.landing.root / "pushes"
+        pushes.parent.mkdir(parents=True, exist_ok=True)
+        pushes.write_bytes(b"a file where the folder should be")
+        assert endpoint.push(REPORT) == 503
+        assert httpx.get(f"{endpoint.base_url}/health").status_code == 503
+        assert endpoint.metrics()['smsrecon_pushes_refused_total{reason="disk"}'] == 1
+        pushes.unlink()
+        assert endpoint.push(REPORT) == 200
+        assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
+
+
+@pytest.mark.parametrize("times", range(5))
+def test_no_push_that_was_answered_is_lost_when_the_endpoint_is_killed(tmp_path: Path, times: int) -> None:
+    answered: list[bytes] = []
+    for life in range(2):
+        with receiving(tmp_path, {"SMSRECON_RECEIVE__SEGMENT_SECONDS": "0.05"}) as endpoint:
+            _push_until_killed(endpoint, answered, first=10**6 * life, kill_after=40 + 60 * times)
+
+    assert len(answered) >= 50
+    assert set(answered) <= set(landed(tmp_path))
+
+
+def _push_until_killed(endpoint: Endpoint, answered: list[bytes], *, first: int, kill_after: int) -> None:
+    """Several at a time; the kill comes in the middle of them."""
+    with httpx.Client() as client, ThreadPoolExecutor(8) as pool:
+
+        def push(number: int) -> None:
+            if number == first + kill_after:
+                endpoint.process.kill()
+            try:
+                if client.post(endpoint.push_url, content=report(number)).status_code == 200:
+                    answered.append(report(number))
+            except httpx.TransportError:
+                return
+
+        list(pool.map(push, range(first, first + kill_after + 20)))
+
+
+@pytest.mark.parametrize("point", ["before_write", "before_sync", "after_sync", "before_seal", "after_seal"])
+def test_no_push_that_was_answered_is_lost_when_it_dies_at_a_point(tmp_path: Path, point: str) -> None:
+    variables = {"SMSRECON_FAILPOINT": f"segments.{point}:3", "SMSRECON_RECEIVE__SEGMENT_SECONDS": "0.05"}
+    answered: list[bytes] = []
+    with receiving(tmp_path, variables) as endpoint:
+        _push_until_killed(endpoint, answered, first=0, kill_after=2000)
+        assert endpoint.process.wait(timeout=30) == -9
+
+    assert len(answered) < 2000
+    assert set(answered) <= set(landed(tmp_path))
+
+
+def test_it_tells_nothing_of_a_person_and_no_secret(tmp_path: Path) -> None:
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__SIGN": "md5"}) as endpoint:
+        assert endpoint.push(REPORT) == 403
+        assert endpoint.push(b"15267797477") == 400
+        httpx.get(f"{endpoint.base_url}/15267797477", params={"phone": "15267797477"})
+        shown = httpx.get(f"{endpoint.base_url}/metrics").text
+        endpoint.stop()
+        assert endpoint.process.stderr is not None
+        shown += endpoint.process.stderr.read()
+
+    for secret in ("15267797477", PATH_SECRET, APP_KEY, "127.0.0.1:0"):
+        assert secret not in shown
+
+
+def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    with receiving(tmp_path) as endpoint:
+        url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
+        assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses what it must")
+        endpoint.stop()
+        verdict, detail = _endpoint_of(place, **url)
+        assert (verdict, "does 'smsrecon receive' run?" in detail) == ("warning", True)
+
+    with _taking_all() as base_url:
+        verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
+    assert verdict == "error"
+    assert all(f"{what} is answered with 200" in detail for what in ("another path", "no XML", "another app_key"))
+    assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nobody set one up
+
+
+def _endpoint_of(place: Place, **variables: str) -> tuple[str, str]:
+    findings = {found["name"]: found for found in place.run("doctor --json", **variables).object["findings"]}
+    return findings["endpoint"]["verdict"], findings["endpoint"]["detail"]
+
+
+class _Careless(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def _taking_all() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Careless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"SMSRECON_RECEIVE__PATH_SECRET": ""}, "receive.path_secret"),
+        ({"SMSRECON_RECEIVE__PATH_SECRET": "short"}, "16 characters"),
+        ({"SMSRECON_GATEWAY__APP_KEY": ""}, "gateway.app_key"),
+        ({"SMSRECON_RECEIVE__SIGN": "md4"}, "receive.sign"),
+        ({"SMSRECON_RECEIVE__SIGN": "no_module:verify"}, "receive.sign"),
+        ({"SMSRECON_RECEIVE__ALLOW": '["everybody"]'}, "receive.allow"),
+        ({"SMSRECON_RECEIVE__HOST": "198.51.100.1"}, "receive.host"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_nothing_listens(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
+    Place(tmp_path, own).run("receive", **variables).fails(2, words)

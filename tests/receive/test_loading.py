@@ -1,0 +1,167 @@
+"""Pushes become the same rows as what is pulled, once, whichever way they came."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines import daily
+from pipelines.contracts import CHINA
+from pipelines.landing import Call, Landing
+from pipelines.segments import frame_bytes
+from pipelines.settings import Settings
+from tests.receive.places import REPLY, REPORT, report
+
+AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+PULLED_REPORT = (
+    b'{"errorCode":"000000","records":[{"missionNum":"100001","destId":"15267797477","sendStatus":"SUCCESS",'
+    b'"receiveStatus":"SUCCESS","receiveRealStatus":"DELIVRD","batchNum":"zhuanxinyun100001",'
+    b'"statTime":"2017-04-21 22:42:22"}]}'
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def push(settings: Settings, *bodies: bytes, at: datetime = AT, is_open: bool = False) -> Path:
+    """Land pushes as the endpoint does: sealed, or as it leaves them when it is killed."""
+    path = Landing(settings.data_dir / "landing").pushes.new_path(at)
+    content = b"".join(frame_bytes({"received_at": at.isoformat(), "peer": "127.0.0.1"}, body) for body in bodies)
+    path = path.with_name(path.name + ".open") if is_open else path
+    path.write_bytes(content)
+    return path
+
+
+def pull(settings: Settings, body: bytes, kind: str = "reports", at: datetime = AT) -> None:
+    call = Call(kind, at, 5, "json", day=at.date(), http_status=200, body=body)  # type: ignore[arg-type]
+    Landing(settings.data_dir / "landing").land_call(call)
+
+
+def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
+    daily.load(settings)
+    daily.reconcile(settings, as_of=AT + timedelta(hours=1))
+    with daily.warehouse_of(settings).read() as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_vendors_samples_are_a_report_and_a_reply(settings: Settings) -> None:
+    push(settings, REPORT, REPLY)
+
+    assert rows(settings, "SELECT mission_num, phone, code, stat_time, batch_num, send_status FROM core.reports") == [
+        ("100001", "15267797477", "DELIVRD", datetime(2017, 4, 21, 22, 42, 22, tzinfo=CHINA), "zhuanxinyun100001",
+         "SUCCESS")
+    ]  # fmt: skip
+    assert rows(settings, "SELECT phone, content, access_num, replied_at, has_own_time FROM core.replies") == [
+        ("15058306581", "測試", "410001123", datetime(2016, 8, 23, 14, 30, 33, tzinfo=CHINA), True)
+    ]
+    assert rows(settings, "SELECT kind, record_count, rejected_count FROM core.files") == [("pushes", 2, 0)]
+
+
+@pytest.mark.parametrize("is_pushed_first", [True, False])
+def test_a_report_that_was_pushed_and_pulled_counts_once_and_has_both_ways(
+    settings: Settings, is_pushed_first: bool
+) -> None:
+    ways = [lambda: push(settings, REPORT), lambda: pull(settings, PULLED_REPORT)]
+    for bring in ways if is_pushed_first else reversed(ways):
+        bring()
+        daily.load(settings)
+
+    query = "SELECT is_pulled, is_pushed, is_imported FROM core.reports"
+    assert rows(settings, query) == [(True, True, False)]
+    daily.rebuild(settings, as_of=AT)
+    assert rows(settings, query) == [(True, True, False)]
+
+
+def test_a_reply_that_was_pushed_and_pulled_counts_once(settings: Settings) -> None:
+    record = '{"srcId":"15058306581","content":"測試","destId":"410001123","moTime":"2016-08-23 14:30:30"}'
+    pull(settings, f'{{"errorCode":"000000","records":[{record}]}}'.encode(), "replies")
+    push(settings, REPLY, REPLY.replace("測試".encode(), b"TD"))
+
+    assert rows(settings, "SELECT character_count, is_opt_out FROM core.reply_matches ORDER BY ALL") == [
+        (2, False),
+        (2, True),
+    ]
+    assert rows(settings, "SELECT content, is_pushed FROM core.replies ORDER BY ALL") == [
+        ("TD", True), ("測試", False), ("測試", True)
+    ]  # fmt: skip
+
+
+def test_what_no_contract_takes_is_a_reject_with_its_push(settings: Settings) -> None:
+    push(
+        settings,
+        REPORT,
+        REPORT.replace(b"15267797477", b"nobody"),
+        REPORT.replace(b"<records>", b"<other>").replace(b"</records>", b"</other>"),
+        REPORT.replace(b"</record>", b"</record><record><dest_id>15267797477</dest_id></record>"),
+    )
+
+    found = rows(settings, "SELECT position, reason, raw_record FROM core.rejects ORDER BY ALL")
+    assert [(position, reason.partition(":")[0]) for position, reason, _ in found] == [
+        (1, "phone"), (2, "the push holds neither reports nor a reply"), (3, "code")
+    ]  # fmt: skip
+    assert '"dest_id":"nobody"' in found[0][2]
+    assert rows(settings, "SELECT record_count, accepted_count, rejected_count FROM core.files") == [(5, 2, 3)]
+
+
+def test_what_a_killed_endpoint_has_left_is_loaded_and_a_segment_only_once(settings: Settings) -> None:
+    path = push(settings, *[report(number) for number in range(50)], is_open=True)
+    with path.open("ab") as file:
+        file.write(frame_bytes({}, report(99))[:-5])
+
+    assert rows(settings, "SELECT count(*), count(DISTINCT source_file) FROM core.reports") == [(50, 1)]
+    assert daily.load(settings).file_count == 0
+    pushes = Landing(settings.data_dir / "landing").pushes
+    assert pushes.oldest_unloaded() is None
+    push(settings, REPORT, at=AT + timedelta(minutes=5))
+    assert pushes.oldest_unloaded() == AT + timedelta(minutes=5)
+
+
+def test_pushes_in_any_segments_and_order_give_the_same_reports(settings: Settings, tmp_path: Path) -> None:
+    other = Settings(data_dir=tmp_path / "other")
+    pushes = [report(number % 7).replace(b"DELIVRD", b"MK:%04d" % (number % 3)) for number in range(60)]
+    push(settings, *pushes)
+    for number, body in enumerate(reversed(pushes)):
+        push(other, body, at=AT + timedelta(seconds=number))
+        if number % 10 == 0:
+            daily.load(other)
+
+    query = "SELECT mission_num, phone, code, stat_time, batch_num, is_pushed FROM core.reports ORDER BY ALL"
+    assert rows(settings, query) == rows(other, query)
+
+
+def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(settings: Settings) -> None:
+    for minute in range(30):
+        push(settings, report(minute), at=AT + timedelta(minutes=minute))
+    query = "SELECT mission_num, source_file, received_at FROM core.reports ORDER BY ALL"
+    before = rows(settings, query)
+    folder = settings.data_dir / "landing" / "pushes"
+    size = sum(path.stat().st_size for path in folder.rglob("*.segment"))
+
+    push(settings, REPORT, at=AT + timedelta(days=1))
+    push(settings, report(99), at=AT + timedelta(days=1, minutes=1))
+    daily.load(settings)
+    assert sorted(path.name for path in folder.iterdir() if path.name[0] == "2") == ["2026-11-20.zip", "2026-11-21"]
+    assert (folder / "2026-11-20.zip").stat().st_size < size
+    push(settings, report(40), at=AT + timedelta(minutes=40))  # by one who was stopped for long
+    daily.load(settings)
+    daily.rebuild(settings, as_of=AT)
+
+    assert set(before) < set(rows(settings, query))
+    assert rows(settings, "SELECT count(*), sum(record_count) FROM core.files") == [(33, 33)]
+    assert not (folder / "2026-11-20").exists()
+
+
+def test_a_packing_that_was_killed_is_done_again_and_nothing_counts_twice(settings: Settings) -> None:
+    first = push(settings, REPORT)
+    push(settings, report(1), at=AT + timedelta(days=1))
+    content = first.read_bytes()
+    daily.load(settings)
+    first.parent.mkdir()
+    first.write_bytes(content)  # as if it had been killed before the segment was removed
+
+    daily.rebuild(settings, as_of=AT)
+
+    assert rows(settings, "SELECT count(*) FROM core.files") == [(2,)]
+    assert not first.exists()

@@ -1,0 +1,134 @@
+"""What a segment holds is what was put in, whatever is torn off its end; what was told to be on disk is."""
+
+import errno
+import os
+from collections.abc import Callable
+from concurrent.futures import wait
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.segments import Full, SegmentWriter, frame_bytes, read_frames, seal_abandoned, whole_size
+
+bodies = st.lists(st.binary(max_size=60), max_size=6)
+
+
+@given(bodies, st.data())
+def test_every_frame_that_is_whole_is_read_and_nothing_behind_it(some: list[bytes], data: st.DataObject) -> None:
+    frames = [frame_bytes({"number": number}, body) for number, body in enumerate(some)]
+    content = b"".join(frames)
+    cut = data.draw(st.integers(0, len(content)))
+    whole = [body for number, body in enumerate(some) if len(b"".join(frames[: number + 1])) <= cut]
+
+    read = list(read_frames(content[:cut]))
+
+    assert [frame.body for frame in read] == whole
+    assert [frame.head["number"] for frame in read] == [*range(len(whole))]
+    assert whole_size(content[:cut]) == len(b"".join(frames[: len(whole)]))
+
+
+@given(bodies.filter(bool), st.data())
+def test_a_changed_byte_ends_the_reading_and_is_never_taken_for_a_body(some: list[bytes], data: st.DataObject) -> None:
+    content = bytearray(b"".join(frame_bytes({}, body) for body in some))
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+
+    read = [frame.body for frame in read_frames(bytes(content))]
+
+    assert read == some[: len(read)]
+
+
+def writer(folder: Path, *, max_bytes: int = 10**6, max_seconds: float = 60, max_waiting: int = 10**6) -> SegmentWriter:
+    numbers = count()
+    return SegmentWriter(
+        lambda: folder / f"{next(numbers):03}.segment",
+        max_bytes=max_bytes,
+        max_seconds=max_seconds,
+        max_waiting_bytes=max_waiting,
+    )
+
+
+def on_disk(folder: Path, ending: str = "*.segment") -> list[bytes]:
+    return [frame.body for path in sorted(folder.glob(ending)) for frame in read_frames(path.read_bytes())]
+
+
+def test_what_is_told_to_be_written_is_there_while_the_segment_is_still_open(tmp_path: Path) -> None:
+    writing = writer(tmp_path)
+    told = [writing.append({}, b"%d" % number) for number in range(100)]
+    wait(told)
+
+    assert on_disk(tmp_path, "*.open") == [b"%d" % number for number in range(100)]
+    assert not seal_abandoned(tmp_path)
+    writing.close()
+    assert len(on_disk(tmp_path)) == 100
+    assert [path.name for path in tmp_path.iterdir()] == ["000.segment"]
+
+
+def test_a_segment_is_sealed_when_it_is_large_and_when_it_is_old(tmp_path: Path) -> None:
+    writing = writer(tmp_path, max_bytes=200)
+    for number in range(9):
+        writing.append({}, b"%050d" % number).result()
+    assert len(list(tmp_path.glob("*.segment"))) >= 2
+    writing.close()
+
+    old = tmp_path / "old"
+    old.mkdir()
+    writing = writer(old, max_seconds=0.05)
+    writing.append({}, b"one").result()
+    until(lambda: on_disk(old) == [b"one"])
+    writing.append({}, b"two").result()
+    writing.close()
+    assert on_disk(old) == [b"one", b"two"]
+    assert len(on_disk(tmp_path)) == 9
+
+
+def test_what_a_writer_that_is_gone_has_left_is_sealed_without_its_torn_end(tmp_path: Path) -> None:
+    whole, torn = frame_bytes({}, b"whole"), frame_bytes({}, b"torn")[:-2]
+    (tmp_path / "a.segment.open").write_bytes(whole + torn)
+    (tmp_path / "b.segment.open").write_bytes(torn)
+
+    assert seal_abandoned(tmp_path) == [tmp_path / "a.segment"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.segment"]
+    assert (tmp_path / "a.segment").read_bytes() == whole
+
+
+def test_more_than_may_wait_is_refused_at_once(tmp_path: Path) -> None:
+    writing = writer(tmp_path, max_waiting=100)
+    with pytest.raises(Full):
+        writing.append({}, b"x" * 100)
+    writing.append({}, b"x" * 10).result()
+    writing.close()
+    with pytest.raises(Full):
+        writing.append({}, b"x")
+
+
+def test_a_disk_that_fails_is_told_to_those_who_wait_and_the_next_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = writer(tmp_path)
+    writing.append({}, b"before").result()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", _no_space)
+        with pytest.raises(OSError, match="No space"):
+            writing.append({}, b"lost").result()
+        assert not writing.is_writable
+    writing.append({}, b"after").result()
+    assert writing.is_writable
+    writing.close()
+    seal_abandoned(tmp_path)
+
+    assert on_disk(tmp_path) == [b"before", b"after"]
+
+
+def _no_space(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def until(happens: Callable[[], bool]) -> None:
+    for _ in range(10**6):
+        if happens():
+            return
+    raise AssertionError("it never happened")
