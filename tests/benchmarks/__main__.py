@@ -1,4 +1,4 @@
-"""Speed and memory of the four heavy steps, each beside a floor measured in the same run: `make bench`.
+"""Speed and memory of the heavy steps, each beside a floor measured in the same run: `make bench`.
 
 Each part runs in a process of its own, so that its peak memory is its own; real and floor take turns, and the medians
 are compared, since these machines have noisy neighbours. A ratio over its aim is marked; the exit code stays 0.
@@ -22,12 +22,13 @@ BENCHMARKS = (
     ("load", 1_000_000, 2.5, 3),
     ("reconcile", 1_000_000, 2.5, 3),
     ("reconcile", 10_000_000, 2.5, 3),
+    ("receive", 20_000, 2.5, 3),
 )
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    arguments.add_argument("names", nargs="*", help="plan, submit, load, reconcile; default: all")
+    arguments.add_argument("names", nargs="*", help="plan, submit, load, reconcile, receive; default: all")
     arguments.add_argument("--json", action="store_true", help="the figures as JSON")
     chosen = arguments.parse_args()
     results = [
@@ -78,7 +79,7 @@ def show(results: list[dict[str, object]]) -> None:
         table.add_row(
             str(result["name"]),
             f"{int(str(result['rows'])) / 1e6:g} M",
-            f"{int(str(result['rows_per_second'])) // 1000:,} k",
+            f"{int(str(result['rows_per_second'])) / 1000:,.0f} k",
             f"{result['real_seconds']:.2f}",
             f"{result['floor_seconds']:.2f}",
             f"{result['ratio']:.2f}{mark}",
