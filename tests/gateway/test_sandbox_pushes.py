@@ -20,6 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.gateway.sandbox.pushes import write_packet
 from pipelines.gateway.sandbox.truth import IssuedReply, IssuedReport
+from tests.receive.places import REPLY, REPORT
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]
@@ -42,45 +43,7 @@ SNAKE = {
     "statTime": "stat_time",
 }
 
-# The two packets of the vendor's page.
-REPORT_SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
-<xml>
-<head>
-<app_key>nqzuhh1wq9lxlpya1q0976gdb50p1eqi</app_key>
-<time_stamp>20160823143033</time_stamp>
-<nonce_str>sdowenfwierhfwdkpkadbi</nonce_str>
-<sign>72b16e1d63b9f2f2ee588df4e88d7706</sign>
-</head>
-<body>
-<records>
-<record>
-<mission_num>100001</mission_num>
-<dest_id>15267797477</dest_id>
-<send_status>SUCCESS</send_status>
-<receive_status>SUCCESS</receive_status>
-<receive_real_status>DELIVRD</receive_real_status>
-<batch_num> zhuanxinyun100001</batch_num>
-<stat_time>2017-04-21 22:42:22</stat_time>
-</record>
-</records>
-</body>
-</xml>"""
-REPLY_SAMPLE = """<?xml version="1.0" encoding="UTF-8"?>
-<xml>
-<head>
-<app_key>nqzuhh1wq9lxlpya1q0976gdb50p1eqi</app_key>
-<time_stamp>20160823143033</time_stamp>
-<nonce_str>sdhi23hsdpghu32ohzh</nonce_str>
-<sign>72b16e1d63b9f2f2ee588df4e88d7706</sign>
-</head>
-<body>
-<dest>
-<src_id>8615058306581</src_id>
-<content>測試</content>
-<dest_id>410001123</dest_id>
-</dest>
-</body>
-</xml>"""
+# What the two packets of the vendor's page are made of.
 SAMPLE_REPORT = IssuedReport("100001", "15267797477", "DELIVRD", "2017-04-21 22:42:22", "zhuanxinyun100001", 0, 1)
 SAMPLE_REPLY = IssuedReply("15058306581", "測試", "410001123", "2016-08-23 14:30:33")
 SAMPLE_TIME = 1471933833  # 2016-08-23 14:30:33 in China
@@ -227,7 +190,7 @@ def test_the_vendors_own_samples_are_written_line_by_line() -> None:
     settings = SandboxSettings(truth=Path("none"), app_key="nqzuhh1wq9lxlpya1q0976gdb50p1eqi")
     report = write_packet(settings, SAMPLE_TIME, "sdowenfwierhfwdkpkadbi", [SAMPLE_REPORT])
     reply = write_packet(settings, SAMPLE_TIME, "sdhi23hsdpghu32ohzh", [SAMPLE_REPLY])
-    for packet, sample in (report, REPORT_SAMPLE), (reply, REPLY_SAMPLE):
+    for packet, sample in (report, REPORT.decode()), (reply, REPLY.decode()):
         written, count = re.subn("<sign>[0-9a-f]{32}</sign>", "<sign>72b16e1d63b9f2f2ee588df4e88d7706</sign>",
                                  packet.decode("utf-8"))  # fmt: skip
         assert (written, count) == (sample, 1)
@@ -247,10 +210,8 @@ def test_what_comes_has_the_elements_of_the_vendors_samples(
     replies = [packet for packet in receiver.packets if packet.find("body/dest") is not None]
     assert len(reports) > 90
     assert len(replies) > 10
-    assert {tuple(elements(packet)) for packet in reports} == {
-        tuple(elements(etree.fromstring(REPORT_SAMPLE.encode())))
-    }
-    assert {tuple(elements(packet)) for packet in replies} == {tuple(elements(etree.fromstring(REPLY_SAMPLE.encode())))}
+    assert {tuple(elements(packet)) for packet in reports} == {tuple(elements(etree.fromstring(REPORT)))}
+    assert {tuple(elements(packet)) for packet in replies} == {tuple(elements(etree.fromstring(REPLY)))}
     assert {packet.findtext("head/app_key") for packet in receiver.packets} == {"a-key"}
     assert {packet.findtext("body/records/record/batch_num") for packet in reports} == {" b1"}
     assert all(re.fullmatch("861[0-9]{10}", packet.findtext("body/dest/src_id") or "") for packet in replies)
