@@ -69,6 +69,7 @@ def test_pushes_pulls_and_both_give_the_same_books(tmp_path: Path) -> None:
     by_pull = books_of(tmp_path / "a", "pull")
     assert len(by_pull["replies"]) > 2
     assert any(is_opt_out for _, _, is_opt_out, _ in by_pull["replies"])
+    assert by_pull["listed"]  # who opted out gets nothing of the next campaign
 
     assert books_of(tmp_path / "b", "push") == by_pull
     assert books_of(tmp_path / "c", "both") == by_pull

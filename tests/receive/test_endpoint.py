@@ -1,5 +1,6 @@
 """The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +85,41 @@ def test_what_is_kept_apart_has_a_bound(tmp_path: Path) -> None:
             assert endpoint.push(b"x" * 400_000) == 400
         endpoint.stop()
     assert len(landed(tmp_path, "refused")) == 2
+
+
+def test_more_than_may_be_held_in_memory_is_answered_503_and_what_was_begun_goes_on(tmp_path: Path) -> None:
+    body = REPORT + b" " * 900_000
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_WAITING_MB": "1"}) as endpoint:
+        with _half_pushed(endpoint, body) as first:
+            assert _status(first, b"", seconds=0.5) is None
+            with _half_pushed(endpoint, body) as second:
+                assert _status(second, body[-400_000:]) == 503
+            assert _status(first, body[-400_000:]) == 200
+        assert endpoint.metrics()['smsrecon_pushes_refused_total{reason="full"}'] == 1
+
+    assert landed(tmp_path) == [body]
+
+
+def _half_pushed(endpoint: Endpoint, body: bytes) -> socket.socket:
+    """A connection over which all of a push but its last 400,000 bytes has gone."""
+    connection = socket.create_connection(("127.0.0.1", int(endpoint.base_url.rpartition(":")[2])), timeout=10)
+    head = f"POST /push/{PATH_SECRET} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body[:-400_000])
+    return connection
+
+
+def _status(connection: socket.socket, rest: bytes, *, seconds: float = 10) -> int | None:
+    """The status that is answered once the rest has gone, too; None if nothing comes in this time."""
+    connection.settimeout(seconds)
+    try:
+        for start in range(0, len(rest), 50_000):
+            connection.sendall(rest[start : start + 50_000])
+    except (BrokenPipeError, ConnectionResetError):  # it was refused before its end
+        pass
+    try:
+        return int(connection.recv(4096).split()[1])
+    except TimeoutError:
+        return None
 
 
 def test_its_health_and_its_figures_can_be_asked(tmp_path: Path) -> None:
