@@ -496,7 +496,9 @@ def serve(
 
 
 @app.command(sort_key=36)
-def receive() -> int:
+def receive(
+    *, port: Annotated[int | None, Parameter(help="Where it listens, instead of receive.port; 0: any free one.")] = None
+) -> int:
     """Take what the gateway pushes to us, until Ctrl-C.
 
     For example:
@@ -505,7 +507,10 @@ def receive() -> int:
     """
     from pipelines.receive.server import serve
 
-    serve(_settings(), clock=_now, ready=lambda url: tell(f"pushes go to {url}/push/<receive.path_secret>"))
+    def ready(url: str) -> None:
+        tell(f"pushes go to {url}/push/<receive.path_secret>")
+
+    serve(_settings(), port=port, clock=_now, ready=ready)
     return 0
 
 

@@ -15,17 +15,24 @@ from pipelines.receive.app import Endpoint, make_app
 from pipelines.settings import Settings
 
 LEAST_SECRET = 16
+LAST_PORT = 65535
 
 
-def serve(settings: Settings, *, clock: Callable[[], datetime], ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(
+    settings: Settings,
+    *,
+    port: int | None = None,
+    clock: Callable[[], datetime],
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve until SIGINT or SIGTERM; requests under way are finished, and what they brought is sealed.
 
-    `ready` gets the address as soon as connections are taken. Raises UsageError if the secret path or the app key is
-    not set, or the port can't be had.
+    `port` goes before that of the settings. `ready` gets the address as soon as connections are taken. Raises
+    UsageError if the secret path or the app key is not set, or the port can't be had.
     """
     require_receive(settings)
     host = settings.receive.host
-    with _listen(host, settings.receive.port) as listening:
+    with _listen(host, settings.receive.port if port is None else port) as listening:
         landing = Landing(settings.data_dir / "landing")
         server = uvicorn.Server(
             uvicorn.Config(
@@ -62,10 +69,12 @@ def require_receive(settings: Settings) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise UsageError(f"--port {port} is none; give one from 0 to {LAST_PORT}")
     try:
         listening = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         why = os.strerror(error.errno or 0)
-        raise UsageError(f"can't listen on {host}:{port} ({why}); set receive.host and receive.port") from None
+        raise UsageError(f"can't listen on {host}:{port} ({why}); set receive.host, or give another --port") from None
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

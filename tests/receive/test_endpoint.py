@@ -256,3 +256,8 @@ def _taking_all() -> Iterator[str]:
 def test_wrong_settings_are_one_line_and_nothing_listens(tmp_path: Path, variables: dict[str, str], words: str) -> None:
     own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
     Place(tmp_path, own).run("receive", **variables).fails(2, words)
+
+
+def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+    own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
+    Place(tmp_path, own).run("receive --port 65536").fails(2, "--port 65536", "65535")
