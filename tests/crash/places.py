@@ -104,7 +104,8 @@ class Place(World):
             ago_seconds=self.ago.total_seconds(),
             kill_after=kill_after,
         )
-        return Ended(command, code, err.read_text(errors="replace"))
+        # Killed soon enough, it has not even opened its outputs.
+        return Ended(command, code, err.read_text(errors="replace") if err.exists() else "")
 
     @contextmanager
     def sandbox_dying(self, after: float, *, down_for: float = 0.3) -> Iterator[None]:
