@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -269,12 +269,13 @@ class SegmentFolder:
     def rewrite(self, name: str, frames: Iterable[Frame]) -> None:
         """Put other frames in the place of those that a sealed segment holds; without any, it goes."""
         path, content = self._path(name), b"".join(frame_bytes(frame.head, frame.body) for frame in frames)
-        if path.exists() and content:
-            write_whole(path, content, overwrite=True)
-        elif path.exists():
-            path.unlink()
-        else:
-            self._write_pack(_pack_of(path.parent), {path.name: content})
+        with self._packing(fcntl.LOCK_EX):
+            if path.exists() and content:
+                write_whole(path, content, overwrite=True)
+            elif path.exists():
+                path.unlink()
+            else:
+                self._write_pack(_pack_of(path.parent), {path.name: content})
 
     def pack(self) -> None:
         """Pack the sealed segments of each day but the last into one file, compressed.
@@ -284,8 +285,7 @@ class SegmentFolder:
         days = sorted(path for path in self.root.glob("*") if path.is_dir())
         if len(days) < 2:
             return
-        with lock_file(self.root / "lock") as lock, suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(BlockingIOError), self._packing(fcntl.LOCK_EX | fcntl.LOCK_NB):
             for folder in days[:-1]:
                 segments = {path.name: path for path in folder.glob("*.segment")}
                 if segments and not list(folder.glob(f"*{OPEN}")):
@@ -294,6 +294,13 @@ class SegmentFolder:
                         path.unlink(missing_ok=True)
                 with suppress(OSError):  # something else lies there
                     folder.rmdir()
+
+    @contextmanager
+    def _packing(self, operation: int) -> Iterator[None]:
+        """Hold the lock of who writes packs, or what goes into them: of two at once, one would lose the other's."""
+        with lock_file(self.root / "lock") as lock:
+            fcntl.flock(lock, operation)
+            yield
 
     def note_loaded(self, loaded: Container[str]) -> None:
         """Note how far the segments are in the warehouse, for who measures what is behind."""

@@ -1,5 +1,7 @@
 """Pushes become the same rows as what is pulled, once, whichever way they came."""
 
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -165,3 +167,18 @@ def test_a_packing_that_was_killed_is_done_again_and_nothing_counts_twice(settin
 
     assert rows(settings, "SELECT count(*) FROM core.files") == [(2,)]
     assert not first.exists()
+
+
+def test_who_writes_a_segment_anew_waits_for_who_packs(settings: Settings) -> None:
+    push(settings, REPORT)
+    pushes = Landing(settings.data_dir / "landing").pushes
+    (name,) = pushes.names()
+    with (pushes.root / "lock").open("w") as lock, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rewriting = pool.submit(pushes.rewrite, name, [])
+        with pytest.raises(TimeoutError):
+            rewriting.result(timeout=0.3)
+        assert pushes.read(name)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        rewriting.result(timeout=10)
+    assert pushes.names() == []
