@@ -212,6 +212,10 @@ def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path:
         verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
     assert verdict == "error"
     assert all(f"{what} is answered with 200" in detail for what in ("another path", "no XML", "another app_key"))
+    with _taking_all(get=404, post=403) as base_url:  # a proxy that lets only pushes through
+        assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[0] == "ok"
+    with _taking_all(get=503, post=403) as base_url:
+        assert "503 when it is asked how it is" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
     assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nobody set one up
 
 
@@ -221,21 +225,25 @@ def _endpoint_of(place: Place, **variables: str) -> tuple[str, str]:
 
 
 class _Careless(BaseHTTPRequestHandler):
+    get, post = 200, 200
+
     def do_GET(self) -> None:
-        self.send_response(200)
+        self.send_response(self.get)
         self.end_headers()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
+        self.send_response(self.post)
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         return
 
 
 @contextmanager
-def _taking_all() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Careless) as server:
+def _taking_all(get: int = 200, post: int = 200) -> Iterator[str]:
+    answering = type("_Answering", (_Careless,), {"get": get, "post": post})
+    with ThreadingHTTPServer(("127.0.0.1", 0), answering) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
