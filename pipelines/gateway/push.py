@@ -18,11 +18,10 @@ from lxml import etree
 
 from pipelines.errors import UsageError
 from pipelines.gateway.document import Document, Tree, is_tree, json_text, nodes_at, parse, xml_root
-from pipelines.gateway.wire import REPLY_FIELDS, REPORT_FIELDS, Columns, columns_of
+from pipelines.gateway.wire import LISTS, REPLY_FIELDS, REPORT_FIELDS, Columns, columns_of, path_to_records
 
 PushKind = Literal["reports", "replies"]
 
-_REPORT_LISTS: Final = ("records", "data", "list", "reports")
 _REPLY_LISTS: Final = ("dest",)
 
 
@@ -138,7 +137,7 @@ def edited(body: bytes, edit: Callable[[etree._Element, int], bool]) -> bytes:
     if root is None or top is None:
         raise UnreadablePush("the push has no body")
     replies = [record for name in _REPLY_LISTS for record in top.findall(name)]
-    lists = [found for name in _REPORT_LISTS if (found := top.find(name)) is not None]
+    lists = [found for name in LISTS if (found := top.find(name)) is not None]
     for place, record in enumerate(replies or list(lists[0] if lists else ())):
         parent = record.getparent()
         if not edit(record, place) and parent is not None:
@@ -169,12 +168,10 @@ def _records(tree: Tree) -> tuple[PushKind, list[object]]:
         if name in body:
             time = _china_time(head.time_stamp)
             return "replies", [{"mo_time": time, **_own(record)} for record in nodes_at(body, (name,))]
-    for name in _REPORT_LISTS:
-        if name in body:
-            inner = body[name]
-            path = (name, *inner) if is_tree(inner) and len(inner) == 1 else (name,)
-            return "reports", nodes_at(body, path)
-    raise UnreadablePush("the push holds neither reports nor a reply")
+    path = path_to_records(body, REPORT_FIELDS)
+    if not path:
+        raise UnreadablePush("the push holds neither reports nor a reply")
+    return "reports", nodes_at(body, path)
 
 
 def _own(record: object) -> Tree:

@@ -16,7 +16,7 @@ from pipelines.gateway.document import SMALL, Document, Format, Tree, is_stuffed
 
 Columns = dict[str, list[str | None]]
 
-_LISTS = ("records", "data", "list", "reports")  # what the list of records may be called
+LISTS = ("records", "data", "list", "reports")  # what the list of records may be called
 _BYTES_OF_A_RECORD = 32  # a phone and a text under their shortest names; of less nobody could make anything
 _ERROR_CODE = ("errorCode", "error_code")
 _ERROR_MSG = ("errorMsg", "error_msg")
@@ -142,7 +142,7 @@ def _head(tree: Tree, names: Sequence[str]) -> str:
 
 def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Records:
     tree, error_code, document = _read(body, asked)
-    path = _path_to_records(tree, spellings)
+    path = path_to_records(tree, spellings)
     if not path and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
         raise UnreadableAnswer("the answer holds records under no name that is known")
     records = nodes_at(tree, path) if path else []
@@ -155,7 +155,7 @@ def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Reco
     return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, path)
 
 
-def _path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
+def path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
     """The names that lead to the list of records, or to the only record; none if the answer has no list."""
     path: tuple[str, ...] = ()
     node: object = top
@@ -169,7 +169,7 @@ def _path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
 
 
 def _name_of_list(node: Tree, *, is_top: bool) -> str | None:
-    names = [name for name in _LISTS if name in node]
+    names = [name for name in LISTS if name in node]
     if names:
         return next((name for name in names if node[name]), names[0])
     if is_top or len(node) != 1:

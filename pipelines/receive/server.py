@@ -1,8 +1,6 @@
 """Serves the endpoint with uvicorn until it is told to stop."""
 
 import logging
-import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -11,6 +9,7 @@ import uvicorn
 
 from pipelines.errors import UsageError
 from pipelines.landing import Landing
+from pipelines.listening import listen
 from pipelines.receive.app import Endpoint, make_app
 from pipelines.settings import Settings
 
@@ -32,7 +31,10 @@ def serve(
     """
     require_receive(settings)
     host = settings.receive.host
-    with _listen(host, settings.receive.port if port is None else port) as listening:
+    port = settings.receive.port if port is None else port
+    if not 0 <= port <= LAST_PORT:
+        raise UsageError(f"--port {port} is none; give one from 0 to {LAST_PORT}")
+    with listen(host, port, advice="set receive.host, or give another --port") as listening:
         landing = Landing(settings.data_dir / "landing")
         server = uvicorn.Server(
             uvicorn.Config(
@@ -66,15 +68,3 @@ def require_receive(settings: Settings) -> None:
         )
     if not settings.gateway.app_key:
         raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= LAST_PORT:
-        raise UsageError(f"--port {port} is none; give one from 0 to {LAST_PORT}")
-    try:
-        listening = socket.create_server((host, port), backlog=1024)
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise UsageError(f"can't listen on {host}:{port} ({why}); set receive.host, or give another --port") from None
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening

@@ -1,9 +1,7 @@
 """Serves the sandbox with uvicorn until it is told to stop."""
 
 import logging
-import os
 import re
-import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -12,12 +10,12 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipelines.errors import UsageError
 from pipelines.gateway.sandbox.app import make_app
 from pipelines.gateway.sandbox.faults import TRANSPORT
 from pipelines.gateway.sandbox.gateway import Gateway
 from pipelines.gateway.sandbox.settings import SandboxSettings
 from pipelines.gateway.sandbox.truth import Truth
+from pipelines.listening import listen
 
 _LONGEST_HEAD = 1 << 20  # 1000 phones in a query string make a long first line
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -32,7 +30,10 @@ def serve(
     """Serve until SIGINT or SIGTERM. `ready` gets the base URL as soon as connections are taken; `stopper` a function
     that stops the server from any thread. Raises UsageError if the port or the truth file can't be had.
     """
-    with _listen(settings) as listening, closing(Truth(settings.truth, balance=settings.balance)) as truth:
+    with (
+        listen(settings.host, settings.port, advice="choose another port") as listening,
+        closing(Truth(settings.truth, balance=settings.balance)) as truth,
+    ):
         server = uvicorn.Server(
             uvicorn.Config(
                 _with_transport(make_app(Gateway(settings, truth))),
@@ -81,15 +82,3 @@ def _with_transport(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return with_transport
-
-
-def _listen(settings: SandboxSettings) -> socket.socket:
-    try:
-        listening = socket.create_server((settings.host, settings.port), backlog=1024)
-    except OSError as error:
-        address, why = f"{settings.host}:{settings.port}", os.strerror(error.errno or 0)
-        raise UsageError(f"the sandbox can't listen on {address} ({why}); choose another port") from None
-    # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would hold up
-    # answers by 40 ms.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening

@@ -1,0 +1,19 @@
+"""A socket for a server of ours: the one place where a port that can't be had becomes an error with a next step."""
+
+import os
+import socket
+
+from pipelines.errors import UsageError
+
+
+def listen(host: str, port: int, *, advice: str) -> socket.socket:
+    """Take connections there; port 0 takes any free one. Raises UsageError, which ends in the advice."""
+    try:
+        listening = socket.create_server((host, port), backlog=1024)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise UsageError(f"can't listen on {host}:{port} ({why}); {advice}") from None
+    # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would hold up
+    # answers by 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
