@@ -1,9 +1,10 @@
 """Many small bodies in one file, each told to its sender only once it is on disk; a burst shares the syncing.
 
 A segment is a row of frames: a line of JSON that says what the body is, how long it is and its CRC-32, then the body,
-byte for byte, then a line break. While it is written to it ends in `.open`, and its writer holds a lock on it that dies
-with the process. Once it is large or old enough it is sealed: it loses that ending, and is never written to again. What
-is torn at the end of an `.open` file was never told to anybody, and goes when somebody else seals it.
+byte for byte, then a line break. While it is written to it ends in `.open`. Once it is large or old enough, or somebody
+wants to read it, it is sealed: it loses that ending, and is never written to again. Who writes or seals holds a lock on
+the file for just as long, so a writer that finds its segment sealed begins the next. What is torn at the end of an
+`.open` file was never told to anybody, and goes when it is sealed.
 """
 
 import fcntl
@@ -11,12 +12,11 @@ import json
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -73,15 +73,12 @@ def _frames(content: bytes) -> Iterator[tuple[dict[str, Any], int, int]]:
         place = end + 1
 
 
-def seal_abandoned(folder: Path) -> list[Path]:
-    """Seal what writers that are gone have left in a folder and those below it; returns the sealed segments."""
+def seal_all(folder: Path) -> list[Path]:
+    """Seal what is open in a folder and those below it, also under the hands of its writer; returns what was sealed."""
     sealed = []
     for path in sorted(folder.rglob(f"*{OPEN}")):
-        with suppress(FileNotFoundError), path.open("r+b") as file:  # its own writer may seal it just now
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
+        with suppress(FileNotFoundError), path.open("r+b") as file:  # others may seal it just now
+            fcntl.flock(file, fcntl.LOCK_EX)
             if path.exists():
                 sealed += _seal(file.fileno(), path, whole_size(file.read()))
     return sealed
@@ -106,7 +103,7 @@ class SegmentWriter:
     """Appends to one segment after the other, in a thread of its own that syncs all that waits together.
 
     `new_path` names the segment that begins now. It is sealed when it holds `max_bytes`, or is `max_seconds` old.
-    `append` raises Full when `max_waiting_bytes` are not on disk yet. What can't be written fails the futures of those
+    `append` raises Full when `max_waiting_bytes` are not on disk yet. What can't be written fails the future of those
     who wait; the next append begins a new segment, so a disk that is full for a while is no end.
     """
 
@@ -117,7 +114,8 @@ class SegmentWriter:
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
         self._max_waiting_bytes = max_waiting_bytes
-        self._waiting: deque[tuple[bytes, Future[None]]] = deque()
+        self._waiting: list[bytes] = []
+        self._written: Future[None] = Future()  # of all that waits
         self._something = threading.Condition()
         self._is_closing = False
         self._descriptor: int | None = None
@@ -130,16 +128,18 @@ class SegmentWriter:
         self._thread.start()
 
     def append(self, head: Mapping[str, Any], body: bytes) -> Future[None]:
-        """The future is done when the frame is on disk, or failed with the OSError that kept it from it."""
+        """The future is done when the frame is on disk, or failed with the OSError that kept it from it.
+
+        All that is written together has the same one.
+        """
         frame = frame_bytes(head, body)
-        done: Future[None] = Future()
         with self._something:
             if self._is_closing or self.waiting_bytes + len(frame) > self._max_waiting_bytes:
                 raise Full
             self.waiting_bytes += len(frame)
-            self._waiting.append((frame, done))
+            self._waiting.append(frame)
             self._something.notify()
-        return done
+            return self._written
 
     def close(self) -> None:
         """Write what waits, and seal."""
@@ -153,22 +153,22 @@ class SegmentWriter:
             with self._something:
                 if not self._waiting and not self._is_closing:
                     self._something.wait(self._seconds_left())
-                some = list(self._waiting)
-                self._waiting.clear()
+                some, self._waiting = self._waiting, []
+                written, self._written = self._written, Future()
                 is_last = self._is_closing and not some
             if some:
-                self._write(some)
+                content = b"".join(some)
+                self._write(content, written)
                 with self._something:
-                    self.waiting_bytes -= sum(len(frame) for frame, _ in some)
+                    self.waiting_bytes -= len(content)
             if is_last or self._is_due():
                 self._end()
             if is_last:
                 return
 
-    def _write(self, some: Sequence[tuple[bytes, Future[None]]]) -> None:
-        content = b"".join(frame for frame, _ in some)
+    def _write(self, content: bytes, written: Future[None]) -> None:
         try:
-            descriptor = self._begin() if self._descriptor is None else self._descriptor
+            descriptor = self._locked()
             reach("segments.before_write")
             _write_all(descriptor, content)
             reach("segments.before_sync")
@@ -177,24 +177,27 @@ class SegmentWriter:
         except OSError as error:
             self.is_writable = False
             self._give_up()
-            for _, done in some:
-                done.set_exception(error)
+            written.set_exception(error)
         else:
             self._size += len(content)
             self.is_writable = True
-            for _, done in some:
-                done.set_result(None)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            written.set_result(None)
 
-    def _begin(self) -> int:
-        """Make a segment, which has its lock before it has its name: until then nobody can think it abandoned."""
-        sealed = self._new_path()
-        self._size, self._opened = 0, time.monotonic()
-        draft = sealed.with_name(f".draft-{sealed.name}")
-        self._descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        self._path = draft.rename(sealed.with_name(sealed.name + OPEN))
-        sync_folder(self._path.parent)
-        return self._descriptor
+    def _locked(self) -> int:
+        """The segment to write to, its lock held: the one that is open, unless somebody has sealed it, or a new one."""
+        while True:
+            if self._descriptor is None:
+                sealed = self._new_path()
+                self._size, self._opened = 0, time.monotonic()
+                self._path = sealed.with_name(sealed.name + OPEN)
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                sync_folder(self._path.parent)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            if self._path.exists():
+                return self._descriptor
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _seconds_left(self) -> float | None:
         """Until the segment is to be sealed; None if there is none."""
@@ -208,14 +211,16 @@ class SegmentWriter:
         if descriptor is None:
             return
         try:
-            _seal(descriptor, self._path, self._size)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if self._path.exists():
+                _seal(descriptor, self._path, self._size)
         except OSError:
-            self.is_writable = False  # it stays for whoever seals what is abandoned
+            self.is_writable = False  # it stays for whoever seals next
         finally:
             os.close(descriptor)
 
     def _give_up(self) -> None:
-        """Leave a segment whose end is not to be trusted to whoever seals what is abandoned."""
+        """Leave a segment whose end is not to be trusted to whoever seals next."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):
@@ -246,12 +251,14 @@ class SegmentFolder:
         """Where a segment that begins now is to lie; its folder is there."""
         at = at.astimezone(UTC)
         path = self.root / f"{at:%Y-%m-%d}" / f"{at:%H%M%S.%f}Z-{os.getpid()}.segment"
+        if path.exists():  # the clock stood still, or stepped back
+            return self.new_path(at + timedelta(microseconds=1))
         make_folder(path.parent)
         return path
 
     def names(self) -> list[str]:
-        """All sealed segments, in the order of their beginnings, after those that were abandoned are sealed."""
-        seal_abandoned(self.root)
+        """All segments, in the order of their beginnings; those that are open are sealed."""
+        seal_all(self.root)
         single = {self._name(path) for path in self.root.glob("*/*.segment")}
         packed = {self._name(path.with_suffix("") / member) for path in self._packs() for member in _members(path)}
         return sorted(single | packed)
@@ -265,6 +272,11 @@ class SegmentFolder:
             with ZipFile(_pack_of(path.parent)) as pack:
                 content = pack.read(path.name)
         return list(read_frames(content))
+
+    def latest_first(self) -> Iterator[Frame]:
+        """All that is held, the latest first."""
+        for name in reversed(self.names()):
+            yield from reversed(self.read(name))
 
     def rewrite(self, name: str, frames: Iterable[Frame]) -> None:
         """Put other frames in the place of those that a sealed segment holds; without any, it goes."""

@@ -366,7 +366,7 @@ path_secret = ""               # 16 characters or more; better kept in the varia
 # max_body_kb = 1024
 # max_waiting_mb = 64          # for the disk; more is answered 503
 # max_refused_mb = 64          # kept apart, to be looked at
-# segment_mb = 64              # a segment so large, or so old, is sealed, and can be loaded
+# segment_mb = 64              # a segment so large, or so old, is sealed
 # segment_seconds = 60.0
 # answer = "success"
 

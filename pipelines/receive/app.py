@@ -8,8 +8,10 @@ GET  /metrics                      for Prometheus
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import islice
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -49,6 +51,9 @@ class Endpoint:
         )
         self._room_apart = self._receive.max_refused_mb * 2**20 - landing.refused.size()
         self._reading_bytes = 0
+        self._written: Future[None] | None = None
+        self._awaited: asyncio.Future[None]
+        self._gate.recall(frame.body for frame in islice(landing.pushes.latest_first(), self._receive.nonce_memory))
 
     async def push(self, request: Request) -> Response:
         try:
@@ -103,7 +108,7 @@ class Endpoint:
         begun = time.perf_counter()
         head = {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address}
         try:
-            await asyncio.wrap_future(self._kept.append(head, body))
+            await self._on_disk(self._kept.append(head, body))
         except Full:
             raise Refused("full") from None
         except OSError:
@@ -111,6 +116,12 @@ class Endpoint:
         self._gate.remember(admitted.head, body)
         self.metrics.bytes.inc(len(body))
         self.metrics.landing.observe(time.perf_counter() - begun)
+
+    def _on_disk(self, written: Future[None]) -> asyncio.Future[None]:
+        """What can be awaited: one for all that is written together, which none of those who wait can cancel."""
+        if written is not self._written:
+            self._written, self._awaited = written, asyncio.wrap_future(written)
+        return asyncio.shield(self._awaited)
 
     def _keep_apart(self, reason: str, address: str, body: bytes) -> None:
         """Keep what was refused, as far as there is room for it; nobody waits for that."""

@@ -3,7 +3,8 @@
 import hmac
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -96,6 +97,13 @@ class Gate:
             self._nonces[_digest(head.nonce_str.encode())] = _digest(body)
             if len(self._nonces) > self._receive.nonce_memory:
                 self._nonces.popitem(last=False)
+
+    def recall(self, bodies: Iterable[bytes]) -> None:
+        """Remember pushes that were kept before this start, given the latest first."""
+        for body in bodies:
+            with suppress(UnreadablePush):  # forgetting a person or an older version may have left it so
+                self.remember(read_head(body), body)
+        self._nonces = OrderedDict(reversed(self._nonces.items()))
 
     def _is_in_time(self, time_stamp: str) -> bool:
         if self._receive.max_age_minutes is None:

@@ -68,6 +68,34 @@ def test_a_push_again_is_answered_200_and_kept_once(tmp_path: Path) -> None:
     assert landed(tmp_path) == [REPORT]
 
 
+@pytest.mark.parametrize("memory", [2, 200])
+def test_a_push_again_is_known_after_a_new_start_too_as_far_as_the_memory_goes(tmp_path: Path, memory: int) -> None:
+    with receiving(tmp_path) as endpoint:
+        assert {endpoint.push(report(number)) for number in range(10)} == {200}
+        endpoint.kill()
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__NONCE_MEMORY": str(memory)}) as endpoint:
+        assert endpoint.push(report(9).replace(b"DELIVRD", b"MK:0001")) == 403
+        assert {endpoint.push(report(number)) for number in range(10)} == {200}
+        endpoint.stop()
+    assert len(landed(tmp_path)) == (10 if memory > 10 else 20)
+
+
+def test_what_was_pushed_is_loaded_at_once_and_forgotten_at_once_while_the_endpoint_goes_on(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with receiving(tmp_path) as endpoint:
+        assert [endpoint.push(REPORT), endpoint.push(REPORT.replace(b"nqz", b"abc"))] == [200, 403]
+        assert place.run("load --json").object["record_count"] == 1
+        assert [endpoint.push(REPLY), endpoint.push(report(7))] == [200, 200]
+        assert place.run("forget 15267797477 --yes").code == 0
+        assert endpoint.push(report(8)) == 200
+        landing = b"".join(path.read_bytes() for path in endpoint.landing.root.rglob("*") if path.is_file())
+        endpoint.kill()
+
+    assert landing.count(b"15267797477") == 1  # in what came afterwards
+    assert len(landed(tmp_path)) == 4
+    assert landed(tmp_path, "refused") == []
+
+
 def test_only_listed_addresses_may_call_also_behind_a_proxy(tmp_path: Path) -> None:
     variables = {
         "SMSRECON_RECEIVE__ALLOW": '["203.0.113.0/24"]',

@@ -3,7 +3,8 @@
 import errno
 import os
 from collections.abc import Callable
-from concurrent.futures import wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.segments import Full, SegmentWriter, frame_bytes, read_frames, seal_abandoned, whole_size
+from pipelines.segments import Full, SegmentFolder, SegmentWriter, frame_bytes, read_frames, seal_all, whole_size
 
 bodies = st.lists(st.binary(max_size=60), max_size=6)
 
@@ -61,7 +62,6 @@ def test_what_is_told_to_be_written_is_there_while_the_segment_is_still_open(tmp
     wait(told)
 
     assert on_disk(tmp_path, "*.open") == [b"%d" % number for number in range(100)]
-    assert not seal_abandoned(tmp_path)
     writing.close()
     assert len(on_disk(tmp_path)) == 100
     assert [path.name for path in tmp_path.iterdir()] == ["000.segment"]
@@ -85,12 +85,39 @@ def test_a_segment_is_sealed_when_it_is_large_and_when_it_is_old(tmp_path: Path)
     assert len(on_disk(tmp_path)) == 9
 
 
+def test_a_segment_can_be_sealed_at_any_moment_of_its_writing(tmp_path: Path) -> None:
+    writing = writer(tmp_path, max_bytes=2000)
+    told: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as pool:
+        appending = pool.submit(lambda: told.extend(writing.append({}, b"%d" % number) for number in range(20_000)))
+        while not appending.done():
+            seal_all(tmp_path)
+            whole = on_disk(tmp_path)
+            assert whole == [b"%d" % number for number in range(len(whole))]
+    wait(told)
+    writing.close()
+
+    assert on_disk(tmp_path) == [b"%d" % number for number in range(20_000)]
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".segment"]
+
+
+def test_no_segment_gets_the_name_of_another_though_the_clock_stands_still(tmp_path: Path) -> None:
+    folder = SegmentFolder(tmp_path / "pushes")
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    writing = SegmentWriter(lambda: folder.new_path(at), max_bytes=1, max_seconds=60, max_waiting_bytes=100)
+    for number in range(5):
+        writing.append({}, b"%d" % number).result()
+    writing.close()
+
+    assert [folder.read(name)[0].body for name in folder.names()] == [b"%d" % number for number in range(5)]
+
+
 def test_what_a_writer_that_is_gone_has_left_is_sealed_without_its_torn_end(tmp_path: Path) -> None:
     whole, torn = frame_bytes({}, b"whole"), frame_bytes({}, b"torn")[:-2]
     (tmp_path / "a.segment.open").write_bytes(whole + torn)
     (tmp_path / "b.segment.open").write_bytes(torn)
 
-    assert seal_abandoned(tmp_path) == [tmp_path / "a.segment"]
+    assert seal_all(tmp_path) == [tmp_path / "a.segment"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.segment"]
     assert (tmp_path / "a.segment").read_bytes() == whole
 
@@ -118,7 +145,7 @@ def test_a_disk_that_fails_is_told_to_those_who_wait_and_the_next_is_written(
     writing.append({}, b"after").result()
     assert writing.is_writable
     writing.close()
-    seal_abandoned(tmp_path)
+    seal_all(tmp_path)
 
     assert on_disk(tmp_path) == [b"before", b"after"]
 
