@@ -8,12 +8,10 @@ from datetime import datetime
 import uvicorn
 
 from pipelines.errors import UsageError
-from pipelines.landing import Landing
 from pipelines.listening import listen
-from pipelines.receive.app import Endpoint, make_app
+from pipelines.receive.app import make_app, require_receive
 from pipelines.settings import Settings
 
-LEAST_SECRET = 16
 LAST_PORT = 65535
 
 
@@ -35,10 +33,9 @@ def serve(
     if not 0 <= port <= LAST_PORT:
         raise UsageError(f"--port {port} is none; give one from 0 to {LAST_PORT}")
     with listen(host, port, advice="set receive.host, or give another --port") as listening:
-        landing = Landing(settings.data_dir / "landing")
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(Endpoint(settings, landing, clock)),
+                make_app(settings, clock),
                 loop="asyncio",
                 ws="none",
                 lifespan="on",
@@ -57,14 +54,3 @@ def serve(
         ready(f"http://{host}:{listening.getsockname()[1]}")
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end
             server.run(sockets=[listening])
-
-
-def require_receive(settings: Settings) -> None:
-    """Raise UsageError unless the endpoint has a path that can't be guessed, and knows its app_key."""
-    if len(settings.receive.path_secret.get_secret_value()) < LEAST_SECRET:
-        raise UsageError(
-            f"not set: receive.path_secret, {LEAST_SECRET} characters or more; take 'openssl rand -hex 16', and set"
-            " SMSRECON_RECEIVE__PATH_SECRET"
-        )
-    if not settings.gateway.app_key:
-        raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import environ
@@ -17,7 +17,7 @@ from pipelines.segments import SegmentFolder
 
 PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
-COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()", "receive")
 
 # A status report and a reply as the vendor's page has them.
 REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -107,7 +107,9 @@ def landed(folder: Path, kind: str = "pushes") -> list[bytes]:
 
 
 @contextmanager
-def receiving(folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Endpoint]:
+def receiving(
+    folder: Path, variables: Mapping[str, str] | None = None, *, command: Sequence[str] = COMMAND
+) -> Iterator[Endpoint]:
     """An endpoint on a port of its own, until the end of the block, however it is by then."""
     folder.mkdir(exist_ok=True)
     own = {
@@ -117,7 +119,7 @@ def receiving(folder: Path, variables: Mapping[str, str] | None = None) -> Itera
         "SMSRECON_RECEIVE__PORT": "0",
     }
     process = subprocess.Popen(
-        [*COMMAND, "receive"],
+        command,
         cwd=folder,
         env=environ | own | (variables or {}),
         stderr=subprocess.PIPE,
@@ -125,9 +127,12 @@ def receiving(folder: Path, variables: Mapping[str, str] | None = None) -> Itera
     )
     try:
         assert process.stderr is not None
-        line = process.stderr.readline()
-        found = re.search(r"http://[0-9.]+:[0-9]+", line)
-        assert found, line + process.stderr.read()
+        lines: list[str] = []
+        found = None
+        while found is None:
+            lines.append(process.stderr.readline())
+            assert lines[-1], "".join(lines)
+            found = re.search(r"http://[0-9.]+:[0-9]+", lines[-1])
         yield Endpoint(folder, found[0], process)
     finally:
         if process.poll() is None:

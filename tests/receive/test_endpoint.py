@@ -1,6 +1,7 @@
 """The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,14 @@ def test_the_vendors_samples_are_on_disk_byte_for_byte_before_they_are_answered(
         endpoint.kill()
 
     assert landed(tmp_path) == [REPORT, REPLY]
+
+
+def test_another_server_can_run_it_as_an_asgi_app(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "uvicorn", "--factory", "pipelines.receive.asgi:app", "--port", "0")
+    with receiving(tmp_path, command=command) as endpoint:
+        assert [endpoint.push(REPORT), endpoint.push(b"no XML")] == [200, 400]
+        endpoint.stop()
+    assert landed(tmp_path) == [REPORT]
 
 
 def test_hostile_pushes_get_no_200_and_what_came_by_the_secret_path_is_kept_apart(tmp_path: Path) -> None:

@@ -1,0 +1,13 @@
+"""The endpoint for an ASGI server of one's own, in one process: `hypercorn "pipelines.receive.asgi:app()"`."""
+
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+
+from pipelines.receive.app import make_app
+from pipelines.settings import load_settings
+
+
+def app() -> Starlette:
+    """Made from the settings that the commands read. Raises UsageError where they are wrong."""
+    return make_app(load_settings(), lambda: datetime.now(UTC))
