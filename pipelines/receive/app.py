@@ -71,7 +71,8 @@ class Endpoint:
         return PlainTextResponse(self._receive.answer)
 
     async def _take(self, request: Request) -> None:
-        peer, forwarded_for = request.client.host if request.client else "", request.headers.get("x-forwarded-for", "")
+        peer = request.client.host if request.client else ""
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))  # some proxies add a line of their own
         self._gate.check_path(request.path_params["path_secret"])
         address = ""
         body = b""

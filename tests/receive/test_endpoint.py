@@ -113,6 +113,8 @@ def test_only_listed_addresses_may_call_also_behind_a_proxy(tmp_path: Path) -> N
     with receiving(tmp_path, variables) as endpoint:
         assert endpoint.push(REPORT) == 403
         assert endpoint.push(REPORT, **{"X-Forwarded-For": "198.51.100.1"}) == 403
+        claimed = [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "198.51.100.1")]  # the last is the proxy's
+        assert httpx.post(endpoint.push_url, content=REPORT, headers=claimed).status_code == 403
         assert endpoint.push(REPORT, **{"X-Forwarded-For": "203.0.113.9"}) == 200
 
 
