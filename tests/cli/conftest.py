@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def sending(place: Place, closed: Closed) -> Place:
     """The same, with a gateway that answers, and an installation of its own: so its numbers are nobody else's."""
-    installation = {"SMSRECON_INSTALLATION": str(place.folder)}
+    installation = {"SMSRECON_INSTALLATION": place.folder.parent.name}
     return Place(place.folder, gateway_at(closed.gateway.base_url) | installation)
 
 

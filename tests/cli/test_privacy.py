@@ -172,7 +172,7 @@ def desk(kept: Desk, tmp_path: Path) -> Desk:
 def a_copy(kept: Desk, folder: Path) -> Desk:
     shutil.copytree(kept.place.folder, folder, symlinks=True)
     kept.relay.answer = lambda _: None
-    ours = {"SMSRECON_INSTALLATION": str(folder)}  # else its numbers were those of another copy
+    ours = {"SMSRECON_INSTALLATION": folder.parent.name}  # else its numbers were those of another copy
     return Desk(Place(folder, kept.place.variables | ours), kept.relay, kept.gateway)
 
 

@@ -310,7 +310,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
 ) -> None:
     folder = tmp_path / "place"
     folder.mkdir()
-    others = {"SMSRECON_INSTALLATION": str(folder), "SMSRECON_PLAN__BATCH_SIZE": "10"}
+    others = {"SMSRECON_INSTALLATION": tmp_path.name, "SMSRECON_PLAN__BATCH_SIZE": "10"}
     place = Clocked(folder, gateway_at(gateway.base_url) | others)
     pl.DataFrame({"phone": [f"135{number:08}" for number in range(20)]}).write_parquet(folder / "people.parquet")
 

@@ -17,7 +17,6 @@ from pipelines.gateway.sandbox import RunningSandbox
 from pipelines.landing import Landing
 
 CONTENT = "【公司】您好"
-NO_ALERT_BY_CHANCE = "max_unknown_code_share = 1.0\nmax_orphan_share = 1.0"  # of 200 messages, some draws have too many
 ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 
 Found = TypeVar("Found")
@@ -111,9 +110,8 @@ class FlowPlace:
             "plan": "batch_size = 10",
             "schedule": "retry_delays_seconds = []",
         }
-        tables["alerts"] = f"{NO_ALERT_BY_CHANCE}\n{tables.get('alerts', '')}"
         written = "\n".join(f"[{name}]\n{text}" for name, text in (lines | tables).items())
-        self.config.write_text(f'installation = "{self.folder}"\n{written}\n', encoding="utf-8")
+        self.config.write_text(f"{written}\n", encoding="utf-8")
 
     def people(self, count: int, **columns: Any) -> str:
         """A file of so many recipients."""

@@ -55,7 +55,7 @@ def settings_for(
     }
     return Settings(
         data_dir=folder / "data",
-        installation=str(folder),
+        installation="/".join(folder.parts[-2:]),
         gateway=GatewaySettings.model_validate(account | gateway),
         plan=PlanSettings(batch_size=batch_size, send_window=send_window),
         policy=PolicySettings(pause_after_in_doubt=pause_after_in_doubt),

@@ -1,12 +1,14 @@
 """What a segment holds is what was put in, whatever is torn off its end; what was told to be on disk is."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -99,6 +101,20 @@ def test_a_segment_can_be_sealed_at_any_moment_of_its_writing(tmp_path: Path) ->
 
     assert on_disk(tmp_path) == [b"%d" % number for number in range(20_000)]
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".segment"]
+
+
+def test_who_writes_and_who_seals_wait_for_each_other(tmp_path: Path) -> None:
+    writing = writer(tmp_path)
+    writing.append({}, b"one").result()
+    with ThreadPoolExecutor(1) as pool, (tmp_path / "000.segment.open").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting: list[Future[Any]] = [writing.append({}, b"two"), pool.submit(seal_all, tmp_path)]
+        assert not wait(waiting, timeout=0.3).done
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert not wait(waiting, timeout=30).not_done
+    writing.close()
+
+    assert on_disk(tmp_path) == [b"one", b"two"]
 
 
 def test_no_segment_gets_the_name_of_another_though_the_clock_stands_still(tmp_path: Path) -> None:
