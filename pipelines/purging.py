@@ -26,7 +26,7 @@ from pipelines.daily import Tell
 from pipelines.errors import BooksError, UsageError
 from pipelines.exports.sheet import read_sheet
 from pipelines.failpoints import reach
-from pipelines.gateway.push import edited, read_pushes
+from pipelines.gateway.push import edited
 from pipelines.landing import CALL_KINDS, Landing, Purged, landed_at
 from pipelines.pull import Clock
 from pipelines.segments import begun_at
@@ -189,7 +189,8 @@ def _segments(landing: Landing) -> list[str]:
 def _last_at(landing: Landing, name: str) -> datetime:
     """When the last push of a segment came."""
     folder = landing.pushes if name.startswith("pushes/") else landing.refused
-    return max(datetime.fromisoformat(frame.head["received_at"]) for frame in folder.read(name))
+    known = [datetime.fromisoformat(frame.head["received_at"]) for frame in folder.read(name) if frame.is_whole]
+    return max([begun_at(name), *known])
 
 
 def _staying(
@@ -282,8 +283,7 @@ def _clear_call(
 
 
 def _clear_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
-    frames = landing.pushes.read(name)
-    pushed = read_pushes([frame.body for frame in frames])
+    frames, pushed = pushes.read_segment(landing, name)
     going: dict[int, set[int]] = {}  # push → places of its records
     for records in (pushed.reports, pushed.replies):
         stays = _stays(pushes.cleaned(records, frames, name), gone[records.kind], before)

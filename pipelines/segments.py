@@ -20,13 +20,16 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 from zlib import crc32
+from zlib import error as ZlibError  # noqa: N812  a class
 
 from pipelines.failpoints import reach
 from pipelines.files import lock_file, make_folder, sync_folder, write_whole
 
 OPEN: Final = ".open"
+DAMAGED: Final = (BadZipFile, ZlibError, EOFError)
+"""What reading a pack that is no longer as it was written can raise."""
 
 
 class Full(Exception):
@@ -35,10 +38,11 @@ class Full(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """One body, and what its writer said of it."""
+    """One body, and what its writer said of it; or, where a segment is damaged, the bytes that are there."""
 
     head: Mapping[str, Any]
     body: bytes
+    is_whole: bool = True
 
 
 def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
@@ -47,30 +51,43 @@ def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def read_frames(content: bytes) -> Iterator[Frame]:
-    """The frames of a segment. Ends at the first that is not whole, as `whole_size` does."""
-    for head, start, end in _frames(content):
-        yield Frame(head, content[start:end])
+    """The frames of a segment, and what is damaged between them."""
+    place = 0
+    while place < len(content):
+        if found := _frame_at(content, place):
+            frame, place = found
+            yield frame
+        else:
+            damaged, place = place, _next_frame(content, place)
+            yield Frame({}, content[damaged:place], is_whole=False)
 
 
 def whole_size(content: bytes) -> int:
     """How many bytes from the beginning are whole frames."""
-    return max((end + 1 for _, _, end in _frames(content)), default=0)
-
-
-def _frames(content: bytes) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """(head, start, end) of each body."""
     place = 0
-    while (line_end := content.find(b"\n", place)) >= 0:
-        try:
-            head: dict[str, Any] = json.loads(content[place:line_end])
-            start, end = line_end + 1, line_end + 1 + head.pop("size")
-            is_whole = content[end : end + 1] == b"\n" and crc32(content[start:end]) == head.pop("crc32")
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return
-        if not is_whole:
-            return
-        yield head, start, end
-        place = end + 1
+    while found := _frame_at(content, place):
+        _, place = found
+    return place
+
+
+def _frame_at(content: bytes, place: int) -> tuple[Frame, int] | None:
+    """The frame that begins there, and where the next one does; None if there is no whole one."""
+    line_end = content.find(b"\n", place)
+    try:
+        head: dict[str, Any] = json.loads(content[place : max(line_end, place)])
+        start, end = line_end + 1, line_end + 1 + head.pop("size")
+        is_whole = end >= start and content[end : end + 1] == b"\n" and crc32(content[start:end]) == head.pop("crc32")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return (Frame(head, content[start:end]), end + 1) if is_whole else None
+
+
+def _next_frame(content: bytes, place: int) -> int:
+    """Where the next whole frame begins behind a place; the end, if there is none."""
+    while (place := content.find(b'{"', place + 1)) > 0:
+        if _frame_at(content, place):
+            return place
+    return len(content)
 
 
 def seal_all(folder: Path) -> list[Path]:
@@ -259,18 +276,24 @@ class SegmentFolder:
     def names(self) -> list[str]:
         """All segments, in the order of their beginnings; those that are open are sealed."""
         seal_all(self.root)
-        single = {self._name(path) for path in self.root.glob("*/*.segment")}
-        packed = {self._name(path.with_suffix("") / member) for path in self._packs() for member in _members(path)}
-        return sorted(single | packed)
+        names = {self._name(path) for path in self.root.glob("*/*.segment")}
+        for pack in self.root.glob("*.zip"):
+            try:
+                names |= {self._name(pack.with_suffix("") / member) for member in _members(pack)}
+            except BadZipFile:
+                names.add(self._name(pack))
+        return sorted(names)
 
     def read(self, name: str) -> list[Frame]:
-        """What a sealed segment holds."""
+        """What a sealed segment holds; a damaged pack, and what is damaged in a pack, is a frame that is not whole."""
         path = self._path(name)
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            with ZipFile(_pack_of(path.parent)) as pack:
-                content = pack.read(path.name)
+            try:
+                content = _member(_pack_of(path.parent), path.name)
+            except DAMAGED:
+                return [Frame({}, b"", is_whole=False)]
         return list(read_frames(content))
 
     def latest_first(self) -> Iterator[Frame]:
@@ -280,7 +303,8 @@ class SegmentFolder:
 
     def rewrite(self, name: str, frames: Iterable[Frame]) -> None:
         """Put other frames in the place of those that a sealed segment holds; without any, it goes."""
-        path, content = self._path(name), b"".join(frame_bytes(frame.head, frame.body) for frame in frames)
+        path = self._path(name)
+        content = b"".join(frame_bytes(each.head, each.body) if each.is_whole else each.body for each in frames)
         with self._packing(fcntl.LOCK_EX):
             if path.exists() and content:
                 write_whole(path, content, overwrite=True)
@@ -301,9 +325,10 @@ class SegmentFolder:
             for folder in days[:-1]:
                 segments = {path.name: path for path in folder.glob("*.segment")}
                 if segments and not list(folder.glob(f"*{OPEN}")):
-                    self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
-                    for path in segments.values():
-                        path.unlink(missing_ok=True)
+                    with suppress(*DAMAGED):  # what lies there already stays as it is
+                        self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
+                        for path in segments.values():
+                            path.unlink(missing_ok=True)
                 with suppress(OSError):  # something else lies there
                     folder.rmdir()
 
@@ -340,9 +365,6 @@ class SegmentFolder:
         names = (self._name(path) for path in self.root.glob("*/*"))
         return sorted(name.removesuffix(OPEN) for name in names if name.endswith((".segment", OPEN)))
 
-    def _packs(self) -> Iterator[Path]:
-        return self.root.glob("*.zip")
-
     @staticmethod
     def _write_pack(pack: Path, changed: Mapping[str, bytes]) -> None:
         """Write a pack anew, with these segments added or changed; empty ones are left out."""
@@ -366,9 +388,11 @@ class SegmentFolder:
 
 
 def begun_at(name: str) -> datetime:
-    """When a segment was begun, as its name says."""
+    """When a segment was begun, as its name says; the last moment of its day for a damaged pack."""
+    if name.endswith(".zip"):
+        return datetime.strptime(f"{name[-14:-4]}+0000", "%Y-%m-%d%z") + timedelta(days=1, microseconds=-1)
     *_, day, time_of_day = name.split("/")
-    return datetime.strptime(f"{day} {time_of_day[:13]}", "%Y-%m-%d %H%M%S.%f").replace(tzinfo=UTC)
+    return datetime.strptime(f"{day} {time_of_day[:13]}+0000", "%Y-%m-%d %H%M%S.%f%z")
 
 
 def _pack_of(folder: Path) -> Path:

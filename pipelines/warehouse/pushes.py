@@ -5,13 +5,14 @@ that nobody can read; its position is that of the push in its segment.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
 from pipelines.contracts import CHINA, schema_of, split
 from pipelines.contracts.core import Files, Rejects, Replies, Reports
-from pipelines.gateway.push import PushedRecords, read_pushes
+from pipelines.gateway.push import Pushed, PushedRecords, read_pushes
 from pipelines.landing import Landing
 from pipelines.segments import Frame
 from pipelines.warehouse.records import clean_replies, clean_reports
@@ -20,8 +21,7 @@ from pipelines.warehouse.rows import LoadedFile, Reject, Tables, frame_of
 
 def tables_of_segment(landing: Landing, source_file: str) -> Tables:
     """The rows that one segment brings to core."""
-    frames = landing.pushes.read(source_file)
-    pushed = read_pushes([frame.body for frame in frames])
+    frames, pushed = read_segment(landing, source_file)
     rejects = [Reject(source_file, place, "reports", fault, "") for place, fault in pushed.faults.items()]
     tables: Tables = {}
     for contract, records in ((Reports, pushed.reports), (Replies, pushed.replies)):
@@ -34,6 +34,14 @@ def tables_of_segment(landing: Landing, source_file: str) -> Tables:
     tables[Rejects] = frame_of(Rejects, rejects)
     tables[Files] = frame_of(Files, [LoadedFile.of(source_file, "pushes", record_count, len(rejects))])
     return tables
+
+
+def read_segment(landing: Landing, source_file: str) -> tuple[list[Frame], Pushed]:
+    """The frames of a segment, and their records; what is damaged there is a fault."""
+    frames = landing.pushes.read(source_file)
+    pushed = read_pushes([frame.body if frame.is_whole else b"" for frame in frames])
+    damaged = {place: "the segment is damaged here" for place, frame in enumerate(frames) if not frame.is_whole}
+    return frames, replace(pushed, faults={**pushed.faults, **damaged})
 
 
 def cleaned(records: PushedRecords, frames: Sequence[Frame], source_file: str) -> pl.DataFrame:

@@ -9,7 +9,9 @@ import pytest
 
 from pipelines import daily
 from pipelines.contracts import CHINA
+from pipelines.forgetting import forget
 from pipelines.landing import Call, Landing
+from pipelines.purging import carry_out, look
 from pipelines.segments import frame_bytes
 from pipelines.settings import Settings
 from tests.receive.places import REPLY, REPORT, report
@@ -181,4 +183,43 @@ def test_who_writes_a_segment_anew_waits_for_who_packs(settings: Settings) -> No
         assert pushes.read(name)
         fcntl.flock(lock, fcntl.LOCK_UN)
         rewriting.result(timeout=10)
+    assert pushes.names() == []
+
+
+def test_what_is_damaged_in_a_segment_is_a_reject_and_the_rest_is_loaded(settings: Settings) -> None:
+    path = push(settings, *[report(number) for number in range(9)])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b">4<", b">5<").replace(b"nonce7", b"nonce"))
+
+    assert rows(settings, "SELECT count(*) FROM core.reports") == [(7,)]
+    assert rows(settings, "SELECT position, reason FROM core.rejects ORDER BY ALL") == [
+        (4, "the segment is damaged here"), (7, "the segment is damaged here")
+    ]  # fmt: skip
+    assert rows(settings, "SELECT record_count, rejected_count FROM core.files") == [(9, 2)]
+
+
+@pytest.mark.parametrize("damage", ["all", "inside", "cut"])
+def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settings, damage: str) -> None:
+    push(settings, *map(report, range(50)))
+    push(settings, REPORT, at=AT + timedelta(days=1))
+    daily.load(settings)
+    pushes = Landing(settings.data_dir / "landing").pushes
+    pack = pushes.root / "2026-11-20.zip"
+    packed = bytearray(pack.read_bytes())
+    packed[100] ^= 255
+    damaged = {"all": b"nothing", "inside": bytes(packed), "cut": packed[: len(packed) // 2]}[damage]
+    pack.write_bytes(damaged)
+    late = push(settings, report(99), at=AT + timedelta(minutes=1))
+
+    daily.rebuild(settings, as_of=AT)
+
+    assert rows(settings, "SELECT count(*) FROM core.reports") == [(2,)]
+    assert rows(settings, "SELECT kind, reason FROM core.rejects") == [("reports", "the segment is damaged here")]
+    assert pack.read_bytes() == damaged
+    assert late.exists()
+    forget("15267797477", settings=settings, clock=lambda: AT, tell=lambda *_: None)
+    assert rows(settings, "SELECT count(*) FROM core.reports WHERE phone <> '15267797477'") == [(2,)]
+    assert pack.read_bytes() == damaged
+    carry_out(look(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT,
+              tell=lambda *_: None)  # fmt: skip
     assert pushes.names() == []
