@@ -31,9 +31,10 @@ from pipelines.exports.sheet import UnreadableExport, read_sheet
 from pipelines.gateway.document import json_text
 from pipelines.gateway.push import UnreadablePush, edited
 from pipelines.gateway.wire import UnreadableAnswer, read_replies
-from pipelines.landing import Landing
+from pipelines.landing import NOT_LANDED, Landing
 from pipelines.parquet import read_parquet
 from pipelines.pull import Clock
+from pipelines.segments import NOTHING, Frame, SegmentFolder
 from pipelines.settings import Settings
 
 REASON: Final = "forgotten"
@@ -149,13 +150,21 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
         if not cleaned.equals(frame):
             yield partial(write_plan, cleaned, path)
     for name in (*landing.call_files("reports"), *landing.call_files("replies")):
-        call = landing.read_call(name)
+        try:
+            call = landing.read_call(name)
+        except NOT_LANDED:
+            yield from _rewrites_of_damaged(landing, person, name)
+            continue
         body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
         if body != call.body:
             yield partial(landing.rewrite, name, replace(call, body=body))
     yield from _rewrites_of_pushes(landing, person)
     for name in landing.import_files():
-        imported = landing.read_import(name)
+        try:
+            imported = landing.read_import(name)
+        except NOT_LANDED:
+            yield from _rewrites_of_damaged(landing, person, name)
+            continue
         body = _export_without(person, imported.body, imported.mapping.get("content"))
         if body != imported.body:
             yield partial(landing.rewrite, name, replace(imported, body=body))
@@ -169,17 +178,34 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
             yield partial(_redact_journal, landing.journal_path, person)
 
 
+def _rewrites_of_damaged(landing: Landing, person: _Person, name: str) -> Iterator[Rewrite]:
+    content = (landing.root / name).read_bytes()
+    if person.bytes(content) != content:
+        yield partial(landing.rewrite, name, person.bytes(content))
+
+
 def _rewrites_of_pushes(landing: Landing, person: _Person) -> Iterator[Rewrite]:
     for name in landing.pushes.names():
-        frames = landing.pushes.read(name)
+        frames = _frames_of(landing.pushes, name)
         cleaned = [replace(frame, body=_push_without(person, frame.body)) for frame in frames]
         if cleaned != frames:
             yield partial(landing.pushes.rewrite, name, cleaned)
     for name in landing.refused.names():
-        frames = landing.refused.read(name)
+        frames = _frames_of(landing.refused, name)
         others = [frame for frame in frames if person.bytes(frame.body) == frame.body]
         if others != frames:
             yield partial(landing.refused.rewrite, name, others)
+
+
+def _frames_of(segments: SegmentFolder, name: str) -> list[Frame]:
+    """Raises BooksError if they can't be read, since they are packed: nobody can tell who is in there."""
+    frames = segments.read(name)
+    if NOTHING in frames:
+        raise BooksError(
+            f"landing/{name} is in a damaged pack, which may hold the person; restore the pack from a backup or remove"
+            " it, then run the same command again"
+        )
+    return frames
 
 
 def _is_theirs(person: _Person, phone: pl.Expr) -> pl.Expr:

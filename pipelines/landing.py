@@ -32,7 +32,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pipelines.errors import CampaignBusy, UsageError
 from pipelines.failpoints import reach
@@ -41,6 +41,9 @@ from pipelines.segments import SegmentFolder
 
 CallKind = Literal["reports", "replies", "balance"]
 CALL_KINDS: tuple[CallKind, ...] = ("reports", "replies", "balance")
+
+NOT_LANDED: Final = (ValueError, TypeError, LookupError, AttributeError)
+"""What reading a call or an import raises whose first line is not what was landed."""
 
 
 @dataclass(frozen=True)

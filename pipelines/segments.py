@@ -45,6 +45,10 @@ class Frame:
     is_whole: bool = True
 
 
+NOTHING: Final = Frame({}, b"", is_whole=False)
+"""In place of what can't be read, since its pack is damaged."""
+
+
 def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
     line = json.dumps({**head, "size": len(body), "crc32": crc32(body)}).encode()
     return b"%b\n%b\n" % (line, body)
@@ -285,7 +289,7 @@ class SegmentFolder:
         return sorted(names)
 
     def read(self, name: str) -> list[Frame]:
-        """What a sealed segment holds; a damaged pack, and what is damaged in a pack, is a frame that is not whole."""
+        """What a sealed segment holds; NOTHING alone for a damaged pack, and for one that is damaged in a pack."""
         path = self._path(name)
         try:
             content = path.read_bytes()
@@ -293,8 +297,8 @@ class SegmentFolder:
             try:
                 content = _member(_pack_of(path.parent), path.name)
             except DAMAGED:
-                return [Frame({}, b"", is_whole=False)]
-        return list(read_frames(content))
+                return [NOTHING]
+        return [NOTHING] if _is_pack(name) else list(read_frames(content))
 
     def latest_first(self) -> Iterator[Frame]:
         """All that is held, the latest first."""
@@ -389,10 +393,14 @@ class SegmentFolder:
 
 def begun_at(name: str) -> datetime:
     """When a segment was begun, as its name says; the last moment of its day for a damaged pack."""
-    if name.endswith(".zip"):
+    if _is_pack(name):
         return datetime.strptime(f"{name[-14:-4]}+0000", "%Y-%m-%d%z") + timedelta(days=1, microseconds=-1)
     *_, day, time_of_day = name.split("/")
     return datetime.strptime(f"{day} {time_of_day[:13]}+0000", "%Y-%m-%d %H%M%S.%f%z")
+
+
+def _is_pack(name: str) -> bool:
+    return name.endswith(".zip")
 
 
 def _pack_of(folder: Path) -> Path:

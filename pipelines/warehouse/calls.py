@@ -17,7 +17,7 @@ from pipelines.contracts import CHINA, schema_of, split
 from pipelines.contracts.core import Balances, Files, Pulls, Rejects, Replies, Reports
 from pipelines.gateway.codes import ACCEPTED_CODE
 from pipelines.gateway.wire import Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing import Call, CallKind, Landing
+from pipelines.landing import NOT_LANDED, Call, CallKind, Landing
 from pipelines.warehouse.records import clean_replies, clean_reports
 from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
 
@@ -72,7 +72,7 @@ def read_call(landing: Landing, kind: CallKind, source_file: str) -> ReadCall:
     """Read one landed call; what can't be read is an outcome, never an error."""
     try:
         call = landing.read_call(source_file)
-    except (ValueError, TypeError, LookupError, AttributeError):  # its first line isn't what land_call writes
+    except NOT_LANDED:
         return ReadCall(source_file, None, "unreadable", fault="the file is not a landed call")
     if call.http_status is None:
         return ReadCall(source_file, call, "no_answer")

@@ -14,12 +14,12 @@ from pipelines.contracts import CHINA, schema_of, split
 from pipelines.contracts.core import Files, Rejects, Replies, Reports
 from pipelines.exports.sheet import Sheet, UnreadableExport, read_sheet
 from pipelines.exports.values import replies_of, reports_of
-from pipelines.landing import Import, Landing
+from pipelines.landing import NOT_LANDED, Import, Landing
 from pipelines.warehouse.records import clean_replies, clean_reports
 from pipelines.warehouse.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
 
 # What reading a file raises that no import of ours wrote, or that is no export.
-UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, pl.exceptions.PolarsError)
+UNREADABLE: Final = (*NOT_LANDED, pl.exceptions.PolarsError)
 
 _ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
 

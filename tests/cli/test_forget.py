@@ -152,3 +152,16 @@ def test_lists_can_be_kept_and_nothing_is_done_unasked(kept: Place) -> None:
     assert any(path.startswith("landing/suppressions/") for path in held)
     assert all(path.startswith(("landing/suppressions/", "warehouse.duckdb")) for path in held)
     assert kept.run("forget 13700000000 --yes").code == 0  # who is nowhere
+
+
+def test_files_that_are_damaged_are_cleared_of_them_too(place: Place) -> None:
+    landing = place.folder / "data" / "landing"
+    day = "2026-11-20/101010.000000Z"
+    for name in (f"reports/{day}-000.call", f"imports/{day}-0.import", f"pushes/{day}-1.segment"):
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).write_bytes(f'{{"kind": "nothing" 86{WHO}\n{WHO}'.encode())
+
+    assert place.run(f"forget {WHO} --yes").code == 0
+
+    assert holding(place.folder / "data", WHO) == []
+    assert len([*landing.rglob("*.call"), *landing.rglob("*.import"), *landing.rglob("*.segment")]) == 3
