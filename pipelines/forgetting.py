@@ -34,7 +34,8 @@ from pipelines.gateway.wire import UnreadableAnswer, read_replies
 from pipelines.landing import NOT_LANDED, Landing
 from pipelines.parquet import read_parquet
 from pipelines.pull import Clock
-from pipelines.segments import NOTHING, Frame, SegmentFolder
+from pipelines.segments.folder import SegmentFolder
+from pipelines.segments.frames import NOTHING, Frame
 from pipelines.settings import Settings
 
 REASON: Final = "forgotten"

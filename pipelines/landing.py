@@ -7,7 +7,7 @@
     landing/{reports,replies,balance}/<day of the call>/<time of the call>-<number>.call
     landing/asking/<kind>-<time of the call>-<process>.call   a call on its way: the mark of an answer to come
     landing/imports/<day of the import>/<time of it>-<hash>.import
-    landing/pushes/<day>/<time>-<process>.segment   pushes, one after the other, as segments.py says
+    landing/pushes/<day>/<time>-<process>.segment   pushes, one after the other, as segments/ says
     landing/refused/<day>/<time>-<process>.segment  pushes that were not taken, for a person to look at
     landing/suppressions/<time>-<name>.parquet   phone, reason, since_at
     landing/phone_hash.key                    the key of the published phone hash
@@ -37,7 +37,7 @@ from typing import Any, Final, Literal
 from pipelines.errors import CampaignBusy, UsageError
 from pipelines.failpoints import reach
 from pipelines.files import lock_file, write_whole
-from pipelines.segments import SegmentFolder
+from pipelines.segments.folder import SegmentFolder
 
 CallKind = Literal["reports", "replies", "balance"]
 CALL_KINDS: tuple[CallKind, ...] = ("reports", "replies", "balance")

@@ -29,7 +29,7 @@ from pipelines.failpoints import reach
 from pipelines.gateway.push import edited
 from pipelines.landing import CALL_KINDS, Landing, Purged, landed_at
 from pipelines.pull import Clock
-from pipelines.segments import begun_at
+from pipelines.segments.folder import begun_at
 from pipelines.settings import Settings
 from pipelines.warehouse import calls, imports, pushes
 from pipelines.warehouse.database import statement

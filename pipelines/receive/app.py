@@ -24,7 +24,7 @@ from pipelines.errors import UsageError
 from pipelines.landing import Landing
 from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
-from pipelines.segments import Full, SegmentWriter
+from pipelines.segments.writer import Full, SegmentWriter
 from pipelines.settings import Settings
 
 LEAST_SECRET: Final = 16

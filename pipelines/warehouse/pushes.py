@@ -14,7 +14,7 @@ from pipelines.contracts import CHINA, schema_of, split
 from pipelines.contracts.core import Files, Rejects, Replies, Reports
 from pipelines.gateway.push import Pushed, PushedRecords, read_pushes
 from pipelines.landing import Landing
-from pipelines.segments import Frame
+from pipelines.segments.frames import Frame
 from pipelines.warehouse.records import clean_replies, clean_reports
 from pipelines.warehouse.rows import LoadedFile, Reject, Tables, frame_of
 

@@ -22,7 +22,7 @@ from pipelines.campaign.suppressions import land_entries
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.core import Recipients
 from pipelines.landing import Call, Import, Landing
-from pipelines.segments import frame_bytes
+from pipelines.segments.frames import frame_bytes
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.load import load

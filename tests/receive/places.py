@@ -13,7 +13,7 @@ from signal import SIGTERM
 import httpx
 
 from pipelines.landing import Landing
-from pipelines.segments import SegmentFolder
+from pipelines.segments.folder import SegmentFolder
 
 PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"

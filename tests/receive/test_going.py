@@ -9,7 +9,7 @@ from pipelines import daily
 from pipelines.forgetting import forget
 from pipelines.landing import Landing
 from pipelines.purging import carry_out, look
-from pipelines.segments import frame_bytes
+from pipelines.segments.frames import frame_bytes
 from pipelines.settings import Settings
 from tests.receive.places import REPLY, REPORT, landed, report
 from tests.receive.test_loading import AT, push, rows

@@ -13,7 +13,7 @@ from pipelines.errors import BooksError
 from pipelines.forgetting import forget
 from pipelines.landing import Call, Landing
 from pipelines.purging import carry_out, look
-from pipelines.segments import frame_bytes
+from pipelines.segments.frames import frame_bytes
 from pipelines.settings import Settings
 from tests.receive.places import REPLY, REPORT, report
 
@@ -224,3 +224,22 @@ def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settin
     carry_out(look(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT,
               tell=lambda *_: None)  # fmt: skip
     assert pushes.names() == []
+
+
+def test_a_pack_with_something_damaged_is_not_written_anew(settings: Settings) -> None:
+    push(settings, REPORT)
+    push(settings, report(1), at=AT + timedelta(minutes=1))
+    push(settings, report(2), at=AT + timedelta(days=1))
+    daily.load(settings)
+    pushes = Landing(settings.data_dir / "landing").pushes
+    pack = pushes.root / "2026-11-20.zip"
+    content = bytearray(pack.read_bytes())
+    content[100] ^= 255
+    pack.write_bytes(content)
+    _, healthy, _ = pushes.names()
+
+    with pytest.raises(BooksError, match=r"2026-11-20.zip is damaged; restore it"):
+        pushes.rewrite(healthy, [])
+
+    assert pushes.read(healthy)[0].body == report(1)
+    assert pack.read_bytes() == content

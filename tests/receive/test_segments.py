@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.segments import Full, SegmentFolder, SegmentWriter, frame_bytes, read_frames, seal_all, whole_size
+from pipelines.segments.folder import SegmentFolder
+from pipelines.segments.frames import frame_bytes, read_frames, whole_size
+from pipelines.segments.writer import Full, SegmentWriter, seal_all
 
 bodies = st.lists(st.binary(max_size=60), max_size=6)
 

@@ -1,0 +1,65 @@
+"""The bytes of a segment: frames, and what is damaged between them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from zlib import crc32
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One body, and what its writer said of it; or, where a segment is damaged, the bytes that are there."""
+
+    head: Mapping[str, Any]
+    body: bytes
+    is_whole: bool = True
+
+
+NOTHING: Final = Frame({}, b"", is_whole=False)
+"""In place of what can't be read, since its pack is damaged."""
+
+
+def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
+    line = json.dumps({**head, "size": len(body), "crc32": crc32(body)}).encode()
+    return b"%b\n%b\n" % (line, body)
+
+
+def read_frames(content: bytes) -> Iterator[Frame]:
+    """The frames of a segment, and what is damaged between them."""
+    place = 0
+    while place < len(content):
+        if found := _frame_at(content, place):
+            frame, place = found
+            yield frame
+        else:
+            damaged, place = place, _next_frame(content, place)
+            yield Frame({}, content[damaged:place], is_whole=False)
+
+
+def whole_size(content: bytes) -> int:
+    """How many bytes from the beginning are whole frames."""
+    place = 0
+    while found := _frame_at(content, place):
+        _, place = found
+    return place
+
+
+def _frame_at(content: bytes, place: int) -> tuple[Frame, int] | None:
+    """The frame that begins there, and where the next one does; None if there is no whole one."""
+    line_end = content.find(b"\n", place)
+    try:
+        head: dict[str, Any] = json.loads(content[place : max(line_end, place)])
+        start, end = line_end + 1, line_end + 1 + head.pop("size")
+        is_whole = end >= start and content[end : end + 1] == b"\n" and crc32(content[start:end]) == head.pop("crc32")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return (Frame(head, content[start:end]), end + 1) if is_whole else None
+
+
+def _next_frame(content: bytes, place: int) -> int:
+    """Where the next whole frame begins behind a place; the end, if there is none."""
+    while (place := content.find(b'{"', place + 1)) > 0:
+        if _frame_at(content, place):
+            return place
+    return len(content)
