@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipelines import daily
+from pipelines.settings import Settings
 from tests.cli.places import Place
 from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
 
@@ -183,6 +185,24 @@ def test_what_cannot_be_written_is_answered_503_and_health_says_so(tmp_path: Pat
         pushes.unlink()
         assert endpoint.push(REPORT) == 200
         assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
+
+
+def test_loading_while_pushes_come_counts_each_that_was_answered_once(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with receiving(tmp_path) as endpoint, httpx.Client() as client, ThreadPoolExecutor(8) as pool:
+        pushing = [pool.submit(client.post, endpoint.push_url, content=report(number)) for number in range(1500)]
+        loads = 0
+        while not all(push.done() for push in pushing):
+            assert place.run("load").code == 0
+            loads += 1
+        endpoint.kill()
+
+    assert {push.result().status_code for push in pushing} == {200}
+    assert place.run("load").code == 0
+    with daily.warehouse_of(Settings(data_dir=tmp_path / "data")).read() as connection:
+        counts = "SELECT (FROM core.reports SELECT count(*)), (FROM core.files SELECT sum(record_count))"
+        assert connection.execute(counts).fetchone() == (1500, 1500)
+    assert loads > 1
 
 
 @pytest.mark.parametrize("times", range(5))
