@@ -1,5 +1,6 @@
 """The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
 
+import fcntl
 import socket
 import sys
 import threading
@@ -139,6 +140,25 @@ def test_more_than_may_be_held_in_memory_is_answered_503_and_what_was_begun_goes
         assert endpoint.metrics()['smsrecon_pushes_refused_total{reason="full"}'] == 1
 
     assert landed(tmp_path) == [body]
+
+
+def test_while_the_disk_hangs_more_than_may_wait_is_answered_503_and_what_waits_200_once_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    large = report(1) + b" " * 600_000
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_WAITING_MB": "1"}) as endpoint, ThreadPoolExecutor(1) as pool:
+        assert endpoint.push(REPORT) == 200
+        (path,) = endpoint.landing.root.rglob("*.open")
+        with path.open("rb") as segment:
+            fcntl.flock(segment, fcntl.LOCK_EX)
+            waiting = pool.submit(endpoint.push, large)
+            while not endpoint.metrics()["smsrecon_push_waiting_bytes"]:
+                assert not waiting.done()
+            assert endpoint.push(report(2) + b" " * 600_000) == 503
+        assert waiting.result() == 200
+        assert endpoint.push(report(3)) == 200
+
+    assert landed(tmp_path) == [REPORT, large, report(3)]
 
 
 def _half_pushed(endpoint: Endpoint, body: bytes) -> socket.socket:
