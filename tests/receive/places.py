@@ -83,7 +83,7 @@ class Endpoint:
 
     def push(self, body: bytes, **headers: str) -> int:
         """The status that a push got."""
-        return httpx.post(self.push_url, content=body, headers=headers).status_code
+        return httpx.post(self.push_url, content=body, headers=headers, timeout=60).status_code
 
     def metrics(self) -> dict[str, float]:
         lines = httpx.get(f"{self.base_url}/metrics").text.splitlines()
