@@ -1,5 +1,6 @@
 """The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
 
+import asyncio
 import fcntl
 import socket
 import sys
@@ -7,14 +8,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from pipelines import daily
-from pipelines.settings import Settings
+from pipelines.receive.app import make_app
+from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
 from tests.cli.places import Place
 from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
 
@@ -148,9 +152,7 @@ def test_while_the_disk_hangs_more_than_may_wait_is_answered_503_and_what_waits_
     large = report(1) + b" " * 600_000
     with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_WAITING_MB": "1"}) as endpoint, ThreadPoolExecutor(1) as pool:
         assert endpoint.push(REPORT) == 200
-        (path,) = endpoint.landing.root.rglob("*.open")
-        with path.open("rb") as segment:
-            fcntl.flock(segment, fcntl.LOCK_EX)
+        with _hanging_disk(tmp_path):
             waiting = pool.submit(endpoint.push, large)
             while not endpoint.metrics()["smsrecon_push_waiting_bytes"]:
                 assert not waiting.done()
@@ -159,6 +161,48 @@ def test_while_the_disk_hangs_more_than_may_wait_is_answered_503_and_what_waits_
         assert endpoint.push(report(3)) == 200
 
     assert landed(tmp_path) == [REPORT, large, report(3)]
+
+
+def test_who_goes_before_the_answer_takes_nobody_elses_with_them(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        gateway=GatewaySettings(app_key=APP_KEY),
+        receive=ReceiveSettings(path_secret=SecretStr(PATH_SECRET)),
+    )
+
+    async def answered() -> list[int | BaseException]:
+        app = make_app(settings, lambda: datetime.now(UTC))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://x") as client,
+        ):
+            await client.post(f"/push/{PATH_SECRET}", content=REPORT)
+            with _hanging_disk(tmp_path):
+                pushes = [
+                    asyncio.create_task(client.post(f"/push/{PATH_SECRET}", content=report(number)))
+                    for number in range(3)  # the first waits for the disk; what comes meanwhile is written together
+                ]
+                await asyncio.sleep(0.3)
+                pushes[1].cancel()
+                await asyncio.sleep(0.1)
+            results = await asyncio.gather(*pushes, return_exceptions=True)
+            return [found.status_code if isinstance(found, httpx.Response) else found for found in results]
+
+    first, gone, staying = asyncio.run(answered())
+
+    assert (first, staying) == (200, 200)
+    assert isinstance(gone, asyncio.CancelledError)
+    assert landed(tmp_path) == [REPORT, *map(report, range(3))]
+
+
+@contextmanager
+def _hanging_disk(folder: Path) -> Iterator[None]:
+    """Nothing more is written to the segment that is open."""
+    (path,) = folder.rglob("*.open")
+    with path.open("rb") as segment:
+        fcntl.flock(segment, fcntl.LOCK_EX)
+        yield
 
 
 def _half_pushed(endpoint: Endpoint, body: bytes) -> socket.socket:
