@@ -1,6 +1,6 @@
 """What the endpoint counts, for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from pipelines.receive.gate import REASONS
 
@@ -9,6 +9,7 @@ class Metrics:
     """One set a process; every reason is there from the start, so that a rate can be asked of it at once."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # when each began to count says nothing here, and doubles the page
         self.registry = registry = CollectorRegistry()
         self.received = Counter(
             "smsrecon_pushes_received", "Pushes that are on disk and were answered 200.", registry=registry

@@ -234,6 +234,7 @@ def test_its_health_and_its_figures_can_be_asked(tmp_path: Path) -> None:
         metrics = endpoint.metrics()
         assert metrics["smsrecon_pushes_received_total"] == 1
         assert metrics["smsrecon_push_bytes_total"] == len(REPORT)
+        assert not [name for name in metrics if "_created" in name]
         assert metrics["smsrecon_push_landing_seconds_count"] == 1
         assert 0 < metrics["smsrecon_push_load_lag_seconds"] < 60
 
