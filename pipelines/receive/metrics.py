@@ -9,7 +9,7 @@ class Metrics:
     """One set a process; every reason is there from the start, so that a rate can be asked of it at once."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # when each began to count says nothing here, and doubles the page
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when each began to count says nothing here
         self.registry = registry = CollectorRegistry()
         self.received = Counter(
             "smsrecon_pushes_received", "Pushes that are on disk and were answered 200.", registry=registry
