@@ -10,7 +10,7 @@ from pipelines.errors import UsageError
 from pipelines.gateway.push import PushHead
 from pipelines.receive.gate import Gate, Refused
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
-from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT
+from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, report
 
 THEN = datetime(2016, 8, 23, 6, 30, 33, tzinfo=UTC)  # the vendor's sample says 14:30:33, China's time
 
@@ -109,6 +109,17 @@ def test_the_memory_of_nonces_is_bounded() -> None:
         asked.remember(asked.check_push(push).head, push)
 
     assert [asked.check_push(push).is_repeated for push in pushes] == [False, True, True]
+
+
+def test_what_is_recalled_makes_room_from_its_oldest_on() -> None:
+    asked = gate(nonce_memory=3)
+    pushes = [report(number) for number in range(4)]
+    asked.recall([pushes[2], b"damaged", pushes[1], pushes[0]])  # the latest first
+    assert [asked.check_push(push).is_repeated for push in pushes] == [True, True, True, False]
+
+    asked.remember(asked.check_push(pushes[3]).head, pushes[3])
+
+    assert [asked.check_push(push).is_repeated for push in pushes] == [False, True, True, True]
 
 
 def test_pushes_without_a_nonce_are_all_taken() -> None:
