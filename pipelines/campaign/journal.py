@@ -2,99 +2,24 @@
 
 A batch is journaled as `sending` before its request leaves, and its outcome after the answer was read. So whatever
 stops the process, the journal knows which messages may have been sent: a `sending` without an outcome is in doubt.
-That a campaign key or a batch_num is never used twice, and that no event is ever changed, are constraints of the
-database. Nothing here talks to the gateway or decides what to send.
+Nothing here talks to the gateway or decides what to send.
 """
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pipelines.errors import UsageError
+from pipelines.campaign.journal_file import NEVER_CHANGED, NEVER_REMOVED, TABLES, make, upgrade
 from pipelines.failpoints import reach
-from pipelines.files import make_folder, place
 
 BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"]
 
 # States after which the messages of a batch are not to be sent (again).
 SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt", "suppressed"})
-
-_SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE campaigns (
-    campaign_id TEXT PRIMARY KEY,
-    campaign_key INTEGER NOT NULL UNIQUE,
-    planned_at INTEGER NOT NULL,                -- microseconds since 1970, UTC; so all times here
-    input_sha256 TEXT NOT NULL,                 -- of the input's bytes and the campaign's one text or template
-    row_count INTEGER NOT NULL,
-    message_count INTEGER NOT NULL,
-    segment_count INTEGER NOT NULL,
-    planned_batch_count INTEGER NOT NULL,
-    has_own_mission_nums INTEGER NOT NULL
-) STRICT;
-CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
-
-_NEVER_CHANGED = """
-CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
-
-_NEVER_REMOVED = """
-CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
-BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
-
-_EVENTS = f"""
-CREATE TABLE events (
-    event_id INTEGER PRIMARY KEY,
-    happened_at INTEGER NOT NULL,
-    campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
-    event TEXT NOT NULL CHECK (event IN (
-        'sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'suppressed', 'paused'
-    )),
-    batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')),
-    planned_batch INTEGER,
-    first_position INTEGER,
-    last_position INTEGER,
-    attempt INTEGER,
-    error_code TEXT,
-    http_status INTEGER,
-    answer_ms INTEGER,
-    answer BLOB,
-    detail TEXT,
-    decided_by TEXT                             -- who settled doubt by a word of theirs; null where an answer did
-) STRICT;
-CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
-CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
-{_NEVER_CHANGED}
-{_NEVER_REMOVED}
-"""
-
-# SQLite can't change a CHECK in place: the table is made anew, in one transaction, with the events as they were.
-_UPGRADE = f"""
-BEGIN IMMEDIATE;
-ALTER TABLE events RENAME TO events_before;
-DROP INDEX a_batch_num_is_used_once;
-DROP INDEX events_of_a_campaign;
-DROP TRIGGER no_event_is_changed;
-DROP TRIGGER no_event_is_removed;
-{_EVENTS}
-INSERT INTO events SELECT *, NULL FROM events_before;
-DROP TABLE events_before;
-PRAGMA user_version = {_SCHEMA_VERSION};
-COMMIT;
-"""  # noqa: S608  texts of ours
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -149,8 +74,8 @@ class Journal:
     def open(cls, path: Path) -> Self:
         """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
         if not path.exists():
-            _make(path)
-        _upgrade(path)
+            make(path)
+        upgrade(path)
         # Made in one thread and written to in another, the sender's; never in both at once.
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
@@ -161,10 +86,10 @@ class Journal:
     def read_only(cls, path: Path) -> Self:
         """Open for reading; where there is no file yet, an empty journal."""
         if path.exists():
-            _upgrade(path)
+            upgrade(path)
             return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
         connection = sqlite3.connect(":memory:")
-        connection.executescript(_SCHEMA + _EVENTS)
+        connection.executescript(TABLES)
         return cls(connection)
 
     def close(self) -> None:
@@ -333,7 +258,7 @@ class Journal:
             ).fetchall():
                 if (changed := without(answer)) != answer:
                     self._connection.execute("UPDATE events SET answer = ? WHERE event_id = ?", (changed, event_id))
-            self._connection.execute(_NEVER_CHANGED)
+            self._connection.execute(NEVER_CHANGED)
         self._write_anew()
 
     def remove(self, campaign_ids: Iterable[str]) -> None:
@@ -341,7 +266,7 @@ class Journal:
         with self._transaction():
             self._connection.execute("DROP TRIGGER no_event_is_removed")
             self._connection.executemany("DELETE FROM events WHERE campaign_id = ?", [(each,) for each in campaign_ids])
-            self._connection.execute(_NEVER_REMOVED)
+            self._connection.execute(NEVER_REMOVED)
         self._write_anew()
 
     def _write_anew(self) -> None:
@@ -412,39 +337,6 @@ class Journal:
         reach("journal.before_commit")
         self._connection.execute("COMMIT")
         reach("journal.after_commit")
-
-
-def _make(path: Path) -> None:
-    """Make an empty journal in one step, so that processes that begin together find it whole, or make the same one."""
-    make_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # SQLite's -wal and -shm take over its mode
-    os.close(descriptor)
-    try:
-        with closing(sqlite3.connect(name)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"{_SCHEMA} {_EVENTS} PRAGMA user_version = {_SCHEMA_VERSION}")
-        with suppress(FileExistsError):  # another process made it first
-            place(Path(name), path, overwrite=False)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _upgrade(path: Path) -> None:
-    """Bring a journal of an earlier version up to this one. Raises UsageError for one of a later version."""
-    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
-        if _version(connection) < _SCHEMA_VERSION:
-            try:
-                connection.executescript(_UPGRADE)
-            except sqlite3.OperationalError:  # another process was faster; closing rolls back what this one began
-                if _version(connection) < _SCHEMA_VERSION:
-                    raise
-        if _version(connection) > _SCHEMA_VERSION:
-            raise UsageError(f"{path} was made by a newer version of smsrecon; install that version")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return int(version)
 
 
 def _campaign(row: sqlite3.Row) -> CampaignRecord:

@@ -1,0 +1,120 @@
+"""The journal's file in SQLite: its tables, made in one step, and brought up to date where an earlier version made it.
+
+That a campaign key or a batch_num is never used twice, and that no event is ever changed, are constraints of the
+database.
+"""
+
+import os
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+
+from pipelines.errors import UsageError
+from pipelines.files import make_folder, place
+
+_VERSION = 1
+
+_CAMPAIGNS = """
+CREATE TABLE campaigns (
+    campaign_id TEXT PRIMARY KEY,
+    campaign_key INTEGER NOT NULL UNIQUE,
+    planned_at INTEGER NOT NULL,                -- microseconds since 1970, UTC; so all times here
+    input_sha256 TEXT NOT NULL,                 -- of the input's bytes and the campaign's one text or template
+    row_count INTEGER NOT NULL,
+    message_count INTEGER NOT NULL,
+    segment_count INTEGER NOT NULL,
+    planned_batch_count INTEGER NOT NULL,
+    has_own_mission_nums INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER no_campaign_is_removed BEFORE DELETE ON campaigns
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+NEVER_CHANGED = """
+CREATE TRIGGER no_event_is_changed BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+NEVER_REMOVED = """
+CREATE TRIGGER no_event_is_removed BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+_EVENTS = f"""
+CREATE TABLE events (
+    event_id INTEGER PRIMARY KEY,
+    happened_at INTEGER NOT NULL,
+    campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
+    event TEXT NOT NULL CHECK (event IN (
+        'sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'suppressed', 'paused'
+    )),
+    batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')),
+    planned_batch INTEGER,
+    first_position INTEGER,
+    last_position INTEGER,
+    attempt INTEGER,
+    error_code TEXT,
+    http_status INTEGER,
+    answer_ms INTEGER,
+    answer BLOB,
+    detail TEXT,
+    decided_by TEXT                             -- who settled doubt by a word of theirs; null where an answer did
+) STRICT;
+CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
+CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
+{NEVER_CHANGED}
+{NEVER_REMOVED}
+"""
+
+TABLES = _CAMPAIGNS + _EVENTS
+
+# SQLite can't change a CHECK in place: the table is made anew, in one transaction, with the events as they were.
+_UPGRADE = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE events RENAME TO events_before;
+DROP INDEX a_batch_num_is_used_once;
+DROP INDEX events_of_a_campaign;
+DROP TRIGGER no_event_is_changed;
+DROP TRIGGER no_event_is_removed;
+{_EVENTS}
+INSERT INTO events SELECT *, NULL FROM events_before;
+DROP TABLE events_before;
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""  # noqa: S608  texts of ours
+
+
+def make(path: Path) -> None:
+    """Make an empty journal in one step, so that processes that begin together find it whole, or make the same one."""
+    make_folder(path.parent)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # SQLite's -wal and -shm take over its mode
+    os.close(descriptor)
+    try:
+        with closing(sqlite3.connect(name)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"{TABLES} PRAGMA user_version = {_VERSION}")
+        with suppress(FileExistsError):  # another process made it first
+            place(Path(name), path, overwrite=False)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def upgrade(path: Path) -> None:
+    """Bring a journal of an earlier version up to this one. Raises UsageError for one of a later version."""
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        if _version(connection) < _VERSION:
+            try:
+                connection.executescript(_UPGRADE)
+            except sqlite3.OperationalError:  # another process was faster; closing rolls back what this one began
+                if _version(connection) < _VERSION:
+                    raise
+        if _version(connection) > _VERSION:
+            raise UsageError(f"{path} was made by a newer version of smsrecon; install that version")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
