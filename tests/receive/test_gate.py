@@ -31,6 +31,14 @@ def refusal(of: Gate, body: bytes) -> str:
     return refused.value.reason
 
 
+def test_what_is_not_set_lets_nobody_in() -> None:
+    asked = Gate(Settings(), lambda: THEN)
+
+    with pytest.raises(Refused, match="path"):
+        asked.check_path("")
+    assert refusal(asked, REPORT.replace(APP_KEY.encode(), b"")) == "app_key"
+
+
 @pytest.mark.parametrize("sample", [REPORT, REPLY])
 def test_the_vendors_samples_are_taken(sample: bytes) -> None:
     assert not gate().check_push(sample).is_repeated
