@@ -31,6 +31,12 @@ def refusal(of: Gate, body: bytes) -> str:
     return refused.value.reason
 
 
+def test_blanks_around_what_a_head_says_do_not_count() -> None:
+    key = APP_KEY.encode()
+
+    assert gate().check_push(REPORT.replace(key, b"\n  " + key + b" ")).head.app_key == APP_KEY
+
+
 def test_what_is_not_set_lets_nobody_in() -> None:
     asked = Gate(Settings(), lambda: THEN)
 
