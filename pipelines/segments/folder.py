@@ -102,11 +102,11 @@ class SegmentFolder:
         with suppress(BlockingIOError), self._packing(fcntl.LOCK_EX | fcntl.LOCK_NB):
             for folder in days[:-1]:
                 segments = {path.name: path for path in folder.glob("*.segment")}
-                if segments and not list(folder.glob(f"*{OPEN}")):
-                    with suppress(*DAMAGED):  # what lies there already stays as it is
+                with suppress(*DAMAGED):  # what lies there already stays as it is
+                    if segments:
                         self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
-                        for path in segments.values():
-                            path.unlink(missing_ok=True)
+                    for path in segments.values():
+                        path.unlink(missing_ok=True)
                 with suppress(OSError):  # something else lies there
                     folder.rmdir()
 

@@ -243,3 +243,16 @@ def test_a_pack_with_something_damaged_is_not_written_anew(settings: Settings) -
 
     assert pushes.read(healthy)[0].body == report(1)
     assert pack.read_bytes() == content
+
+
+def test_while_another_packs_nothing_is_packed(settings: Settings) -> None:
+    push(settings, REPORT)
+    push(settings, report(1), at=AT + timedelta(days=1))
+    pushes = Landing(settings.data_dir / "landing").pushes
+    with (pushes.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pushes.pack()
+        assert len([*pushes.root.glob("*/*.segment")]) == 2
+        assert not [*pushes.root.glob("*.zip")]
+    pushes.pack()
+    assert [path.name for path in pushes.root.glob("*.zip")] == ["2026-11-20.zip"]
