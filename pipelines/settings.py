@@ -166,7 +166,7 @@ class ReceiveSettings(Table):
     max_waiting_mb: int = Field(default=64, ge=1)
     max_refused_mb: int = Field(default=64, ge=0)
     segment_mb: int = Field(default=64, ge=1)
-    segment_seconds: float = Field(default=60.0, gt=0)
+    segment_seconds: float = Field(default=900.0, gt=0)
     answer: str = "success"
 
 
@@ -367,7 +367,7 @@ path_secret = ""               # 16 characters or more; better kept in the varia
 # max_waiting_mb = 64          # for the disk; more is answered 503
 # max_refused_mb = 64          # kept apart, to be looked at
 # segment_mb = 64              # a segment so large, or so old, is sealed
-# segment_seconds = 60.0
+# segment_seconds = 900.0
 # answer = "success"
 
 [warehouse]

@@ -1,7 +1,9 @@
 """Where segments lie: a folder for each day, which is packed once it is over."""
 
+import errno
 import fcntl
 import os
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,15 +12,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
-from zlib import error as ZlibError  # noqa: N812  a class
 
 from pipelines.errors import BooksError
 from pipelines.files import lock_file, make_folder, write_whole
 from pipelines.segments.frames import NOTHING, Frame, frame_bytes, read_frames
 from pipelines.segments.writer import OPEN, seal_all
 
-DAMAGED: Final = (BadZipFile, ZlibError, EOFError)
-"""What reading a pack that is no longer as it was written can raise."""
+_MEMBER: Final = re.compile(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.[0-9]{6}Z-[0-9]+\.segment")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SegmentFolder:
         except FileNotFoundError:
             try:
                 content = _member(_pack_of(path.parent), path.name)
-            except DAMAGED:
+            except BadZipFile:
                 return [NOTHING]
         return [NOTHING] if _is_pack(name) else list(read_frames(content))
 
@@ -87,7 +87,7 @@ class SegmentFolder:
                 pack = _pack_of(path.parent)
                 try:
                     self._write_pack(pack, {path.name: content})
-                except DAMAGED:
+                except BadZipFile:
                     advice = "restore it from a backup or remove it, then run the same command again"
                     raise BooksError(f"{pack} is damaged; {advice}") from None
 
@@ -102,7 +102,7 @@ class SegmentFolder:
         with suppress(BlockingIOError), self._packing(fcntl.LOCK_EX | fcntl.LOCK_NB):
             for folder in days[:-1]:
                 segments = {path.name: path for path in folder.glob("*.segment")}
-                with suppress(*DAMAGED):  # what lies there already stays as it is
+                with suppress(BadZipFile):  # what lies there already stays as it is
                     if segments:
                         self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
                     for path in segments.values():
@@ -185,10 +185,28 @@ def _pack_of(folder: Path) -> Path:
 def _members(pack: Path) -> list[str]:
     if not pack.exists():
         return []
-    with ZipFile(pack) as file:
-        return file.namelist()
+    with _unzipped(pack) as file:
+        names = file.namelist()
+    if not all(map(_MEMBER.fullmatch, names)):
+        raise BadZipFile
+    return names
 
 
 def _member(pack: Path, name: str) -> bytes:
-    with ZipFile(pack) as file:
+    with _unzipped(pack) as file:
+        if name not in file.NameToInfo:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{pack}/{name}")
         return file.read(name)
+
+
+@contextmanager
+def _unzipped(pack: Path) -> Iterator[ZipFile]:
+    """A pack, to be read. Raises BadZipFile for all that zipfile stumbles over; what the disk says stays an OSError."""
+    with pack.open("rb") as file:
+        try:
+            with ZipFile(file) as unzipped:
+                yield unzipped
+        except Exception as error:  # of zlib, bz2, lzma, struct, …: what is damaged can say that it is anything
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise
+            raise BadZipFile from None

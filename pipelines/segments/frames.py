@@ -27,22 +27,25 @@ def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
 
 def read_frames(content: bytes) -> Iterator[Frame]:
     """The frames of a segment, and what is damaged between them."""
+    for frame, _ in _stretches(content):
+        yield frame
+
+
+def whole_size(content: bytes) -> int:
+    """Where the last whole frame ends: what is behind it is torn."""
+    return max((end for frame, end in _stretches(content) if frame.is_whole), default=0)
+
+
+def _stretches(content: bytes) -> Iterator[tuple[Frame, int]]:
+    """Each frame, or what is damaged there, and where it ends."""
     place = 0
     while place < len(content):
         if found := _frame_at(content, place):
             frame, place = found
-            yield frame
         else:
             damaged, place = place, _next_frame(content, place)
-            yield Frame({}, content[damaged:place], is_whole=False)
-
-
-def whole_size(content: bytes) -> int:
-    """How many bytes from the beginning are whole frames."""
-    place = 0
-    while found := _frame_at(content, place):
-        _, place = found
-    return place
+            frame = Frame({}, content[damaged:place], is_whole=False)
+        yield frame, place
 
 
 def _frame_at(content: bytes, place: int) -> tuple[Frame, int] | None:

@@ -37,7 +37,7 @@ class SegmentWriter:
         self._max_seconds = max_seconds
         self._max_waiting_bytes = max_waiting_bytes
         self._waiting: list[bytes] = []
-        self._written: Future[None] = Future()  # of all that waits
+        self._written = _promise()  # of all that waits
         self._something = threading.Condition()
         self._is_closing = False
         self._descriptor: int | None = None
@@ -50,7 +50,7 @@ class SegmentWriter:
         self._thread.start()
 
     def append(self, head: Mapping[str, Any], body: bytes) -> Future[None]:
-        """The future is done when the frame is on disk, or failed with the OSError that kept it from it.
+        """The future is done when the frame is on disk, or failed with what kept it from it, an OSError as a rule.
 
         All that is written together has the same one.
         """
@@ -76,7 +76,7 @@ class SegmentWriter:
                 if not self._waiting and not self._is_closing:
                     self._something.wait(self._seconds_left())
                 some, self._waiting = self._waiting, []
-                written, self._written = self._written, Future()
+                written, self._written = self._written, _promise()
                 is_last = self._is_closing and not some
             if some:
                 content = b"".join(some)
@@ -96,7 +96,7 @@ class SegmentWriter:
             reach("segments.before_sync")
             os.fdatasync(descriptor)
             reach("segments.after_sync")
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001  those who wait are told, and the thread goes on
             self.is_writable = False
             self._give_up()
             written.set_exception(error)
@@ -148,6 +148,13 @@ class SegmentWriter:
             with suppress(OSError):
                 os.ftruncate(descriptor, self._size)
             os.close(descriptor)
+
+
+def _promise() -> Future[None]:
+    """A future that nobody who waits can cancel."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

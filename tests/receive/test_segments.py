@@ -8,14 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.segments.folder import SegmentFolder
-from pipelines.segments.frames import frame_bytes, read_frames, whole_size
+from pipelines.segments.folder import SegmentFolder, begun_at
+from pipelines.segments.frames import NOTHING, Frame, frame_bytes, read_frames, whole_size
 from pipelines.segments.writer import Full, SegmentWriter, seal_all
 
 bodies = st.lists(st.binary(max_size=60), max_size=6)
@@ -187,3 +188,25 @@ def until(happens: Callable[[], bool]) -> None:
         if happens():
             return
     raise AssertionError("it never happened")
+
+
+@given(st.data())
+def test_a_pack_with_a_changed_byte_gives_what_was_packed_or_nothing(data: st.DataObject) -> None:
+    bodies = [b"one " * 20, b"two " * 20]
+    with TemporaryDirectory() as folder:
+        segments = SegmentFolder(Path(folder) / "pushes")
+        for day, body in enumerate([*bodies, b"the last day is not packed"]):
+            path = segments.new_path(datetime(2026, 11, 20 + day // 2, 1, day, tzinfo=UTC))
+            path.write_bytes(frame_bytes({"n": day}, body))
+        segments.pack()
+        (pack,) = segments.root.glob("*.zip")
+        content = bytearray(pack.read_bytes())
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+        pack.write_bytes(content)
+
+        *packed, last = segments.names()
+
+        assert segments.read(last)[0].body == b"the last day is not packed"
+        for name in packed:
+            begun_at(name)
+            assert segments.read(name) in [[NOTHING], *([Frame({"n": n}, body)] for n, body in enumerate(bodies))]
