@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from itertools import count
@@ -149,6 +149,29 @@ def test_what_a_writer_that_is_gone_has_left_is_sealed_without_its_torn_end(tmp_
     assert seal_all(tmp_path) == [tmp_path / "a.segment"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.segment"]
     assert (tmp_path / "a.segment").read_bytes() == whole
+
+
+def test_what_is_whole_behind_a_hole_of_an_open_segment_stays(tmp_path: Path) -> None:
+    one, two, torn = (frame_bytes({}, body) for body in (b"one", b"two", b"torn"))
+    (tmp_path / "a.segment.open").write_bytes(one + bytes(50) + two + torn[:-2])
+
+    (sealed,) = seal_all(tmp_path)
+
+    assert sealed.read_bytes() == one + bytes(50) + two
+    assert [frame.is_whole for frame in read_frames(sealed.read_bytes())] == [True, False, True]
+
+
+def test_who_waits_is_told_of_whatever_fails_and_the_next_is_written(tmp_path: Path) -> None:
+    paths: Iterator[Path] = iter([tmp_path / "0.segment"])
+    writing = SegmentWriter(lambda: next(paths), max_bytes=1, max_seconds=60, max_waiting_bytes=100)
+    writing.append({}, b"one").result()
+    with pytest.raises(StopIteration):
+        writing.append({}, b"two").result()
+    paths = iter([tmp_path / "1.segment"])
+    writing.append({}, b"three").result()
+    writing.close()
+
+    assert on_disk(tmp_path) == [b"one", b"three"]
 
 
 def test_more_than_may_wait_is_refused_at_once(tmp_path: Path) -> None:
