@@ -18,7 +18,7 @@ from pipelines.files import lock_file, make_folder, write_whole
 from pipelines.segments.frames import NOTHING, Frame, frame_bytes, read_frames
 from pipelines.segments.writer import OPEN, seal_all
 
-_MEMBER: Final = re.compile(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.[0-9]{6}Z-[0-9]+\.segment")
+_MEMBER: Final = re.compile(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.[0-9]{6}Z-[0-9-]+\.segment")
 
 
 @dataclass(frozen=True)
