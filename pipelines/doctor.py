@@ -18,9 +18,8 @@ from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing import Landing
 from pipelines.pull import Clock, Puller
-from pipelines.receive.app import require_receive
 from pipelines.receive.probe import problems, url_of
-from pipelines.settings import Settings, require_credentials, unknown_variables
+from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
 
 LOW_DISK_BYTES = 1 << 30
 

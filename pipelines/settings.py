@@ -211,6 +211,7 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+_LEAST_SECRET = 16
 _WORDS = {  # in place of pydantic's own
     "extra_forbidden": "there is no such setting",
     "model_type": "is a table; name its settings, as in SMSRECON_GATEWAY__FORMAT",
@@ -267,6 +268,17 @@ def require_credentials(gateway: GatewaySettings) -> None:
     if missing:
         variables = " and ".join("SMSRECON_" + name.upper().replace(".", "__") for name in missing)
         raise UsageError(f"not set: {', '.join(missing)}; set {variables}, or write it into {CONFIG_FILE}")
+
+
+def require_receive(settings: Settings) -> None:
+    """Raise UsageError unless the endpoint has a path that can't be guessed, and knows its app_key."""
+    if len(settings.receive.path_secret.get_secret_value()) < _LEAST_SECRET:
+        raise UsageError(
+            f"not set: receive.path_secret, {_LEAST_SECRET} characters or more; take 'openssl rand -hex 16', and set"
+            " SMSRECON_RECEIVE__PATH_SECRET"
+        )
+    if not settings.gateway.app_key:
+        raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")
 
 
 def unknown_variables() -> list[str]:

@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -20,14 +19,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pipelines.errors import UsageError
 from pipelines.landing import Landing
 from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
 from pipelines.segments.writer import Full, SegmentWriter
 from pipelines.settings import Settings
-
-LEAST_SECRET: Final = 16
 
 
 class Endpoint:
@@ -155,8 +151,7 @@ class Endpoint:
 
 
 def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
-    """The endpoint as an ASGI app, for one process. Raises UsageError if the secret path or the app key is not set."""
-    require_receive(settings)
+    """The endpoint as an ASGI app, for one process."""
     endpoint = Endpoint(settings, Landing(settings.data_dir / "landing"), clock)
 
     @asynccontextmanager
@@ -172,14 +167,3 @@ def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
         ],
         lifespan=lifespan,
     )
-
-
-def require_receive(settings: Settings) -> None:
-    """Raise UsageError unless the endpoint has a path that can't be guessed, and knows its app_key."""
-    if len(settings.receive.path_secret.get_secret_value()) < LEAST_SECRET:
-        raise UsageError(
-            f"not set: receive.path_secret, {LEAST_SECRET} characters or more; take 'openssl rand -hex 16', and set"
-            " SMSRECON_RECEIVE__PATH_SECRET"
-        )
-    if not settings.gateway.app_key:
-        raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")

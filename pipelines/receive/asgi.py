@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 
 from pipelines.receive.app import make_app
-from pipelines.settings import load_settings
+from pipelines.settings import load_settings, require_receive
 
 
 def app() -> Starlette:
     """Made from the settings that the commands read. Raises UsageError where they are wrong."""
-    return make_app(load_settings(), lambda: datetime.now(UTC))
+    settings = load_settings()
+    require_receive(settings)
+    return make_app(settings, lambda: datetime.now(UTC))

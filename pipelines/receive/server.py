@@ -9,8 +9,8 @@ import uvicorn
 
 from pipelines.errors import UsageError
 from pipelines.listening import listen
-from pipelines.receive.app import make_app, require_receive
-from pipelines.settings import Settings
+from pipelines.receive.app import make_app
+from pipelines.settings import Settings, require_receive
 
 LAST_PORT = 65535
 
