@@ -22,6 +22,7 @@ from starlette.routing import Route
 from pipelines.landing import Landing
 from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
+from pipelines.segments.folder import SegmentFolder
 from pipelines.segments.writer import Full, SegmentWriter
 from pipelines.settings import Settings
 
@@ -35,25 +36,27 @@ class Endpoint:
         self._clock = clock
         self._gate = Gate(settings, clock)
         self.metrics = Metrics()
-        waiting = self._receive.max_waiting_mb * 2**20
+        self._max_waiting = self._receive.max_waiting_mb * 2**20
         self._max_body = self._receive.max_body_kb * 1024
-        self._kept = SegmentWriter(
-            lambda: landing.pushes.new_path(clock()),
-            max_bytes=self._receive.segment_mb * 2**20,
-            max_seconds=self._receive.segment_seconds,
-            max_waiting_bytes=waiting,
-        )
-        self._apart = SegmentWriter(
-            lambda: landing.refused.new_path(clock()),
-            max_bytes=self._receive.segment_mb * 2**20,
-            max_seconds=self._receive.segment_seconds,
-            max_waiting_bytes=2**20,
-        )
+        self._kept = self._writer(landing.pushes, max_waiting_bytes=self._max_waiting)
+        self._apart = self._writer(landing.refused, max_waiting_bytes=2**20)
         self._room_apart = self._receive.max_refused_mb * 2**20 - landing.refused.size()
         self._reading_bytes = 0
         self._written: Future[None] | None = None
         self._awaited: asyncio.Future[None]
         self._gate.recall(frame.body for frame in islice(landing.pushes.latest_first(), self._receive.nonce_memory))
+
+    def _writer(self, folder: SegmentFolder, *, max_waiting_bytes: int) -> SegmentWriter:
+        return SegmentWriter(
+            lambda: folder.new_path(self._clock()),
+            max_bytes=self._receive.segment_mb * 2**20,
+            max_seconds=self._receive.segment_seconds,
+            max_waiting_bytes=max_waiting_bytes,
+        )
+
+    def _head(self, address: str) -> dict[str, str]:
+        """What is kept beside the bytes of a push."""
+        return {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address}
 
     async def push(self, request: Request) -> Response:
         try:
@@ -94,7 +97,7 @@ class Endpoint:
                 self._reading_bytes += len(chunk)
                 if size > self._max_body:
                     raise Refused("length")
-                if self._reading_bytes > self._receive.max_waiting_mb * 2**20:
+                if self._reading_bytes > self._max_waiting:
                     raise Refused("full")
                 chunks.append(chunk)
         finally:
@@ -107,9 +110,8 @@ class Endpoint:
             self.metrics.repeated.inc()
             return
         begun = time.perf_counter()
-        head = {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address}
         try:
-            await self._on_disk(self._kept.append(head, body))
+            await self._on_disk(self._kept.append(self._head(address), body))
         except Full:
             raise Refused("full") from None
         except OSError:
@@ -128,9 +130,8 @@ class Endpoint:
         """Keep what was refused, as far as there is room for it; nobody waits for that."""
         if body and self._room_apart > len(body):
             self._room_apart -= len(body)
-            head = {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address, "reason": reason}
             try:
-                self._apart.append(head, body)
+                self._apart.append(self._head(address) | {"reason": reason}, body)
             except Full:
                 return
 
