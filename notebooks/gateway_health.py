@@ -19,7 +19,7 @@ with app.setup:
 
     from pipelines.review import figures, html
     from pipelines.review import gateway_charts as charts
-    from pipelines.review.wording import LANGUAGES, Words
+    from pipelines.review.translations import LANGUAGES, Words
     from pipelines.settings import load_settings
 
 

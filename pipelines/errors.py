@@ -18,6 +18,20 @@
 The number is the exit code. No message ever holds a phone, a text or a secret; each ends in the next step.
 """
 
+# Texts of errors that the machine causes, not the program: the operating system's and SQLite's.
+_OF_THE_MACHINE = (
+    "No space left on device",
+    "disk is full",
+    "Disk quota exceeded",
+    "Permission denied",
+    "Operation not permitted",
+    "Read-only file system",
+    "readonly database",
+    "unable to open database file",
+    "Not a directory",
+    "Is a directory",
+)
+
 
 class SmsreconError(Exception):
     """Whatever smsrecon foresees; `exit_code` is what the command ends with."""
@@ -106,3 +120,11 @@ class AlertRaised(SmsreconError):
 
 class Unforeseen(SmsreconError):
     """An error of none of these kinds, without its message, which may hold a row: only where it came from."""
+
+
+def said_by_the_machine(error: Exception) -> str | None:
+    """What the machine is in trouble with, in its own words; None where the error is the program's."""
+    if isinstance(error, ExceptionGroup):
+        return next(filter(None, map(said_by_the_machine, error.exceptions)), None)
+    said = next((words for words in _OF_THE_MACHINE if words in str(error)), None)
+    return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import polars as pl
 import stamina
@@ -23,11 +22,9 @@ from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.document import Format
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing import Call, CallKind, Landing
+from pipelines.landing.landing import Call, CallKind, Landing
 from pipelines.settings import Settings
-
-CHINA = ZoneInfo("Asia/Shanghai")
-Clock = Callable[[], datetime]
+from pipelines.times import CHINA, Clock
 
 CALL_ATTEMPTS = 4
 _NEXT_STEPS = {  # of the one who asks

@@ -15,8 +15,8 @@ import stamina
 
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised
-from pipelines.pull import CHINA
 from pipelines.settings import AlertSettings
+from pipelines.times import CHINA
 
 _TIMEOUT: Final = httpx.Timeout(10.0)
 _ATTEMPTS: Final = 4

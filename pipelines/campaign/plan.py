@@ -4,12 +4,11 @@ The same input gives the same plan, byte for byte but for the time; once a campa
 plan is never made again. Nothing is sent here.
 """
 
-import hashlib
 import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +21,10 @@ from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.failpoints import reach
 from pipelines.files import make_folder, place
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import MAX_MESSAGES, POSITION_BITS, campaign_key, key_text
 from pipelines.settings import Settings
 
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no I, L, O, U
-KEY_BITS = 35  # seven base-32 characters
-POSITION_BITS = 28
-MAX_MESSAGES = 1 << POSITION_BITS
 ROW_GROUP = 128_000  # rows of the plan that are read at once while sending
 
 _CAMPAIGN_ID = re.compile("[a-z0-9][a-z0-9-]{0,39}")
@@ -200,27 +196,6 @@ def check_campaign_id(campaign_id: str) -> None:
         raise UsageError(
             f"'{campaign_id}' can't be a campaign id: at most 40 lower-case letters, digits and '-', the first no '-'"
         )
-
-
-def campaign_key(installation: str, campaign_id: str, *, taken: Collection[int]) -> int:
-    """35 bits of a hash of both names, salted until no other campaign has it."""
-    salt = 0
-    while True:
-        digest = hashlib.sha256(f"{installation}\0{campaign_id}\0{salt}".encode()).digest()
-        key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
-        if key not in taken:
-            return key
-        salt += 1
-
-
-def key_text(key: int) -> str:
-    """The seven characters that all numbers of a campaign start with."""
-    return "".join(ALPHABET[(key >> shift) & 31] for shift in range(KEY_BITS - 5, -1, -5))
-
-
-def batch_num(key: int, number: int) -> str:
-    """The name of the campaign's `number`-th request."""
-    return f"{key_text(key)}B{number:08}"
 
 
 def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -> Plan:

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 import polars as pl
 
 from pipelines.errors import InputRefused
-from pipelines.parquet import UnreadableParquet, read_parquet
+from pipelines.phones import PHONE, national
+from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
-PHONE = "^1[3-9][0-9]{9}$"
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
 LONG_SEGMENT_UNITS = 67
 
@@ -99,15 +99,6 @@ def read_recipients(
     if "content" not in frame.columns:
         raise InputRefused(f"{files[0]}: has no column 'content'; add one, or give one text for all with --content")
     return _checked(frame, is_content_common=content is not None, max_content_length=max_content_length)
-
-
-def national(phone: pl.Expr) -> pl.Expr:
-    """A phone without white space (visible or not), dashes and the country's prefix; PHONE says whether it is one.
-
-    What begins with a dash is a negative number, and none.
-    """
-    bare = phone.str.replace_all(r"[\s\p{Cf}\p{Pd}−]", "").str.replace(r"^(?:\+86|0086|86)", "")
-    return pl.when(phone.str.contains(r"^[\s\p{Cf}]*[\p{Pd}−]")).then(phone).otherwise(bare)
 
 
 def segment_count(text: pl.Expr) -> pl.Expr:

@@ -26,16 +26,17 @@ from functools import partial
 import polars as pl
 
 from pipelines.campaign.journal import BatchState, CampaignRecord, Journal
-from pipelines.campaign.kept_back import KeptBack
-from pipelines.campaign.pace import Pace
-from pipelines.campaign.pieces import Piece
-from pipelines.campaign.plan import PlanFile, batch_num
+from pipelines.campaign.late_suppressions import KeptBack
+from pipelines.campaign.plan import PlanFile
+from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.unsent_ranges import Piece
 from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, MaySent
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
-from pipelines.pull import CHINA, Clock
+from pipelines.message_ids import batch_num
 from pipelines.settings import Settings
+from pipelines.times import CHINA, Clock
 
 TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: three minutes are more than a burst
 CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them

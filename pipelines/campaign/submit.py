@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from types import FrameType
 
 from pipelines.campaign.journal import Journal
-from pipelines.campaign.kept_back import KeptBack
-from pipelines.campaign.pace import Pace
-from pipelines.campaign.pieces import doubts_to_repeat, still_to_send
+from pipelines.campaign.late_suppressions import KeptBack
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.sender import Pause, Progress, Sender
+from pipelines.campaign.unsent_ranges import doubts_to_repeat, still_to_send
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
-from pipelines.landing import Landing
-from pipelines.pull import CALL_ATTEMPTS, Clock, Puller
+from pipelines.landing.landing import Landing
+from pipelines.pull import CALL_ATTEMPTS, Puller
 from pipelines.settings import Settings, require_credentials
+from pipelines.times import Clock
 
 OnProgress = Callable[[Progress], None]
 

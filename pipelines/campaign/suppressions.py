@@ -12,10 +12,10 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.recipients import national
 from pipelines.errors import InputRefused
-from pipelines.landing import Landing
-from pipelines.parquet import UnreadableParquet, read_parquet
+from pipelines.landing.landing import Landing
+from pipelines.phones import national
+from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
 _LISTED: Final[dict[str, pl.DataType]] = {
     "phone": pl.String(),

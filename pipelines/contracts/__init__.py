@@ -8,25 +8,17 @@ test.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from inspect import cleandoc
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-CHINA: Final = ZoneInfo("Asia/Shanghai")
-
 Instant = Annotated[pl.Datetime, "us", "Asia/Shanghai"]
 
 # The metadata of a text column that holds JSON: metadata=JSON.
 JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
-
-# A time outside of these is a broken one, and some of them no tool could show.
-EARLIEST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=CHINA)
-LATEST_INSTANT: Final = datetime(2100, 1, 1, tzinfo=CHINA)
 
 # A row that fails costs pandera some 3 KB: this many at once are 400 MB, however many there are.
 _ROWS_AT_ONCE: Final = 2**17

@@ -6,7 +6,8 @@ import pandera.polars as pa
 import polars as pl
 from pandera.api.polars.types import PolarsData
 
-from pipelines.contracts import EARLIEST_INSTANT, JSON, LATEST_INSTANT, Contract, Instant
+from pipelines.contracts import JSON, Contract, Instant
+from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
 _WHERE_FROM: Final = "The landed call, push or import it came with, beneath the landing. The first, if many."

@@ -22,8 +22,8 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from pipelines.alerts.findings import Finding
+from pipelines.console.campaign_page import overview_as_rows, report_as_markdown
 from pipelines.review.books import explain, read_overview
-from pipelines.review.page import overview_as_rows, report_as_markdown
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:

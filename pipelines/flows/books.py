@@ -7,16 +7,16 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from pipelines import daily as steps
 from pipelines.alerts.findings import Finding
-from pipelines.daily import BooksSummary
 from pipelines.errors import AlertRaised
 from pipelines.flows.artifacts import Bar, show_books
 from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
-from pipelines.flows.steps import AsTasks, nothing_personal
-from pipelines.pull import CHINA
+from pipelines.flows.tasks import AsTasks, nothing_personal
+from pipelines.operations import daily as steps
+from pipelines.operations.daily import BooksSummary
 from pipelines.settings import Settings
+from pipelines.times import CHINA
 
 
 def _name_with_day() -> str:

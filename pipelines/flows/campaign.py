@@ -17,11 +17,11 @@ from pydantic import Field, StringConstraints
 from pipelines.campaign import submit as submission
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import Submission
+from pipelines.console.results import complaints, plan_as_markdown, submission_in_words
 from pipelines.errors import CampaignBusy
 from pipelines.flows.artifacts import Bar, show_page
 from pipelines.flows.edge import now, settings_of_run
-from pipelines.flows.steps import AsTasks, nothing_personal
-from pipelines.review.steps import complaints, plan_as_markdown, submission_in_words
+from pipelines.flows.tasks import AsTasks, nothing_personal
 
 CampaignId = Annotated[
     str,

@@ -9,12 +9,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from pipelines import daily as steps
-from pipelines.daily import PullSummary, Tell
 from pipelines.flows.artifacts import Bar
 from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
-from pipelines.flows.steps import AsTasks, nothing_personal
+from pipelines.flows.tasks import AsTasks, nothing_personal
+from pipelines.operations import daily as steps
+from pipelines.operations.daily import PullSummary, Tell
 from pipelines.pull import chosen_days
 from pipelines.settings import Settings
 

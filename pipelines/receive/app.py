@@ -19,11 +19,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.landing.segments.folder import SegmentFolder
+from pipelines.landing.segments.writer import Full, SegmentWriter
 from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
-from pipelines.segments.folder import SegmentFolder
-from pipelines.segments.writer import Full, SegmentWriter
 from pipelines.settings import Settings
 
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from pipelines.contracts import CHINA
 from pipelines.gateway.push import PushHead, UnreadablePush, read_head, verifier
 from pipelines.settings import Settings
+from pipelines.times import CHINA
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

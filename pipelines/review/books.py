@@ -9,14 +9,15 @@ from typing import Any
 
 import duckdb
 
-from pipelines import daily
 from pipelines.alerts.findings import Finding
 from pipelines.campaign.journal import BatchState, Journal
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
-from pipelines.landing import Purged
-from pipelines.pull import Clock
+from pipelines.landing.landing import Purged, landing_of
+from pipelines.operations import daily
 from pipelines.settings import Settings
+from pipelines.times import Clock
+from pipelines.warehouse.database import warehouse_of
 
 BATCH_STATES: tuple[BatchState, ...] = ("accepted", "refused", "in_doubt", "not_sent", "split")
 
@@ -157,9 +158,9 @@ def overview(settings: Settings, *, clock: Clock) -> Overview:
 
 def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding]) -> Overview:
     """The books of every campaign as they were reconciled at `as_of`, with these `findings`."""
-    with daily.warehouse_of(settings).read() as connection:
+    with warehouse_of(settings).read() as connection:
         books = _books(connection, settings, as_of, is_sound=not findings)
-    return Overview(books, findings, daily.landing_of(settings).purged_campaigns())
+    return Overview(books, findings, landing_of(settings).purged_campaigns())
 
 
 def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> CampaignReport:
@@ -167,9 +168,9 @@ def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> Ca
 
     Raises UsageError if there is none of that id.
     """
-    if purged := daily.landing_of(settings).purged(campaign_id):
+    if purged := landing_of(settings).purged(campaign_id):
         return _report_of_purged(purged)
-    with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
+    with Journal.read_only(landing_of(settings).journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     as_of, findings = _brought_up_to_date(settings, clock)
@@ -189,7 +190,7 @@ def _report_of_purged(purged: Purged) -> CampaignReport:
 
 def explain(settings: Settings, books: Books, findings: list[Finding]) -> CampaignReport:
     """These books with what explains them, as they were reconciled."""
-    with daily.warehouse_of(settings).read() as connection:
+    with warehouse_of(settings).read() as connection:
 
         def rows(query: str) -> list[Any]:
             return connection.execute(query, {"campaign_id": books.campaign_id}).fetchall()
@@ -282,7 +283,7 @@ def _books(
 
 
 def _paused_reasons(settings: Settings) -> dict[str, str | None]:
-    with Journal.read_only(daily.landing_of(settings).journal_path) as journal:
+    with Journal.read_only(landing_of(settings).journal_path) as journal:
         return {campaign.campaign_id: journal.paused_reason(campaign.campaign_id) for campaign in journal.campaigns()}
 
 

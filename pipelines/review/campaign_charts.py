@@ -8,9 +8,9 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
+from pipelines.formatting import count, percent
 from pipelines.review.books import PERCENTILES, RATES
-from pipelines.review.figures import CampaignFigures
-from pipelines.review.look import (
+from pipelines.review.chart_style import (
     BLACK,
     BLUE,
     FAINT,
@@ -29,7 +29,7 @@ from pipelines.review.look import (
     percents,
     rows_height,
 )
-from pipelines.review.terminal import count, percent
+from pipelines.review.figures import CampaignFigures
 
 MOST_CODES = 12
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from pipelines.review.figures import GatewayFigures
-from pipelines.review.look import (
+from pipelines.formatting import count, percent
+from pipelines.review.chart_style import (
     BLUE,
     GREEN,
     ORANGE,
@@ -19,7 +19,7 @@ from pipelines.review.look import (
     finished,
     rows_height,
 )
-from pipelines.review.terminal import count, percent
+from pipelines.review.figures import GatewayFigures
 
 MOST_CODES = 15
 

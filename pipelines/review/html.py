@@ -18,9 +18,9 @@ import vl_convert
 from pipelines.errors import UsageError
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
+from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, Look, Picture
 from pipelines.review.figures import CampaignFigures
-from pipelines.review.look import FONT, NARROW, WIDE, Chart, Look, Picture
-from pipelines.review.wording import Language, Words
+from pipelines.review.translations import Language, Words
 
 # What pictures and tables need, here and in the notebooks.
 STYLE: Final = (

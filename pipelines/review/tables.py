@@ -2,9 +2,9 @@
 
 import polars as pl
 
+from pipelines.formatting import count
 from pipelines.review.figures import CampaignFigures
-from pipelines.review.terminal import count
-from pipelines.review.wording import WORDS, Words
+from pipelines.review.translations import WORDS, Words
 
 
 def exceptions(figures: CampaignFigures, words: Words) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
 from pipelines.files import make_folder, place
-from pipelines.settings import WarehouseSettings
+from pipelines.settings import Settings, WarehouseSettings
 from pipelines.warehouse.interruption import interruptible
 
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -243,3 +243,7 @@ def _first_line(error: Exception) -> str:
 def _quoted(text: str) -> str:
     """A SQL text literal, for the few statements that take no parameters."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    return Warehouse(settings.data_dir / "warehouse.duckdb", settings.warehouse)

@@ -18,7 +18,7 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
 from pipelines.failpoints import reach
 from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
-from pipelines.warehouse.records import plain_words
+from pipelines.warehouse.loading.records import plain_words
 
 _REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
 _VIEWS: Final = (ReportMatches,)

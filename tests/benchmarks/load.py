@@ -9,10 +9,10 @@ import duckdb
 import msgspec
 import polars as pl
 
-from pipelines.landing import Call, Landing
+from pipelines.landing.landing import Call, Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 
 RECORDS_A_CALL = 100_000
 CODES = ("DELIVRD",) * 93 + ("MK:0001", "MK:0010", "2:1", "2:10", "YF:03", "XX:99", "0")

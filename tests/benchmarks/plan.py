@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.campaign.plan import PlanRequest, make_plan
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 from pipelines.settings import Settings
 
 CONTENT = "【云鋒網絡】秋季会员日开始了,回复TD退订"

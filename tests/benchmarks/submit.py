@@ -11,10 +11,11 @@ import httpx
 import polars as pl
 from pydantic import SecretStr
 
-from pipelines.campaign.plan import PlanFile, PlanRequest, batch_num, make_plan
+from pipelines.campaign.plan import PlanFile, PlanRequest, make_plan
 from pipelines.campaign.submit import resume
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import batch_num
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, Settings
 from tests.benchmarks.plan import CONTENT
 

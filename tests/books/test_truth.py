@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import stamina
 
-from pipelines import daily
+from pipelines.operations import daily
+from pipelines.warehouse.database import warehouse_of
 from tests.books.world import REFUSED_PHONES, World, expected_statuses, running_world
 
 ROWS = 240
@@ -100,7 +101,7 @@ def status_counts(world: World) -> Counter[str]:
 
 def all_rows(world: World) -> dict[str, list[tuple[object, ...]]]:
     """Every table of core and marts, its rows in an order of their own."""
-    with daily.warehouse_of(world.settings).read() as connection:
+    with warehouse_of(world.settings).read() as connection:
         tables = connection.execute(
             "SELECT table_schema || '.' || table_name FROM information_schema.tables"
             " WHERE table_schema IN ('core', 'marts') ORDER BY 1"

@@ -15,12 +15,13 @@ from typing import Any
 import polars as pl
 from pydantic import SecretStr
 
-from pipelines import daily
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.errors import GatewayError
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings, Shares
+from pipelines.operations import daily
+from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.settings import GatewaySettings, PlanSettings, Settings
+from pipelines.warehouse.database import warehouse_of
 
 CONTENT = "【云鋒網絡】秋季会员日开始了,回复TD退订"
 SENT_AGO = timedelta(days=4)
@@ -72,7 +73,7 @@ class World:
 
     def statuses(self) -> dict[tuple[str, str], str]:
         """(mission number, phone) → status, of all rows that were to be sent."""
-        with daily.warehouse_of(self.settings).read() as connection:
+        with warehouse_of(self.settings).read() as connection:
             rows = connection.execute(
                 "SELECT r.mission_num, r.phone, s.status FROM core.message_status AS s"
                 " INNER JOIN core.recipients AS r ON s.campaign_id = r.campaign_id AND s.input_row = r.input_row"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import log10
 from typing import Any
 
-from pipelines.review.wording import WORDS, Words
+from pipelines.review.translations import WORDS, Words
 from tests.browser.marts import RATES, Marts, Row
 from tests.browser.reading import Picture, joined, number
 from tests.browser.shown import assert_bars, assert_intervals, assert_same, is_near

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from pipelines.review.wording import Words
+from pipelines.review.translations import Words
 from tests.browser.marts import Marts, Row
 from tests.browser.reading import Chart, Line, Picture, Shape, joined, number
 from tests.browser.shown import assert_bars, assert_same

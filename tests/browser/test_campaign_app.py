@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from pipelines.review.wording import Words
+from pipelines.review.translations import Words
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures, tables

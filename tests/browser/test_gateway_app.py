@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.review.wording import Words
+from pipelines.review.translations import Words
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, PdfMargins
 
-from pipelines.review.wording import LANGUAGES, Language, Words
+from pipelines.review.translations import LANGUAGES, Language, Words
 from tests.browser.marts import Marts
 from tests.browser.pixels import colour_shares
 from tests.browser.reading import flaws, pictures, tables

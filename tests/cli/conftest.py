@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import stamina
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.cli.places import Closed, Place, ended, gateway_at
 
 

@@ -14,10 +14,10 @@ from unittest import mock
 import msgspec
 import pytest
 
-from pipelines import cli
-from pipelines.gateway.sandbox import RunningSandbox
+from pipelines.cli.main import main
+from pipelines.sandbox import RunningSandbox
 
-COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 CONTENT = "【公司】您好"
 
 
@@ -75,7 +75,7 @@ class Place:
             mock.patch.object(sys, "stderr", stderr),
             pytest.raises(SystemExit) as ended,
         ):
-            cli.main()
+            main()
         return Ended(int(ended.value.code or 0), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
     def start(self, command: str, **options: Any) -> subprocess.Popen[bytes]:

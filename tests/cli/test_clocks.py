@@ -11,17 +11,18 @@ import polars as pl
 import pytest
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.told import newly
+from pipelines.alerts.sent_alerts import newly
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.plan import PlanRequest, batch_num, key_text, make_plan
+from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.campaign.sender import is_open
 from pipelines.campaign.suppressions import entries_of
-from pipelines.contracts import CHINA
-from pipelines.landing import Call, Landing
+from pipelines.landing.landing import Call, Landing
+from pipelines.message_ids import batch_num, key_text
 from pipelines.pull import chosen_days, window
 from pipelines.settings import PlanSettings, Settings, WarehouseSettings
+from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
 from tests.cli.places import CONTENT, Place, ended
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.gateway.sandbox import Fault, RunningSandbox, SandboxSettings
+from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from tests.cli.places import CONTENT, Place, ended, gateway_at
 
 BATCHES = {"SMSRECON_PLAN__BATCH_SIZE": "10", "SMSRECON_GATEWAY__CONCURRENCY": "1"}

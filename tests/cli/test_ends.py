@@ -112,7 +112,7 @@ def test_an_output_that_is_full_is_told(closed: Closed) -> None:
 
 
 def test_an_output_that_is_closed_is_no_error(closed: Closed) -> None:
-    shell = f"{sys.executable} -c 'from pipelines.cli import main; main()' {READERS['tables']} --json >&- 2>&-"
+    shell = f"{sys.executable} -c 'from pipelines.cli.main import main; main()' {READERS['tables']} --json >&- 2>&-"
     assert subprocess.run(shell, shell=True, cwd=closed.place.folder, check=False).returncode == 0  # noqa: S602
 
 
@@ -136,7 +136,7 @@ def test_an_object_is_plain_ascii_where_nothing_else_is_understood(closed: Close
 
 def test_nothing_is_needed_of_the_environment(closed: Closed) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", "from pipelines.cli import main; main()", "--config", "demo/smsrecon.toml", "sql"],
+        [sys.executable, "-c", "from pipelines.cli.main import main; main()", "--config", "demo/smsrecon.toml", "sql"],
         cwd=closed.place.folder,
         env={},
         stdout=subprocess.PIPE,
@@ -166,7 +166,7 @@ WEIGHTS = {
 def test_a_command_imports_no_more_than_it_needs(command: str, place: Place) -> None:
     code = (
         "import atexit, sys\n"
-        "from pipelines.cli import main\n"
+        "from pipelines.cli.main import main\n"
         f"atexit.register(lambda: print(*sorted({HEAVY} & set(sys.modules)), file=sys.stderr))\n"
         "main()"
     )

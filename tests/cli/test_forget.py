@@ -12,8 +12,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.gateway.sandbox.settings import Shares
+from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox.settings import Shares
 from tests.cli.places import Place, ended, gateway_at
 
 WHO = "13912345678"

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.parquet import encryption
 
-from pipelines import parquet
 from pipelines.campaign import recipients
+from pipelines.tabular import parquet
 from tests.cli.places import CONTENT, Ended, Place, ended
 
 PHONE = "13800000001"

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipelines.gateway.wire import read_replies, read_reports
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from tests.cli.places import Closed, Ended, Place

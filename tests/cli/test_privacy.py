@@ -21,9 +21,9 @@ import polars as pl
 import pytest
 from cyclopts import App
 
-from pipelines import cli
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.gateway.sandbox.settings import Fault, Shares
+from pipelines.cli import invocation, main
+from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox.settings import Fault, Shares
 from tests.cli.places import Ended, Place
 from tests.gateway.relay import Relay, Reply, Request, relaying
 
@@ -285,7 +285,7 @@ def names_of(app: App, *before: str) -> Iterator[str]:
 
 def test_every_command_of_the_app_is_looked_at() -> None:
     given = {" ".join(word for word in shlex.split(command)[:2]) for command in COMMANDS}
-    names = {*names_of(cli.app)}
+    names = {*names_of(main.app)}
 
     assert {name for name in names if not any(f"{each} ".startswith(f"{name} ") for each in given)} == {*ELSEWHERE}
 
@@ -588,7 +588,7 @@ def unforeseen() -> None:
 
 @pytest.mark.parametrize("command", ["doctor", "daily", SUBMIT, "status", f"suppress add {WHO}", f"forget {WHO} --yes"])
 def test_a_bug_says_where_it_is_and_not_what_it_met(command: str, desk: Desk, give: Give) -> None:
-    with mock.patch.object(cli, "_settings", unforeseen):
+    with mock.patch.object(invocation, "settings", unforeseen):
         seen = give(desk.place, command)
 
     assert seen.ended.code == 1

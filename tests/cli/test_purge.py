@@ -17,11 +17,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import cli
+from pipelines.cli import invocation
 from pipelines.failpoints import POINTS
-from pipelines.gateway.sandbox import Fault, RunningSandbox, SandboxSettings
-from pipelines.gateway.sandbox.settings import Shares
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
+from pipelines.sandbox.settings import Shares
 from tests.cli.places import Ended, Place, ended, gateway_at
 
 NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # what the owner knows of the people of each
@@ -40,7 +40,7 @@ class Clocked(Place):
 
     def ago(self, days: float, gateway: RunningSandbox, command: str) -> Ended:
         gateway.control(clock_shift_seconds=-timedelta(days=days).total_seconds())
-        with mock.patch.object(cli, "_now", side_effect=lambda: datetime.now(UTC) - timedelta(days=days)):
+        with mock.patch.object(invocation, "now", side_effect=lambda: datetime.now(UTC) - timedelta(days=days)):
             return self.run(command)
 
     @property
@@ -296,7 +296,7 @@ def test_what_nobody_saw_is_not_purged(kept: Clocked, gateway: RunningSandbox) -
         assert kept_too.run("import-reports more.csv --yes").code == 0
 
     kept_too = Clocked(kept.folder, kept.variables)
-    with mock.patch("pipelines.review.purging.agree", hesitate):
+    with mock.patch("pipelines.console.retention.agree", hesitate):
         kept.run("purge --older-than 30").fails(2, "changed meanwhile")
 
     assert kept.landing.purged_campaigns() == []

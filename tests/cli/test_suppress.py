@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.gateway.sandbox.settings import Shares
+from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox.settings import Shares
 from tests.cli.places import CONTENT, Place, ended, gateway_at
 
 PEOPLE = [f"138{row:08}" for row in range(40)]

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.gateway.sandbox.settings import Shares
+from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox.settings import Shares
 from tests.cli.places import CONTENT, Place, gateway_at
 
 PEOPLE = 300

@@ -11,14 +11,14 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from pipelines import errors
-from pipelines.cli import app
+from pipelines.cli.main import app
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import EXCEPTION_KINDS
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.gateway.codes import ERROR_MEANINGS
-from pipelines.gateway.sandbox.settings import FAULT_KINDS
+from pipelines.sandbox.settings import FAULT_KINDS
 from pipelines.settings import Settings
 from tests.conventions.pages import CHINESE, ENGLISH, READMES, ROOT, blocks, without_blocks
 

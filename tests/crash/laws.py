@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 import duckdb
 
-from pipelines import daily
 from pipelines.campaign.journal import BatchRecord, Journal
-from pipelines.landing import Call
+from pipelines.landing.landing import Call
+from pipelines.operations import daily
+from pipelines.warehouse.database import warehouse_of
 from tests.books.test_truth import all_rows
 from tests.books.world import expected_statuses
 from tests.crash.places import Place
@@ -113,7 +114,7 @@ class Laws:
         assert found == expected, f"published: {found} rows and delivered messages, {expected} in the marts"
 
     def logged(self) -> None:
-        with daily.warehouse_of(self.place.settings).read() as connection:
+        with warehouse_of(self.place.settings).read() as connection:
             rows = connection.execute(
                 "SELECT epoch_us(called_at), kind, pulled_on FROM core.pulls"
                 " WHERE outcome = 'no_answer' AND kind <> 'balance'"

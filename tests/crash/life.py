@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipelines.campaign.journal import SETTLED_STATES, Journal
 from pipelines.failpoints import POINTS
-from pipelines.gateway.sandbox import Fault
+from pipelines.sandbox import Fault
 from pipelines.settings import PolicySettings
 from tests.crash.laws import Laws
 from tests.crash.places import KILLED, Ended, Place, Starter, running_place

@@ -15,10 +15,10 @@ from typing import Any
 import polars as pl
 from pydantic import SecretStr
 
-from pipelines import daily
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
+from pipelines.warehouse.database import warehouse_of
 from tests.books.world import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
@@ -82,7 +82,7 @@ class Place(World):
 
     def batches_in_doubt(self, campaign_id: str) -> set[str]:
         """As the books have it."""
-        with daily.warehouse_of(self.settings).read() as connection:
+        with warehouse_of(self.settings).read() as connection:
             query = "SELECT batch_num FROM marts.batches_in_doubt WHERE campaign_id = ?"
             return {batch_num for (batch_num,) in connection.execute(query, [campaign_id]).fetchall()}
 

@@ -69,11 +69,11 @@ def _become(order: dict[str, Any]) -> NoReturn:
 def _run(ago_seconds: float) -> None:
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
-    from pipelines import cli  # noqa: PLC0415
+    from pipelines.cli import invocation, main  # noqa: PLC0415
 
     ago = timedelta(seconds=ago_seconds)
-    cli._now = lambda: datetime.now(UTC) - ago
-    cli.main()
+    invocation.now = lambda: datetime.now(UTC) - ago
+    main.main()
 
 
 def _say(**line: object) -> None:

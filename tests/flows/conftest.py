@@ -13,7 +13,7 @@ import stamina
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
 from pipelines.flows.server import be_quiet, running_server
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.flows.places import API, FlowPlace, everything_told
 
 

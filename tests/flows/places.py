@@ -13,8 +13,8 @@ import polars as pl
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
-from pipelines.gateway.sandbox import RunningSandbox
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.sandbox import RunningSandbox
 
 CONTENT = "【公司】您好"
 ENDS = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}

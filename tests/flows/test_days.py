@@ -143,7 +143,7 @@ def test_what_is_held_by_another_is_tried_again_and_a_bug_is_not(
     assert (runs["load"]["state_name"], runs["load"]["run_count"]) == ("Failed", 3)
 
     monkeypatch.setattr(
-        "pipelines.daily.load", lambda *_, **__: duckdb.sql("SELECT CAST('13912345678x' AS INTEGER)").pl()
+        "pipelines.operations.daily.load", lambda *_, **__: duckdb.sql("SELECT CAST('13912345678x' AS INTEGER)").pl()
     )
     bug = reconcile(return_state=True)
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.flows.places import API, CONTENT, FlowPlace, until
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
-COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from pipelines.gateway.sandbox.answers import AnswerWriter, Format
-from pipelines.gateway.sandbox.settings import SandboxSettings
-from pipelines.landing import CallKind
+from pipelines.landing.landing import CallKind
+from pipelines.sandbox.answers import AnswerWriter, Format
+from pipelines.sandbox.settings import SandboxSettings
 
 CANARY = "canary-of-an-external-entity"  # what lies behind every entity that points outside
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from pipelines.landing import Call, Landing
+from pipelines.landing.landing import Call, Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 
 _REPORT = (
     b'{"missionNum":"0A1B2C3000000001","destId":"13800138000","sendStatus":"SUCCESS","receiveStatus":"SUCCESS",'

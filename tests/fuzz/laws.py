@@ -10,8 +10,8 @@ import polars as pl
 
 from pipelines.contracts.core import Files, Pulls, Rejects, Replies, Reports
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing import Call, CallKind
-from pipelines.warehouse.calls import read_call, tables_of_calls
+from pipelines.landing.landing import Call, CallKind
+from pipelines.warehouse.loading.calls import read_call, tables_of_calls
 from tests.fuzz.hostile import CANARY, Case
 
 _READERS = {"reports": read_reports, "replies": read_replies, "balance": read_answer}

@@ -8,10 +8,10 @@ from lxml import etree
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import Balances, Files, Pulls, Rejects, Replies, Reports
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 from tests.fuzz.bait import laid
 from tests.fuzz.hostile import CANARY, CHANGES, Bait, case
 from tests.fuzz.laws import call_of, read_by_the_laws, rows_by_the_laws

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.exports.sheet import UnreadableExport, read_sheet
-from pipelines.landing import Import, Landing
-from pipelines.parquet import UnreadableParquet, read_parquet
+from pipelines.landing.landing import Import, Landing
 from pipelines.settings import WarehouseSettings
+from pipelines.tabular.parquet import UnreadableParquet, read_parquet
+from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 from tests.fuzz.laws import AT
 
 PHONE = "13800000001"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.fuzz.hostile import Bait, Case, case
 from tests.gateway.campaigns import campaign_at, people
 from tests.gateway.relay import Reply, relaying

@@ -18,11 +18,11 @@ from pydantic import SecretStr
 
 from pipelines.campaign import submit as submitting
 from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, Journal
-from pipelines.campaign.pace import Pace
 from pipelines.campaign.plan import PlanRequest
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.submit import Submission
-from pipelines.gateway.sandbox import RunningSandbox
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.sandbox import RunningSandbox
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 
 CONTENT = "【云鋒網絡】您好,這是測試"

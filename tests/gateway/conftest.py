@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 
 MakeSandbox = Callable[..., RunningSandbox]
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.gateway.sandbox import RunningSandbox
+from pipelines.sandbox import RunningSandbox
 
 
 class Reply(NamedTuple):

@@ -5,8 +5,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.campaign.pace import Pace
 from pipelines.campaign.plan import PlanRequest
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.submit import submit
 from pipelines.settings import Settings
 

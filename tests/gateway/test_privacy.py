@@ -13,10 +13,10 @@ import stamina
 
 from pipelines.errors import GatewayError, SmsreconError
 from pipelines.gateway.client import GatewayClient
-from pipelines.gateway.sandbox import Fault, RunningSandbox
-from pipelines.gateway.sandbox.settings import FAULT_KINDS
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 from pipelines.pull import CALL_ATTEMPTS, Puller, window
+from pipelines.sandbox import Fault, RunningSandbox
+from pipelines.sandbox.settings import FAULT_KINDS
 from tests.gateway.campaigns import Campaign, campaign_at, now, settings_for
 from tests.gateway.conftest import MakeSandbox
 from tests.gateway.relay import Reply, relaying

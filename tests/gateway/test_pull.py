@@ -13,11 +13,12 @@ import stamina
 
 from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, UsageError
 from pipelines.gateway.client import GatewayClient
-from pipelines.gateway.sandbox import Fault, RunningSandbox, Shares
 from pipelines.gateway.wire import UnreadableAnswer, read_replies, read_reports
-from pipelines.landing import Call, CallKind, Landing
-from pipelines.pull import CALL_ATTEMPTS, CHINA, Pulled, Puller, chosen_days, window
+from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.pull import CALL_ATTEMPTS, Pulled, Puller, chosen_days, window
+from pipelines.sandbox import Fault, RunningSandbox, Shares
 from pipelines.settings import PullSettings
+from pipelines.times import CHINA
 from tests.gateway.campaigns import CONTENT, now, people, settings_for
 from tests.gateway.conftest import MakeSandbox
 from tests.gateway.relay import Reply, Request, relaying, says

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipelines.gateway.client import Exchange, GatewayClient
-from pipelines.gateway.sandbox import RunningSandbox, Shares
 from pipelines.gateway.wire import read_answer, read_replies, read_reports
+from pipelines.sandbox import RunningSandbox, Shares
 from pipelines.settings import GatewaySettings
 
 TruthOf = Callable[..., list[tuple[Any, ...]]]

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.gateway.sandbox import Fault, RunningSandbox
-from pipelines.gateway.sandbox.settings import FAULT_KINDS
+from pipelines.sandbox import Fault, RunningSandbox
+from pipelines.sandbox.settings import FAULT_KINDS
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]

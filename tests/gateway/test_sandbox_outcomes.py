@@ -3,8 +3,8 @@
 from collections import Counter
 from statistics import median
 
-from pipelines.gateway.sandbox import Shares
-from pipelines.gateway.sandbox.outcomes import Message, draw_outcomes, stat_time_text
+from pipelines.sandbox import Shares
+from pipelines.sandbox.outcomes import Message, draw_outcomes, stat_time_text
 
 ACCEPTED_AT = 1_492_786_942.5  # 2017-04-21 23:02:22.5 in China
 VENDOR_CODES = (

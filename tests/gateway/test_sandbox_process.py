@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings, Shares
+from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]
@@ -66,7 +66,7 @@ def test_a_client_that_goes_in_the_middle_of_its_request_leaves_no_trace(
 
 def test_starting_loads_no_heavy_package() -> None:
     heavy = "{'polars', 'duckdb', 'pandera', 'httpx', 'pydantic'}"
-    script = f"import sys, pipelines.gateway.sandbox.__main__; print(sorted({heavy} & set(sys.modules)))"
+    script = f"import sys, pipelines.sandbox.__main__; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, cwd=Path(__file__).parents[2]
     )
@@ -94,7 +94,7 @@ def test_it_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None
     script = f"""
 import os, signal
 from pathlib import Path
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 sandbox = RunningSandbox(SandboxSettings(truth=Path({str(tmp_path / "truth")!r})))
 sandbox.start()
 print(sandbox.settings.port, flush=True)

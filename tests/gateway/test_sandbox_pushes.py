@@ -17,9 +17,9 @@ import pytest
 from lxml import etree
 
 from pipelines.errors import UsageError
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings, Shares
-from pipelines.gateway.sandbox.pushes import write_packet
-from pipelines.gateway.sandbox.truth import IssuedReply, IssuedReport
+from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
+from pipelines.sandbox.pushes import write_packet
+from pipelines.sandbox.truth import IssuedReply, IssuedReport
 from tests.receive.places import REPLY, REPORT
 
 Ask = Callable[..., httpx.Response]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from pipelines.gateway.sandbox import RunningSandbox, Shares
+from pipelines.sandbox import RunningSandbox, Shares
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]

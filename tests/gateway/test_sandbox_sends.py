@@ -11,9 +11,9 @@ from urllib.parse import quote, quote_plus, urlencode
 import httpx
 import pytest
 
-from pipelines.gateway.sandbox import RunningSandbox
-from pipelines.gateway.sandbox.answers import ERRORS
-from pipelines.gateway.sandbox.rules import segments
+from pipelines.sandbox import RunningSandbox
+from pipelines.sandbox.answers import ERRORS
+from pipelines.sandbox.rules import segments
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.campaign.pace import Pace
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.sender import TOO_FAST_ATTEMPTS
 from pipelines.errors import GatewayRefused
-from pipelines.gateway.sandbox import RunningSandbox
+from pipelines.sandbox import RunningSandbox
 from tests.gateway.campaigns import CONTENT, campaign_at, people
 from tests.gateway.conftest import MakeSandbox
 from tests.gateway.relay import Reply, Request, relaying, says

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import stamina
 
-from pipelines.campaign.pace import Pace
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.sender import CONNECTION_ATTEMPTS, Progress
 from pipelines.errors import GatewayError, GatewayUnavailable
-from pipelines.gateway.sandbox import Fault, RunningSandbox
-from pipelines.gateway.sandbox.settings import FAULT_KINDS
 from pipelines.pull import CALL_ATTEMPTS
+from pipelines.sandbox import Fault, RunningSandbox
+from pipelines.sandbox.settings import FAULT_KINDS
 from tests.gateway.campaigns import FIRST_HOLD, Campaign, campaign_at, people
 from tests.gateway.conftest import MakeSandbox
 from tests.gateway.relay import Reply, relaying, says

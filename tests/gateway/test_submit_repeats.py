@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.gateway.sandbox import Fault, RunningSandbox
+from pipelines.operations.suppression_lists import add as suppress
+from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
-from pipelines.suppress import add as suppress
 from tests.gateway.campaigns import Campaign, campaign_at, people
 from tests.gateway.relay import Reply, relaying
 

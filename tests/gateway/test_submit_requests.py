@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.campaign.sender import is_open
-from pipelines.gateway.sandbox import RunningSandbox
+from pipelines.sandbox import RunningSandbox
 from tests.gateway.campaigns import Campaign, campaign_at, now, people
 from tests.gateway.conftest import MakeSandbox
 from tests.gateway.relay import relaying

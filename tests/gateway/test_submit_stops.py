@@ -13,10 +13,10 @@ from subprocess import Popen
 
 import pytest
 
-from pipelines.campaign.pace import Pace
+from pipelines.campaign.rate_limit import Pace
 from pipelines.campaign.sender import Progress
 from pipelines.errors import CampaignBusy
-from pipelines.gateway.sandbox import Fault, RunningSandbox
+from pipelines.sandbox import Fault, RunningSandbox
 from tests.gateway.campaigns import Campaign, campaign_at, people, soon
 from tests.gateway.relay import Reply, Request, relaying, says
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 from pydantic import SecretStr
 
-from pipelines import daily
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
-from pipelines.gateway.sandbox import RunningSandbox, SandboxSettings
+from pipelines.operations import daily
+from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PullSettings, Settings
 
 CAMPAIGNS = {"week-1": 21, "week-2": 17, "week-3": 13, "week-4": 9, "week-5": 5}  # sent so many days ago

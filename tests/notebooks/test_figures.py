@@ -12,12 +12,12 @@ import pytest
 from pipelines.contracts.marts import EXCEPTION_KINDS
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
+from pipelines.formatting import count, percent
 from pipelines.review import campaign_charts, figures, gateway_charts, html, tables
 from pipelines.review.campaign_charts import books_steps
+from pipelines.review.chart_style import NARROW, WIDE, Look, Picture, bars, finished
 from pipelines.review.figures import CampaignFigures, GatewayFigures
-from pipelines.review.look import NARROW, WIDE, Look, Picture, bars, finished
-from pipelines.review.terminal import count, percent
-from pipelines.review.wording import LANGUAGES, TO_DO_ZH, WORDS, Words
+from pipelines.review.translations import LANGUAGES, TO_DO_ZH, WORDS, Words
 from pipelines.warehouse.database import SQL_FOLDER
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CAMPAIGNS, LATEST

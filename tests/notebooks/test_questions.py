@@ -18,12 +18,13 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import daily
-from pipelines.contracts import CHINA, Contract, table_of
+from pipelines.console import query
+from pipelines.contracts import Contract, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
-from pipelines.review import query
+from pipelines.operations import daily
 from pipelines.settings import BillingSettings, Settings
+from pipelines.times import CHINA
 from pipelines.warehouse.database import SQL_FOLDER
 from tests.conventions.pages import ENGLISH
 from tests.notebooks.conftest import Place

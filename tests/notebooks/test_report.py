@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UsageError
+from pipelines.formatting import count, percent
 from pipelines.review import figures, html
 from pipelines.review.figures import CampaignFigures
-from pipelines.review.terminal import count, percent
-from pipelines.review.wording import LANGUAGES, Language
+from pipelines.review.translations import LANGUAGES, Language
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CONTENT, LATEST
 

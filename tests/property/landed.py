@@ -17,15 +17,16 @@ import duckdb
 import polars as pl
 
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.plan import POSITION_BITS, write_plan
+from pipelines.campaign.plan import write_plan
 from pipelines.campaign.suppressions import land_entries
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.core import Recipients
-from pipelines.landing import Call, Import, Landing
-from pipelines.segments.frames import frame_bytes
+from pipelines.landing.landing import Call, Import, Landing
+from pipelines.landing.segments.frames import frame_bytes
+from pipelines.message_ids import POSITION_BITS
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
 from tests.property.happenings import (
     OPT_OUT_WORDS,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.campaign.suppressions import land_entries, suppressed_phones
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 NUMBERS = ("13800000001", "13800000002", "19900000003")

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.campaign.journal import BatchRecord
-from pipelines.campaign.pieces import Piece, still_to_send
-from pipelines.campaign.plan import POSITION_BITS, PlanFile, PlanRequest, key_text, make_plan
+from pipelines.campaign.plan import PlanFile, PlanRequest, make_plan
+from pipelines.campaign.unsent_ranges import Piece, still_to_send
 from pipelines.errors import InputRefused
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import POSITION_BITS, key_text
 from pipelines.settings import PlanSettings, Settings
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)

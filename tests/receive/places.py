@@ -12,12 +12,12 @@ from signal import SIGTERM
 
 import httpx
 
-from pipelines.landing import Landing
-from pipelines.segments.folder import SegmentFolder
+from pipelines.landing.landing import Landing
+from pipelines.landing.segments.folder import SegmentFolder
 
 PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
-COMMAND = (sys.executable, "-c", "from pipelines.cli import main; main()", "receive")
+COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()", "receive")
 
 # A status report and a reply as the vendor's page has them.
 REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>

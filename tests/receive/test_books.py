@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import daily
+from pipelines.operations import daily
+from pipelines.warehouse.database import warehouse_of
 from tests.books.test_truth import assert_books_agree
 from tests.books.world import World, running_world
 from tests.receive.places import PATH_SECRET, Endpoint, receiving
@@ -59,7 +60,7 @@ def _books(world: World) -> dict[str, Any]:
         "listed": "SELECT phone, reason FROM core.suppressions ORDER BY ALL",
     }
     daily.load(world.settings)
-    with daily.warehouse_of(world.settings).read() as connection:
+    with warehouse_of(world.settings).read() as connection:
         return {"statuses": world.statuses()} | {
             name: connection.execute(query).fetchall() for name, query in queries.items()
         }

@@ -16,9 +16,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from pipelines import daily
 from pipelines.receive.app import make_app
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
+from pipelines.warehouse.database import warehouse_of
 from tests.cli.places import Place
 from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
 
@@ -264,7 +264,7 @@ def test_loading_while_pushes_come_counts_each_that_was_answered_once(tmp_path: 
 
     assert {push.result().status_code for push in pushing} == {200}
     assert place.run("load").code == 0
-    with daily.warehouse_of(Settings(data_dir=tmp_path / "data")).read() as connection:
+    with warehouse_of(Settings(data_dir=tmp_path / "data")).read() as connection:
         counts = "SELECT (FROM core.reports SELECT count(*)), (FROM core.files SELECT sum(record_count))"
         assert connection.execute(counts).fetchone() == (1500, 1500)
     assert loads > 1

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import daily
-from pipelines.forgetting import forget
-from pipelines.landing import Landing
-from pipelines.purging import carry_out, look
-from pipelines.segments.frames import frame_bytes
+from pipelines.landing.landing import Landing
+from pipelines.landing.segments.frames import frame_bytes
+from pipelines.operations import daily
+from pipelines.operations.erasure import forget
+from pipelines.operations.retention import carry_out, look
 from pipelines.settings import Settings
 from tests.receive.places import REPLY, REPORT, landed, report
 from tests.receive.test_loading import AT, push, rows

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import daily
-from pipelines.contracts import CHINA
 from pipelines.errors import BooksError
-from pipelines.forgetting import forget
-from pipelines.landing import Call, Landing
-from pipelines.purging import carry_out, look
-from pipelines.segments.frames import frame_bytes
+from pipelines.landing.landing import Call, Landing
+from pipelines.landing.segments.frames import frame_bytes
+from pipelines.operations import daily
+from pipelines.operations.erasure import forget
+from pipelines.operations.retention import carry_out, look
 from pipelines.settings import Settings
+from pipelines.times import CHINA
+from pipelines.warehouse.database import warehouse_of
 from tests.receive.places import REPLY, REPORT, report
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
@@ -47,7 +48,7 @@ def pull(settings: Settings, body: bytes, kind: str = "reports", at: datetime = 
 def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
     daily.load(settings)
     daily.reconcile(settings, as_of=AT + timedelta(hours=1))
-    with daily.warehouse_of(settings).read() as connection:
+    with warehouse_of(settings).read() as connection:
         return connection.execute(query).fetchall()
 
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.segments.folder import SegmentFolder, begun_at
-from pipelines.segments.frames import NOTHING, Frame, frame_bytes, read_frames, whole_size
-from pipelines.segments.writer import Full, SegmentWriter, seal_all
+from pipelines.landing.segments.folder import SegmentFolder, begun_at
+from pipelines.landing.segments.frames import NOTHING, Frame, frame_bytes, read_frames, whole_size
+from pipelines.landing.segments.writer import Full, SegmentWriter, seal_all
 
 bodies = st.lists(st.binary(max_size=60), max_size=6)
 

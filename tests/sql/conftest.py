@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse, registered
-from pipelines.warehouse.records import plain
+from pipelines.warehouse.loading.records import plain
 
 PARAMETERS: dict[str, Any] = {
     "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China

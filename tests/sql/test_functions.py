@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.console.query import ask
 from pipelines.contracts.marts import CampaignDelivery
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.errors import UsageError
-from pipelines.review.query import ask
 from pipelines.settings import Settings
 from pipelines.warehouse.database import SQL_FOLDER
 from pipelines.warehouse.publish import publish

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.told import newly
+from pipelines.alerts.sent_alerts import newly
 
 NOON = datetime(2026, 11, 10, 4, 0, tzinfo=UTC)
 LOW = Finding("low_balance", "the balance is low; top up", 16)

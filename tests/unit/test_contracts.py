@@ -8,9 +8,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.contracts import CHINA, Column, Contract, columns_of, comment_of, schema_of, split, table_of
+from pipelines.contracts import Column, Contract, columns_of, comment_of, schema_of, split, table_of
 from pipelines.contracts.core import CORE, Reports
 from pipelines.settings import WarehouseSettings
+from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
 
 EVERY_TABLE = pytest.mark.parametrize("contract", CORE, ids=table_of)

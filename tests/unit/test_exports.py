@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from pipelines.exports.mapping import ExportKind, MappingFault, map_columns, missing
-from pipelines.exports.sheet import Sheet, UnreadableExport, read_sheet
-from pipelines.exports.values import replies_of, reports_of
+from pipelines.tabular.mapping import ExportKind, MappingFault, map_columns, missing
+from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
+from pipelines.tabular.values import replies_of, reports_of
 
 PHONE = "13800138000"
 

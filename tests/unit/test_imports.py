@@ -11,10 +11,10 @@ import pytest
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
-from pipelines.landing import Call, Import, Landing
+from pipelines.landing.landing import Call, Import, Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 MAPPING = {"phone": "手机号", "code": "状态", "stat_time": "时间"}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import CampaignBusy
 from pipelines.files import write_whole
-from pipelines.landing import CALL_KINDS, Call, Landing
+from pipelines.landing.landing import CALL_KINDS, Call, Landing
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 ZONES = st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), timezone(timedelta(hours=-9, minutes=-30))))
@@ -168,7 +168,7 @@ def test_suppression_lists_are_listed_in_the_order_of_their_times(landing: Landi
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
 
 with Landing(Path(sys.argv[1])).campaign_lock("spring"):
     print("held", flush=True)

@@ -11,13 +11,14 @@ import polars as pl
 import pytest
 
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.plan import POSITION_BITS, PlanRequest, key_text, make_plan
-from pipelines.contracts import CHINA
+from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import BooksError
-from pipelines.landing import Call, CallKind, Landing
+from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.message_ids import POSITION_BITS, key_text
 from pipelines.settings import Settings, WarehouseSettings
+from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import LoadSummary, load
+from pipelines.warehouse.loading.load import LoadSummary, load
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 PHONE = "13800138000"
@@ -499,7 +500,7 @@ def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, 
 
 
 def test_progress_is_told_in_files(landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+    monkeypatch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
     for minute in range(3):
         land(landing, "reports", answer([report()]), minute=minute)
     told: list[tuple[int, int]] = []
@@ -522,7 +523,7 @@ def test_a_load_that_dies_half_way_is_finished_by_the_next(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+        patch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
         with pytest.raises(KeyboardInterrupt):
             load(landing, warehouse, progress=die)
     assert load(landing, warehouse).file_count == 1
@@ -532,7 +533,7 @@ def test_a_load_that_dies_half_way_is_finished_by_the_next(
 def test_files_that_another_process_loaded_meanwhile_are_left_out(
     landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.warehouse.load.BYTES_PER_TRANSACTION", 1)
+    monkeypatch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
     for minute in range(2):
         land(landing, "reports", answer([report(), report(destId="x")]), minute=minute)
 
@@ -550,7 +551,7 @@ def test_a_crash_while_writing_leaves_no_part_of_a_file(
     land(landing, "reports", answer([report(), report(destId="x")]))
     load(Landing(landing.root / "empty"), warehouse)
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.warehouse.load._row_counts", lambda _: 1 / 0)
+        patch.setattr("pipelines.warehouse.loading.load._row_counts", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             load(landing, warehouse)
     for table in ("files", "pulls", "reports", "rejects"):

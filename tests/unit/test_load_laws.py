@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
-from pipelines.landing import Call, CallKind, Landing
+from pipelines.landing.landing import Call, CallKind, Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 

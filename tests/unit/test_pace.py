@@ -4,7 +4,7 @@ import asyncio
 import time
 from itertools import pairwise
 
-from pipelines.campaign.pace import Pace
+from pipelines.campaign.rate_limit import Pace
 
 SLACK = 0.004  # what a clock or a timer may be early
 

@@ -11,21 +11,11 @@ import polars as pl
 import pytest
 
 from pipelines.campaign.journal import Journal
-from pipelines.campaign.plan import (
-    MAX_MESSAGES,
-    POSITION_BITS,
-    ROW_GROUP,
-    Plan,
-    PlanFile,
-    PlanRequest,
-    batch_num,
-    campaign_key,
-    key_text,
-    make_plan,
-)
+from pipelines.campaign.plan import ROW_GROUP, Plan, PlanFile, PlanRequest, make_plan
 from pipelines.errors import BooksError, InputRefused, SmsreconError, UsageError
 from pipelines.files import make_folder
-from pipelines.landing import Landing
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import MAX_MESSAGES, POSITION_BITS, batch_num, campaign_key, key_text
 from pipelines.settings import PlanSettings, Settings
 
 TEXT = "【云锋】您的订单已发货"

@@ -12,16 +12,17 @@ import polars as pl
 import pytest
 
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.plan import PlanRequest, batch_num, key_text, make_plan
-from pipelines.contracts import CHINA
+from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import UsageError
-from pipelines.exports.sheet import read_sheet
 from pipelines.gateway.wire import read_reports
-from pipelines.landing import Call, Import, Landing, Purged, landed_at
-from pipelines.purging import Campaign, carry_out, look, part
+from pipelines.landing.landing import Call, Import, Landing, Purged, landed_at
+from pipelines.message_ids import batch_num, key_text
+from pipelines.operations.retention import Campaign, carry_out, look, part
 from pipelines.settings import Settings, WarehouseSettings
+from pipelines.tabular.sheet import read_sheet
+from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.load import load
+from pipelines.warehouse.loading.load import load
 
 DAY = timedelta(days=1)
 TODAY = datetime(2026, 11, 22, 9, 30, tzinfo=CHINA)

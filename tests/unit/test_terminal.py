@@ -11,8 +11,18 @@ from typing import Any
 
 import pytest
 
+from pipelines.console.campaign_page import (
+    MEANINGS,
+    NEXT_STEPS,
+    overview_as_rows,
+    report_as_markdown,
+    show_overview,
+    show_report,
+)
+from pipelines.console.terminal import cell, show_lines, show_object, show_table
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import BooksError
+from pipelines.formatting import duration, percent, printable
 from pipelines.review.books import (
     BATCH_STATES,
     Books,
@@ -24,15 +34,6 @@ from pipelines.review.books import (
     ReasonLine,
     RefusalLine,
 )
-from pipelines.review.page import (
-    MEANINGS,
-    NEXT_STEPS,
-    overview_as_rows,
-    report_as_markdown,
-    show_overview,
-    show_report,
-)
-from pipelines.review.terminal import cell, duration, percent, printable, show_lines, show_object, show_table
 
 AT = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
 CANARY = "13712345678"

@@ -1,0 +1,32 @@
+"""Messages that are kept back at the last moment, since their phones came onto a list after the planning."""
+
+from bisect import bisect_left
+
+from pipelines.campaign.plan import PlanFile
+from pipelines.campaign.suppressions import suppressed_phones
+from pipelines.landing.landing import Landing
+
+
+class KeptBack:
+    """Which messages of a plan are on a list by now; it looks again whenever a list was added."""
+
+    def __init__(self, landing: Landing, plan: PlanFile) -> None:
+        self._landing = landing
+        self._plan = plan
+        self._lists: list[str] = []
+        self._listed: list[tuple[int, str]] = []
+
+    def within(self, first: int, last: int) -> list[tuple[int, int, str]]:
+        """(first position, last position, reason) of the messages between these positions that must not be sent."""
+        lists = self._landing.suppression_files()
+        if lists != self._lists:
+            self._listed = self._plan.listed(suppressed_phones(self._landing))
+            self._lists = lists
+        start, end = bisect_left(self._listed, (first,)), bisect_left(self._listed, (last + 1,))
+        runs: list[tuple[int, int, str]] = []
+        for position, reason in self._listed[start:end]:
+            if runs and runs[-1][1:] == (position - 1, reason):
+                runs[-1] = (runs[-1][0], position, reason)
+            else:
+                runs.append((position, position, reason))
+        return runs

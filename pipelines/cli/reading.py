@@ -1,0 +1,95 @@
+"""Commands that show: status, report, sql."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines.cli import invocation
+from pipelines.cli.invocation import Json, verdict
+
+
+def status(
+    campaign_id: Annotated[str | None, Parameter(help="The campaign; without it, a line for each.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """Show where every row is, after loading what has landed.
+
+    For example:
+
+      smsrecon status
+      smsrecon status spring --json
+    """
+    from pipelines.console.campaign_page import show_overview, show_report
+    from pipelines.console.progress import working
+    from pipelines.review.books import campaign_report, overview
+
+    with working("loading and reconciling"):
+        if campaign_id is None:
+            all_campaigns = overview(invocation.settings(), clock=invocation.now)
+        else:
+            report = campaign_report(invocation.settings(), campaign_id, clock=invocation.now)
+    if campaign_id is None:
+        show_overview(all_campaigns, as_json=json)
+        return verdict(all_campaigns.findings)
+    show_report(report, as_json=json)
+    return verdict(report.findings)
+
+
+def report(
+    campaign_id: Annotated[str, Parameter(help="The campaign.")],
+    /,
+    *,
+    html: Annotated[Path | None, Parameter(help="Write it there, as one file that stands alone, with charts.")] = None,
+    json: Json = False,
+) -> int:
+    """Show a campaign as it is published, on a page or as HTML.
+
+    For example:
+
+      smsrecon report spring
+      smsrecon report spring --html spring.html
+    """
+    from pipelines.console.progress import working
+    from pipelines.review.figures import of_campaign
+
+    settings = invocation.settings()
+    with working("reading"):
+        figures = of_campaign(settings.data_dir, campaign_id, min_message_count=settings.alerts.min_message_count)
+    if html is None:
+        from pipelines.console.campaign_page import show_report
+        from pipelines.review.published import report_of
+
+        page = report_of(figures)
+        show_report(page, as_json=json)
+        return verdict(page.findings)
+    from pipelines.console.terminal import show_lines
+    from pipelines.review.html import write
+
+    with working("drawing"):
+        size = write(figures, html, language=settings.review.language)
+    show_lines({"campaign_id": campaign_id, "html": str(html), "bytes": size}, as_json=json)
+    return 0
+
+
+def sql(
+    query: Annotated[str | None, Parameter(help="One SELECT; without it, the tables and what they hold.")] = None,
+    /,
+    *,
+    json: Json = False,
+) -> int:
+    """Ask the published tables, as analysts see them.
+
+    For example:
+
+      smsrecon sql
+      smsrecon sql "FROM code_breakdown WHERE whose_move = 'vendor'"
+      smsrecon sql "SELECT status, count(*) FROM messages GROUP BY status" --json
+    """
+    from pipelines.console.query import ask
+    from pipelines.console.terminal import show_table
+
+    show_table(ask(invocation.settings(), query).to_dicts(), as_json=json, name="rows")
+    return 0

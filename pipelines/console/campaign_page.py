@@ -1,0 +1,242 @@
+"""A campaign on one page of a terminal: its books, its rates, why messages failed, what somebody should look at.
+
+And all campaigns, a line for each. The figures are those of books.py; here they get their words and their place.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.rule import Rule
+from rich.text import Text
+
+from pipelines.console.terminal import Grid, as_markdown, is_unicode, show, show_object
+from pipelines.formatting import count, duration, instant, percent, printable, words
+from pipelines.review.books import Books, CampaignReport, CodeLine, Overview
+
+MOST_CODES = 8
+BAR_WIDTH = 10
+ALWAYS_SHOWN = ("delivered", "failed")  # also where they are none
+
+MEANINGS = {
+    "invalid": "can't be sent",
+    "duplicate": "an earlier row has the phone",
+    "suppressed": "on a list of phones to spare",
+    "planned": "still to be sent",
+    "refused": "the gateway said no",
+    "in_doubt": "may have been sent: no answer",
+    "accepted": "taken, no report yet",
+    "unreported": "taken, no report ever came",
+    "delivered": "the phone has it",
+    "failed": "a report says why not",
+}
+STYLES = {"delivered": "green", "failed": "red", "in_doubt": "yellow", "planned": "cyan", "accepted": "cyan"}
+
+RATE_NAMES = {
+    "delivered_of_accepted_rate": "delivered / accepted",
+    "delivered_of_reported_rate": "delivered / reported",
+    "coverage_rate": "reported / accepted",
+}
+MOVERS = {"campaign_owner": "owner"}
+
+NEXT_STEPS = {
+    "orphan": "of none of ours: is the account shared?",
+    "conflict": "delivered and failed: delivered counts",
+    "phone_mismatch": "for another phone: not believed; ask vendor",
+    "report_of_unsent": "of a message not sent: ask the vendor",
+    "sent_twice": "sent again, though the first one was taken",
+    "report_before_submission": "before the sending: is this clock right?",
+    "late_report": "after the report window, but it counts",
+    "unreported": "no report: ask the vendor, by batch_num",
+    "in_doubt": "pull again, then ask the vendor for it",
+    "unknown_code": "in no table: ask the vendor what it means",
+    "reject": 'unreadable: smsrecon sql "FROM exceptions"',
+}
+
+
+def show_report(report: CampaignReport, *, as_json: bool = False) -> None:
+    """The books of one campaign, its rates, what failed and why, and the findings."""
+    if as_json:
+        show_object(report.to_json())
+    else:
+        show(*_page(report))
+
+
+def report_as_markdown(report: CampaignReport) -> str:
+    """The same page, whole, as Markdown."""
+    title = f"# {as_markdown(_title(report))}\n\n{as_markdown(_state(report.books))}\n"
+    return "\n".join([title, *(grid.to_markdown() for grid in _grids(report, most_codes=len(report.codes)))])
+
+
+def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
+    """A row for each campaign: whether it balances, the rates, and every status, what is looked for most first."""
+    return [
+        {
+            "campaign": books.campaign_id,
+            "state": _state(books),
+            "balanced": "yes" if books.is_balanced else "NO",
+            "rows": books.rows,
+            **{RATE_NAMES[name]: percent(rate.value) for name, rate in books.rates.items()},
+            **{words(status): number for status, number in reversed(books.statuses.items())},
+        }
+        for books in overview.campaigns
+    ]
+
+
+def show_overview(overview: Overview, *, as_json: bool) -> None:
+    """A line for each campaign."""
+    if as_json:
+        show_object(overview.to_json())
+        return
+    headings = ["campaign", "sent", "rows>", "delivered>", "rate>", "state"]
+    lines = [
+        (
+            books.campaign_id,
+            "" if books.first_submitted_at is None else instant(books.first_submitted_at)[:10],
+            count(books.rows),
+            count(books.statuses["delivered"]),
+            percent(books.rates["delivered_of_accepted_rate"].value),
+            _state(books),
+        )
+        for books in overview.campaigns
+    ]
+    if lines or not overview.purged:
+        show(Grid(headings, lines) if lines else "no campaign yet; send one: smsrecon submit --help")
+    if overview.purged:
+        is_one = len(overview.purged) == 1
+        purged = f"{count(len(overview.purged))} purged campaign{'' if is_one else 's'}"
+        show(f"{purged}: 'smsrecon status {overview.purged[0]}' shows the final figures")
+
+
+def _title(report: CampaignReport) -> str:
+    when = "purged on" if report.purged_at else "as of"
+    return f"Campaign {report.books.campaign_id}, {when} {instant(report.books.as_of)}"
+
+
+def _page(report: CampaignReport) -> Iterator[Any]:
+    title = Text(_title(report))
+    title.stylize("bold", 0, title.plain.index(","))
+    yield Rule(title, align="left", style="dim")
+    yield from _grids(report, most_codes=MOST_CODES)
+
+
+def _grids(report: CampaignReport, *, most_codes: int) -> Iterator[Grid]:
+    books = report.books
+    yield _books_grid(report)
+    yield _rates_grid(books)
+    yield _facts_grid(books)
+    if report.refusals:
+        lines = [(line.error_code, count(line.message_count), line.meaning) for line in report.refusals]
+        yield Grid(["error code", "messages>", "meaning"], lines, title="Refused by the gateway")
+    if report.codes:
+        yield _codes_grid(report.codes, most_codes)
+    if report.exceptions:
+        found = [
+            (words(line.kind), count(line.occurrence_count), NEXT_STEPS.get(line.kind, line.example))
+            for line in report.exceptions
+        ]
+        yield Grid(["found", "times>", "what it is, and what to do"], found, title="Exceptions")
+
+
+def _books_grid(report: CampaignReport) -> Grid:
+    books = report.books
+    lines: list[list[str | Text]] = []
+    for status, number in books.statuses.items():
+        if not number and status not in ALWAYS_SHOWN:
+            continue
+        share, style = number / books.rows, STYLES.get(status, "")
+        lines.append(
+            [Text(words(status), style), count(number), percent(share), Text(_bar(share), style), MEANINGS[status]]
+        )
+        if status != "duplicate":  # which has but one reason
+            lines += [
+                [Text(f"  {printable(words(line.reason))}", "dim"), Text(count(line.row_count), "dim"), "", "", ""]
+                for line in report.reasons
+                if line.status == status
+            ]
+    verdict = Text("balanced", "bold green") if books.is_balanced else Text("DOES NOT BALANCE", "bold red")
+    lines.append([Text("rows of the file", "bold"), Text(count(books.rows), "bold"), percent(1), "", verdict])
+    return Grid(["status", "rows>", "share>", "", ""], lines, title="The books")
+
+
+def _rates_grid(books: Books) -> Grid:
+    lines = [
+        (
+            RATE_NAMES[name],
+            Text(percent(rate.value), "bold"),
+            "" if rate.low is None or rate.high is None else f"{percent(rate.low)} – {percent(rate.high)}",
+            f"{count(rate.numerator)} of {count(rate.denominator)}",
+        )
+        for name, rate in books.rates.items()
+    ]
+    title = "Rates" if books.is_mature else "Rates, which can still move"
+    return Grid(["", "rate>", "95 % interval", "messages"], lines, title=title)
+
+
+def _facts_grid(books: Books) -> Grid:
+    return Grid(["", ""], list(_facts(books)), title="On the way")
+
+
+def _facts(books: Books) -> Iterator[tuple[str, str]]:
+    if books.first_submitted_at is not None and books.last_submitted_at is not None:
+        states = ", ".join(f"{count(number)} {words(state)}" for state, number in books.batches.items() if number)
+        first, last = instant(books.first_submitted_at), instant(books.last_submitted_at)
+        yield "sent", first if first == last else f"{first} to {last}"
+        if states:
+            yield "batches", states
+    if books.proven_batch_count:
+        is_one = books.proven_batch_count == 1
+        batches = f"{count(books.proven_batch_count)} {'batch' if is_one else 'batches'}"
+        yield (
+            "doubt settled",
+            f"{batches} of {count(books.proven_message_count)} messages had no answer; reports prove"
+            f" {'it' if is_one else 'them'} taken",
+        )
+    median, most, nearly_all = books.latency_seconds.values()
+    if median is not None and most is not None and nearly_all is not None:
+        yield (
+            "delivered in",
+            f"{duration(median)} for half of them, {duration(most)} for 90 %, {duration(nearly_all)} for 99 %",
+        )
+    yield "replies", f"{count(books.reply_count)}, of which {count(books.opt_out_count)} opt out"
+    yield "segments", f"{count(books.accepted_segment_count)} accepted"
+    if books.accepted_cost is not None and books.failed_cost is not None:
+        yield "cost", f"{books.accepted_cost:,.2f}, of which {books.failed_cost:,.2f} for messages that failed"
+    if books.paused_reason:
+        yield "paused", f"{printable(books.paused_reason)}; go on with 'smsrecon resume {books.campaign_id}'"
+
+
+def _codes_grid(codes: list[CodeLine], most: int) -> Grid:
+    lines = [
+        (
+            line.code,
+            count(line.message_count),
+            percent(line.of_failed_rate),
+            words(MOVERS.get(line.whose_move, line.whose_move)),
+            line.meaning,
+        )
+        for line in codes[:most]
+    ]
+    rest = codes[most:]
+    if rest:
+        share = sum(line.of_failed_rate or 0 for line in rest)
+        lines.append((f"{len(rest)} more", count(sum(line.message_count for line in rest)), percent(share), "", ""))
+    return Grid(["code", "failed>", "share>", "whose move", "meaning"], lines, title="Why messages failed")
+
+
+def _state(books: Books) -> str:
+    """What a campaign needs most, in a word or two."""
+    if not books.is_balanced:
+        return "BOOKS WRONG"
+    if books.statuses["in_doubt"]:
+        return f"{count(books.statuses['in_doubt'])} in doubt"
+    if books.statuses["planned"]:
+        return f"{count(books.statuses['planned'])} to send"
+    return "closed" if books.is_mature else "can still move"
+
+
+def _bar(share: float) -> str:
+    """Eighths of a block, so that small shares show too; where there are no blocks, a plain sign."""
+    if not is_unicode():
+        return "#" * max(round(share * BAR_WIDTH), share > 0)
+    eighths = round(share * BAR_WIDTH * 8)
+    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8] or "▏" * (share > 0)

@@ -1,0 +1,172 @@
+"""What a single step did, in a terminal: a dry run, a submission, a pull."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from rich.text import Text
+
+from pipelines.console.campaign_page import MEANINGS
+from pipelines.console.terminal import Grid, agree, cell, show, show_object, show_table
+from pipelines.formatting import count, printable, words
+
+if TYPE_CHECKING:
+    from pipelines.campaign.plan import Plan
+    from pipelines.campaign.submit import Submission
+    from pipelines.operations.daily import PullSummary
+
+
+def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json: bool) -> None:
+    """What a dry run found."""
+    if as_json:
+        show_object(_plan_as_json(plan, balance, price))
+        return
+    texts = [("first texts" if number == 0 else "", printable(text)) for number, text in enumerate(plan.first_texts)]
+    show(*_plan_grids(plan, balance, price, texts))
+
+
+def plan_as_markdown(plan: "Plan", *, balance: int | None, price: float | None) -> str:
+    """The same as Markdown, without the texts: these may be of single persons."""
+    return "\n".join(grid.to_markdown() for grid in _plan_grids(plan, balance, price))
+
+
+def _plan_grids(
+    plan: "Plan", balance: int | None, price: float | None, texts: Iterable[tuple[str, str]] = ()
+) -> Iterator[Grid]:
+    record = plan.record
+    lines: list[tuple[str | Text, ...]] = []
+    for disposition, number in plan.disposition_counts.items():
+        lines.append((disposition, count(number), MEANINGS[disposition] if number else ""))
+        lines += [
+            (Text(f"  {printable(words(reason))}", "dim"), Text(count(rows), "dim"), "")
+            for of, reason, rows in plan.reason_counts
+            if of == disposition != "duplicate"  # which has but one reason
+        ]
+    lines.append((Text("rows of the file", "bold"), Text(count(record.row_count), "bold"), ""))
+    cost = "" if price is None else f", at a cost of {record.segment_count * price:,.2f}"
+    facts = [
+        ("messages", f"{count(record.message_count)} in {count(record.planned_batch_count)} batches"),
+        ("segments", f"{count(record.segment_count)}{cost}"),
+        ("balance", "the gateway could not be asked; see 'smsrecon doctor'" if balance is None else count(balance)),
+        *texts,
+    ]
+    yield Grid(["", "rows>", ""], lines, title=f"Dry run of {record.campaign_id}: nothing was sent")
+    yield Grid(["", ""], facts, title="It would send")
+
+
+def _plan_as_json(plan: "Plan", balance: int | None, price: float | None) -> dict[str, Any]:
+    record = plan.record
+    return {
+        "campaign_id": record.campaign_id,
+        "rows": record.row_count,
+        "dispositions": plan.disposition_counts,
+        "reasons": [
+            {"disposition": disposition, "reason": reason, "row_count": rows}
+            for disposition, reason, rows in plan.reason_counts
+        ],
+        "message_count": record.message_count,
+        "batch_count": record.planned_batch_count,
+        "segment_count": record.segment_count,
+        "balance": balance,
+        "cost": None if price is None else round(record.segment_count * price, 2),
+        "first_texts": plan.first_texts,
+    }
+
+
+def show_submission(submission: "Submission", *, as_json: bool) -> None:
+    """What a submission did."""
+    record, progress = submission.plan.record, submission.progress
+    if as_json:
+        show_object(
+            {
+                "campaign_id": record.campaign_id,
+                "message_count": record.message_count,
+                "submitted_now": progress.counts,
+                "still_to_send": progress.total - progress.done,
+                "in_doubt_batch_count": submission.in_doubt_batch_count,
+                "refused_batch_count": submission.refused_batch_count,
+                "paused_reason": submission.pause.reason if submission.pause else None,
+            }
+        )
+        return
+    show(f"{record.campaign_id}: {submission_in_words(submission)}")
+
+
+def submission_in_words(submission: "Submission") -> str:
+    """What became of how many messages, in a line."""
+    progress = submission.progress
+    told = {state: number for state, number in progress.counts.items() if number or state != "suppressed"}
+    done = ", ".join(f"{count(number)} {words(state)}" for state, number in told.items())
+    return f"{done}; {count(progress.total - progress.done)} still to send"
+
+
+def complaints(submission: "Submission") -> Iterator[str]:
+    """A line for all that keeps a submission from being done, with the next step."""
+    campaign_id = submission.plan.record.campaign_id
+    if submission.in_doubt_batch_count:
+        yield (
+            f"batches in doubt, of all runs: {submission.in_doubt_batch_count}; they may have been sent, so they are"
+            " never sent again by themselves; reports settle them: run 'smsrecon daily', then 'smsrecon resolve"
+            f" {campaign_id}' for what is left"
+        )
+    if submission.pause is not None:
+        yield f"paused: {submission.pause.reason}; go on with 'smsrecon resume {campaign_id}'"
+    if submission.refused_batch_count:
+        yield f"batches refused: {submission.refused_batch_count}; see 'smsrecon status {campaign_id}' for the reasons"
+
+
+def confirm_forgetting(*, is_shown: bool) -> None:
+    """Have somebody at a terminal agree. Raises UsageError if nobody does."""
+    agree(
+        "Forget this person? It can't be undone.",
+        is_shown=is_shown,
+        unasked="nobody has agreed; say that it is right with --yes",
+        refused="nobody was forgotten",
+    )
+
+
+def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
+    """Who must not be written to: how many for which reason, and the latest, masked."""
+    masked = phones.sort("since_at", descending=True).select(
+        phone_masked=pl.concat_str(pl.col("phone").str.head(3), pl.lit("****"), pl.col("phone").str.tail(4)),
+        reason="reason",
+        since_at="since_at",
+    )
+    reasons = phones.group_by("reason").len().sort("len", "reason", descending=[True, False])
+    if as_json:
+        show_object({"phone_count": phones.height, "reasons": dict(reasons.iter_rows()), "phones": masked.to_dicts()})
+        return
+    if phones.is_empty():
+        show("No phone is on a list.")
+        return
+    counted = [(printable(words(reason)), count(number)) for reason, number in reasons.iter_rows()]
+    show(Grid(["reason", "phones>"], [*counted, ("all", count(phones.height))]))
+    show("")
+    show_table(masked.to_dicts(), as_json=False, name="phones")
+
+
+def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
+    """What was pulled."""
+    if as_json:
+        show_object(summary.to_json())
+        return
+    lines: list[tuple[str | Text, ...]] = [
+        (
+            part.kind,
+            cell(part.day),
+            count(part.call_count),
+            count(part.record_count),
+            "complete" if part.is_complete else Text("not complete", "red"),
+        )
+        for part in summary.pulled
+    ]
+    if summary.balance is not None:
+        lines.append(("balance", "", "1", "", f"{count(summary.balance)} segments left"))
+    show(Grid(["pulled", "day", "calls>", "records>", ""], lines))
+
+
+def show_serving(ui_url: str, schedules: dict[str, str]) -> None:
+    """What is served when, and where to look."""
+    lines = [(name, cron or "on demand") for name, cron in schedules.items()]
+    where = f"Prefect UI: {ui_url}  (Ctrl-C stops)\nBooks and pages: {ui_url}/artifacts"
+    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), where)

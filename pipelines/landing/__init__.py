@@ -1,0 +1,1 @@
+"""Raw bytes to disk and back, before anything interprets them."""

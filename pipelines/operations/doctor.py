@@ -1,0 +1,136 @@
+"""Is everything in order? Settings, data folder, journal, warehouse and gateway are looked at; nothing is changed."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import httpx
+
+from pipelines.errors import SmsreconError, UsageError
+from pipelines.gateway.client import GatewayClient
+from pipelines.landing.landing import Landing, landing_of
+from pipelines.pull import Puller
+from pipelines.receive.probe import problems, url_of
+from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
+from pipelines.times import Clock
+from pipelines.warehouse.database import warehouse_of
+
+LOW_DISK_BYTES = 1 << 30
+
+Verdict = Literal["ok", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found; `exit_code` is that of the error, 0 where there is none."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, str]:
+        return {"name": self.name, "verdict": self.verdict, "detail": self.detail}
+
+
+def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
+    """Look at everything, in the order in which things build on each other."""
+    looks: list[tuple[str, Callable[[], Finding]]] = [
+        ("settings", lambda: _settings(settings)),
+        ("data folder", lambda: _data_folder(settings.data_dir)),
+        ("journal", lambda: _journal(settings)),
+        ("warehouse", lambda: _warehouse(settings)),
+        ("gateway", lambda: _gateway(settings, clock)),
+        ("endpoint", lambda: _endpoint(settings)),
+    ]
+    findings = []
+    for name, look in looks:
+        try:
+            findings.append(look())
+        except SmsreconError as error:
+            findings.append(Finding(name, "error", str(error), error.exit_code))
+        except OSError as error:
+            detail = f"{error.filename}: {error.strerror}; give this user the right to, or set data_dir"
+            findings.append(Finding(name, "error", detail, UsageError.exit_code))
+    return findings
+
+
+def _settings(settings: Settings) -> Finding:
+    require_credentials(settings.gateway)
+    strangers = unknown_variables()
+    if strangers:
+        return Finding("settings", "warning", f"no setting answers to {', '.join(strangers)}; a typing mistake?")
+    return Finding("settings", "ok", "complete")
+
+
+def _data_folder(folder: Path) -> Finding:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is no folder; move it away, or set data_dir")
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        raise UsageError(f"{there} can't be written to; give this user the right to, or set data_dir")
+    if there != folder:
+        return Finding("data folder", "ok", f"{folder} is not there yet: the first submit or pull makes it")
+    free = shutil.disk_usage(folder).free
+    if free < LOW_DISK_BYTES:
+        return Finding("data folder", "warning", f"{folder}, {free / 1e9:.1f} GB free; make room soon")
+    return Finding("data folder", "ok", f"{folder}, {free / 1e9:.0f} GB free")
+
+
+def _journal(settings: Settings) -> Finding:
+    path = landing_of(settings).journal_path
+    if not path.exists():
+        return Finding("journal", "ok", "none yet: no campaign was planned")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (state,) = connection.execute("PRAGMA quick_check").fetchone()
+            (campaign_count,) = connection.execute("SELECT count(*) FROM campaigns").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{path} can't be read ({error}); restore it from a backup before sending anything") from None
+    if state != "ok":
+        raise UsageError(f"{path} is damaged; restore it from a backup before sending anything")
+    return Finding("journal", "ok", f"campaigns: {campaign_count}")
+
+
+def _warehouse(settings: Settings) -> Finding:
+    warehouse = warehouse_of(settings)
+    if not warehouse.path.exists():
+        return Finding("warehouse", "ok", "none yet: the first load makes it")
+    with warehouse.read() as connection:
+        (file_count,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
+    return Finding("warehouse", "ok", f"files of the landing loaded: {file_count:,}")
+
+
+def _gateway(settings: Settings, clock: Clock) -> Finding:
+    require_credentials(settings.gateway)
+
+    async def ask(landing: Landing) -> int:
+        async with GatewayClient(settings.gateway) as client:
+            return await Puller(client, landing, settings=settings, clock=clock).balance()
+
+    with TemporaryDirectory() as scratch:  # who only looks lands nothing
+        balance = asyncio.run(ask(Landing(Path(scratch))))
+    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} messages left")
+
+
+def _endpoint(settings: Settings) -> Finding:
+    if not settings.receive.path_secret.get_secret_value():
+        return Finding("endpoint", "ok", "not set up: reports and replies are pulled")
+    require_receive(settings)
+    url = url_of(settings.receive)
+    try:
+        found = problems(settings.receive)
+    except httpx.HTTPError as error:
+        return Finding(
+            "endpoint", "warning", f"{url} is not reached ({type(error).__name__}); does 'smsrecon receive' run?"
+        )
+    if found:
+        raise UsageError(f"{url}: {'; '.join(found)}; look at what stands before 'smsrecon receive'")
+    return Finding("endpoint", "ok", f"{url} answers, and refuses what it must")

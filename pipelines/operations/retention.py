@@ -1,0 +1,328 @@
+"""What is old taken out of all that is kept: campaigns whose books no longer move, and all that landed in their time.
+
+One instant parts what goes from what stays: the campaigns, calls and imports before it go together, and no campaign
+that stays has anything from before it. So books that stay never lose a report. A campaign goes when nothing of it is to
+be sent or in doubt, its report window is over, and the last that was heard of it, reports and replies too, is before
+the instant; any other pulls the instant back to the day on which it began.
+
+A mark in the landing is what makes a campaign gone; what is left of it is cleared away afterwards, and by the next
+purge if this one is killed. The mark keeps the campaign's final figures, the journal its id and its key: it is never
+sent again.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from io import BytesIO
+from typing import Literal
+
+import polars as pl
+
+from pipelines.campaign.journal import Journal
+from pipelines.errors import BooksError, UsageError
+from pipelines.failpoints import reach
+from pipelines.gateway.push import edited
+from pipelines.landing.landing import CALL_KINDS, Landing, Purged, landed_at, landing_of
+from pipelines.landing.segments.folder import begun_at
+from pipelines.operations import daily
+from pipelines.operations.daily import Tell
+from pipelines.settings import Settings
+from pipelines.tabular.sheet import read_sheet
+from pipelines.times import CHINA, Clock
+from pipelines.warehouse.database import statement, warehouse_of
+from pipelines.warehouse.loading import calls, imports, pushes
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign as a purge sees it: from when to when there is something of it, and whether it can still move."""
+
+    campaign_id: str
+    row_count: int
+    planned_count: int
+    in_doubt_count: int
+    last_active_at: datetime  # its last submission; where there was none, its planning
+    began_at: datetime
+    ended_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something of it is to be sent or in doubt; so one that was kept back as a whole is not open."""
+        return self.planned_count > 0 or self.in_doubt_count > 0
+
+
+@dataclass(frozen=True)
+class Staying:
+    """A campaign that is old enough to go and stays, why, and what to do about it."""
+
+    campaign_id: str
+    last_active_at: datetime
+    reason: str
+    next_step: str
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What goes and what stays; `before` is the instant that parts them, the beginning of a day in China."""
+
+    as_of: datetime
+    older_than_days: int
+    before: datetime
+    going: tuple[Campaign, ...]
+    staying: tuple[Staying, ...]
+    files: tuple[str, ...]  # calls, imports and segments of pushes
+    byte_count: int  # of these and of the plans
+    told_again_count: int  # replies of before the instant that the gateway has told again since
+    to_list_count: int  # phones that are put on a list first
+    unlisted_count: int  # phones known to be dead that are on no list and written to before the instant
+    is_unfinished: bool  # an earlier purge was interrupted: what it has left goes too
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.going or self.files or self.told_again_count or self.is_unfinished)
+
+
+def look(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
+    """What a purge would do, after loading and reconciling; nothing in the landing is changed.
+
+    Raises UsageError for a number of days that is none, and BooksError if the books don't balance.
+    """
+    if older_than_days < 1:
+        raise UsageError("--older-than must be 1 or more days")
+    landing = landing_of(settings)
+    oldest = as_of - timedelta(days=older_than_days)
+    if not landing.root.exists():  # a question makes no folder
+        return Purge(as_of, older_than_days, _day_of(oldest), (), (), (), 0, 0, 0, 0, is_unfinished=False)
+    daily.load(settings)
+    if not daily.reconcile(settings, as_of=as_of).is_balanced:
+        raise BooksError("the books don't balance; see 'smsrecon reconcile' before anything is purged")
+    unfinished = landing.purging_before()
+    with warehouse_of(settings).read() as connection:
+        hours = {"report_window_hours": settings.policy.report_window_hours}
+        rows = connection.sql(statement("purging/campaigns"), params=hours).pl()
+        campaigns = [Campaign(**row) for row in rows.iter_rows(named=True)]
+        before, going = part(campaigns, oldest)
+        if unfinished:  # what it has left goes too, as far as no campaign that stays needs it
+            stay_from = (_day_of(campaign.began_at) for campaign in campaigns if campaign not in going)
+            before = max(before, min([unfinished, *stay_from]))
+        known = {"before": before, "reasons": _reasons(settings)}
+        counts = connection.sql(statement("purging/counts"), params=known).pl().row(0, named=True)
+    files = [name for name in _landed(landing) if (at := landed_at(name)) is not None and at < before]
+    segments = [name for name in _segments(landing) if begun_at(name) < before]
+    files += [name for name in segments if _last_at(landing, name) < before]
+    gone = [landing.root / name for name in files] + [landing.plan_path(campaign.campaign_id) for campaign in going]
+    return Purge(
+        as_of=as_of,
+        older_than_days=older_than_days,
+        before=before,
+        going=tuple(going),
+        staying=tuple(_staying(campaigns, going, as_of, older_than_days)),
+        files=tuple(files),
+        byte_count=sum(path.stat().st_size for path in gone if path.exists()),  # but for what lies in packs
+        is_unfinished=unfinished is not None,
+        **counts,
+    )
+
+
+def part(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, list[Campaign]]:
+    """The latest instant, not after `oldest`, that parts campaigns that go from such that stay; and those that go.
+
+    It is the beginning of a day in China, so that no day is known by half.
+    """
+    before = _day_of(oldest)
+    while True:
+        staying = [campaign for campaign in campaigns if campaign.is_open or campaign.ended_at >= before]
+        earlier = min([before, *(_day_of(campaign.began_at) for campaign in staying)])
+        if earlier == before:
+            return before, [campaign for campaign in campaigns if campaign not in staying]
+        before = earlier
+
+
+def carry_out(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) -> None:
+    """Do what `look` found.
+
+    Raises UsageError if it would find something else by now, CampaignBusy, and BooksError if the books don't balance
+    afterwards, or what was published before can't be removed.
+    """
+    landing = landing_of(settings)
+    with landing.alone():
+        if look(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
+            raise UsageError("what can go has changed meanwhile; run the same command again, and look at it")
+        daily.suppress(settings, clock=clock, reasons=_reasons(settings))
+        landing.note_purging(agreed.before)
+        reach("purge.before_marks")
+        for purged in _marks(agreed, settings, purged_at=clock().astimezone(CHINA)):
+            landing.mark_purged(purged)
+            reach("purge.between_marks")
+        _clear(landing, agreed, settings, tell)
+    reach("purge.before_rebuild")
+    _, books = daily.rebuild(settings, as_of=clock(), tell=tell)
+    left_over = daily.publish(settings, keep_old=False).left_over
+    if left_over:
+        raise BooksError(f"{left_over[0]} holds what was purged and can't be removed; remove it, then purge again")
+    reach("purge.before_end")
+    landing.purging_path.unlink()
+    if not books.is_balanced:
+        raise BooksError("the books don't balance any more; see 'smsrecon reconcile'")
+
+
+def _day_of(at: datetime) -> datetime:
+    """The beginning of the day in China."""
+    return at.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _reasons(settings: Settings) -> list[str]:
+    """For what phones are put on a list before what says so goes; an opt-out always: it must be heeded for good."""
+    return sorted({"opted_out", *settings.policy.suppress})
+
+
+def _landed(landing: Landing) -> list[str]:
+    return [*(name for kind in CALL_KINDS for name in landing.call_files(kind)), *landing.import_files()]
+
+
+def _segments(landing: Landing) -> list[str]:
+    return [*landing.pushes.names(), *landing.refused.names()]
+
+
+def _last_at(landing: Landing, name: str) -> datetime:
+    """When the last push of a segment came."""
+    folder = landing.pushes if name.startswith("pushes/") else landing.refused
+    known = [datetime.fromisoformat(frame.head["received_at"]) for frame in folder.read(name) if frame.is_whole]
+    return max([begun_at(name), *known])
+
+
+def _staying(
+    campaigns: Sequence[Campaign], going: Sequence[Campaign], as_of: datetime, older_than_days: int
+) -> list[Staying]:
+    """The campaigns that are old enough by their last submission, and stay."""
+    oldest = as_of - timedelta(days=older_than_days)
+    staying = [campaign for campaign in campaigns if campaign not in going]
+    by_themselves = [campaign for campaign in staying if campaign.is_open or campaign.ended_at >= _day_of(oldest)]
+    named = []
+    for campaign in staying:
+        if campaign.last_active_at >= oldest:
+            continue
+        if campaign.planned_count:
+            why = (f"{campaign.planned_count:,} to send", f"smsrecon resume {campaign.campaign_id}")
+        elif campaign.in_doubt_count:
+            why = (f"{campaign.in_doubt_count:,} in doubt", f"smsrecon resolve {campaign.campaign_id}")
+        elif campaign in by_themselves:
+            last_on = _day_of(campaign.ended_at)
+            goes_on = last_on + timedelta(days=older_than_days + 1)
+            why = (f"reports and replies until {last_on:%Y-%m-%d}", f"goes from {goes_on:%Y-%m-%d} on")
+        else:
+            holder = min(by_themselves, key=lambda other: other.began_at)
+            why = (f"overlaps {holder.campaign_id}, which stays", f"smsrecon status {holder.campaign_id}")
+        named.append(Staying(campaign.campaign_id, campaign.last_active_at, *why))
+    return named
+
+
+def _marks(agreed: Purge, settings: Settings, *, purged_at: datetime) -> list[Purged]:
+    going = [campaign.campaign_id for campaign in agreed.going]
+    with warehouse_of(settings).read() as connection:
+        query = "FROM marts.campaign_delivery WHERE list_contains($campaign_ids, campaign_id)"
+        rows = connection.sql(query, params={"campaign_ids": going}).pl()
+    return [Purged(row["campaign_id"], purged_at, row) for row in rows.iter_rows(named=True)]
+
+
+def _clear(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> None:
+    """Clear away what is left of purged campaigns, and what landed before the instant.
+
+    What came again since goes first, while it is still known from what came before.
+    """
+    _clear_repeats(landing, agreed, settings, tell)
+    purged = landing.purged_campaigns()
+    for campaign_id in purged:
+        landing.clear_purged(campaign_id)
+    for done, name in enumerate(agreed.files):
+        tell("removing", done / len(agreed.files))
+        reach("purge.between_files")
+        if name.startswith("pushes/"):
+            landing.pushes.rewrite(name, [])
+        elif name.startswith("refused/"):
+            landing.refused.rewrite(name, [])
+        else:
+            landing.remove(name)
+    if purged:
+        with Journal.open(landing.journal_path) as journal:
+            journal.remove(purged)
+
+
+def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> None:
+    """Write anew the calls and imports that stay and hold records that go."""
+    with warehouse_of(settings).read() as connection:
+        gone = {
+            kind: connection.sql(statement(f"purging/{kind}"), params={"before": agreed.before}).pl()
+            for kind in ("reports", "replies")
+        }
+    kept = sorted({*_landed(landing), *landing.pushes.names()} - {*agreed.files})
+    for done, name in enumerate(kept):
+        tell("looking for what came again", done / len(kept))
+        if name.startswith("imports/"):
+            _clear_import(landing, name, gone, agreed.before)
+        elif name.startswith("pushes/"):
+            _clear_segment(landing, name, gone, agreed.before)
+        elif not name.startswith("balance/"):
+            kind: Literal["reports", "replies"] = "reports" if name.startswith("reports/") else "replies"
+            _clear_call(landing, kind, name, gone, agreed.before)
+
+
+def _clear_call(
+    landing: Landing, kind: Literal["reports", "replies"], name: str, gone: dict[str, pl.DataFrame], before: datetime
+) -> None:
+    read = calls.read_call(landing, kind, name)
+    if read.call is None or read.received is None:
+        return
+    records = read.received.records
+    stays = _stays(calls.cleaned(kind, [read.received]), gone[kind], before)
+    if not stays.all():
+        raw = (records.raw(place) for place in stays.arg_true())
+        landing.rewrite(name, replace(read.call, body=records.holding(raw)))
+
+
+def _clear_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
+    frames, pushed = pushes.read_segment(landing, name)
+    going: dict[int, set[int]] = {}  # push → places of its records
+    for records in (pushed.reports, pushed.replies):
+        stays = _stays(pushes.cleaned(records, frames, name), gone[records.kind], before)
+        for row in (~stays).arg_true():
+            going.setdefault(records.push[row], set()).add(records.place[row])
+    counts = Counter([*pushed.reports.push, *pushed.replies.push])
+    if going:
+        kept = (
+            replace(frame, body=_without(frame.body, going.get(push, set())))
+            for push, frame in enumerate(frames)
+            if push not in going or len(going[push]) < counts[push]
+        )
+        landing.pushes.rewrite(name, kept)
+
+
+def _without(body: bytes, places: set[int]) -> bytes:
+    return edited(body, lambda _, place: place not in places) if places else body
+
+
+def _clear_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
+    try:
+        imported = landing.read_import(name)
+        sheet = read_sheet(imported.body)
+        stays = _stays(imports.cleaned(imported, sheet, name), gone[imported.kind], before)
+    except imports.UNREADABLE:
+        return
+    if not stays.all():
+        file = BytesIO()
+        sheet.frame.filter(stays).write_parquet(file)
+        landing.rewrite(name, replace(imported, body=file.getvalue()))
+
+
+def _stays(records: pl.DataFrame, gone: pl.DataFrame, before: datetime) -> pl.Series:
+    """Which of the records are not among those that go.
+
+    Hardly a file that stays has records as old as these, and only they are looked for; a day more, since clocks differ.
+    """
+    *others, time = gone.columns
+    if time == "replied_at":
+        records = records.with_columns(replied_at=pl.when("has_own_time").then("replied_at"))
+    old = records.with_row_index("place").filter((pl.col(time) < before + timedelta(days=1)).fill_null(value=True))
+    found = old.join(gone, on=[*others, time], how="semi", nulls_equal=True)["place"] if old.height else old["place"]
+    return ~pl.Series(range(records.height)).is_in(found.implode())

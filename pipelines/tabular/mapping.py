@@ -1,0 +1,205 @@
+"""Which column of an export means what: guessed from headings, then from the shape of the values, or told.
+
+A guess is no more than that: it is shown to somebody before it is used. A column whose heading says something else is
+never taken for its values.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+from pipelines.tabular.values import is_time
+
+ExportKind = Literal["reports", "replies"]
+FoundBy = Literal["heading", "values", "you"]
+
+_SAMPLE_ROWS: Final = 1000
+_MOST: Final = 0.9  # of the values that are there must have the shape
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of ours: what it may be called, plain (see `_plain`) and the likeliest first, and how its values look."""
+
+    name: str
+    headings: str
+    is_needed: bool = False
+    shape: pl.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A field of ours and the column it is taken from."""
+
+    field: str
+    heading: str
+    found_by: FoundBy
+
+
+class MappingFault(ValueError):
+    """A mapping that was told is none. The message says what is wrong with it."""
+
+
+def _matches(pattern: str) -> pl.Expr:
+    return pl.all().str.contains(pattern)
+
+
+_PHONE: Final = _matches(r"^(?:\+?86|0086)?[ -]?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}$")
+_CODE: Final = _matches(r"^(?:DELIVRD|UNDELIV|EXPIRED|REJECTD|DELETED|[A-Z]{2}:[A-Z0-9]{1,6}|[0-9]:[0-9]{1,4})$")
+_TIME: Final = is_time(pl.all())
+_MISSION_NUM: Final = _matches("^[0-9A-HJKMNP-TV-Z]{7}[0-9]{9}$")  # as we make them
+
+_FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
+    "reports": (
+        Field(
+            "phone",
+            "destid phone phonenum phonenumber mobile mobilenumber mobilephone msisdn cellphone tel telephone 手机号 "
+            "手机号码 手机 接收号码 接收手机 接收手机号 目标号码 目的号码 被叫号码 收信号码 用户号码 电话号码 电话 "
+            "号码",
+            is_needed=True,
+            shape=_PHONE,
+        ),
+        Field(
+            "code",
+            "receiverealstatus realstatus 状态码 状态代码 状态报告码 回执码 回执状态码 网关状态码 真实状态 网关状态 "
+            "错误码 失败代码 statuscode statcode reportcode errorcode code 状态报告 回执状态 报告状态 状态值 回执 "
+            "stat reportstatus deliverystatus status 状态 结果",
+            is_needed=True,
+            shape=_CODE,
+        ),
+        Field(
+            "stat_time",
+            "stattime 状态时间 状态报告时间 报告时间 回执时间 完成时间 送达时间 到达时间 接收时间 收到时间 返回时间 "
+            "statustime reporttime receipttime donetime donedate deliverytime deliveredat deliveredtime finishtime "
+            "completedat receivetime receivedat 时间 time",
+            is_needed=True,
+            shape=_TIME,
+        ),
+        Field(
+            "mission_num",
+            "missionnum missionno missionid mission 任务工单号 任务号 任务编号 任务id 消息编号 消息号 消息id 短信编号 "
+            "短信id 流水号 messageid msgid smsid",
+            shape=_MISSION_NUM,
+        ),
+        Field(
+            "batch_num",
+            "batchnum batchno batchnumber batchid batch 批次 批次号 批次编号 批次id 批号",
+        ),
+        Field(
+            "send_status",
+            "sendstatus submitstatus 发送状态 提交状态",
+        ),
+        Field(
+            "receive_status",
+            "receivestatus 接收状态 到达状态 送达状态",
+        ),
+    ),
+    "replies": (
+        Field(
+            "phone",
+            "srcid phone phonenum phonenumber mobile mobilenumber mobilephone msisdn cellphone tel telephone 手机号 "
+            "手机号码 手机 上行号码 回复号码 发送号码 主叫号码 用户号码 电话号码 电话 号码 from sender",
+            is_needed=True,
+            shape=_PHONE,
+        ),
+        Field(
+            "content",
+            "content 回复内容 上行内容 内容 消息内容 短信内容 replycontent mocontent reply message text",
+            is_needed=True,
+        ),
+        Field(
+            "replied_at",
+            "motime repliedat replytime 回复时间 上行时间 接收时间 收到时间 receivetime receivedat 时间 time",
+            shape=_TIME,
+        ),
+        Field(
+            "access_num",
+            "destid accessnum accessnumber 接入号 接入号码 接入码 特服号 服务号码 通道号码 目标号码 目的号码 扩展号 "
+            "扩展码 extnum extno ext",
+        ),
+    ),
+}
+
+# A time of something else than the report or the reply.
+_OTHER_TIMES: Final = re.compile("提交|发送|创建|下发|定时|计划|submit|sen[dt]|creat|schedul|plan")
+
+_SIMPLIFIED: Final = str.maketrans(
+    "機號碼狀態報執時間務編內復覆電話進網關結達發創訊戶終標目爲為與計劃屬類別運營應簡費數條條給對實錯誤敗試擴單據處廣業員",
+    "机号码状态报执时间务编内复复电话进网关结达发创讯户终标目为为与计划属类别运营应简费数条条给对实错误败试扩单据处广业员",
+)
+
+
+def fields_of(kind: ExportKind) -> list[str]:
+    return [field.name for field in _FIELDS[kind]]
+
+
+def missing(kind: ExportKind, mapped: Sequence[Mapped]) -> list[str]:
+    """The needed fields that no column was found for."""
+    found = {each.field for each in mapped}
+    return [field.name for field in _FIELDS[kind] if field.is_needed and field.name not in found]
+
+
+def map_columns(kind: ExportKind, frame: pl.DataFrame, told: Sequence[str] = ()) -> list[Mapped]:
+    """The columns of our fields, in our order. `told`: `field=heading`, several with commas; no heading: no column.
+
+    Raises MappingFault for a field or a heading that isn't there.
+    """
+    chosen = _told(kind, frame.columns, told)
+    left = [heading for heading in frame.columns if heading not in chosen.values()]
+    found = {name: Mapped(name, heading, "you") for name, heading in chosen.items() if heading}
+    open_fields = [field for field in _FIELDS[kind] if field.name not in chosen]
+    for field in open_fields:
+        if heading := _by_heading(field, left):
+            found[field.name] = Mapped(field.name, heading, "heading")
+            left.remove(heading)
+    unsaid = frame.head(_SAMPLE_ROWS).select(heading for heading in left if not _says_something(kind, heading))
+    for field in open_fields:
+        if field.name not in found and (heading := _by_values(field, unsaid)):
+            found[field.name] = Mapped(field.name, heading, "values")
+    return [found[field.name] for field in _FIELDS[kind] if field.name in found]
+
+
+def _told(kind: ExportKind, headings: Sequence[str], told: Sequence[str]) -> dict[str, str]:
+    pairs = [pair for one in told for pair in re.split(r",(?=[a-z_]+=)", one)]
+    chosen: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, heading = pair.partition("=")
+        name, heading = name.strip(), heading.strip()
+        if not sign or name not in fields_of(kind):
+            raise MappingFault(f"a mapping is FIELD=HEADING, with a field of {', '.join(fields_of(kind))}")
+        if heading and heading not in headings:
+            raise MappingFault(f"no column is headed '{heading}'; write the heading as it stands in the file")
+        if heading and heading in chosen.values():
+            raise MappingFault(f"the column '{heading}' is given to two fields; give each its own")
+        chosen[name] = heading
+    return chosen
+
+
+def _by_heading(field: Field, headings: Sequence[str]) -> str | None:
+    """The column with the likeliest of the field's headings; the first one, should there be several."""
+    names = [_plain(heading) for heading in headings]
+    return next((headings[names.index(known)] for known in field.headings.split() if known in names), None)
+
+
+def _by_values(field: Field, frame: pl.DataFrame) -> str | None:
+    """The only column whose values have the field's shape."""
+    if field.shape is None or frame.width == 0:
+        return None
+    shares = frame.select(field.shape.mean()).row(0, named=True)  # of the values that are there
+    fitting = [heading for heading, share in shares.items() if share is not None and share >= _MOST]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _says_something(kind: ExportKind, heading: str) -> bool:
+    name = _plain(heading)
+    return bool(_OTHER_TIMES.search(name)) or any(name in field.headings.split() for field in _FIELDS[kind])
+
+
+def _plain(heading: str) -> str:
+    """A heading without case, traditional characters, punctuation and what stands in parentheses."""
+    text = unicodedata.normalize("NFKC", heading).lower().translate(_SIMPLIFIED)
+    return re.sub(r"[\W_]", "", re.sub(r"\([^)]*\)", "", text))

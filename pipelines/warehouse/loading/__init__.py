@@ -1,0 +1,1 @@
+"""The landing turned into rows of core: typed, checked, deduplicated."""

@@ -1,0 +1,120 @@
+"""Campaigns, their batches and their recipients, from the journal and the plans into core.
+
+A plan never changes, so its rows go in once. The journal grows: a campaign with news in it gets its rows anew. A purged
+campaign goes out again, whatever is still there of it.
+"""
+
+from glob import escape
+
+import duckdb
+
+from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
+from pipelines.contracts.core import Batches, Campaigns, Files
+from pipelines.errors import BooksError
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import POSITION_BITS
+from pipelines.times import CHINA
+from pipelines.warehouse.database import insert, statement
+from pipelines.warehouse.loading.rows import LoadedFile, frame_of
+
+
+def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> int:
+    """Bring core up to date with the journal; returns how many campaigns had news.
+
+    Raises BooksError if the journal names a campaign whose plan is missing or another one.
+    """
+    loaded = dict(connection.execute("SELECT source_file, record_count FROM core.files").fetchall())
+    purged = landing.purged_campaigns()
+    _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
+    journal_file = landing.journal_path.relative_to(landing.root).as_posix()
+    with Journal.read_only(landing.journal_path) as journal:
+        last_event_id = journal.last_event_id()  # asked first: what happens from here on is news again the next time
+        # A purge that is not done yet may have removed the last events, and their ids are given again.
+        since = 0 if landing.purging_before() else loaded.get(journal_file, 0)
+        changed = set(journal.campaigns_changed_since(since))
+        news = [
+            campaign
+            for campaign in journal.campaigns()
+            if campaign.campaign_id not in purged
+            and (campaign.campaign_id in changed or _plan_file(landing, campaign.campaign_id) not in loaded)
+        ]
+        campaign_rows = [_campaign_row(campaign, journal.paused_reason(campaign.campaign_id)) for campaign in news]
+        batch_rows = [
+            _batch_row(campaign, batch) for campaign in news for batch in journal.batches(campaign.campaign_id)
+        ]
+    if not news:
+        return 0
+    campaign_ids = [campaign.campaign_id for campaign in news]
+    connection.execute("DELETE FROM core.campaigns WHERE campaign_id = ANY (?)", [campaign_ids])
+    connection.execute("DELETE FROM core.batches WHERE campaign_id = ANY (?)", [campaign_ids])
+    connection.execute("DELETE FROM core.files WHERE source_file = ?", [journal_file])
+    plans = [campaign for campaign in news if _plan_file(landing, campaign.campaign_id) not in loaded]
+    for campaign in plans:
+        _insert_recipients(connection, landing, campaign)
+    files = [LoadedFile.of(_plan_file(landing, campaign.campaign_id), "plan", campaign.row_count) for campaign in plans]
+    files.append(LoadedFile.of(journal_file, "journal", last_event_id))
+    insert(connection, Campaigns, frame_of(Campaigns, campaign_rows))
+    insert(connection, Batches, frame_of(Batches, batch_rows))
+    insert(connection, Files, frame_of(Files, files))
+    return len(news)
+
+
+def _remove(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign_ids: list[str]) -> None:
+    if not campaign_ids:
+        return
+    for table in ("campaigns", "batches", "recipients"):
+        connection.execute(f"DELETE FROM core.{table} WHERE campaign_id = ANY (?)", [campaign_ids])  # noqa: S608 - ours
+    plans = [_plan_file(landing, campaign_id) for campaign_id in campaign_ids]
+    connection.execute("DELETE FROM core.files WHERE source_file = ANY (?)", [plans])
+
+
+def _plan_file(landing: Landing, campaign_id: str) -> str:
+    return landing.plan_path(campaign_id).relative_to(landing.root).as_posix()
+
+
+def _insert_recipients(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign: CampaignRecord) -> None:
+    path = landing.plan_path(campaign.campaign_id)
+    plan = {"campaign_id": campaign.campaign_id, "plan": escape(str(path))}
+    try:
+        inserted = connection.execute(statement("load/insert_recipients"), plan).fetchone()
+    except duckdb.Error:  # its message may hold values of the plan
+        raise BooksError(f"{path} is missing or can't be read; restore it from a backup") from None
+    if inserted != (campaign.row_count,):
+        raise BooksError(f"{path} has not the {campaign.row_count} rows that were planned; restore it from a backup")
+
+
+def _campaign_row(campaign: CampaignRecord, paused_reason: str | None) -> tuple[object, ...]:
+    return (
+        campaign.campaign_id,
+        campaign.campaign_key,
+        campaign.planned_at,
+        campaign.row_count,
+        campaign.message_count,
+        campaign.segment_count,
+        campaign.planned_batch_count,
+        campaign.has_own_mission_nums,
+        paused_reason is not None,
+        paused_reason,
+    )
+
+
+def _batch_row(campaign: CampaignRecord, batch: BatchRecord) -> tuple[object, ...]:
+    first_message_id = campaign.campaign_key << POSITION_BITS
+    return (
+        batch.batch_num,
+        batch.campaign_id,
+        batch.planned_batch,
+        first_message_id + batch.first_position,
+        first_message_id + batch.last_position,
+        batch.message_count,
+        batch.attempt,
+        batch.state,
+        batch.error_code,
+        batch.http_status,
+        batch.detail,
+        batch.sent_at,
+        batch.sent_at.astimezone(CHINA).date(),
+        batch.answered_at,
+        batch.answer_ms,
+        batch.decided_by,
+    )

@@ -1,0 +1,80 @@
+"""Landed exports of a vendor's console, read and made into rows; nothing is written here.
+
+Every row of an export is one checked row or one row of core.rejects, as with the records of a call. What a row holds
+beyond the mapped columns stays in the landed bytes.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from pipelines.contracts import schema_of, split
+from pipelines.contracts.core import Files, Rejects, Replies, Reports
+from pipelines.landing.landing import NOT_LANDED, Import, Landing
+from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
+from pipelines.tabular.values import replies_of, reports_of
+from pipelines.times import CHINA
+from pipelines.warehouse.loading.records import clean_replies, clean_reports
+from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
+
+# What reading a file raises that no import of ours wrote, or that is no export.
+UNREADABLE: Final = (*NOT_LANDED, pl.exceptions.PolarsError)
+
+_ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows of an export that keep their contract, and for each other one its position and the reason."""
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+
+    @property
+    def reason_counts(self) -> dict[str, int]:
+        """How many rows are bad for which reason, the most frequent first."""
+        return dict(Counter(self.bad["reason"]).most_common())
+
+
+def check(imported: Import, sheet: Sheet, source_file: str) -> Checked:
+    """The rows of an export, as they would be loaded."""
+    _, _, contract = _ROWS[imported.kind]
+    return Checked(*split(contract, cleaned(imported, sheet, source_file)))
+
+
+def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
+    """The rows of an export in the columns of their table, row for row, good ones and bad ones."""
+    values_of, clean, _ = _ROWS[imported.kind]
+    received = values_of(sheet.frame, imported.mapping).with_columns(
+        extra=pl.lit(None, pl.String),
+        way=pl.lit("import"),
+        source_file=pl.lit(source_file),
+        received_at=pl.lit(imported.imported_at.astimezone(CHINA), schema_of(Reports)["received_at"]),
+    )
+    return clean(received)
+
+
+def tables_of_import(landing: Landing, source_file: str) -> Tables:
+    """The rows that one landed export brings to core."""
+    try:
+        imported = landing.read_import(source_file)
+        sheet = read_sheet(imported.body)
+        checked = check(imported, sheet, source_file)
+    except UNREADABLE as error:
+        fault = str(error) if isinstance(error, UnreadableExport) else "the file is not a landed import"
+        return {
+            Rejects: frame_of(Rejects, [Reject(source_file, WHOLE_FILE, "reports", fault, "")]),
+            Files: frame_of(Files, [LoadedFile.of(source_file, "reports", 1, 1)]),
+        }
+    rejects = [
+        Reject(source_file, position, imported.kind, reason, sheet.raw(position))
+        for position, reason in checked.bad.iter_rows()
+    ]
+    _, _, contract = _ROWS[imported.kind]
+    return {
+        contract: checked.good,
+        Rejects: frame_of(Rejects, rejects),
+        Files: frame_of(Files, [LoadedFile.of(source_file, imported.kind, sheet.row_count, len(rejects))]),
+    }

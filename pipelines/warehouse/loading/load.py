@@ -1,0 +1,147 @@
+"""From the landing into core: what is new in the landing becomes typed, checked, deduplicated rows.
+
+The same landing gives the same rows, in whatever order and however often it is loaded; core.files says what is in.
+Files are read outside of a transaction and written in one, some at a time. How a kind of file becomes rows is said in
+calls, pushes, imports, suppressions and campaigns.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Final
+
+import duckdb
+import polars as pl
+
+from pipelines.contracts.core import Files, Replies, Reports
+from pipelines.failpoints import reach
+from pipelines.landing.landing import CALL_KINDS, CallKind, Landing
+from pipelines.warehouse.database import Warehouse, insert, registered, statement
+from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
+from pipelines.warehouse.loading.campaigns import load_campaigns
+from pipelines.warehouse.loading.imports import tables_of_import
+from pipelines.warehouse.loading.pushes import tables_of_segment
+from pipelines.warehouse.loading.rows import Tables
+from pipelines.warehouse.loading.suppressions import tables_of_suppressions
+
+# About 300,000 reports: few enough to be decoded in 1 GiB, so many that opening the file doesn't count.
+BYTES_PER_TRANSACTION: Final = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class LoadSummary:
+    """What one load brought in; `new` are those that no earlier file had brought."""
+
+    file_count: int
+    record_count: int
+    accepted_count: int
+    rejected_count: int
+    new_report_count: int
+    new_reply_count: int
+    campaign_count: int  # campaigns with news in the journal
+
+
+def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int], None] | None = None) -> LoadSummary:
+    """Load what is not in yet. `progress` is told how many files of how many are in.
+
+    Raises WarehouseBusy, and BooksError if a plan is missing. What was committed before stays, and the rest is loaded
+    the next time.
+    """
+    with warehouse.write() as connection:
+        loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
+    calls = {kind: [name for name in landing.call_files(kind) if name not in loaded] for kind in CALL_KINDS}
+    lists = [name for name in landing.suppression_files() if name not in loaded]
+    imports = [name for name in landing.import_files() if name not in loaded]
+    pushes = [name for name in landing.pushes.names() if name not in loaded]
+    file_count = len(lists) + len(imports) + len(pushes) + sum(map(len, calls.values()))
+    totals: Counter[str] = Counter()
+    done = 0
+    for tables in _read(landing, calls, pushes, lists, imports):
+        with warehouse.write() as connection:
+            totals.update(_write(connection, tables))
+        done += tables[Files].height
+        if progress is not None:
+            progress(done, file_count)
+    with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
+        totals["campaign_count"] = load_campaigns(connection, landing)
+    landing.pushes.note_loaded(loaded.union(pushes))
+    landing.pushes.pack()
+    return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
+
+
+def _read(
+    landing: Landing, calls: dict[CallKind, list[str]], pushes: list[str], lists: list[str], imports: list[str]
+) -> Iterator[Tables]:
+    """The rows of some files at a time, every file in one of them."""
+    for name in lists:
+        yield tables_of_suppressions(landing, name)
+    for kind, names in calls.items():
+        for some in _read_calls(landing, kind, names):
+            yield tables_of_calls(kind, some)
+    for name in pushes:
+        yield tables_of_segment(landing, name)
+    for name in imports:
+        yield tables_of_import(landing, name)
+
+
+def _read_calls(landing: Landing, kind: CallKind, names: list[str]) -> Iterator[list[ReadCall]]:
+    """Calls of one kind, some at a time, by the size of their bodies."""
+    some: list[ReadCall] = []
+    size = 0
+    for name in names:
+        read = read_call(landing, kind, name)
+        some.append(read)
+        size += len(read.call.body) if read.call is not None else 0
+        if size >= BYTES_PER_TRANSACTION:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:
+    """Write the rows of some files; returns counts named as in LoadSummary."""
+    tables = _without_loaded(connection, tables)
+    before = _row_counts(connection)
+    for contract, frame in tables.items():
+        reach("load.between_tables")
+        if contract in _MERGES:
+            with registered(connection, incoming=frame):
+                connection.execute(statement(_MERGES[contract]))
+            connection.execute(statement(_THINNINGS[contract]))
+        else:
+            insert(connection, contract, frame)
+    connection.execute(statement("load/count_new_records"))
+    after = _row_counts(connection)
+    files = tables[Files]
+    return {
+        "file_count": files.height,
+        "record_count": int(files["record_count"].sum()),
+        "accepted_count": int(files["accepted_count"].sum()),
+        "rejected_count": int(files["rejected_count"].sum()),
+        "new_report_count": after[0] - before[0],
+        "new_reply_count": after[1] - before[1],
+    }
+
+
+_MERGES: Final = {Reports: "load/merge_reports", Replies: "load/merge_replies"}
+_THINNINGS: Final = {Reports: "load/thin_reports", Replies: "load/thin_replies"}
+
+
+def _without_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:
+    """Leave out the files that another process has loaded since we looked."""
+    with registered(connection, incoming=tables[Files]):
+        rows = connection.execute(
+            "SELECT source_file FROM core.files SEMI JOIN incoming USING (source_file)"
+        ).fetchall()
+    if not rows:
+        return tables
+    is_new = ~pl.col("source_file").is_in([name for (name,) in rows])
+    return {contract: frame.filter(is_new) for contract, frame in tables.items()}
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """Rows of core.reports and core.replies."""
+    counts = "SELECT (SELECT count(*) FROM core.reports), (SELECT count(*) FROM core.replies)"
+    ((reports, replies),) = connection.execute(counts).fetchall()
+    return reports, replies

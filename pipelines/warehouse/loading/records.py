@@ -1,0 +1,96 @@
+"""Reports and replies as received, cleaned into the columns of their contracts; whether they keep them is not asked.
+
+In: the text columns of gateway/wire.py, beside `extra`, `source_file`, `received_at` and `way`. What is missing or
+can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import polars as pl
+
+from pipelines.contracts import schema_of
+from pipelines.contracts.core import Replies, Reports
+from pipelines.gateway.codes import DELIVERED_CODES
+from pipelines.message_ids import message_ids
+from pipelines.warehouse.loading.rows import plausible
+
+Way = Literal["pull", "push", "import"]
+
+_WAYS: Final = {
+    "is_pulled": pl.col("way") == "pull",
+    "is_pushed": pl.col("way") == "push",
+    "is_imported": pl.col("way") == "import",
+}
+_PHONE: Final = r"^(?:\+86|0086|86)?1[3-9][0-9]{9}$"
+
+
+def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
+    """The columns of core.reports, row for row."""
+    return received.select(
+        message_id=message_ids(received["mission_num"]),
+        mission_num=pl.col("mission_num").fill_null(""),
+        phone=_phone(),
+        code=_shown("code"),
+        stat_time=_instant("stat_time"),
+        batch_num=_shown("batch_num").fill_null(""),
+        is_delivered=pl.col("code").is_in(DELIVERED_CODES),
+        send_status=pl.col("send_status").fill_null(""),
+        receive_status=pl.col("receive_status").fill_null(""),
+        received_at=pl.col("received_at"),
+        source_file=pl.col("source_file"),
+        extra=pl.col("extra"),
+        **_WAYS,
+    ).select(list(schema_of(Reports)))
+
+
+def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
+    """The columns of core.replies, row for row; a reply without a time of its own has the time of the call."""
+    has_own_time = pl.col("mo_time").fill_null("") != ""
+    return received.select(
+        phone=_phone(),
+        content=pl.col("content").fill_null(""),
+        access_num=pl.when(pl.col("access_num").str.contains(_PHONE))
+        .then(pl.lit("****"))
+        .otherwise("access_num")
+        .fill_null(""),
+        replied_at=pl.when(has_own_time).then(_instant("mo_time")).otherwise("received_at"),
+        has_own_time=has_own_time,
+        received_at=pl.col("received_at"),
+        source_file=pl.col("source_file"),
+        extra=pl.col("extra"),
+        plain_content=plain(pl.col("content").fill_null("")),
+        **_WAYS,
+    ).select(list(schema_of(Replies)))
+
+
+def plain(text: pl.Expr) -> pl.Expr:
+    """A text as opt-outs are looked for in it: NFKC, lower case, one blank for all that is no letter and no digit."""
+    letters = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
+    return letters.str.strip_chars()
+
+
+def plain_words(words: Sequence[str]) -> list[str]:
+    """Words that replies are searched for, in the form of `plain`."""
+    return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()
+
+
+def _phone() -> pl.Expr:
+    """Without the prefix of China, where a Chinese mobile phone remains."""
+    return pl.col("phone").str.replace(r"^(?:\+86|0086|86)([0-9]{11})$", "$1")
+
+
+def _shown(column: str) -> pl.Expr:
+    """What is shown to people as it came, and should hold no phone: what looks like one is masked."""
+    return pl.col(column).str.replace_all("(1[3-9][0-9])[0-9]{4}([0-9]{4})", "${1}****${2}")
+
+
+def _instant(column: str) -> pl.Expr:
+    """China's time, `2026-11-22 08:00:00`; also with T, or with fractions of a second."""
+    return plausible(
+        pl.col(column)
+        .str.replace("T", " ", literal=True)
+        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+        # Clocks were last put back in 1991: times before 2000 need not be right, for the contract rejects them.
+        .dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+    )
