@@ -7,7 +7,7 @@
     │   ├── NotSent               surely not sent
     │   │   ├── GatewayRefused    the gateway said no, with an error code                          11
     │   │   └── GatewayUnavailable  no connection came about                                       12
-    │   └── MaySent               the request left, and no answer can be trusted: in doubt         13
+    │   └── OutcomeUnknown               the request left, and no answer can be trusted: in doubt         13
     ├── InDoubt                   a campaign holds batches that may have been sent                 13
     ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
@@ -19,7 +19,7 @@ The number is the exit code. No message ever holds a phone, a text or a secret; 
 """
 
 # Texts of errors that the machine causes, not the program: the operating system's and SQLite's.
-_OF_THE_MACHINE = (
+_ENVIRONMENT_MESSAGES = (
     "No space left on device",
     "disk is full",
     "Disk quota exceeded",
@@ -78,7 +78,7 @@ class GatewayUnavailable(NotSent):
     exit_code = 12
 
 
-class MaySent(GatewayError):
+class OutcomeUnknown(GatewayError):
     """May have been sent: the request left and no answer can be trusted. Never tried again by itself."""
 
     exit_code = 13
@@ -122,9 +122,9 @@ class Unforeseen(SmsreconError):
     """An error of none of these kinds, without its message, which may hold a row: only where it came from."""
 
 
-def said_by_the_machine(error: Exception) -> str | None:
+def environment_error(error: Exception) -> str | None:
     """What the machine is in trouble with, in its own words; None where the error is the program's."""
     if isinstance(error, ExceptionGroup):
-        return next(filter(None, map(said_by_the_machine, error.exceptions)), None)
-    said = next((words for words in _OF_THE_MACHINE if words in str(error)), None)
+        return next(filter(None, map(environment_error, error.exceptions)), None)
+    said = next((words for words in _ENVIRONMENT_MESSAGES if words in str(error)), None)
     return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said

@@ -17,7 +17,7 @@ from typing import TypeVar
 import polars as pl
 import stamina
 
-from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, MaySent, UsageError
+from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.gateway.document import Format
@@ -156,15 +156,15 @@ class Puller:
     async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
         """Ask, and land what came back, or that nothing whole did."""
         call = Call(kind, self._clock(), 0, self._format, day)
-        with self._landing.announced(call) as land:
+        with self._landing.pending_call(call) as land:
             started = time.perf_counter()
             try:
                 exchange = await ask()
             except GatewayError as error:
-                part = error.received if isinstance(error, MaySent) else b""
+                part = error.received if isinstance(error, OutcomeUnknown) else b""
                 elapsed = round((time.perf_counter() - started) * 1000)
                 land(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
-                if isinstance(error, MaySent):  # a word for submissions: a query can simply be asked again
+                if isinstance(error, OutcomeUnknown):  # a word for submissions: a query can simply be asked again
                     raise _not_whole(error.failure) from None
                 raise
             land(

@@ -251,7 +251,7 @@ def load_settings(config: Path | None = None) -> Settings:
     return settings.model_copy(update={"data_dir": file.parent / settings.data_dir})
 
 
-def hand_on(config: Path | None) -> None:
+def export_config_path(config: Path | None) -> None:
     """Have the processes that this one starts read the same configuration, wherever they run."""
     file = config or CONFIG_FILE
     if config or (CONFIG_VARIABLE not in os.environ and file.is_file()):

@@ -18,7 +18,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @contextmanager
-def newly(
+def due_alerts(
     findings: Sequence[Finding], *, rules: set[str], path: Path, at: datetime, repeat_hours: float
 ) -> Iterator[list[Finding]]:
     """The findings to tell now: new ones, and those told `repeat_hours` ago or longer.

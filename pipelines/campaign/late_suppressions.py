@@ -7,7 +7,7 @@ from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.landing.landing import Landing
 
 
-class KeptBack:
+class LateSuppressions:
     """Which messages of a plan are on a list by now; it looks again whenever a list was added."""
 
     def __init__(self, landing: Landing, plan: PlanFile) -> None:

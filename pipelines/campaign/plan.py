@@ -280,9 +280,9 @@ def _ordered(messages: pl.DataFrame, batch_size: int) -> pl.DataFrame:
     ordered = (
         messages.with_columns(group=pl.col("input_row").min().over(text, "template_id", "extra_num"))
         .sort("group", "input_row")
-        .with_columns(piece=pl.int_range(pl.len(), dtype=pl.Int64).over("group") // batch_size)
+        .with_columns(in_group=pl.int_range(pl.len(), dtype=pl.Int64).over("group") // batch_size)
     )
-    starts = (pl.col("group") != pl.col("group").shift()) | (pl.col("piece") != pl.col("piece").shift())
+    starts = (pl.col("group") != pl.col("group").shift()) | (pl.col("in_group") != pl.col("in_group").shift())
     return ordered.with_columns(planned_batch=starts.fill_null(value=False).cum_sum().cast(pl.Int32))
 
 

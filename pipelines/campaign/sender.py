@@ -26,11 +26,11 @@ from functools import partial
 import polars as pl
 
 from pipelines.campaign.journal import BatchState, CampaignRecord, Journal
-from pipelines.campaign.late_suppressions import KeptBack
+from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import PlanFile
-from pipelines.campaign.rate_limit import Pace
-from pipelines.campaign.unsent_ranges import Piece
-from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, MaySent
+from pipelines.campaign.rate_limit import RateLimiter
+from pipelines.campaign.unsent_ranges import SendRange
+from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, OutcomeUnknown
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
@@ -84,32 +84,34 @@ class Sender:
         self,
         campaign: CampaignRecord,
         plan: PlanFile,
-        waiting: Iterable[Piece],
+        waiting: Iterable[SendRange],
         *,
         journal: Journal,
         client: GatewayClient,
-        kept_back: KeptBack,
+        late_suppressions: LateSuppressions,
         settings: Settings,
         clock: Clock,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
     ) -> None:
         self._campaign = campaign
         self._plan = plan
         self._journal = journal
         self._client = client
-        self._kept_back = kept_back
+        self._late_suppressions = late_suppressions
         self._settings = settings
         self._clock = clock
-        self._pace = pace or Pace(settings.gateway.requests_per_second)
+        self._rate_limiter = rate_limiter or RateLimiter(settings.gateway.requests_per_second)
         self._on_progress = on_progress
         self._waiting = deque(waiting)
         self._in_flight = 0
         self._journaling = ThreadPoolExecutor(1, "journal")  # one thread: events in their order
         self._next_number = journal.next_batch_number(campaign.campaign_id)
         self._doubts_in_a_row = 0
-        self.progress = Progress(sum(piece.message_count for piece in self._waiting))
-        self.progress.counts["in_doubt"] = sum(piece.message_count for piece in self._waiting if piece.repeats)
+        self.progress = Progress(sum(send_range.message_count for send_range in self._waiting))
+        self.progress.counts["in_doubt"] = sum(
+            send_range.message_count for send_range in self._waiting if send_range.repeats
+        )
         self.pause: Pause | None = None
 
     async def run(self) -> None:
@@ -126,7 +128,7 @@ class Sender:
     def stop(self, pause: Pause) -> None:
         """Let the requests in flight end, and send no more."""
         self.pause = self.pause or pause
-        self._pace.stop()
+        self._rate_limiter.stop()
 
     def _fill(self, group: asyncio.TaskGroup) -> None:
         """Have as many requests in flight as set, as long as something waits."""
@@ -134,59 +136,59 @@ class Sender:
             self._in_flight += 1
             group.create_task(self._send_in_turn(self._waiting.popleft(), group))
 
-    async def _send_in_turn(self, piece: Piece, group: asyncio.TaskGroup) -> None:
-        await self._pace.turn()
+    async def _send_in_turn(self, send_range: SendRange, group: asyncio.TaskGroup) -> None:
+        await self._rate_limiter.acquire()
         if not is_open(self._settings.plan.send_window, self._clock()):
             self.stop(Pause(f"outside the send window {self._settings.plan.send_window}"))
         elif self.pause is None:
-            await self._send(piece)
+            await self._send(send_range)
         self._in_flight -= 1
         self._fill(group)
 
-    async def _send(self, piece: Piece) -> None:
+    async def _send(self, send_range: SendRange) -> None:
         """One request, journaled before it leaves and after its answer was read."""
         try:
-            kept = self._kept_back.within(piece.first_position, piece.last_position)
+            kept = self._late_suppressions.within(send_range.first_position, send_range.last_position)
         except InputRefused as error:  # a list that can't be read: who is on it, nobody knows
-            self._waiting.appendleft(piece)
+            self._waiting.appendleft(send_range)
             self.stop(Pause(str(error), exit_code=InputRefused.exit_code))
             return
-        if kept and piece.repeats:
+        if kept and send_range.repeats:
             return  # it stays in doubt: if the first was not taken, this one would be
         if kept:
-            await self._keep_back(piece, kept)
+            await self._keep_back(send_range, kept)
             return
-        messages = self._plan.messages(piece.first_position, piece.last_position)
-        campaign_id, name = self._campaign.campaign_id, piece.repeats or self._next_batch_num()
-        if piece.repeats is None:
-            await self._journaled(self._journal.sending, campaign_id, name, at=self._clock(), **piece.journaled)
+        messages = self._plan.messages(send_range.first_position, send_range.last_position)
+        campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
+        if send_range.repeats is None:
+            await self._journaled(self._journal.sending, campaign_id, name, at=self._clock(), **send_range.journaled)
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
             reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
             self._hold(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
-            if piece.repeats:
-                self._waiting.append(piece)
+            if send_range.repeats:
+                self._waiting.append(send_range)
                 return
             await self._journaled(
                 self._journal.outcome, campaign_id, name, "not_sent", at=self._clock(), detail=str(error)
             )
-            self._waiting.appendleft(piece.again())
-        except MaySent as error:
-            if piece.repeats is None:
+            self._waiting.appendleft(send_range.again())
+        except OutcomeUnknown as error:
+            if send_range.repeats is None:
                 detail, part = str(error), error.received
                 await self._journaled(
                     self._journal.outcome, campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail
                 )
-            self._doubt(piece, name)
+            self._doubt(send_range, name)
         else:
-            await (self._take if piece.repeats is None else self._take_repeated)(piece, name, exchange)
+            await (self._take if send_range.repeats is None else self._take_repeated)(send_range, name, exchange)
 
-    async def _keep_back(self, piece: Piece, kept: list[tuple[int, int, str]]) -> None:
+    async def _keep_back(self, send_range: SendRange, kept: list[tuple[int, int, str]]) -> None:
         """Journal the messages that must not be sent, and have the others wait again."""
-        rest, start = [], piece.first_position
+        rest, start = [], send_range.first_position
         for first, last, reason in kept:
-            part = piece.part(first, last)
+            part = send_range.part(first, last)
             await self._journaled(
                 self._journal.suppressed,
                 self._campaign.campaign_id,
@@ -197,10 +199,10 @@ class Sender:
             )
             self._count(part, "suppressed")
             if start < first:
-                rest.append(piece.part(start, first - 1))
+                rest.append(send_range.part(start, first - 1))
             start = last + 1
-        if start <= piece.last_position:
-            rest.append(piece.part(start, piece.last_position))
+        if start <= send_range.last_position:
+            rest.append(send_range.part(start, send_range.last_position))
         self._waiting.extendleft(reversed(rest))
 
     async def _request(self, messages: pl.DataFrame, name: str) -> Exchange:
@@ -223,11 +225,11 @@ class Sender:
             extra_num=first["extra_num"],
         )
 
-    async def _take(self, piece: Piece, name: str, exchange: Exchange) -> None:
-        """Do what an answer asks of all senders, at once; journal it; then see to the piece."""
+    async def _take(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
+        """Do what an answer asks of all senders, at once; journal it; then see to the send_range."""
         error_code, doubt = self._read(exchange)
-        what = Verdict.MAY_SENT if doubt else verdict(error_code)
-        state = _state(what, piece)
+        what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
+        state = _state(what, send_range)
         pause = Pause(
             f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
             exit_code=GatewayRefused.exit_code,
@@ -236,8 +238,8 @@ class Sender:
             self._hold(TOO_FAST_ATTEMPTS, pause)
         elif what is Verdict.CAMPAIGN:
             self.stop(pause)
-        elif what is not Verdict.MAY_SENT:
-            self._pace.speed_up()
+        elif what is not Verdict.OUTCOME_UNKNOWN:
+            self._rate_limiter.reset_backoff()
         await self._journaled(
             self._journal.outcome,
             self._campaign.campaign_id,
@@ -250,21 +252,21 @@ class Sender:
             answer=exchange.body,
             detail=doubt,
         )
-        if what is Verdict.MAY_SENT:
-            self._doubt(piece, name)
+        if what is Verdict.OUTCOME_UNKNOWN:
+            self._doubt(send_range, name)
             return
         self._doubts_in_a_row = 0
         if state == "split":
-            self._waiting.extendleft(reversed(piece.halves()))
+            self._waiting.extendleft(reversed(send_range.halves()))
         elif state == "not_sent":
-            self._waiting.appendleft(piece.again())
+            self._waiting.appendleft(send_range.again())
         else:
-            self._count(piece, state)
+            self._count(send_range, state)
 
-    async def _take_repeated(self, piece: Piece, name: str, exchange: Exchange) -> None:
+    async def _take_repeated(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
         """Do what the answer to a repeated batch says of the first: taken, or still in doubt."""
         error_code, doubt = self._read(exchange)
-        what = Verdict.MAY_SENT if doubt else verdict(error_code)
+        what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
         is_proven = not doubt and error_code == self._settings.policy.repeated_code
         if what is Verdict.ACCEPTED or is_proven:
             await self._journaled(
@@ -280,15 +282,15 @@ class Sender:
                 detail="refused as repeated, so it had been taken" if is_proven else "taken when it was repeated",
             )
             self._doubts_in_a_row = 0
-            self.progress.counts["in_doubt"] -= piece.message_count
-            self._count(piece, "accepted")
+            self.progress.counts["in_doubt"] -= send_range.message_count
+            self._count(send_range, "accepted")
         elif what is Verdict.TOO_FAST:
             self._hold(
                 TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {error_code} ({ERROR_MEANINGS[error_code]})")
             )
-            self._waiting.append(piece)
-        elif what is Verdict.MAY_SENT:
-            self._doubt(piece, name)
+            self._waiting.append(send_range)
+        elif what is Verdict.OUTCOME_UNKNOWN:
+            self._doubt(send_range, name)
         # any other refusal is of the repetition, and says nothing of the first
 
     def _next_batch_num(self) -> str:
@@ -311,29 +313,29 @@ class Sender:
 
     def _hold(self, attempts: int, pause: Pause) -> None:
         """Slow all down; after so many attempts in a row, pause."""
-        self._pace.slow_down()
-        if self._pace.holds_in_a_row >= attempts:
+        self._rate_limiter.back_off()
+        if self._rate_limiter.consecutive_holds >= attempts:
             self.stop(pause)
 
-    def _doubt(self, piece: Piece, name: str) -> None:
-        if piece.repeats is None:
-            self._count(piece, "in_doubt")
-        if self._settings.policy.in_doubt == "same_batch_num" and piece.repeat < REPEATS:
-            self._waiting.append(piece.once_more(name))
+    def _doubt(self, send_range: SendRange, name: str) -> None:
+        if send_range.repeats is None:
+            self._count(send_range, "in_doubt")
+        if self._settings.policy.in_doubt == "same_batch_num" and send_range.repeat < REPEATS:
+            self._waiting.append(send_range.once_more(name))
         self._doubts_in_a_row += 1
         if self._doubts_in_a_row >= self._settings.policy.pause_after_in_doubt:
             reason = f"{self._doubts_in_a_row} batches in a row got no answer that can be trusted"
             self.stop(Pause(reason, exit_code=InDoubt.exit_code))
 
-    def _count(self, piece: Piece, state: BatchState) -> None:
-        self.progress.counts[state] += piece.message_count
+    def _count(self, send_range: SendRange, state: BatchState) -> None:
+        self.progress.counts[state] += send_range.message_count
         self._on_progress(self.progress)
 
 
-def _state(what: Verdict, piece: Piece) -> BatchState:
+def _state(what: Verdict, send_range: SendRange) -> BatchState:
     """The state that an answer puts a batch in."""
     if what is Verdict.SOME_MESSAGES:
-        return "split" if piece.message_count > 1 else "refused"
+        return "split" if send_range.message_count > 1 else "refused"
     return _STATES[what]
 
 
@@ -342,5 +344,5 @@ _STATES: dict[Verdict, BatchState] = {
     Verdict.TOO_FAST: "not_sent",
     Verdict.CAMPAIGN: "not_sent",
     Verdict.REFUSED: "refused",
-    Verdict.MAY_SENT: "in_doubt",
+    Verdict.OUTCOME_UNKNOWN: "in_doubt",
 }

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from pipelines.campaign.journal import Journal
-from pipelines.campaign.late_suppressions import KeptBack
+from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import Pause, Progress, Sender
-from pipelines.campaign.unsent_ranges import doubts_to_repeat, still_to_send
+from pipelines.campaign.unsent_ranges import doubts_to_repeat, unsent_ranges
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
@@ -70,19 +70,21 @@ def submit(
     settings: Settings,
     clock: Clock,
     on_progress: OnProgress = lambda _: None,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> Submission:
     """Plan a campaign, or take up the plan it has, and send what is still to send.
 
-    `pace` is how fast, by default as the settings say. Raises InputRefused, UsageError and CampaignBusy; and before the
-    first message leaves, GatewayError where the gateway can't be asked, or says no.
+    `rate_limiter` replaces the one that the settings describe. Raises InputRefused, UsageError and CampaignBusy; and,
+    before the first message leaves, GatewayError if the gateway can't be reached or refuses.
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
     landing = Landing(settings.data_dir / "landing")
     with landing.campaign_lock(request.campaign_id):
         plan = make_plan(request, landing=landing, settings=settings, at=clock())
-        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, pace=pace)
+        return _send(
+            plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
+        )
 
 
 def resume(
@@ -91,7 +93,7 @@ def resume(
     settings: Settings,
     clock: Clock,
     on_progress: OnProgress = lambda _: None,
-    pace: Pace | None = None,
+    rate_limiter: RateLimiter | None = None,
 ) -> Submission:
     """Send what is still to send of a campaign that was planned before. Raises as `submit` does."""
     require_credentials(settings.gateway)
@@ -103,11 +105,19 @@ def resume(
     with landing.campaign_lock(campaign_id):
         landing.refuse_purged(campaign_id)
         plan = read_plan(record, landing)
-        return _send(plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, pace=pace)
+        return _send(
+            plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
+        )
 
 
 def _send(
-    plan: Plan, *, landing: Landing, settings: Settings, clock: Clock, on_progress: OnProgress, pace: Pace | None
+    plan: Plan,
+    *,
+    landing: Landing,
+    settings: Settings,
+    clock: Clock,
+    on_progress: OnProgress,
+    rate_limiter: RateLimiter | None,
 ) -> Submission:
     """Send what the journal says is left. The caller holds the campaign's lock."""
     campaign_id = plan.record.campaign_id
@@ -117,7 +127,7 @@ def _send(
         async with GatewayClient(settings.gateway) as client:
             if waiting:
                 puller = Puller(client, landing, settings=settings, clock=clock)
-                ranges = ((piece.first_position, piece.last_position) for piece in waiting)
+                ranges = ((send_range.first_position, send_range.last_position) for send_range in waiting)
                 _check_balance(await puller.balance(attempts=CALL_ATTEMPTS), file.segment_count(ranges))
             sender = Sender(
                 plan.record,
@@ -125,11 +135,11 @@ def _send(
                 waiting,
                 journal=journal,
                 client=client,
-                kept_back=KeptBack(landing, file),
+                late_suppressions=LateSuppressions(landing, file),
                 settings=settings,
                 clock=clock,
                 on_progress=on_progress,
-                pace=pace,
+                rate_limiter=rate_limiter,
             )
             with _stopped_by_signal(sender):
                 await sender.run()
@@ -138,7 +148,7 @@ def _send(
     with Journal.open(landing.journal_path) as journal:
         journal.doubt_unanswered(campaign_id, at=clock())
         known = journal.batches(campaign_id)
-        waiting = still_to_send(file.batches(), known)
+        waiting = unsent_ranges(file.batches(), known)
         if settings.policy.in_doubt == "same_batch_num":
             waiting += doubts_to_repeat(known)
         sender = asyncio.run(run())

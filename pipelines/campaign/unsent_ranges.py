@@ -7,7 +7,7 @@ from pipelines.campaign.journal import SETTLED_STATES, BatchRecord
 
 
 @dataclass(frozen=True)
-class Piece:
+class SendRange:
     """A range of the plan that is to be sent in one request; both positions included."""
 
     planned_batch: int
@@ -21,17 +21,17 @@ class Piece:
     def message_count(self) -> int:
         return self.last_position - self.first_position + 1
 
-    def again(self) -> "Piece":
+    def again(self) -> "SendRange":
         return replace(self, attempt=self.attempt + 1)
 
-    def once_more(self, batch_num: str) -> "Piece":
+    def once_more(self, batch_num: str) -> "SendRange":
         """To be sent as it was, under the number that it had."""
         return replace(self, repeats=batch_num, repeat=self.repeat + 1)
 
-    def part(self, first_position: int, last_position: int) -> "Piece":
+    def part(self, first_position: int, last_position: int) -> "SendRange":
         return replace(self, first_position=first_position, last_position=last_position)
 
-    def halves(self) -> tuple["Piece", "Piece"]:
+    def halves(self) -> tuple["SendRange", "SendRange"]:
         middle = (self.first_position + self.last_position) // 2
         return self.again().part(self.first_position, middle), self.again().part(middle + 1, self.last_position)
 
@@ -46,7 +46,7 @@ class Piece:
         }
 
 
-def still_to_send(planned: Iterable[tuple[int, int, int]], batches: Iterable[BatchRecord]) -> list[Piece]:
+def unsent_ranges(planned: Iterable[tuple[int, int, int]], batches: Iterable[BatchRecord]) -> list[SendRange]:
     """The parts of the planned batches that no settled batch covers, in the order of the plan."""
     settled: dict[int, list[tuple[int, int]]] = {}
     attempts: dict[int, int] = {}
@@ -54,23 +54,25 @@ def still_to_send(planned: Iterable[tuple[int, int, int]], batches: Iterable[Bat
         attempts[batch.planned_batch] = max(attempts.get(batch.planned_batch, 0), batch.attempt)
         if batch.state in SETTLED_STATES:
             settled.setdefault(batch.planned_batch, []).append((batch.first_position, batch.last_position))
-    pieces = []
+    send_ranges = []
     for number, first, last in planned:
         attempt = attempts.get(number, 0) + 1
         start = first
         for settled_first, settled_last in sorted(settled.get(number, ())):
             if start < settled_first:
-                pieces.append(Piece(number, start, settled_first - 1, attempt))
+                send_ranges.append(SendRange(number, start, settled_first - 1, attempt))
             start = settled_last + 1
         if start <= last:
-            pieces.append(Piece(number, start, last, attempt))
-    return pieces
+            send_ranges.append(SendRange(number, start, last, attempt))
+    return send_ranges
 
 
-def doubts_to_repeat(batches: Iterable[BatchRecord]) -> list[Piece]:
+def doubts_to_repeat(batches: Iterable[BatchRecord]) -> list[SendRange]:
     """The batches in doubt, each to be sent once more under its own number."""
     return [
-        Piece(batch.planned_batch, batch.first_position, batch.last_position, batch.attempt).once_more(batch.batch_num)
+        SendRange(batch.planned_batch, batch.first_position, batch.last_position, batch.attempt).once_more(
+            batch.batch_num
+        )
         for batch in batches
         if batch.state == "in_doubt"
     ]

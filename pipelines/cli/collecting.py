@@ -130,10 +130,10 @@ def import_reports(
     """
     from pipelines.console.import_file import confirm, show_import, show_proposal
     from pipelines.console.progress import working
-    from pipelines.operations.import_file import carry_out, propose
+    from pipelines.operations.import_file import apply_import, propose_import
 
     settings = invocation.settings()
-    proposal = propose(file, "replies" if replies else "reports", told=mapping, clock=invocation.now)
+    proposal = propose_import(file, "replies" if replies else "reports", told=mapping, clock=invocation.now)
     if dry_run or not json:
         show_proposal(proposal, as_json=json)
     if dry_run:
@@ -141,6 +141,6 @@ def import_reports(
     if not yes:
         confirm(is_shown=not json)
     with working("loading") as tell:
-        summary = carry_out(proposal, settings=settings, tell=tell)
+        summary = apply_import(proposal, settings=settings, tell=tell)
     show_import(summary, as_json=json)
     return 0

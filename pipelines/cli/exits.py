@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
-from pipelines.errors import SmsreconError, Unforeseen, UsageError, said_by_the_machine
+from pipelines.errors import SmsreconError, Unforeseen, UsageError, environment_error
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -30,7 +30,7 @@ def prepare_output() -> None:
         getattr(sys, name).reconfigure(errors="replace")
 
 
-def ended_by(error: BaseException) -> int:
+def exit_code_for(error: BaseException) -> int:
     """Say what was foreseen in one line, and of what was not where it came from; returns the exit code."""
     match error:
         case CycloptsError():
@@ -43,7 +43,7 @@ def ended_by(error: BaseException) -> int:
         case BrokenPipeError() | SystemExit():  # the reader has seen enough; SystemExit is how --help puts it
             _drop_output()
             return READER_GONE
-        case Exception() if (said := said_by_the_machine(error)) is not None:
+        case Exception() if (said := environment_error(error)) is not None:
             _drop_output()
             return fail(f"{said}; mend that, then run the command again", UsageError.exit_code)
     for line in _where_from(error):

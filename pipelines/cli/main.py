@@ -16,7 +16,7 @@ from cyclopts import App, Parameter
 
 from pipelines import __version__
 from pipelines.cli import collecting, people, reading, sending, serving
-from pipelines.cli.exits import ended_by, prepare_output
+from pipelines.cli.exits import exit_code_for, prepare_output
 from pipelines.cli.invocation import choose_config
 
 app = App(
@@ -82,7 +82,7 @@ def main() -> None:
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  what is not foreseen is raised again
-        code = ended_by(error)
+        code = exit_code_for(error)
     sys.exit(code or 0)
 
 

@@ -130,11 +130,11 @@ def purge(
     """
     from pipelines.console.progress import working
     from pipelines.console.retention import confirm_purge, show_purge
-    from pipelines.operations.retention import carry_out, look
+    from pipelines.operations.retention import apply_purge, plan_purge
 
     settings = invocation.settings()
     with working("reconciling"):
-        found = look(older_than, settings=settings, as_of=invocation.now())
+        found = plan_purge(older_than, settings=settings, as_of=invocation.now())
     is_to_be_done = not (dry_run or found.is_empty)
     if not json:
         show_purge(found, is_done=is_to_be_done, as_json=False)
@@ -142,7 +142,7 @@ def purge(
         if not yes:
             confirm_purge(found, is_shown=not json)
         with working("removing") as tell:
-            carry_out(found, settings=settings, clock=invocation.now, tell=tell)
+            apply_purge(found, settings=settings, clock=invocation.now, tell=tell)
         if not json:
             say("\nAll of that is gone.")
     if json:

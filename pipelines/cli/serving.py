@@ -83,12 +83,12 @@ def serve(
       smsrecon serve --with-server
       PREFECT_API_URL=http://127.0.0.1:4200/api smsrecon serve
     """
-    from pipelines.flows.server import be_quiet, running_server
-    from pipelines.settings import hand_on
+    from pipelines.flows.server import disable_telemetry, running_server
+    from pipelines.settings import export_config_path
 
     settings = invocation.settings()
-    hand_on(invocation.config())
-    be_quiet()
+    export_config_path(invocation.config())
+    disable_telemetry()
     with running_server(settings.data_dir / "prefect", port, tell) if with_server else nullcontext():
         from pipelines.console.results import show_serving
         from pipelines.flows.deployments import schedules

@@ -12,7 +12,7 @@ from pipelines.errors import AlertRaised
 from pipelines.flows.artifacts import Bar, show_books
 from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
-from pipelines.flows.tasks import AsTasks, nothing_personal
+from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
 from pipelines.operations.daily import BooksSummary
 from pipelines.settings import Settings
@@ -38,7 +38,7 @@ def _due_at() -> datetime:
     flow_run_name=_name_with_hour,
 )
 def reconcile() -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
     with Bar("loading") as bar:
         books = steps.close_books(settings, clock=now, tell=bar.tell, run=_tasks(settings))
@@ -52,7 +52,7 @@ def reconcile() -> State[None]:
     flow_run_name=_name_with_day,
 )
 def daily() -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
     with Bar("pulling") as bar:
         summary = steps.daily(settings, clock=now, tell=bar.tell, run=_tasks(settings))
@@ -60,8 +60,8 @@ def daily() -> State[None]:
     return _closed(settings, summary.books, summary.findings)
 
 
-def _tasks(settings: Settings) -> AsTasks:
-    return AsTasks(settings.schedule.retry_delays_seconds)
+def _tasks(settings: Settings) -> TaskRunner:
+    return TaskRunner(settings.schedule.retry_delays_seconds)
 
 
 def _closed(settings: Settings, books: BooksSummary, findings: Sequence[Finding]) -> State[None]:
@@ -69,7 +69,7 @@ def _closed(settings: Settings, books: BooksSummary, findings: Sequence[Finding]
     if books.reconcile is not None:
         show_books(settings, steps.check_findings(books.reconcile), as_of=now())
     try:
-        AsTasks()("verdict", lambda: _verdict(findings))
+        TaskRunner()("verdict", lambda: _verdict(findings))
     except AlertRaised as error:
         return Failed(message=str(error))
     rows = books.reconcile.row_count if books.reconcile else 0

@@ -21,7 +21,7 @@ from pipelines.console.results import complaints, plan_as_markdown, submission_i
 from pipelines.errors import CampaignBusy
 from pipelines.flows.artifacts import Bar, show_page
 from pipelines.flows.edge import now, settings_of_run
-from pipelines.flows.tasks import AsTasks, nothing_personal
+from pipelines.flows.tasks import TaskRunner, redact_errors
 
 CampaignId = Annotated[
     str,
@@ -79,16 +79,16 @@ def resume_campaign(campaign_id: CampaignId) -> State[None]:
 
 
 def _plan(request: PlanRequest) -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
-    plan, balance = AsTasks()("plan", partial(submission.plan_only, request, settings=settings, clock=now))
+    plan, balance = TaskRunner()("plan", partial(submission.plan_only, request, settings=settings, clock=now))
     page = plan_as_markdown(plan, balance=balance, price=settings.billing.price_per_segment)
     show_page(f"plan-{request.campaign_id}", page, f"Dry run of {request.campaign_id}")
     return Completed(message=f"{plan.record.message_count:,} messages; nothing was sent")
 
 
 def _send(campaign_id: str, send: Callable[..., Submission]) -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
 
     def step() -> Submission:
@@ -96,7 +96,7 @@ def _send(campaign_id: str, send: Callable[..., Submission]) -> State[None]:
             return send(settings=settings, clock=now, on_progress=bar.sent)
 
     try:
-        return _ended(AsTasks()(f"send {campaign_id}", step))
+        return _ended(TaskRunner()(f"send {campaign_id}", step))
     except CampaignBusy as error:
         return Cancelled(message=f"busy: {error}")
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipelines.flows.artifacts import Bar
 from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
-from pipelines.flows.tasks import AsTasks, nothing_personal
+from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
 from pipelines.operations.daily import PullSummary, Tell
 from pipelines.pull import chosen_days
@@ -39,7 +39,7 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
         day: Only this day, in China's time.
         days: Today and the days before it, so many in all. Empty, like the day: as set by pull.days.
     """
-    with nothing_personal():
+    with redact_errors():
         wanted = chosen_days(day, days, now=now())
     return _pulled(
         "pull reports", lambda settings, tell: steps.pull_reports(settings, clock=now, days=wanted, tell=tell)
@@ -61,9 +61,9 @@ def pull_replies() -> State[None]:
     flow_run_name="watch balance",
 )
 def watch_balance() -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
-    summary = AsTasks()("read balance", lambda: steps.watch_balance(settings, clock=now))
+    summary = TaskRunner()("read balance", lambda: steps.watch_balance(settings, clock=now))
     emit(summary.news)
     message = f"{summary.balance:,} segments left"
     if summary.news:
@@ -72,7 +72,7 @@ def watch_balance() -> State[None]:
 
 
 def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[None]:
-    with nothing_personal():
+    with redact_errors():
         settings = settings_of_run()
 
     def step() -> PullSummary:
@@ -81,5 +81,5 @@ def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[N
             bar.tell("all that was asked for", 1.0)
             return summary.checked()
 
-    summary = AsTasks(settings.schedule.retry_delays_seconds)(name, step)
+    summary = TaskRunner(settings.schedule.retry_delays_seconds)(name, step)
     return Completed(message=f"{sum(part.record_count for part in summary.pulled):,} records")

@@ -26,7 +26,7 @@ STOP_SECONDS = 20.0
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
-def be_quiet() -> None:
+def disable_telemetry() -> None:
     """Have Prefect, once it is imported, tell nobody of this installation."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

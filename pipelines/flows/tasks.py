@@ -17,14 +17,14 @@ from pipelines.errors import (
     SmsreconError,
     Unforeseen,
     WarehouseBusy,
-    said_by_the_machine,
+    environment_error,
 )
 from pipelines.pull import PASSING_CODES
 
 Brought = TypeVar("Brought")
 
 
-class AsTasks:
+class TaskRunner:
     """Runs each step as a task of the flow run; what fails and is safe to run again waits and is tried again."""
 
     def __init__(self, retry_delays_seconds: Sequence[float] = ()) -> None:
@@ -40,14 +40,14 @@ class AsTasks:
             retry_condition_fn=_may_help,
         )
         def guarded() -> Brought:
-            with nothing_personal():
+            with redact_errors():
                 return step()
 
         return guarded()
 
 
 @contextmanager
-def nothing_personal() -> Iterator[None]:
+def redact_errors() -> Iterator[None]:
     """Let errors pass that show no person: ours alone, and of all others where they came from.
 
     Prefect keeps the message of every error, and of those behind it; of a library's it may hold a phone or a text.
@@ -58,7 +58,7 @@ def nothing_personal() -> Iterator[None]:
         error.__cause__, error.__suppress_context__ = None, True
         raise
     except Exception as error:  # noqa: BLE001
-        said = said_by_the_machine(error)
+        said = environment_error(error)
         if said is not None:
             raise Unforeseen(f"{said}; mend that, then run it again") from None
         frames = traceback.extract_tb(error.__traceback__)

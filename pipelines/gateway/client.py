@@ -17,11 +17,11 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from pipelines.errors import GatewayError, GatewayUnavailable, MaySent, UsageError
+from pipelines.errors import GatewayError, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.failpoints import reach
 from pipelines.settings import GatewaySettings
 
-OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[MaySent]] = MappingProxyType(
+OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[OutcomeUnknown]] = MappingProxyType(
     {
         # No connection came about, or no request: no byte of it left.
         httpx.ConnectError: GatewayUnavailable,
@@ -31,29 +31,29 @@ OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[MaySent]] = M
         httpx.UnsupportedProtocol: GatewayUnavailable,
         httpx.InvalidURL: GatewayUnavailable,
         # Bytes of the request left, or may have.
-        httpx.ReadTimeout: MaySent,
-        httpx.ReadError: MaySent,
-        httpx.WriteTimeout: MaySent,
-        httpx.WriteError: MaySent,
-        httpx.CloseError: MaySent,
-        httpx.LocalProtocolError: MaySent,  # also raised in the middle of a body
-        httpx.RemoteProtocolError: MaySent,
-        httpx.DecodingError: MaySent,
-        httpx.TooManyRedirects: MaySent,
-        httpx.HTTPStatusError: MaySent,
-        httpx.CookieConflict: MaySent,
-        httpx.StreamConsumed: MaySent,
-        httpx.StreamClosed: MaySent,
-        httpx.ResponseNotRead: MaySent,
-        httpx.RequestNotRead: MaySent,
+        httpx.ReadTimeout: OutcomeUnknown,
+        httpx.ReadError: OutcomeUnknown,
+        httpx.WriteTimeout: OutcomeUnknown,
+        httpx.WriteError: OutcomeUnknown,
+        httpx.CloseError: OutcomeUnknown,
+        httpx.LocalProtocolError: OutcomeUnknown,  # also raised in the middle of a body
+        httpx.RemoteProtocolError: OutcomeUnknown,
+        httpx.DecodingError: OutcomeUnknown,
+        httpx.TooManyRedirects: OutcomeUnknown,
+        httpx.HTTPStatusError: OutcomeUnknown,
+        httpx.CookieConflict: OutcomeUnknown,
+        httpx.StreamConsumed: OutcomeUnknown,
+        httpx.StreamClosed: OutcomeUnknown,
+        httpx.ResponseNotRead: OutcomeUnknown,
+        httpx.RequestNotRead: OutcomeUnknown,
         # The branches of httpx's tree, raised by nobody today.
-        httpx.HTTPError: MaySent,
-        httpx.RequestError: MaySent,
-        httpx.TransportError: MaySent,
-        httpx.TimeoutException: MaySent,
-        httpx.NetworkError: MaySent,
-        httpx.ProtocolError: MaySent,
-        httpx.StreamError: MaySent,
+        httpx.HTTPError: OutcomeUnknown,
+        httpx.RequestError: OutcomeUnknown,
+        httpx.TransportError: OutcomeUnknown,
+        httpx.TimeoutException: OutcomeUnknown,
+        httpx.NetworkError: OutcomeUnknown,
+        httpx.ProtocolError: OutcomeUnknown,
+        httpx.StreamError: OutcomeUnknown,
     }
 )
 """Every exception of httpx by name; one that isn't here may have been sent."""
@@ -97,7 +97,7 @@ class GatewayClient:
     """The five endpoints over one connection pool; an async context manager.
 
     Every method returns the Exchange whatever its HTTP status. It raises GatewayUnavailable where surely nothing was
-    sent, and MaySent where the request left and no whole answer came.
+    sent, and OutcomeUnknown where the request left and no whole answer came.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -204,7 +204,7 @@ class GatewayClient:
                 "see that gateway.base_url and the network are right, then try again"
             )
         else:
-            failure = MaySent(
+            failure = OutcomeUnknown(
                 f"{endpoint}: the request left and no whole answer came back ({name}); it may have been carried out: "
                 "ask again if it was a query, wait for its reports if it was a submission",
                 received,
@@ -213,9 +213,9 @@ class GatewayClient:
         return failure
 
 
-def outcome_of(error: Exception) -> type[GatewayUnavailable] | type[MaySent]:
+def outcome_of(error: Exception) -> type[GatewayUnavailable] | type[OutcomeUnknown]:
     """What a failed request means. Only an exception that the table names, itself and no parent, is surely not sent."""
-    return OUTCOMES.get(type(error), MaySent)
+    return OUTCOMES.get(type(error), OutcomeUnknown)
 
 
 def _batch_fields(batch_num: str, extra_num: str | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ class Verdict(Enum):
     SOME_MESSAGES = auto()  # refused because of some messages: split until they stand alone
     CAMPAIGN = auto()  # refused, and the next would be too: pause the campaign
     REFUSED = auto()  # refused, our fault: refuse the batch, go on
-    MAY_SENT = auto()  # nobody can tell: in doubt
+    OUTCOME_UNKNOWN = auto()  # nobody can tell: in doubt
 
 
 _ERROR_CODES: tuple[tuple[str, Verdict, str], ...] = (
@@ -40,7 +40,7 @@ _ERROR_CODES: tuple[tuple[str, Verdict, str], ...] = (
     ("100012", Verdict.REFUSED, "number of texts differs from number of phones"),
     ("100013", Verdict.SOME_MESSAGES, "text does not match the template"),
     ("100014", Verdict.TOO_FAST, "calling too fast"),
-    ("999999", Verdict.MAY_SENT, "system error of the gateway"),
+    ("999999", Verdict.OUTCOME_UNKNOWN, "system error of the gateway"),
 )
 
 ERROR_MEANINGS = MappingProxyType({code: meaning for code, _, meaning in _ERROR_CODES})
@@ -55,4 +55,4 @@ def verdict(error_code: str) -> Verdict:
     known = _VERDICTS.get(error_code)
     if known is not None:
         return known
-    return Verdict.REFUSED if _REFUSAL.fullmatch(error_code) else Verdict.MAY_SENT
+    return Verdict.REFUSED if _REFUSAL.fullmatch(error_code) else Verdict.OUTCOME_UNKNOWN

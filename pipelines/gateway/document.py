@@ -57,7 +57,7 @@ def is_tree(value: object) -> TypeGuard[Tree]:
     return type(value) is dict
 
 
-def is_stuffed(body: bytes) -> bool:
+def is_value_bomb(body: bytes) -> bool:
     """Whether a large body has a value in every eighth byte: its tree would be up to 70 times as large as the body.
 
     A report as the gateway writes it has one in every 17 bytes or more, so a body like this is no list of reports.

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import chain
 
 from pipelines.gateway.codes import ACCEPTED_CODE
-from pipelines.gateway.document import SMALL, Document, Format, Tree, is_stuffed, is_tree, json_text, nodes_at, parse
+from pipelines.gateway.document import SMALL, Document, Format, Tree, is_tree, is_value_bomb, json_text, nodes_at, parse
 
 Columns = dict[str, list[str | None]]
 
@@ -119,7 +119,7 @@ def read_replies(body: bytes, format: Format) -> Records:  # noqa: A002
 
 def _read(body: bytes, asked: Format) -> tuple[Tree, str, Document]:
     """The tree of an answer, its error code, and the document it came from."""
-    if is_stuffed(body):
+    if is_value_bomb(body):
         raise UnreadableAnswer(f"the answer of {len(body)} bytes holds more values than records have")
     parsed = parse(body, asked)
     if parsed is None:

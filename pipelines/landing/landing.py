@@ -111,7 +111,7 @@ class Landing:
             yield
 
     @contextmanager
-    def announced(self, call: Call) -> Iterator[Callable[[Call], str]]:
+    def pending_call(self, call: Call) -> Iterator[Callable[[Call], str]]:
         """Mark on disk that `call` is about to be asked; yields the function that lands it with its answer.
 
         A gateway that hands out each record once has forgotten an answer that it gave. So a call whose process ends
@@ -128,7 +128,7 @@ class Landing:
             mark.unlink()
             return name
 
-        with self._asking(fcntl.LOCK_SH):
+        with self._pending_lock(fcntl.LOCK_SH):
             write_whole(
                 mark, _content(replace(call, failure="the process ended before an answer was landed")), overwrite=True
             )
@@ -137,7 +137,7 @@ class Landing:
 
     def _settle_calls(self) -> None:
         """Land the marks that processes have left behind; while another process asks, wait for a better time."""
-        with suppress(BlockingIOError), self._asking(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(BlockingIOError), self._pending_lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
             for mark in sorted(self.root.glob("asking/*.call")):
                 call = self.read_call(mark.relative_to(self.root).as_posix())
                 if not list(self.root.glob(f"{_stem(call)}-*.call")):  # else it was landed, and only the mark is left
@@ -146,7 +146,7 @@ class Landing:
                 mark.unlink()
 
     @contextmanager
-    def _asking(self, operation: int) -> Iterator[None]:
+    def _pending_lock(self, operation: int) -> Iterator[None]:
         """Hold the lock that all who ask share, and who settles has alone; it dies with the process."""
         with lock_file(self.root / "asking" / "lock") as file:
             fcntl.flock(file, operation)
@@ -226,12 +226,12 @@ class Landing:
         write_whole(self.forgetting_path, note, overwrite=True)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive_lock(self) -> Iterator[None]:
         """Hold every campaign, and wait until nobody asks the gateway. Raises CampaignBusy."""
         with ExitStack() as held:
             for path in self.plan_paths():
                 held.enter_context(self.campaign_lock(path.parent.name))
-            held.enter_context(self._asking(fcntl.LOCK_EX))
+            held.enter_context(self._pending_lock(fcntl.LOCK_EX))
             yield
 
     def clear_drafts(self) -> None:

@@ -286,7 +286,7 @@ def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
     """
     balance = read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS)
     findings = rules.low_balance(balance, settings.alerts)
-    with told.newly(
+    with told.due_alerts(
         findings,
         rules={"low_balance"},
         path=settings.data_dir / "told.json",

@@ -41,7 +41,7 @@ class Finding:
 
 
 def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
-    """Look at everything, in the order in which things build on each other."""
+    """ChartContext at everything, in the order in which things build on each other."""
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("settings", lambda: _settings(settings)),
         ("data folder", lambda: _data_folder(settings.data_dir)),

@@ -93,7 +93,7 @@ def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clo
     landing = landing_of(settings)
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
-    with landing.alone():
+    with landing.exclusive_lock():
         landing.clear_drafts()
         person = _Person(number, _tombstone(landing, number), _opt_outs(settings, number))
         rows = sum(_rows_of(person, path) for path in landing.plan_paths())

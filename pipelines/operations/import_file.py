@@ -42,7 +42,7 @@ class ImportSummary:
     is_repeated: bool  # the same file with the same mapping had been imported before
 
 
-def propose(file: Path, kind: ExportKind, *, told: Sequence[str], clock: Clock) -> Proposal:
+def propose_import(file: Path, kind: ExportKind, *, told: Sequence[str], clock: Clock) -> Proposal:
     """Read a file and find out which column means what; nothing is written.
 
     Raises InputRefused for a file that is no export, and UsageError for a mapping that is none.
@@ -71,7 +71,7 @@ def propose(file: Path, kind: ExportKind, *, told: Sequence[str], clock: Clock) 
     return Proposal(imported, columns, sheet, checked)
 
 
-def carry_out(proposal: Proposal, *, settings: Settings, tell: Tell) -> ImportSummary:
+def apply_import(proposal: Proposal, *, settings: Settings, tell: Tell) -> ImportSummary:
     """Land the file and load it. Run again, it goes on where it was, and the same rows count once."""
     landing = landing_of(settings)
     daily.load(settings, tell=tell)  # what has landed before, so that what is new afterwards is the file's

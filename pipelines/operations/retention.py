@@ -83,7 +83,7 @@ class Purge:
         return not (self.going or self.files or self.told_again_count or self.is_unfinished)
 
 
-def look(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
+def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
     """What a purge would do, after loading and reconciling; nothing in the landing is changed.
 
     Raises UsageError for a number of days that is none, and BooksError if the books don't balance.
@@ -139,15 +139,15 @@ def part(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, lis
         before = earlier
 
 
-def carry_out(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) -> None:
-    """Do what `look` found.
+def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) -> None:
+    """Do what `plan_purge` found.
 
     Raises UsageError if it would find something else by now, CampaignBusy, and BooksError if the books don't balance
     afterwards, or what was published before can't be removed.
     """
     landing = landing_of(settings)
-    with landing.alone():
-        if look(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
+    with landing.exclusive_lock():
+        if plan_purge(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
             raise UsageError("what can go has changed meanwhile; run the same command again, and look at it")
         daily.suppress(settings, clock=clock, reasons=_reasons(settings))
         landing.note_purging(agreed.before)

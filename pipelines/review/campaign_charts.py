@@ -20,7 +20,7 @@ from pipelines.review.chart_style import (
     PURPLE,
     SKY,
     VERMILION,
-    Look,
+    ChartContext,
     Picture,
     bars,
     bounds,
@@ -59,10 +59,10 @@ MOVER_COLOURS: Final = {
 _SECONDS: Final = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 3 * 86400)
 
 
-def books(figures: CampaignFigures, look: Look) -> Picture:
+def books(figures: CampaignFigures, context: ChartContext) -> Picture:
     """From the rows of the file down to the delivered: what is left, and where the others went."""
     steps = books_steps(figures.delivery)
-    words, rows = look.words, figures.delivery["row_count"]
+    words, rows = context.words, figures.delivery["row_count"]
     frame = steps.with_columns(
         pl.Series("label", [words(name) for name in steps["name"]]),
         pl.Series(
@@ -77,8 +77,8 @@ def books(figures: CampaignFigures, look: Look) -> Picture:
     found = words("books_found", rows=count(rows), delivered=count(delivered), share=percent(delivered / rows))
     if not figures.is_balanced:
         found = words("books_wrong")
-    chart = bars(frame, look, whole=rows)
-    return finished(chart, look, found=found, note=words("books_note"), height=rows_height(frame))
+    chart = bars(frame, context, whole=rows)
+    return finished(chart, context, found=found, note=words("books_note"), height=rows_height(frame))
 
 
 def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
@@ -99,9 +99,9 @@ def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(steps, schema=["name", "row_count", "is_total", "start", "end", "colour"], orient="row")
 
 
-def rates(figures: CampaignFigures, look: Look) -> Picture:
+def rates(figures: CampaignFigures, context: ChartContext) -> Picture:
     """The three rates with their intervals, against the median of earlier campaigns."""
-    words, row, earlier = look.words, figures.delivery, figures.earlier
+    words, row, earlier = context.words, figures.delivery, figures.earlier
     known = [name for name in RATES if row[name] is not None]
     if not known:
         return Picture(words("rates_none"))
@@ -113,7 +113,7 @@ def rates(figures: CampaignFigures, look: Look) -> Picture:
             "rate_high": [row[f"{name}_high"] for name in known],
             "median": pl.Series([medians.get(name) for name in known], dtype=pl.Float64),
             "label": [words(name) for name in known],
-            "value": [_rate_value(row, name, medians, look) for name in known],
+            "value": [_rate_value(row, name, medians, context) for name in known],
             "colour": GREEN,
         }
     )
@@ -125,19 +125,19 @@ def rates(figures: CampaignFigures, look: Look) -> Picture:
         schema={"place": pl.Int64, "rate": pl.Float64},
     )
     low, high = bounds(*frame["rate_low"], *frame["rate_high"], *medians.values(), *dots["rate"].drop_nulls())
-    chart = intervals(frame, look, low=low, high=high)
+    chart = intervals(frame, context, low=low, high=high)
     if medians:
         chart = alt.layer(_earlier(dots), chart, _medians(frame))
     found = words("rates_found", rate=percent(row["delivered_of_accepted_rate"]))
     if medians:
-        found += _against(row["delivered_of_accepted_rate"] - medians["delivered_of_accepted_rate"], look)
+        found += _against(row["delivered_of_accepted_rate"] - medians["delivered_of_accepted_rate"], context)
     note = words("rates_note_earlier", number=str(earlier.height)) if medians else words("rates_note")
-    return finished(chart, look, found=found, note=note, height=rows_height(frame))
+    return finished(chart, context, found=found, note=note, height=rows_height(frame))
 
 
-def sending(figures: CampaignFigures, look: Look) -> Picture:
+def sending(figures: CampaignFigures, context: ChartContext) -> Picture:
     """The delivery rate over the sending, part by part."""
-    words, frame = look.words, figures.sending
+    words, frame = context.words, figures.sending
     if not frame.height:
         return Picture(words("rates_none"))
     low, high = bounds(*frame["rate_low"], *frame["rate_high"])
@@ -160,12 +160,12 @@ def sending(figures: CampaignFigures, look: Look) -> Picture:
         base.mark_circle(color=GREEN, size=55, opacity=1).encode(y=y),
     )
     found = words("sending_found", low=percent(_lowest(frame["rate"])), high=percent(_highest(frame["rate"])))
-    return finished(chart, look, found=found, note=words("sending_note", rate=percent(whole)), height=220)
+    return finished(chart, context, found=found, note=words("sending_note", rate=percent(whole)), height=220)
 
 
-def latency(figures: CampaignFigures, look: Look) -> Picture:
+def latency(figures: CampaignFigures, context: ChartContext) -> Picture:
     """How many of the delivered messages had come after how long."""
-    words, frame, row = look.words, figures.latency, figures.delivery
+    words, frame, row = context.words, figures.latency, figures.delivery
     if not frame.height:
         return Picture(words("latency_none"))
     names = dict(zip(_SECONDS, words("latency_axis").split("|"), strict=True))
@@ -174,7 +174,7 @@ def latency(figures: CampaignFigures, look: Look) -> Picture:
         "within_seconds:Q",
         scale=alt.Scale(type="log", domain=[1, longest], nice=False),
         axis=alt.Axis(
-            values=[seconds for seconds in names if seconds <= longest][:: 2 if look.is_narrow else 1],
+            values=[seconds for seconds in names if seconds <= longest][:: 2 if context.is_narrow else 1],
             labelExpr=f"({names!r})[datum.value]",
             title=None,
             grid=True,
@@ -203,12 +203,14 @@ def latency(figures: CampaignFigures, look: Look) -> Picture:
         *(text.encode(x=x, y="share:Q", text="label:N") for text in texts),
     )
     p50, p99 = (words.duration(row[f"latency_{each}_seconds"]) for each in ("p50", "p99"))
-    return finished(chart, look, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240)
+    return finished(
+        chart, context, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240
+    )
 
 
-def codes(figures: CampaignFigures, look: Look) -> Picture:
+def codes(figures: CampaignFigures, context: ChartContext) -> Picture:
     """Why messages failed: the most frequent codes, coloured by whose move it is, and the rest as one."""
-    words, some, rest = look.words, figures.codes.head(MOST_CODES), figures.codes.slice(MOST_CODES)
+    words, some, rest = context.words, figures.codes.head(MOST_CODES), figures.codes.slice(MOST_CODES)
     if not some.height:
         return Picture(words("codes_none"))
     rows = [
@@ -228,7 +230,7 @@ def codes(figures: CampaignFigures, look: Look) -> Picture:
     frame = pl.DataFrame(
         {
             "label": [label for label, *_ in rows],
-            "value": [_code_value(number, share, cost, look) for _, number, share, cost, _ in rows],
+            "value": [_code_value(number, share, cost, context) for _, number, share, cost, _ in rows],
             "message_count": [number for _, number, *_ in rows],
             "start": 0,
             "end": [number for _, number, *_ in rows],
@@ -242,13 +244,13 @@ def codes(figures: CampaignFigures, look: Look) -> Picture:
         number=str(figures.codes.height),
         share=percent(first["of_failed_rate"]),
     )
-    chart = bars(frame, look, whole=_highest(frame["end"]))
-    return finished(chart, look, found=found, note=words("codes_note"), height=rows_height(frame))
+    chart = bars(frame, context, whole=_highest(frame["end"]))
+    return finished(chart, context, found=found, note=words("codes_note"), height=rows_height(frame))
 
 
-def movers(figures: CampaignFigures, look: Look) -> Picture:
+def movers(figures: CampaignFigures, context: ChartContext) -> Picture:
     """Who can do something about the failures, and what would help most."""
-    words = look.words
+    words = context.words
     if not figures.codes.height:
         return Picture(words("codes_none"))
     frame = (
@@ -275,13 +277,13 @@ def movers(figures: CampaignFigures, look: Look) -> Picture:
     )
     first = frame.row(0, named=True)
     found = words("movers_found", share=percent(first["of_failed_rate"]), mover=words(first["whose_move"]))
-    chart = bars(frame, look, whole=_highest(frame["end"]))
-    return finished(chart, look, found=found, note=words("movers_note"), height=rows_height(frame))
+    chart = bars(frame, context, whole=_highest(frame["end"]))
+    return finished(chart, context, found=found, note=words("movers_note"), height=rows_height(frame))
 
 
-def owner(column: str, groups: pl.DataFrame, look: Look) -> Picture:
+def owner(column: str, groups: pl.DataFrame, context: ChartContext) -> Picture:
     """The delivery rate by the values of a column of the owner's, the best first."""
-    words = look.words
+    words = context.words
     frame = groups.sort("rate", "value", descending=[True, False])
     best, worst = frame.row(0, named=True), frame.row(-1, named=True)
     is_apart = best["rate_low"] > worst["rate_high"]
@@ -290,7 +292,7 @@ def owner(column: str, groups: pl.DataFrame, look: Look) -> Picture:
         "rate_low",
         "rate_high",
         label=pl.col("value"),
-        value=pl.Series([_owner_value(row, look) for row in frame.iter_rows(named=True)]),
+        value=pl.Series([_owner_value(row, context) for row in frame.iter_rows(named=True)]),
         colour=pl.lit(GREEN),
     )
     low, high = bounds(*frame["rate_low"], *frame["rate_high"])
@@ -302,23 +304,23 @@ def owner(column: str, groups: pl.DataFrame, look: Look) -> Picture:
         worst=worst["value"],
         low=percent(worst["rate"]),
     )
-    chart = intervals(frame, look, low=low, high=high)
-    return finished(chart, look, found=found, note=words("owner_note"), height=rows_height(frame))
+    chart = intervals(frame, context, low=low, high=high)
+    return finished(chart, context, found=found, note=words("owner_note"), height=rows_height(frame))
 
 
-def carriers(figures: CampaignFigures, look: Look) -> Picture:
+def carriers(figures: CampaignFigures, context: ChartContext) -> Picture:
     """The delivery rate by carrier of the number range."""
-    return _by_range(figures.carriers, "carriers_note", look)
+    return _by_range(figures.carriers, "carriers_note", context)
 
 
-def provinces(figures: CampaignFigures, look: Look) -> Picture:
+def provinces(figures: CampaignFigures, context: ChartContext) -> Picture:
     """The delivery rate by province of the number range."""
-    return _by_range(figures.provinces, "provinces_note", look)
+    return _by_range(figures.provinces, "provinces_note", context)
 
 
-def replies(figures: CampaignFigures, look: Look) -> Picture:
+def replies(figures: CampaignFigures, context: ChartContext) -> Picture:
     """When replies came, and which of them opt out."""
-    words, row = look.words, figures.delivery
+    words, row = context.words, figures.delivery
     if not figures.replies.height:
         return Picture(words("replies_none"))
     frame = figures.replies.with_columns(pl.col("replied_at").dt.replace_time_zone(None))
@@ -354,27 +356,35 @@ def replies(figures: CampaignFigures, look: Look) -> Picture:
         opt_out_share=_share(row["opt_out_count"], accepted),
     )
     note = words("replies_note_days" if is_long else "replies_note")
-    return finished(chart, look, found=found, note=note, height=180)
+    return finished(chart, context, found=found, note=note, height=180)
 
 
-def _rate_value(row: dict[str, Any], name: str, medians: dict[str, float], look: Look) -> str:
+def _rate_value(row: dict[str, Any], name: str, medians: dict[str, float], context: ChartContext) -> str:
     value = percent(row[name])
     if name in medians:
-        return f"{value} · {look.words('median', rate=percent(medians[name]))}"
+        return f"{value} · {context.words('median', rate=percent(medians[name]))}"
     part, whole = RATES[name]
-    return value if look.is_narrow else f"{value} · {look.words('of', part=count(row[part]), whole=count(row[whole]))}"
+    return (
+        value
+        if context.is_narrow
+        else f"{value} · {context.words('of', part=count(row[part]), whole=count(row[whole]))}"
+    )
 
 
-def _code_value(number: int, share: float, cost: float | None, look: Look) -> str:
+def _code_value(number: int, share: float, cost: float | None, context: ChartContext) -> str:
     value = f"{count(number)} · {percent(share)}"
-    return value if cost is None or look.is_narrow else f"{value} · {look.words('cost_of_code', cost=f'{cost:,.2f}')}"
+    return (
+        value
+        if cost is None or context.is_narrow
+        else f"{value} · {context.words('cost_of_code', cost=f'{cost:,.2f}')}"
+    )
 
 
-def _owner_value(row: dict[str, Any], look: Look) -> str:
-    words = look.words
+def _owner_value(row: dict[str, Any], context: ChartContext) -> str:
+    words = context.words
     return (
         f"{percent(row['rate'])} · {count(row['accepted_total_count'])}"
-        if look.is_narrow
+        if context.is_narrow
         else words(
             "row_of_owner",
             share=percent(row["rate"]),
@@ -385,8 +395,8 @@ def _owner_value(row: dict[str, Any], look: Look) -> str:
     )
 
 
-def _by_range(groups: pl.DataFrame, note: str, look: Look) -> Picture:
-    words = look.words
+def _by_range(groups: pl.DataFrame, note: str, context: ChartContext) -> Picture:
+    words = context.words
     frame = groups.sort("rate", "range_name", descending=[True, False])
     rows = [*frame.iter_rows(named=True)]
     frame = frame.with_columns(
@@ -403,14 +413,14 @@ def _by_range(groups: pl.DataFrame, note: str, look: Look) -> Picture:
         worst=words.of(worst, "range_name"),
         low=percent(worst["rate"]),
     )
-    chart = intervals(frame, look, low=low, high=high)
-    return finished(chart, look, found=found, note=words(note), height=rows_height(frame))
+    chart = intervals(frame, context, low=low, high=high)
+    return finished(chart, context, found=found, note=words(note), height=rows_height(frame))
 
 
-def _against(difference: float, look: Look) -> str:
+def _against(difference: float, context: ChartContext) -> str:
     if abs(difference) < 0.0005:
-        return look.words("points_same")
-    return look.words("points_above" if difference > 0 else "points_below", points=look.words.points(difference))
+        return context.words("points_same")
+    return context.words("points_above" if difference > 0 else "points_below", points=context.words.points(difference))
 
 
 def _earlier(dots: pl.DataFrame) -> alt.Chart:

@@ -27,7 +27,7 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart  # what altair says that lay
 
 
 @dataclass(frozen=True)
-class Look:
+class ChartContext:
     """In which words, and how wide."""
 
     words: Words
@@ -47,13 +47,13 @@ class Picture:
     chart: Chart | None = None
 
 
-def finished(chart: Chart, look: Look, *, found: str, note: str, height: int) -> Picture:
+def finished(chart: Chart, context: ChartContext, *, found: str, note: str, height: int) -> Picture:
     """The picture of a chart, in the look of all charts.
 
     Its words stand on the page, not in the chart: the page breaks their lines at any width and in any font.
     """
     complete: Chart = (
-        chart.properties(width=look.width, height=height)
+        chart.properties(width=context.width, height=height)
         .configure(
             font=MEASURED, background="white", padding=4, autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
         )
@@ -78,9 +78,9 @@ def rows_height(frame: pl.DataFrame) -> int:
     return ROW * max(frame.height, 1)
 
 
-def bars(frame: pl.DataFrame, look: Look, *, whole: float) -> Chart:
+def bars(frame: pl.DataFrame, context: ChartContext, *, whole: float) -> Chart:
     """A bar a row of `frame`, from `start` to `end` of `whole`, with its `label` and its `value` above it."""
-    base = _placed(frame, look)
+    base = _placed(frame, context)
     x = alt.X("start:Q", axis=None, scale=alt.Scale(domain=[0, whole], nice=False, zero=True))
     bar = base.mark_bar(height=11, yOffset=8, strokeWidth=1).encode(
         x=x, x2="end:Q", color=alt.Color("colour:N", scale=None), stroke=alt.Stroke("colour:N", scale=None)
@@ -88,9 +88,9 @@ def bars(frame: pl.DataFrame, look: Look, *, whole: float) -> Chart:
     return alt.layer(bar, *_texts(base))
 
 
-def intervals(frame: pl.DataFrame, look: Look, *, low: float, high: float) -> Chart:
+def intervals(frame: pl.DataFrame, context: ChartContext, *, low: float, high: float) -> Chart:
     """A rate a row: a point at `rate`, a line from `rate_low` to `rate_high`, `label` and `value` above them."""
-    base = _placed(frame, look)
+    base = _placed(frame, context)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(format=percents(low, high), tickCount=5, title=None, grid=True)
     line = base.mark_rule(strokeWidth=3, yOffset=9, opacity=0.55).encode(
@@ -129,9 +129,9 @@ def _width(text: str) -> float:
     return sum(12.0 if ord(sign) > 0x2E80 else 6.6 for sign in text)
 
 
-def _placed(frame: pl.DataFrame, look: Look) -> alt.Chart:
+def _placed(frame: pl.DataFrame, context: ChartContext) -> alt.Chart:
     """Rows below one another, in the order of the frame, with labels that end before the longest value begins."""
-    room = look.width - max((_width(value) for value in frame["value"]), default=0) - 24
+    room = context.width - max((_width(value) for value in frame["value"]), default=0) - 24
     placed = frame.with_columns(label=pl.Series([_fitting(label, room) for label in frame["label"]]))
     return alt.Chart(placed.with_row_index("place")).encode(
         y=alt.Y("place:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))

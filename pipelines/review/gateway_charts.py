@@ -13,7 +13,7 @@ from pipelines.review.chart_style import (
     SKY,
     VERMILION,
     Chart,
-    Look,
+    ChartContext,
     Picture,
     bars,
     finished,
@@ -29,9 +29,9 @@ _DAILY: Final = alt.TimeIntervalStep(interval="day", step=1)  # a label for no o
 PULL_COLOURS: Final = {"complete": GREEN, "so_far": SKY, "not_yet": ORANGE, "missing": VERMILION}
 
 
-def code_days(figures: GatewayFigures, look: Look) -> Picture:
+def code_days(figures: GatewayFigures, context: ChartContext) -> Picture:
     """The share of each failing code on each day of sending."""
-    words, frame = look.words, figures.code_days
+    words, frame = context.words, figures.code_days
     if not frame.height:
         return Picture(words("codes_none"))
     codes = _by_code(frame).head(MOST_CODES)
@@ -45,13 +45,13 @@ def code_days(figures: GatewayFigures, look: Look) -> Picture:
     )
     shown = frame.filter(pl.col("code").is_in(codes["code"].implode()))
     shown = shown.with_columns(text=pl.Series([percent(share) for share in shown["share"]]))
-    chart = _squares(shown, look, row="code", order=codes["code"].to_list(), shade="share")
-    return finished(chart, look, found=found, note=words("code_days_note"), height=26 * codes.height + 40)
+    chart = _squares(shown, context, row="code", order=codes["code"].to_list(), shade="share")
+    return finished(chart, context, found=found, note=words("code_days_note"), height=26 * codes.height + 40)
 
 
-def unknown_codes(figures: GatewayFigures, look: Look) -> Picture:
+def unknown_codes(figures: GatewayFigures, context: ChartContext) -> Picture:
     """The codes that are in no table."""
-    words = look.words
+    words = context.words
     codes = _by_code(figures.code_days)
     unknown = codes.filter(~pl.col("is_known"))
     if not unknown.height:
@@ -66,13 +66,13 @@ def unknown_codes(figures: GatewayFigures, look: Look) -> Picture:
         end=pl.col("message_count"),
         colour=pl.lit(VERMILION),
     )
-    chart = bars(frame, look, whole=float(unknown["message_count"][0]))
-    return finished(chart, look, found=found, note=words("unknown_note"), height=rows_height(frame))
+    chart = bars(frame, context, whole=float(unknown["message_count"][0]))
+    return finished(chart, context, found=found, note=words("unknown_note"), height=rows_height(frame))
 
 
-def answer_times(figures: GatewayFigures, look: Look) -> Picture:
+def answer_times(figures: GatewayFigures, context: ChartContext) -> Picture:
     """How long the gateway took to answer, day by day."""
-    words, frame = look.words, figures.answer_times
+    words, frame = context.words, figures.answer_times
     if not frame.height:
         return Picture(words("answers_none"))
     lines = {"p50_ms": words("half_of_answers"), "p95_ms": words("most_answers")}
@@ -92,12 +92,12 @@ def answer_times(figures: GatewayFigures, look: Look) -> Picture:
     )
     slowest = _highest(frame["p95_ms"])
     found = words("answers_found", p95=f"{slowest:,.0f} ms" if slowest < 2000 else words.duration(slowest / 1000))
-    return finished(chart, look, found=found, note=words("answers_note"), height=220)
+    return finished(chart, context, found=found, note=words("answers_note"), height=220)
 
 
-def error_codes(figures: GatewayFigures, look: Look) -> Picture:
+def error_codes(figures: GatewayFigures, context: ChartContext) -> Picture:
     """The answers that were no yes, by day and error code."""
-    words, frame = look.words, figures.error_codes
+    words, frame = context.words, figures.error_codes
     if not frame.height:
         return Picture(words("errors_none"))
     codes = frame.group_by("error_code", "meaning", "meaning_zh").agg(pl.sum("batch_count"))
@@ -110,13 +110,13 @@ def error_codes(figures: GatewayFigures, look: Look) -> Picture:
         meaning=words.of(first, "meaning"),
     )
     shown = frame.with_columns(text=pl.col("batch_count").cast(pl.String))
-    chart = _squares(shown, look, row="error_code", order=codes["error_code"].to_list(), shade="batch_count")
-    return finished(chart, look, found=found, note=words("errors_note"), height=26 * codes.height + 40)
+    chart = _squares(shown, context, row="error_code", order=codes["error_code"].to_list(), shade="batch_count")
+    return finished(chart, context, found=found, note=words("errors_note"), height=26 * codes.height + 40)
 
 
-def pull_days(figures: GatewayFigures, look: Look) -> Picture:
+def pull_days(figures: GatewayFigures, context: ChartContext) -> Picture:
     """Which days were pulled, and what each brought."""
-    words, frame = look.words, figures.pull_days
+    words, frame = context.words, figures.pull_days
     if not frame.height:
         return Picture(words("pulls_none"))
     missing = frame.filter(state="missing")
@@ -143,12 +143,12 @@ def pull_days(figures: GatewayFigures, look: Look) -> Picture:
         base.mark_bar().encode(y=y, color=colour),
         base.mark_square(size=90, opacity=1).encode(y=alt.datum(0), color=colour),
     )
-    return finished(chart, look, found=found, note=words("pulls_note"), height=180)
+    return finished(chart, context, found=found, note=words("pulls_note"), height=180)
 
 
-def balance(figures: GatewayFigures, look: Look) -> Picture:
-    """The balance at every look, and which changes what we sent does not explain."""
-    words, frame = look.words, figures.balances
+def balance(figures: GatewayFigures, context: ChartContext) -> Picture:
+    """The balance at every context, and which changes what we sent does not explain."""
+    words, frame = context.words, figures.balances
     last = frame["closing_balance_count"][-1]
     strange = frame.filter(~pl.col("is_explained")).height
     found = (
@@ -168,7 +168,7 @@ def balance(figures: GatewayFigures, look: Look) -> Picture:
         base.mark_line(color=BLUE, interpolate="step-after"),
         base.mark_circle(size=60, opacity=1).encode(color=alt.Color("colour:N", scale=None)),
     )
-    return finished(chart, look, found=found, note=words("balance_note"), height=180)
+    return finished(chart, context, found=found, note=words("balance_note"), height=180)
 
 
 def _by_code(code_days: pl.DataFrame) -> pl.DataFrame:
@@ -176,7 +176,7 @@ def _by_code(code_days: pl.DataFrame) -> pl.DataFrame:
     return codes.sort("message_count", "code", descending=[True, False])
 
 
-def _squares(frame: pl.DataFrame, look: Look, *, row: str, order: list[str], shade: str) -> Chart:
+def _squares(frame: pl.DataFrame, context: ChartContext, *, row: str, order: list[str], shade: str) -> Chart:
     """A square for each row and day, the darker the more; with its text where there is room."""
     base = alt.Chart(frame).encode(
         x=_each_day("submitted_on"),
@@ -186,7 +186,7 @@ def _squares(frame: pl.DataFrame, look: Look, *, row: str, order: list[str], sha
     square = base.mark_rect(stroke="white").encode(
         color=alt.Color(f"{shade}:Q", scale=alt.Scale(domain=[0, highest], range=["#E8F1F8", BLUE]), legend=None)
     )
-    if frame["submitted_on"].n_unique() * 45 > look.width:
+    if frame["submitted_on"].n_unique() * 45 > context.width:
         return alt.layer(square)
     text = base.mark_text(fontSize=11).encode(
         text="text:N",

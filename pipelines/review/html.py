@@ -18,7 +18,7 @@ import vl_convert
 from pipelines.errors import UsageError
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
-from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, Look, Picture
+from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, ChartContext, Picture
 from pipelines.review.figures import CampaignFigures
 from pipelines.review.translations import Language, Words
 
@@ -96,7 +96,7 @@ def facts(figures: CampaignFigures, words: Words) -> Iterator[str]:
 
 def picture(words: Words, draw: Callable[..., Picture], *shown: Any) -> str:
     """A picture of what is `shown`, its chart for a page and for a phone; needs STYLE beside it."""
-    wide, narrow = (draw(*shown, Look(words, width)) for width in (WIDE, NARROW))
+    wide, narrow = (draw(*shown, ChartContext(words, width)) for width in (WIDE, NARROW))
     caption = f"<figcaption><b>{escape(wide.found)}</b> {escape(wide.note)}</figcaption>"
     charts = "".join(
         f'<div class="{name}">{_svg(drawn.chart)}</div>'

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.sent_alerts import newly
+from pipelines.alerts.sent_alerts import due_alerts
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.campaign.sender import is_open
@@ -289,6 +289,6 @@ def test_a_warning_told_while_the_clock_was_ahead_is_told_again(tmp_path: Path) 
     low = Finding("low_balance", "the balance is low; top up", 16)
     due = []
     for at in (AT + timedelta(days=365), AT, AT + HOUR):
-        with newly([low], rules={"low_balance"}, path=tmp_path / "told.json", at=at, repeat_hours=24) as news:
+        with due_alerts([low], rules={"low_balance"}, path=tmp_path / "told.json", at=at, repeat_hours=24) as news:
             due.append(len(news))
     assert due == [1, 1, 0]

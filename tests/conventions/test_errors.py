@@ -9,11 +9,11 @@ import pytest
 
 import pipelines
 from pipelines import errors
-from pipelines.errors import GatewayRefused, MaySent, NotSent, SmsreconError
+from pipelines.errors import GatewayRefused, NotSent, OutcomeUnknown, SmsreconError
 
 PACKAGE = Path(pipelines.__file__).parent
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, SmsreconError)]
-EXIT_CODES = {"UsageError": 2, "InputRefused": 10, "GatewayRefused": 11, "GatewayUnavailable": 12, "MaySent": 13}
+EXIT_CODES = {"UsageError": 2, "InputRefused": 10, "GatewayRefused": 11, "GatewayUnavailable": 12, "OutcomeUnknown": 13}
 EXIT_CODES |= {"InDoubt": 13, "BooksError": 14, "WarehouseBusy": 15, "CampaignBusy": 15, "AlertRaised": 16}
 
 # Variables that hold what belongs to a person or is secret; no message may show one.
@@ -35,7 +35,7 @@ def test_every_error_stands_in_the_picture_of_the_tree_with_its_exit_code(kind: 
 
 def test_an_error_says_surely_not_sent_or_may_have_been_sent_and_never_both() -> None:
     for kind in ALL:
-        assert not (issubclass(kind, NotSent) and issubclass(kind, MaySent))
+        assert not (issubclass(kind, NotSent) and issubclass(kind, OutcomeUnknown))
 
 
 def test_errors_of_the_project_are_defined_in_the_tree_only() -> None:
@@ -79,4 +79,4 @@ def test_a_message_and_an_error_code_come_out_as_they_went_in() -> None:
     refused = GatewayRefused("refused; top up", error_code="100009")
 
     assert (str(refused), refused.error_code) == ("refused; top up", "100009")
-    assert "13912345678" not in repr(MaySent("lost", received=b"13912345678"))
+    assert "13912345678" not in repr(OutcomeUnknown("lost", received=b"13912345678"))

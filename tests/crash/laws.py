@@ -59,7 +59,7 @@ class Laws:
 
     def hold_after_death(self) -> None:
         self.sent_once()
-        self.kept_back()
+        self.late_suppressions()
         self.known()
         self.all_landed()
         self.readable()
@@ -76,7 +76,7 @@ class Laws:
         twice = self.place.truth("SELECT mission_num FROM messages GROUP BY mission_num HAVING count(*) > 1")
         assert not twice, f"{len(twice)} messages were accepted twice"
 
-    def kept_back(self) -> None:
+    def late_suppressions(self) -> None:
         """Called when no process is running, so that what was in flight when a phone was listed has arrived."""
         last = dict(self.place.truth("SELECT phone, max(message) FROM messages GROUP BY phone"))
         sent = [phone for phone, number in self._listed.items() if last.get(phone, 0) > number]

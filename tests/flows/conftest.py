@@ -12,7 +12,7 @@ import pytest
 import stamina
 from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
 
-from pipelines.flows.server import be_quiet, running_server
+from pipelines.flows.server import disable_telemetry, running_server
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.flows.places import API, FlowPlace, everything_told
 
@@ -31,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[AP
     with pytest.MonkeyPatch.context() as variables:
         variables.setenv("PREFECT_API_URL", "")  # so that it is as before in the end
         variables.setenv("PREFECT_HOME", str(folder))
-        be_quiet()
+        disable_telemetry()
         with running_server(folder, free_port, lambda _: None):
             api = API(os.environ["PREFECT_API_URL"], folder / "prefect.db")
             with temporary_settings({PREFECT_API_URL: api.url}):

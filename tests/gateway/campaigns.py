@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from pipelines.campaign import submit as submitting
 from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, Journal
 from pipelines.campaign.plan import PlanRequest
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.submit import Submission
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import RunningSandbox
@@ -93,8 +93,8 @@ class Campaign:
         return submitting.resume(self.campaign_id, **self._options(options))
 
     def _options(self, options: dict[str, Any]) -> dict[str, Any]:
-        pace = Pace(self.settings.gateway.requests_per_second, first_hold=FIRST_HOLD)
-        return {"settings": self.settings, "clock": now, "pace": pace} | options
+        rate_limiter = RateLimiter(self.settings.gateway.requests_per_second, first_hold=FIRST_HOLD)
+        return {"settings": self.settings, "clock": now, "rate_limiter": rate_limiter} | options
 
     @property
     def source(self) -> Path:

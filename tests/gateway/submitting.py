@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.campaign.plan import PlanRequest
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.submit import submit
 from pipelines.settings import Settings
 
@@ -16,6 +16,6 @@ submission = submit(
     PlanRequest(orders["campaign_id"], Path(orders["source"]), orders["content"]),
     settings=settings,
     clock=lambda: datetime.now(UTC),
-    pace=Pace(settings.gateway.requests_per_second, first_hold=orders.get("first_hold", 1.0)),
+    rate_limiter=RateLimiter(settings.gateway.requests_per_second, first_hold=orders.get("first_hold", 1.0)),
 )
 sys.exit(submission.exit_code)

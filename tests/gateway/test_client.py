@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote
 import httpx
 import pytest
 
-from pipelines.errors import GatewayError, GatewayUnavailable, MaySent, UsageError
+from pipelines.errors import GatewayError, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.gateway.client import OUTCOMES, Exchange, GatewayClient, outcome_of
 from pipelines.settings import GatewaySettings
 
@@ -354,7 +354,7 @@ def patience(way: str) -> float:
 @pytest.mark.parametrize("way", LOST)
 def test_an_answer_that_is_lost_after_the_request_left_may_have_been_sent(way: str) -> None:
     reply, received = LOST[way]
-    with pytest.raises(MaySent) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         exchange(reply, timeout_seconds=patience(way))
     assert caught.value.received == received
 
@@ -369,7 +369,7 @@ def test_a_request_that_is_stuck_half_way_may_have_been_sent() -> None:
             async with GatewayClient(settings(url, timeout_seconds=0.3)) as client:
                 return await send(client, "x" * 20_000_000)
 
-        with pytest.raises(MaySent, match="WriteTimeout"):
+        with pytest.raises(OutcomeUnknown, match="WriteTimeout"):
             asyncio.run(main())
 
 
@@ -388,8 +388,8 @@ def test_an_exception_that_the_table_does_not_know_may_have_been_sent() -> None:
     class NewConnectError(httpx.ConnectError):
         pass
 
-    assert outcome_of(NewConnectError("")) is MaySent
-    assert outcome_of(OSError()) is MaySent
+    assert outcome_of(NewConnectError("")) is OutcomeUnknown
+    assert outcome_of(OSError()) is OutcomeUnknown
 
 
 # ── Answers without end ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -432,7 +432,7 @@ def reports(client: GatewayClient) -> Awaitable[Exchange]:
 
 @pytest.mark.parametrize(("ask", "most_mb"), [(send, 1), (send_tpl, 1), (balance, 1), (reports, 3)])
 def test_an_answer_that_never_ends_is_given_up_and_kept_as_far_as_it_came(ask: Ask, most_mb: int) -> None:
-    with pytest.raises(MaySent) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         exchange(flood(b"0123456789abcdef" * 4096), ask, max_answer_mb=3)
     assert caught.value.failure == "AnswerTooLarge"
     assert caught.value.received == b"0123456789abcdef" * (most_mb * 2**16)
@@ -450,7 +450,7 @@ DRIPS = {
 def test_an_answer_that_drips_is_given_up_though_no_byte_is_late(way: str, ask: Ask, seconds: float) -> None:
     reply, first = DRIPS[way]
     began = time.monotonic()
-    with pytest.raises(MaySent) as caught:
+    with pytest.raises(OutcomeUnknown) as caught:
         exchange(reply, ask, timeout_seconds=0.2, max_answer_seconds=0.5)
     assert caught.value.failure == "TimeoutError"
     assert caught.value.received.startswith(first)

@@ -23,7 +23,7 @@ def rows_of(name: str) -> list[dict[str, str]]:
         (Verdict.SOME_MESSAGES, ["100007", "100008", "100013"]),
         (Verdict.CAMPAIGN, ["100002", "100003", "100004", "100009", "100010", "100011"]),
         (Verdict.REFUSED, ["100001", "100005", "100006", "100012"]),
-        (Verdict.MAY_SENT, ["999999"]),
+        (Verdict.OUTCOME_UNKNOWN, ["999999"]),
     ],
 )
 def test_every_documented_error_code_has_its_verdict(expected: Verdict, codes: list[str]) -> None:
@@ -39,7 +39,7 @@ def test_an_unknown_code_of_the_refusals_is_a_refusal() -> None:
     "code", ["", "0", "200000", "1", "10001", "1000140", "100014 ", "1０００１４", "100014\n", "ok"]
 )
 def test_any_other_unknown_code_proves_nothing(code: str) -> None:
-    assert verdict(code) is Verdict.MAY_SENT
+    assert verdict(code) is Verdict.OUTCOME_UNKNOWN
 
 
 def test_the_table_of_error_codes_says_what_the_code_says() -> None:
@@ -48,7 +48,7 @@ def test_the_table_of_error_codes_says_what_the_code_says() -> None:
     assert len(rows) == 16
     surely_refused = {row["error_code"] for row in rows if row["is_whole_request_refused"] == "true"}
     assert surely_refused == {
-        code for code in ERROR_MEANINGS if verdict(code) not in {Verdict.ACCEPTED, Verdict.MAY_SENT}
+        code for code in ERROR_MEANINGS if verdict(code) not in {Verdict.ACCEPTED, Verdict.OUTCOME_UNKNOWN}
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import TOO_FAST_ATTEMPTS
 from pipelines.errors import GatewayRefused
 from pipelines.sandbox import RunningSandbox
@@ -62,7 +62,7 @@ def test_too_fast_slows_all_senders_down_and_nothing_is_lost_or_doubled(
     sandbox = make_sandbox(requests_per_second=12)
     campaign = campaign_at(tmp_path, sandbox)
     hold = 0.2
-    done = campaign.submit(people(100), pace=Pace(None, first_hold=hold))
+    done = campaign.submit(people(100), rate_limiter=RateLimiter(None, first_hold=hold))
     assert done.exit_code == 0
     assert campaign.fates() == dict.fromkeys(people(100), "accepted")
     too_fast = [batch for batch in campaign.batches() if batch.error_code == "100014"]

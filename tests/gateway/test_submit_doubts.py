@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import stamina
 
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import CONNECTION_ATTEMPTS, Progress
 from pipelines.errors import GatewayError, GatewayUnavailable
 from pipelines.pull import CALL_ATTEMPTS
@@ -171,10 +171,10 @@ def test_a_gateway_that_is_back_before_the_last_attempt_is_hardly_noticed(
     sandbox = make_sandbox()
     campaign = campaign_at(tmp_path, sandbox, concurrency=1)
 
-    class ThenBack(Pace):
-        def slow_down(self) -> None:
-            super().slow_down()
-            if self.holds_in_a_row == CONNECTION_ATTEMPTS - 2 and down:
+    class ThenBack(RateLimiter):
+        def back_off(self) -> None:
+            super().back_off()
+            if self.consecutive_holds == CONNECTION_ATTEMPTS - 2 and down:
                 down.clear()
                 sandbox.start()
 
@@ -184,7 +184,7 @@ def test_a_gateway_that_is_back_before_the_last_attempt_is_hardly_noticed(
             down.append(True)
 
     down: list[bool] = []
-    done = campaign.submit(people(60), on_progress=kill_once, pace=ThenBack(None, first_hold=FIRST_HOLD))
+    done = campaign.submit(people(60), on_progress=kill_once, rate_limiter=ThenBack(None, first_hold=FIRST_HOLD))
     assert (done.exit_code, down) == (0, [])
     assert campaign.fates() == dict.fromkeys(people(60), "accepted")
     assert campaign.states().count("not_sent") == CONNECTION_ATTEMPTS - 2

@@ -13,7 +13,7 @@ from subprocess import Popen
 
 import pytest
 
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import Progress
 from pipelines.errors import CampaignBusy
 from pipelines.sandbox import Fault, RunningSandbox
@@ -110,7 +110,7 @@ def test_a_stop_does_not_wait_for_the_end_of_a_hold(tmp_path: Path, shared_sandb
         relay.answer = too_fast
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=IN_FLIGHT)
         begun = time.monotonic()
-        done = campaign.submit(people(20), pace=Pace(None, first_hold=60))
+        done = campaign.submit(people(20), rate_limiter=RateLimiter(None, first_hold=60))
         assert time.monotonic() - begun < 10
         assert done.exit_code == 130
         assert len(relay.sends()) == IN_FLIGHT  # those who waited for their turn do not send

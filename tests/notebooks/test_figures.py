@@ -15,7 +15,7 @@ from pipelines.errors import UsageError
 from pipelines.formatting import count, percent
 from pipelines.review import campaign_charts, figures, gateway_charts, html, tables
 from pipelines.review.campaign_charts import books_steps
-from pipelines.review.chart_style import NARROW, WIDE, Look, Picture, bars, finished
+from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
 from pipelines.review.figures import CampaignFigures, GatewayFigures
 from pipelines.review.translations import LANGUAGES, TO_DO_ZH, WORDS, Words
 from pipelines.warehouse.database import SQL_FOLDER
@@ -24,7 +24,7 @@ from tests.notebooks.history import CAMPAIGNS, LATEST
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 
-LOOK = Look(Words("en"))
+LOOK = ChartContext(Words("en"))
 CHARTS = ("books", "rates", "sending", "latency", "codes", "movers", "carriers", "provinces", "replies")
 GATEWAY_CHARTS = ("code_days", "unknown_codes", "answer_times", "error_codes", "pull_days", "balance")
 
@@ -180,10 +180,10 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
 def test_every_chart_is_drawn_in_every_language_and_width(
     language: Any, width: int, campaign: CampaignFigures, gateway: GatewayFigures
 ) -> None:
-    look = Look(Words(language), width)
-    drawn = [getattr(campaign_charts, name)(campaign, look) for name in CHARTS]
-    drawn += [campaign_charts.owner(name, groups, look) for name, groups in campaign.owner.items()]
-    drawn += [getattr(gateway_charts, name)(gateway, look) for name in GATEWAY_CHARTS]
+    context = ChartContext(Words(language), width)
+    drawn = [getattr(campaign_charts, name)(campaign, context) for name in CHARTS]
+    drawn += [campaign_charts.owner(name, groups, context) for name, groups in campaign.owner.items()]
+    drawn += [getattr(gateway_charts, name)(gateway, context) for name in GATEWAY_CHARTS]
 
     for picture in drawn:
         if picture.chart is not None:
@@ -243,7 +243,7 @@ def test_whatever_can_be_done_about_a_code_is_said_in_chinese_too() -> None:
 def test_a_label_ends_before_the_value_begins(label: str) -> None:
     frame = pl.DataFrame({"label": [label], "value": ["1,000 · 99.9%"], "start": [0], "end": [1], "colour": ["red"]})
 
-    picture = finished(bars(frame, Look(Words("en"), NARROW), whole=1), LOOK, found="", note="", height=40)
+    picture = finished(bars(frame, ChartContext(Words("en"), NARROW), whole=1), LOOK, found="", note="", height=40)
 
     (shown,) = (row["label"] for row in _data(picture))
     assert label.startswith(shown.removesuffix("…"))

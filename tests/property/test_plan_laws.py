@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines.campaign.journal import BatchRecord
 from pipelines.campaign.plan import PlanFile, PlanRequest, make_plan
-from pipelines.campaign.unsent_ranges import Piece, still_to_send
+from pipelines.campaign.unsent_ranges import SendRange, unsent_ranges
 from pipelines.errors import InputRefused
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import POSITION_BITS, key_text
@@ -241,14 +241,14 @@ def landing_with(folder: Path, rows: list[dict[str, str | None]], suppressed: di
     return landing
 
 
-def record(number: int, piece: Piece, state: str) -> BatchRecord:
+def record(number: int, part: SendRange, state: str) -> BatchRecord:
     return BatchRecord(
         batch_num=f"ABCDEFGB{number:08}",
         campaign_id="law",
-        planned_batch=piece.planned_batch,
-        first_position=piece.first_position,
-        last_position=piece.last_position,
-        attempt=piece.attempt,
+        planned_batch=part.planned_batch,
+        first_position=part.first_position,
+        last_position=part.last_position,
+        attempt=part.attempt,
         decided_by=None,
         state=state,
         error_code=None,
@@ -268,21 +268,21 @@ def test_what_is_settled_and_what_is_still_to_send_are_the_plan_exactly(sizes: l
         (number, start, start + size - 1) for number, (start, size) in enumerate(zip(starts, sizes, strict=True))
     ]
     history: list[BatchRecord] = []
-    waiting = still_to_send(planned, history)
-    assert [(piece.planned_batch, piece.first_position, piece.last_position) for piece in waiting] == planned
+    waiting = unsent_ranges(planned, history)
+    assert [(part.planned_batch, part.first_position, part.last_position) for part in waiting] == planned
 
     for _ in range(data.draw(st.integers(0, 30), label="events")):
         if not waiting:
             break
-        piece = waiting.pop(data.draw(st.integers(0, len(waiting) - 1), label="which"))
-        states = ["accepted", "refused", "in_doubt", "not_sent"] + ["split"] * (piece.message_count > 1)
+        part = waiting.pop(data.draw(st.integers(0, len(waiting) - 1), label="which"))
+        states = ["accepted", "refused", "in_doubt", "not_sent"] + ["split"] * (part.message_count > 1)
         state = data.draw(st.sampled_from(states), label="state")
-        history.append(record(len(history), piece, state))
-        waiting += {"split": piece.halves(), "not_sent": (piece.again(),)}.get(state, ())
+        history.append(record(len(history), part, state))
+        waiting += {"split": part.halves(), "not_sent": (part.again(),)}.get(state, ())
         if data.draw(st.booleans(), label="the sender dies, and another starts"):
-            waiting = still_to_send(planned, history)
+            waiting = unsent_ranges(planned, history)
 
-        left = still_to_send(planned, history)
+        left = unsent_ranges(planned, history)
         settled = [batch for batch in history if batch.state in {"accepted", "refused", "in_doubt"}]
         ranges = sorted((part.first_position, part.last_position) for part in (*left, *settled))
         assert [n for first, last in ranges for n in range(first, last + 1)] == list(range(sum(sizes)))
@@ -290,4 +290,4 @@ def test_what_is_settled_and_what_is_still_to_send_are_the_plan_exactly(sizes: l
             number, first, last = planned[again.planned_batch]
             assert first <= again.first_position <= again.last_position <= last
             assert again.attempt > max((b.attempt for b in history if b.planned_batch == number), default=0)
-        assert [piece.first_position for piece in left] == sorted(piece.first_position for piece in left)
+        assert [part.first_position for part in left] == sorted(part.first_position for part in left)

@@ -9,7 +9,7 @@ from pipelines.landing.landing import Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
 from pipelines.operations.erasure import forget
-from pipelines.operations.retention import carry_out, look
+from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from tests.receive.places import REPLY, REPORT, landed, report
 from tests.receive.test_loading import AT, push, rows
@@ -67,11 +67,11 @@ def test_old_pushes_go_and_what_of_them_came_again_goes_too(settings: Settings, 
     daily.load(settings)
 
     now = later + timedelta(days=2)
-    found = look(30, settings=settings, as_of=now)
+    found = plan_purge(30, settings=settings, as_of=now)
     assert len(found.files) == 1 + is_packed
-    carry_out(found, settings=settings, clock=lambda: now, tell=nothing)
+    apply_purge(found, settings=settings, clock=lambda: now, tell=nothing)
 
     assert PHONE.encode() not in all_bytes(settings)
     assert len(landed(settings.data_dir.parent)) == 2
     assert [name for (name,) in rows(settings, "SELECT mission_num FROM core.reports ORDER BY ALL")] == ["3", "4"]
-    assert look(30, settings=settings, as_of=datetime(2027, 3, 1, tzinfo=UTC)).is_empty
+    assert plan_purge(30, settings=settings, as_of=datetime(2027, 3, 1, tzinfo=UTC)).is_empty

@@ -12,7 +12,7 @@ from pipelines.landing.landing import Call, Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
 from pipelines.operations.erasure import forget
-from pipelines.operations.retention import carry_out, look
+from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from pipelines.times import CHINA
 from pipelines.warehouse.database import warehouse_of
@@ -222,7 +222,7 @@ def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settin
     with pytest.raises(BooksError, match="in a damaged pack, which may hold the person"):
         forget("15267797477", settings=settings, clock=lambda: AT, tell=lambda *_: None)
     assert pack.read_bytes() == damaged
-    carry_out(look(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT,
+    apply_purge(plan_purge(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT,
               tell=lambda *_: None)  # fmt: skip
     assert pushes.names() == []
 

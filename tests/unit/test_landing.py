@@ -106,7 +106,7 @@ def test_files_and_all_folders_are_their_owners_only(landing: Landing) -> None:
     landing.land_call(call())
     landing.land_suppressions(b"PAR1", name="opt-outs", at=AT)
     landing.phone_hash_key()
-    with landing.campaign_lock("spring"), landing.alone():
+    with landing.campaign_lock("spring"), landing.exclusive_lock():
         pass
 
     modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in landing.root.parent.rglob("*")}

@@ -11,7 +11,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import (
     GatewaySettings,
     Settings,
-    hand_on,
+    export_config_path,
     load_settings,
     require_credentials,
     unknown_variables,
@@ -220,7 +220,7 @@ def test_a_configuration_handed_on_is_read_wherever_no_other_is_named(
     elsewhere.mkdir()
     monkeypatch.setenv("SMSRECON_CONFIG", "")  # so that it is gone again in the end
 
-    hand_on(Path("ours.toml"))
+    export_config_path(Path("ours.toml"))
     monkeypatch.chdir(elsewhere)
 
     assert os.environ["SMSRECON_CONFIG"] == str(ours)

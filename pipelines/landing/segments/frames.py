@@ -27,16 +27,16 @@ def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
 
 def read_frames(content: bytes) -> Iterator[Frame]:
     """The frames of a segment, and what is damaged between them."""
-    for frame, _ in _stretches(content):
+    for frame, _ in _frames_and_gaps(content):
         yield frame
 
 
 def whole_size(content: bytes) -> int:
     """Where the last whole frame ends: what is behind it is torn."""
-    return max((end for frame, end in _stretches(content) if frame.is_whole), default=0)
+    return max((end for frame, end in _frames_and_gaps(content) if frame.is_whole), default=0)
 
 
-def _stretches(content: bytes) -> Iterator[tuple[Frame, int]]:
+def _frames_and_gaps(content: bytes) -> Iterator[tuple[Frame, int]]:
     """Each frame, or what is damaged there, and where it ends."""
     place = 0
     while place < len(content):

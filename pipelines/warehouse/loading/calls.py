@@ -43,7 +43,7 @@ class Received:
         """The records as text, with where and when they came."""
         columns = self.records.columns | {"extra": self.records.extra}
         return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
-            way=pl.lit("pull"),
+            channel=pl.lit("pull"),
             source_file=pl.lit(self.source_file),
             received_at=pl.lit(self.call.called_at.astimezone(CHINA), schema_of(Reports)["received_at"]),
         )

@@ -49,7 +49,7 @@ def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
     values_of, clean, _ = _ROWS[imported.kind]
     received = values_of(sheet.frame, imported.mapping).with_columns(
         extra=pl.lit(None, pl.String),
-        way=pl.lit("import"),
+        channel=pl.lit("import"),
         source_file=pl.lit(source_file),
         received_at=pl.lit(imported.imported_at.astimezone(CHINA), schema_of(Reports)["received_at"]),
     )

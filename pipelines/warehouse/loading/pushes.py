@@ -50,7 +50,7 @@ def cleaned(records: PushedRecords, frames: Sequence[Frame], source_file: str) -
     columns = records.columns | {"extra": records.extra}
     received_at = [datetime.fromisoformat(frames[push].head["received_at"]).astimezone(CHINA) for push in records.push]
     received = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
-        way=pl.lit("push"),
+        channel=pl.lit("push"),
         source_file=pl.lit(source_file),
         received_at=pl.Series(received_at, dtype=schema_of(Reports)["received_at"]),
     )

@@ -1,6 +1,6 @@
 """Reports and replies as received, cleaned into the columns of their contracts; whether they keep them is not asked.
 
-In: the text columns of gateway/wire.py, beside `extra`, `source_file`, `received_at` and `way`. What is missing or
+In: the text columns of gateway/wire.py, beside `extra`, `source_file`, `received_at` and `channel`. What is missing or
 can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
 """
 
@@ -15,12 +15,12 @@ from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.message_ids import message_ids
 from pipelines.warehouse.loading.rows import plausible
 
-Way = Literal["pull", "push", "import"]
+Channel = Literal["pull", "push", "import"]
 
-_WAYS: Final = {
-    "is_pulled": pl.col("way") == "pull",
-    "is_pushed": pl.col("way") == "push",
-    "is_imported": pl.col("way") == "import",
+_CHANNELS: Final = {
+    "is_pulled": pl.col("channel") == "pull",
+    "is_pushed": pl.col("channel") == "push",
+    "is_imported": pl.col("channel") == "import",
 }
 _PHONE: Final = r"^(?:\+86|0086|86)?1[3-9][0-9]{9}$"
 
@@ -40,7 +40,7 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         received_at=pl.col("received_at"),
         source_file=pl.col("source_file"),
         extra=pl.col("extra"),
-        **_WAYS,
+        **_CHANNELS,
     ).select(list(schema_of(Reports)))
 
 
@@ -60,7 +60,7 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         source_file=pl.col("source_file"),
         extra=pl.col("extra"),
         plain_content=plain(pl.col("content").fill_null("")),
-        **_WAYS,
+        **_CHANNELS,
     ).select(list(schema_of(Replies)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.sent_alerts import newly
+from pipelines.alerts.sent_alerts import due_alerts
 
 NOON = datetime(2026, 11, 10, 4, 0, tzinfo=UTC)
 LOW = Finding("low_balance", "the balance is low; top up", 16)
@@ -18,7 +18,7 @@ def told(
     path: Path, *findings: Finding, at: datetime = NOON, rules: tuple[str, ...] = ("low_balance",)
 ) -> list[Finding]:
     """What a watch tells that examined `rules` and found `findings`."""
-    with newly(findings, rules=set(rules), path=path, at=at, repeat_hours=24) as due:
+    with due_alerts(findings, rules=set(rules), path=path, at=at, repeat_hours=24) as due:
         return due
 
 
@@ -56,7 +56,10 @@ def test_a_rule_that_was_not_examined_forgets_nothing(path: Path) -> None:
 
 
 def test_what_could_not_be_told_is_told_the_next_time(path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), newly([LOW], rules={"low_balance"}, path=path, at=NOON, repeat_hours=24):
+    with (
+        pytest.raises(ZeroDivisionError),
+        due_alerts([LOW], rules={"low_balance"}, path=path, at=NOON, repeat_hours=24),
+    ):
         raise ZeroDivisionError
 
     assert told(path, LOW) == [LOW]

@@ -17,7 +17,7 @@ from pipelines.errors import UsageError
 from pipelines.gateway.wire import read_reports
 from pipelines.landing.landing import Call, Import, Landing, Purged, landed_at
 from pipelines.message_ids import batch_num, key_text
-from pipelines.operations.retention import Campaign, carry_out, look, part
+from pipelines.operations.retention import Campaign, apply_purge, part, plan_purge
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.tabular.sheet import read_sheet
 from pipelines.times import CHINA
@@ -107,7 +107,7 @@ def test_what_was_or_may_still_be_told_of_a_campaign_keeps_it(
     if reported_ago is not None:
         sent.land("json", [report(record, TODAY - sent_ago * DAY)], at=TODAY - reported_ago * DAY)
 
-    found = look(older_than, settings=Settings(data_dir=tmp_path), as_of=TODAY)
+    found = plan_purge(older_than, settings=Settings(data_dir=tmp_path), as_of=TODAY)
 
     assert ([each.campaign_id for each in found.going] == ["a"]) is goes
     assert ([each.campaign_id for each in found.staying] == ["a"]) is not goes
@@ -144,8 +144,8 @@ def test_records_that_came_again_go_and_their_neighbours_stay_as_they_are(
     sent.landing.land_import(Import("reports", TODAY - DAY, "export.xlsx", MAPPING, sheet.getvalue()))
     settings = Settings(data_dir=tmp_path)
 
-    found = look(30, settings=settings, as_of=TODAY)
-    carry_out(found, settings=settings, clock=lambda: TODAY, tell=lambda *_: None)
+    found = plan_purge(30, settings=settings, as_of=TODAY)
+    apply_purge(found, settings=settings, clock=lambda: TODAY, tell=lambda *_: None)
 
     assert [each.campaign_id for each in found.going] == ["old"]
     (call,) = sent.landing.call_files("reports")
@@ -258,7 +258,7 @@ def test_what_an_interrupted_purge_has_left_goes_but_nothing_that_a_later_one_ke
     else:
         sent.landing.note_purging(TODAY - 10 * DAY)
 
-    found = look(30, settings=Settings(data_dir=tmp_path), as_of=TODAY)
+    found = plan_purge(30, settings=Settings(data_dir=tmp_path), as_of=TODAY)
 
     assert found.is_unfinished
     assert [each.campaign_id for each in found.going] == ["a"]

@@ -1,15 +1,15 @@
-"""All senders keep one pace, and the gateway's word slows all of them down."""
+"""All senders keep one rate_limiter, and the gateway's word slows all of them down."""
 
 import asyncio
 import time
 from itertools import pairwise
 
-from pipelines.campaign.rate_limit import Pace
+from pipelines.campaign.rate_limit import RateLimiter
 
 SLACK = 0.004  # what a clock or a timer may be early
 
 
-async def turns(pace: Pace, count: int, senders: int = 3) -> list[float]:
+async def turns(rate_limiter: RateLimiter, count: int, senders: int = 3) -> list[float]:
     """When each of `count` turns came, in seconds from now, taken by several senders at once."""
     begun = time.monotonic()
     left = iter(range(count))
@@ -17,7 +17,7 @@ async def turns(pace: Pace, count: int, senders: int = 3) -> list[float]:
 
     async def send() -> None:
         for _ in left:
-            await pace.turn()
+            await rate_limiter.acquire()
             taken.append(time.monotonic() - begun)
 
     async with asyncio.TaskGroup() as group:
@@ -27,30 +27,30 @@ async def turns(pace: Pace, count: int, senders: int = 3) -> list[float]:
 
 
 def test_requests_leave_evenly_and_never_faster_than_the_rate() -> None:
-    taken = asyncio.run(turns(Pace(50), 8))
+    taken = asyncio.run(turns(RateLimiter(50), 8))
 
     assert all(later - earlier >= 0.02 - SLACK for earlier, later in pairwise(taken))
 
 
 def test_without_a_rate_nobody_waits() -> None:
-    assert asyncio.run(turns(Pace(None), 1000))[-1] < 1
+    assert asyncio.run(turns(RateLimiter(None), 1000))[-1] < 1
 
 
 def test_after_too_fast_no_sender_sends_until_the_hold_is_over() -> None:
-    pace = Pace(None, first_hold=0.1)
-    pace.slow_down()
+    rate_limiter = RateLimiter(None, first_hold=0.1)
+    rate_limiter.back_off()
 
-    assert asyncio.run(turns(pace, 3))[0] >= 0.1 - SLACK
+    assert asyncio.run(turns(rate_limiter, 3))[0] >= 0.1 - SLACK
 
 
 def test_a_hold_also_keeps_those_back_who_wait_already() -> None:
     async def run() -> float:
-        pace = Pace(20, first_hold=0.2)
-        await pace.turn()
+        rate_limiter = RateLimiter(20, first_hold=0.2)
+        await rate_limiter.acquire()
         begun = time.monotonic()
-        waiting = asyncio.create_task(pace.turn())
+        waiting = asyncio.create_task(rate_limiter.acquire())
         await asyncio.sleep(0)
-        pace.slow_down()
+        rate_limiter.back_off()
         await waiting
         return time.monotonic() - begun
 
@@ -58,43 +58,43 @@ def test_a_hold_also_keeps_those_back_who_wait_already() -> None:
 
 
 def test_answers_to_requests_that_left_together_are_one_hold() -> None:
-    pace = Pace(None, first_hold=5)
+    rate_limiter = RateLimiter(None, first_hold=5)
     for _ in range(4):
-        pace.slow_down()
+        rate_limiter.back_off()
 
-    assert pace.holds_in_a_row == 1
+    assert rate_limiter.consecutive_holds == 1
 
 
 def test_holds_double_up_to_the_longest_and_start_anew_after_an_accepted_request() -> None:
-    async def holds(pace: Pace, count: int) -> list[float]:
-        return [await hold(pace) for _ in range(count)]
+    async def holds(rate_limiter: RateLimiter, count: int) -> list[float]:
+        return [await hold(rate_limiter) for _ in range(count)]
 
-    async def hold(pace: Pace) -> float:
+    async def hold(rate_limiter: RateLimiter) -> float:
         begun = time.monotonic()
-        pace.slow_down()
-        await pace.turn()
+        rate_limiter.back_off()
+        await rate_limiter.acquire()
         return time.monotonic() - begun
 
     async def run() -> None:
-        pace = Pace(None, first_hold=0.02, longest_hold=0.05)
-        for took, expected in zip(await holds(pace, 4), (0.02, 0.04, 0.05, 0.05), strict=True):
+        rate_limiter = RateLimiter(None, first_hold=0.02, longest_hold=0.05)
+        for took, expected in zip(await holds(rate_limiter, 4), (0.02, 0.04, 0.05, 0.05), strict=True):
             assert took >= expected - SLACK
-        assert pace.holds_in_a_row == 4
-        pace.speed_up()
-        assert pace.holds_in_a_row == 0
-        assert await hold(pace) >= 0.02 - SLACK
-        assert pace.holds_in_a_row == 1
+        assert rate_limiter.consecutive_holds == 4
+        rate_limiter.reset_backoff()
+        assert rate_limiter.consecutive_holds == 0
+        assert await hold(rate_limiter) >= 0.02 - SLACK
+        assert rate_limiter.consecutive_holds == 1
 
     asyncio.run(run())
 
 
 def test_a_hold_shorter_than_the_pace_does_not_quicken_it() -> None:
     async def run() -> float:
-        pace = Pace(5, first_hold=0.01)
-        await pace.turn()
+        rate_limiter = RateLimiter(5, first_hold=0.01)
+        await rate_limiter.acquire()
         begun = time.monotonic()
-        pace.slow_down()
-        await pace.turn()
+        rate_limiter.back_off()
+        await rate_limiter.acquire()
         return time.monotonic() - begun
 
     assert asyncio.run(run()) >= 0.2 - SLACK
@@ -102,12 +102,12 @@ def test_a_hold_shorter_than_the_pace_does_not_quicken_it() -> None:
 
 def test_after_a_stop_nobody_waits_any_longer() -> None:
     async def run() -> float:
-        pace = Pace(None, first_hold=60)
-        pace.slow_down()
+        rate_limiter = RateLimiter(None, first_hold=60)
+        rate_limiter.back_off()
         begun = time.monotonic()
-        waiting = [asyncio.create_task(pace.turn()) for _ in range(3)]
+        waiting = [asyncio.create_task(rate_limiter.acquire()) for _ in range(3)]
         await asyncio.sleep(0.01)
-        pace.stop()
+        rate_limiter.stop()
         await asyncio.gather(*waiting)
         return time.monotonic() - begun
 
