@@ -13,7 +13,8 @@ import duckdb
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised, InDoubt, UsageError
 from pipelines.settings import AlertSettings
-from pipelines.warehouse.database import Warehouse, statement
+from pipelines.sql_files import statement
+from pipelines.warehouse.database import Warehouse
 
 RULES: Final = {
     "in_doubt": (

@@ -28,9 +28,10 @@ from pipelines.landing.segments.folder import begun_at
 from pipelines.operations import daily
 from pipelines.operations.daily import Tell
 from pipelines.settings import Settings
+from pipelines.sql_files import statement
 from pipelines.tabular.sheet import read_sheet
 from pipelines.times import CHINA, Clock
-from pipelines.warehouse.database import statement, warehouse_of
+from pipelines.warehouse.database import warehouse_of
 from pipelines.warehouse.loading import calls, imports, pushes
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
-from pipelines.warehouse.database import statement
+from pipelines.sql_files import statement
 from pipelines.warehouse.interruption import interruptible
 
 MOST_PROVINCES = 12  # the largest; the note of the chart says so

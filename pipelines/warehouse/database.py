@@ -26,23 +26,14 @@ from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
 from pipelines.files import make_folder, place
 from pipelines.settings import Settings, WarehouseSettings
+from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.interruption import interruptible
-
-_PACKAGE: Final = Path(__file__).parents[1]
-
-# In a wheel sql/ lies in the package, in a checkout beside it.
-SQL_FOLDER: Final = next(folder for folder in (_PACKAGE / "sql", _PACKAGE.parent / "sql") if folder.is_dir())
 
 # A file of 1.5 can be opened by every supported version, and by older tools too.
 _STORAGE_VERSION: Final = "v1.5.0"
 
 _FIRST_WAIT_SECONDS: Final = 0.02
 _LONGEST_WAIT_SECONDS: Final = 0.5
-
-
-def statement(name: str) -> str:
-    """The text of sql/<name>.sql, such as `core/message_status`."""
-    return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

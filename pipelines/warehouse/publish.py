@@ -30,7 +30,8 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
-from pipelines.warehouse.database import Warehouse, set_comments, statement
+from pipelines.sql_files import statement
+from pipelines.warehouse.database import Warehouse, set_comments
 
 # Where the Parquet of each view lies in its version. campaign_id stays text, even where all look like numbers.
 _VIEWS: Final = {

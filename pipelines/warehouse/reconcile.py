@@ -17,7 +17,8 @@ from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
 from pipelines.failpoints import reach
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse, set_comments, statement
+from pipelines.sql_files import SQL_FOLDER, reference_path, statement
+from pipelines.warehouse.database import Warehouse, set_comments
 from pipelines.warehouse.loading.records import plain_words
 
 _REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
@@ -120,8 +121,7 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]
 
 def _bring_in(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
     table = table_of(contract)
-    path = SQL_FOLDER / "reference" / f"{table.removeprefix('core.')}.csv"
-    rows = contract.validate(pl.read_csv(path, schema=schema_of(contract)))
+    rows = contract.validate(pl.read_csv(reference_path(table.removeprefix("core.")), schema=schema_of(contract)))
     connection.register("reference_rows", rows)
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM reference_rows")
     connection.unregister("reference_rows")

@@ -18,7 +18,7 @@ from pipelines.review.campaign_charts import books_steps
 from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
 from pipelines.review.figures import CampaignFigures, GatewayFigures
 from pipelines.review.translations import LANGUAGES, TO_DO_ZH, WORDS, Words
-from pipelines.warehouse.database import SQL_FOLDER
+from pipelines.sql_files import SQL_FOLDER
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CAMPAIGNS, LATEST
 

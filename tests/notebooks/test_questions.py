@@ -24,8 +24,8 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.operations import daily
 from pipelines.settings import BillingSettings, Settings
+from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
-from pipelines.warehouse.database import SQL_FOLDER
 from tests.conventions.pages import ENGLISH
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CAMPAIGNS, LATEST

@@ -14,7 +14,8 @@ from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.settings import WarehouseSettings
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.sql_files import SQL_FOLDER
+from pipelines.warehouse.database import Warehouse
 from tests.property.agreement import Row, assert_same, without
 from tests.property.books import COMPARED, RECONCILED, books_of, twin_of
 from tests.property.happenings import World

@@ -12,7 +12,8 @@ from pipelines.contracts import Contract, columns_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
 from pipelines.settings import AlertSettings
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.sql_files import SQL_FOLDER
+from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import make_tables, run_checks
 
 MakeWarehouse = Callable[[Path], Warehouse]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.sql_files import SQL_FOLDER
+from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import make_tables, reconcile, run_checks
 
 MakeWarehouse = Callable[[Path], Warehouse]

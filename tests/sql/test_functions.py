@@ -18,7 +18,7 @@ from pipelines.contracts.marts import CampaignDelivery
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.warehouse.database import SQL_FOLDER
+from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
 from tests.sql.conftest import PARAMETERS, filled

@@ -10,7 +10,8 @@ from pipelines.alerts.findings import Finding
 from pipelines.alerts.rules import RULES, examine, low_balance
 from pipelines.errors import BooksError, UsageError
 from pipelines.settings import AlertSettings, WarehouseSettings
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse
+from pipelines.sql_files import SQL_FOLDER
+from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import reconcile
 
 NOON = datetime(2026, 11, 10, 4, 0, tzinfo=UTC)  # noon in China

@@ -12,8 +12,9 @@ import pytest
 
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.settings import WarehouseSettings
+from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse import database
-from pipelines.warehouse.database import SQL_FOLDER, Warehouse, statement
+from pipelines.warehouse.database import Warehouse
 
 HOLD = """
 import duckdb, sys, time

@@ -13,8 +13,9 @@ from pipelines.contracts.core import Batches, Campaigns, Files
 from pipelines.errors import BooksError
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import POSITION_BITS
+from pipelines.sql_files import statement
 from pipelines.times import CHINA
-from pipelines.warehouse.database import insert, statement
+from pipelines.warehouse.database import insert
 from pipelines.warehouse.loading.rows import LoadedFile, frame_of
 
 

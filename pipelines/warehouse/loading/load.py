@@ -16,7 +16,8 @@ import polars as pl
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
 from pipelines.landing.landing import CALL_KINDS, CallKind, Landing
-from pipelines.warehouse.database import Warehouse, insert, registered, statement
+from pipelines.sql_files import statement
+from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
 from pipelines.warehouse.loading.campaigns import load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
