@@ -49,7 +49,7 @@ format: $(READY)  ## put code and SQL into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix sql
 
-docs: $(READY)  ## the tables and columns in both READMEs, from the contracts
+docs: $(READY)  ## the generated parts of the pages: tables and columns, from the contracts
 	$(BIN)/python -m tests.conventions.tables
 
 lock: $(READY)  ## choose versions anew

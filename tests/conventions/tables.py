@@ -1,4 +1,4 @@
-"""What analysts open, table by table and column by column, as both READMEs show it: `make docs` writes it there.
+"""What analysts open, table by table and column by column, as sql/TABLES shows it: `make docs` writes it there.
 
 The English words are those of the contracts. The Chinese ones are written by hand, in the Chinese page: they are kept
 where table and column are still there, and what is new is left empty, for which a test asks.
@@ -12,19 +12,21 @@ from typing import Final
 from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
-from tests.conventions.pages import CHINESE, ENGLISH, READMES
+from tests.conventions.pages import both
 
 BEGIN: Final = "<!-- tables: made by make docs from pipelines/contracts -->"
 END: Final = "<!-- tables: end -->"
 
 CONTRACTS: Final = (*PUBLISHED, *MARTS)
 
+ENGLISH, CHINESE = TABLES = both("sql/TABLES")
+
 _HEADS: Final = {ENGLISH: "| column | type | null | holds |", CHINESE: "| 列 | 类型 | 可空 | 内容 |"}
 _YES: Final = {ENGLISH: "yes", CHINESE: "是"}
 
 
 def with_tables(page: Path) -> str:
-    """The text of a README with its tables made anew."""
+    """The text of the page with its tables as the contracts say them now."""
     text = page.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     words = english() if page == ENGLISH else described(page)
@@ -45,7 +47,7 @@ def english() -> dict[str, str]:
 
 
 def described(page: Path) -> dict[str, str]:
-    """What a README says of them."""
+    """What the page says of them."""
     words: dict[str, str] = {}
     name = ""
     for line in page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].splitlines():
@@ -97,5 +99,5 @@ def _listed_as_code(description: str, values: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    for readme in READMES:
-        readme.write_text(with_tables(readme), encoding="utf-8")
+    for page in TABLES:
+        page.write_text(with_tables(page), encoding="utf-8")

@@ -1,16 +1,25 @@
-"""The READMEs show analysts every table and column that is published, in words that agree with the contracts."""
+"""sql/TABLES shows analysts every table and column that is published, in words that agree with the contracts."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.conventions.pages import CHINESE, ENGLISH, READMES
-from tests.conventions.tables import CONTRACTS, described, english, name_of, values_of, with_tables
+from tests.conventions.tables import (
+    CHINESE,
+    CONTRACTS,
+    ENGLISH,
+    TABLES,
+    described,
+    english,
+    name_of,
+    values_of,
+    with_tables,
+)
 
-each_readme = pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)
 
 
-@each_readme
+@each_page
 def test_the_tables_of_the_page_are_those_of_the_contracts(page: Path) -> None:
     is_up_to_date = page.read_text(encoding="utf-8") == with_tables(page)
 
@@ -24,7 +33,7 @@ def test_the_page_is_read_as_it_was_written() -> None:
 def test_every_table_and_column_is_described_in_chinese() -> None:
     unsaid = [name for name, words in described(CHINESE).items() if not any(sign > "\u2e80" for sign in words)]
 
-    assert not unsaid, f"README.zh-CN.md says nothing of {', '.join(unsaid)}"
+    assert not unsaid, f"sql/TABLES.zh-CN.md says nothing of {', '.join(unsaid)}"
 
 
 def test_columns_that_are_described_alike_are_described_alike_in_chinese() -> None:
@@ -36,7 +45,7 @@ def test_columns_that_are_described_alike_are_described_alike_in_chinese() -> No
     assert [column for column, ways in said.items() if len(ways) > 1] == []
 
 
-@each_readme
+@each_page
 def test_every_value_that_a_column_may_hold_is_shown(page: Path) -> None:
     words = described(page)
     missing = [

@@ -1,4 +1,4 @@
-"""The ten questions of the READMEs: each is asked of five published campaigns, and answered anew in plain Python."""
+"""The ten questions of sql/QUESTIONS.md, asked of five published campaigns: plain Python gives the same answers."""
 
 import math
 import re
@@ -26,7 +26,7 @@ from pipelines.operations import daily
 from pipelines.settings import BillingSettings, Settings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
-from tests.conventions.pages import ENGLISH
+from tests.conventions.pages import both
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CAMPAIGNS, LATEST
 from tests.sql.number_ranges import place_of
@@ -35,9 +35,9 @@ pytestmark = pytest.mark.xdist_group("notebooks")
 
 PRICE = 0.05
 TAKEN = {"accepted", "unreported", "delivered", "failed"}
-SECTION = ENGLISH.read_text(encoding="utf-8").split("\n## Ten questions\n")[1].split("\n## ")[0]
-OPENING = re.search(r"```python\n(.*?)```", SECTION, re.DOTALL)
-QUESTIONS = dict(re.findall(r"^### \d+\. ([^\n]*)\n\n```sql\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL))
+PAGE = both("sql/QUESTIONS")[0].read_text(encoding="utf-8")
+OPENING = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+QUESTIONS = dict(re.findall(r"^## \d+\. ([^\n]*)\n\n```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
 Row = Mapping[str, Any]
 
