@@ -22,7 +22,8 @@ from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import ACCEPTED_CODE, ERROR_CODES, TEMPORARY_CODES, with_meaning
 from pipelines.gateway.document import Format
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
@@ -149,7 +150,7 @@ class Puller:
     async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
         """Ask, and land what came back, or that nothing whole did."""
         call = Call(kind, self._clock(), 0, self._format, day)
-        with self._landing.pending_call(call) as land:
+        with self._landing.pending_calls.mark(call) as land:
             started = time.perf_counter()
             try:
                 exchange = await ask()
