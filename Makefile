@@ -49,8 +49,8 @@ format: $(READY)  ## put code and SQL into form
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix sql
 
-docs: $(READY)  ## the generated parts of the pages: tables and columns, from the contracts
-	$(BIN)/python -m tests.conventions.tables
+docs: $(READY)  ## the generated parts of the pages, such as tables and settings, from the code
+	$(BIN)/python -m tests.conventions.parts
 
 lock: $(READY)  ## choose versions anew
 	uv=$$(command -v uv || echo $(BIN)/uv); \

@@ -7,7 +7,7 @@
     │   ├── NotSent               surely not sent
     │   │   ├── GatewayRefused    the gateway said no, with an error code                          11
     │   │   └── GatewayUnavailable  no connection came about                                       12
-    │   └── OutcomeUnknown               the request left, and no answer can be trusted: in doubt         13
+    │   └── OutcomeUnknown        the request left, and no answer can be trusted: in doubt         13
     ├── InDoubt                   a campaign holds batches that may have been sent                 13
     ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
@@ -15,8 +15,12 @@
     ├── AlertRaised               a rule of [alerts] found something, or nobody could be told      16
     └── Unforeseen                a bug, or a machine in trouble, in a step of a scheduled run      1
 
-The number is the exit code. No message ever holds a phone, a text or a secret; each ends in the next step.
+The number is the exit code; `EXIT_CODES` says what each means, for --help and the pages. No message ever holds a phone,
+a text or a secret; each ends in the next step.
 """
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 # Texts of errors that the machine causes, not the program: the operating system's and SQLite's.
 _ENVIRONMENT_MESSAGES = (
@@ -120,6 +124,36 @@ class AlertRaised(SmsreconError):
 
 class Unforeseen(SmsreconError):
     """An error of none of these kinds, without its message, which may hold a row: only where it came from."""
+
+
+class ExitCode(NamedTuple):
+    """What an exit code means, and what to do then; the second is empty where there is nothing to do."""
+
+    meaning: str
+    next_step: str
+
+
+EXIT_CODES: Final[Mapping[int, ExitCode]] = {
+    0: ExitCode("done, and the books balance", ""),
+    1: ExitCode("a bug", "report it; the error shows the place in the code and no personal data"),
+    2: ExitCode("wrong usage: an option, a setting or a name; nothing was done", "correct it as the error says"),
+    10: ExitCode("the input was refused; nothing was sent", "correct the file"),
+    11: ExitCode("the gateway refused", "look at the error code"),
+    12: ExitCode("the gateway is unavailable", "try again later"),
+    13: ExitCode(
+        "something is in doubt: it may have been sent",
+        "run `smsrecon daily` later: reports settle it; or settle it with `smsrecon resolve ID`",
+    ),
+    14: ExitCode(
+        "the books don't balance, or data is missing",
+        "do as the error says; for a missing day `smsrecon pull --day 2026-11-11`",
+    ),
+    15: ExitCode("another process holds the campaign or the warehouse", "wait, then run the command again"),
+    16: ExitCode("an alert: a rule of `[alerts]` found something, or an alert can't be sent", "do as the error says"),
+    130: ExitCode("stopped by Ctrl-C", "run the same command again"),
+    141: ExitCode("the reader of the output has gone", ""),
+    143: ExitCode("a campaign was stopped by SIGTERM", "run `smsrecon resume ID`"),
+}
 
 
 def environment_error(error: Exception) -> str | None:

@@ -1,13 +1,17 @@
-"""All configuration, read once at the edge: smsrecon.toml first, then SMSRECON_… variables, which win.
+"""All settings, read once at the start of a command or flow run: smsrecon.toml, then SMSRECON_… variables, which win.
 
-Two underscores stand for a table: SMSRECON_GATEWAY__APP_KEY is `app_key` of `[gateway]`. Nothing else in the package
-reads the environment, but for failpoints.py, which says why. Every problem is reported in one error; secrets have no
-repr.
+Two underscores stand for a table: SMSRECON_GATEWAY__APP_KEY is `app_key` of `[gateway]`. Each setting is described
+here and nowhere else: the template that `smsrecon init` writes and the table of settings in the pages are generated
+from `described_settings`. Nothing else in the package reads the environment, but for failpoints.py, which says why. All
+problems are reported in one error; the repr of a secret does not show it.
 """
 
+import json
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +24,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -40,8 +45,8 @@ ErrorCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
 SendWindow = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
-def _of_the_head(text: str) -> str:
-    """Only what there is to be signed stands in braces."""
+def _known_placeholders(text: str) -> str:
+    """Refuse a text with placeholders other than those of a push that can be signed."""
     try:
         text.format(app_key="", time_stamp="", nonce_str="", app_secret="")
     except (LookupError, ValueError, AttributeError):
@@ -51,52 +56,130 @@ def _of_the_head(text: str) -> str:
     return text
 
 
-SignText = Annotated[str, AfterValidator(_of_the_head)]
+SignText = Annotated[str, AfterValidator(_known_placeholders)]
+
+FILL_IN: Final[JsonDict] = {"fill_in": True}  # of a setting that `smsrecon init` leaves to be filled in
 
 
 class Table(BaseModel):
-    """One table of smsrecon.toml; an unknown name in it is an error, so that a typing mistake is found."""
+    """A table of smsrecon.toml. An unknown name in it is an error, so that typing mistakes are found."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GatewaySettings(Table):
-    """How to reach the gateway, and how fast."""
+    """Connection to the gateway, and limits of its use."""
 
-    base_url: HttpUrl = "https://api.zhuanxinyun.com/api/v2/"
-    app_key: str = ""
-    app_secret: SecretStr = SecretStr("")
-    format: Literal["json", "xml"] = "json"
-    timeout_seconds: float = Field(default=30.0, gt=0)
-    max_answer_mb: int = Field(default=512, ge=1)
-    max_answer_seconds: float = Field(default=900.0, gt=0)
-    concurrency: int = Field(default=4, ge=1, le=64)
-    requests_per_second: float | None = Field(default=None, gt=0)
+    base_url: HttpUrl = Field(
+        default="https://api.zhuanxinyun.com/api/v2/",
+        description="Address of the gateway's API.",
+    )
+    app_key: str = Field(
+        default="",
+        description="Key of the account, `appKey`.",
+        json_schema_extra=FILL_IN,
+    )
+    app_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret of the account, `appSecret`; sent in the bodies of requests only, and never shown. Better"
+        " kept in the variable.",
+        json_schema_extra=FILL_IN,
+    )
+    format: Literal["json", "xml"] = Field(
+        default="json",
+        description='Format of the answers: `"json"` or `"xml"`.',
+    )
+    timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds to wait for an answer, and for its next bytes; a send may take four times as long in all.",
+    )
+    max_answer_mb: int = Field(
+        default=512,
+        ge=1,
+        description="Largest answer to a query for reports or replies, in MB; of a larger one the beginning is kept.",
+    )
+    max_answer_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        description="Longest time that a query for reports or replies may take in all, in seconds.",
+    )
+    concurrency: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="Requests in flight, 1 to 64.",
+    )
+    requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        description="Most requests per second; unset: no limit.",
+        examples=[10.0],
+    )
 
 
 class PlanSettings(Table):
-    """How a file becomes batches."""
+    """How a file becomes batches, and when they are sent."""
 
-    batch_size: int = Field(default=1000, ge=1, le=1000)
-    max_content_length: int = Field(default=500, ge=1)
-    send_window: SendWindow | None = None
+    batch_size: int = Field(
+        default=1000,
+        ge=1,
+        le=1000,
+        description="Messages in one request, at most 1000.",
+    )
+    max_content_length: int = Field(
+        default=500,
+        ge=1,
+        description="Longest text, in characters.",
+    )
+    send_window: SendWindow | None = Field(
+        default=None,
+        description="Time of day, in Asia/Shanghai, outside of which campaigns pause; unset: they never do.",
+        examples=["08:00-21:00"],
+    )
 
 
 class PolicySettings(Table):
-    """What is decided once for all campaigns."""
+    """Decisions that hold for all campaigns."""
 
-    report_window_hours: int = Field(default=72, ge=1)
-    pause_after_in_doubt: int = Field(default=5, ge=1)
-    in_doubt: Literal["hold", "same_batch_num"] = "hold"
-    repeated_code: ErrorCode | None = None
-    hard_failures: int = Field(default=2, ge=1)
-    opt_out_words: tuple[str, ...] = (
-        "TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消",
-    )  # fmt: skip
-    suppress: tuple[Literal["opted_out", "hard_code"], ...] = ("opted_out",)
+    report_window_hours: int = Field(
+        default=72,
+        ge=1,
+        description="Hours after which a message without a report is unreported.",
+    )
+    pause_after_in_doubt: int = Field(
+        default=5,
+        ge=1,
+        description="Batches in doubt, in a row, that pause a campaign.",
+    )
+    in_doubt: Literal["hold", "same_batch_num"] = Field(
+        default="hold",
+        description='What happens to a batch in doubt: `"hold"` keeps it; `"same_batch_num"` sends it once more under'
+        " its number, where the vendor refuses a repeated `batchNum`.",
+    )
+    repeated_code: ErrorCode | None = Field(
+        default=None,
+        description='Error code by which the vendor refuses a repeated `batchNum`; required by `"same_batch_num"`.',
+        examples=["100001"],
+    )
+    hard_failures: int = Field(
+        default=2,
+        ge=1,
+        description="Campaigns in which a phone must fail with a hard code, such as a dead number, before it is in"
+        " `marts.suppression_candidates`.",
+    )
+    opt_out_words: tuple[str, ...] = Field(
+        default=("TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消"),
+        description="Replies that opt out: a word as the whole text, or one of two letters or more at its beginning."
+        " Case, width, blanks and punctuation make no difference.",
+    )
+    suppress: tuple[Literal["opted_out", "hard_code"], ...] = Field(
+        default=("opted_out",),
+        description='Candidates that `smsrecon daily` puts on a suppression list: `"opted_out"`, `"hard_code"`.',
+    )
 
     @model_validator(mode="after")
-    def _knows_what_proves(self) -> Self:
+    def _require_repeated_code(self) -> Self:
         if self.in_doubt == "same_batch_num" and self.repeated_code is None:
             raise ValueError("same_batch_num needs policy.repeated_code, the vendor's answer to a repeated batch_num")
         return self
@@ -105,88 +188,245 @@ class PolicySettings(Table):
 class PullSettings(Table):
     """How far back a pull looks, and how often it asks."""
 
-    days: int = Field(default=5, ge=1)
-    max_calls_per_day: int = Field(default=100, ge=1)
+    days: int = Field(
+        default=5,
+        ge=1,
+        description="Days whose reports every pull asks for: today and the days before.",
+    )
+    max_calls_per_day: int = Field(
+        default=100,
+        ge=1,
+        description="Most calls for the reports of one day within one pull.",
+    )
 
 
 class BillingSettings(Table):
-    """Money, in the currency of the account; unset: no money is shown."""
+    """Money."""
 
-    price_per_segment: float | None = Field(default=None, ge=0)
+    price_per_segment: float | None = Field(
+        default=None,
+        ge=0,
+        description="Price of a segment, in the currency of the account; unset: no money is shown.",
+        examples=[0.05],
+    )
 
 
 class ScheduleSettings(Table):
-    """When the deployments run, as cron in Asia/Shanghai (empty: only on demand), and how many runs at once."""
+    """The flows of 'smsrecon serve': schedules, concurrency, retries, secrets."""
 
-    daily: Cron = "30 2 * * *"
-    reconcile: Cron = "0 * * * *"
-    balance: Cron = "*/10 * * * *"
-    concurrent_runs: int = Field(default=8, ge=1)
-    retry_delays_seconds: tuple[float, ...] = (60.0, 300.0)
-    secret_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")] = "smsrecon"  # noqa: S105  a name
+    daily: Cron = Field(
+        default="30 2 * * *",
+        description='Schedule of the flow `daily`, as cron in Asia/Shanghai; `""`: on demand only.',
+    )
+    reconcile: Cron = Field(
+        default="0 * * * *",
+        description="Schedule of the flow `reconcile`.",
+    )
+    balance: Cron = Field(
+        default="*/10 * * * *",
+        description="Schedule of the flow `watch-balance`.",
+    )
+    concurrent_runs: int = Field(
+        default=8,
+        ge=1,
+        description="Flow runs at the same time, campaigns and all others.",
+    )
+    retry_delays_seconds: tuple[float, ...] = Field(
+        default=(60.0, 300.0),
+        description="Seconds to wait before each retry of a pull, or of a step that closes the books.",
+    )
+    secret_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
+        default="smsrecon",
+        description="Beginning of the names of the Prefect Secret blocks, as in `smsrecon-app-secret`.",
+    )
 
 
 class AlertSettings(Table):
-    """From where on a figure is worth an alert, and who is told. A `min_` of 0 and a share of 1 are never crossed."""
+    """Bounds of the alerts, and where alerts are sent."""
 
-    min_delivery_rate: Share = 0.8
-    max_drop_below_median: Share = 0.1
-    max_unknown_code_share: Share = 0.02
-    max_code_share_jump: Share = 0.05
-    max_orphan_share: Share = 0.01
-    max_in_doubt_batches: int = Field(default=0, ge=0)
-    min_balance: int = Field(default=0, ge=0)
-    min_message_count: int = Field(default=100, ge=1)
-    webhook_url: SecretStr = SecretStr("")
-    webhook_format: Literal["json", "dingtalk", "wecom", "feishu"] = "json"
-    webhook_secret: SecretStr = SecretStr("")
-    repeat_hours: float = Field(default=24.0, ge=0)
+    min_delivery_rate: Share = Field(
+        default=0.8,
+        description="Alert when a campaign's delivery rate (delivered / reported; once mature, delivered / accepted) is"
+        " lower; `0`: never.",
+    )
+    max_drop_below_median: Share = Field(
+        default=0.1,
+        description="Alert when the delivery rate is further below the median of comparable campaigns; `1`: never.",
+    )
+    max_unknown_code_share: Share = Field(
+        default=0.02,
+        description="Alert when a larger share of the reported messages has an unknown code; `1`: never.",
+    )
+    max_code_share_jump: Share = Field(
+        default=0.05,
+        description="Alert when the share of a failure code is further above its median; `1`: never.",
+    )
+    max_orphan_share: Share = Field(
+        default=0.01,
+        description="Alert when a larger share of the latest reports belongs to no message of ours; `1`: never.",
+    )
+    max_in_doubt_batches: int = Field(
+        default=0,
+        ge=0,
+        description="Alert when a campaign has more batches in doubt.",
+    )
+    min_balance: int = Field(
+        default=0,
+        ge=0,
+        description="Alert when fewer segments are left on the account; `0`: never.",
+    )
+    min_message_count: int = Field(
+        default=100,
+        ge=1,
+        description="Fewest messages whose rates and shares can raise an alert.",
+    )
+    webhook_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Address that alerts are posted to; empty: none. Better kept in the variable.",
+    )
+    webhook_format: Literal["json", "dingtalk", "wecom", "feishu"] = Field(
+        default="json",
+        description='Format of the posts: `"json"`, or that of the robots of `"dingtalk"`, `"wecom"`, `"feishu"`.',
+    )
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret that signs posts to DingTalk and Feishu.",
+    )
+    repeat_hours: float = Field(
+        default=24.0,
+        ge=0,
+        description="Hours after which the alert of a low balance is sent again.",
+    )
 
 
 class ReviewSettings(Table):
-    """How charts, notebooks and the HTML report are written."""
+    """Charts, notebooks and the HTML report."""
 
-    language: Literal["en", "zh"] = "en"
+    language: Literal["en", "zh"] = Field(
+        default="en",
+        description='Language of charts, notebooks and the HTML report: `"en"` or `"zh"`.',
+    )
 
 
 class ReceiveSettings(Table):
-    """The endpoint for pushes: who may call it, and how what they bring is kept."""
+    """The endpoint of 'smsrecon receive', which takes the gateway's pushes."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8480, ge=0, le=65535)
-    public_url: HttpUrl | None = None
-    path_secret: SecretStr = SecretStr("")
-    allow: tuple[IPvAnyNetwork, ...] = ()
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
-    sign: Annotated[str, StringConstraints(pattern=r"^(none|md5|[\w.]+:\w+)$")] = "none"
-    sign_text: SignText = "{app_key}{time_stamp}{nonce_str}{app_secret}"
-    max_age_minutes: int | None = Field(default=None, ge=1)
-    nonce_memory: int = Field(default=200_000, ge=0)
-    max_body_kb: int = Field(default=1024, ge=1)
-    max_waiting_mb: int = Field(default=64, ge=1)
-    max_refused_mb: int = Field(default=64, ge=0)
-    segment_mb: int = Field(default=64, ge=1)
-    segment_seconds: float = Field(default=900.0, gt=0)
-    answer: str = "success"
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the endpoint listens on.",
+    )
+    port: int = Field(
+        default=8480,
+        ge=0,
+        le=65535,
+        description="Port that the endpoint listens on; `0`: any free one.",
+    )
+    public_url: HttpUrl | None = Field(
+        default=None,
+        description="Address by which the vendor reaches the endpoint, without `/push/…`; `smsrecon doctor` tries it.",
+        examples=["https://sms.example.com"],
+    )
+    path_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret part of the endpoint's path, 16 characters or more. Better kept in the variable.",
+        json_schema_extra=FILL_IN,
+    )
+    allow: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Addresses and networks that may push; empty: all.",
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(),
+        description="Addresses and networks of the proxies whose `X-Forwarded-For` is believed.",
+    )
+    sign: Annotated[str, StringConstraints(pattern=r"^(none|md5|[\w.]+:\w+)$")] = Field(
+        default="none",
+        description='How the `sign` of a push is checked: `"none"`, `"md5"`, or `"module:function"` of your own.',
+    )
+    sign_text: SignText = Field(
+        default="{app_key}{time_stamp}{nonce_str}{app_secret}",
+        description="Text that the MD5 is taken of.",
+    )
+    max_age_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most minutes that the `time_stamp` of a push may be from now; unset: any.",
+        examples=[60],
+    )
+    nonce_memory: int = Field(
+        default=200_000,
+        ge=0,
+        description="Pushes whose `nonce_str` is remembered.",
+    )
+    max_body_kb: int = Field(
+        default=1024,
+        ge=1,
+        description="Largest push, in KB.",
+    )
+    max_waiting_mb: int = Field(
+        default=64,
+        ge=1,
+        description="Most data that may wait for the disk, in MB; further pushes are answered 503.",
+    )
+    max_refused_mb: int = Field(
+        default=64,
+        ge=0,
+        description="Most data of refused pushes that is kept for inspection, in MB.",
+    )
+    segment_mb: int = Field(
+        default=64,
+        ge=1,
+        description="Size at which a file of pushes is sealed, in MB.",
+    )
+    segment_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        description="Age at which a file of pushes is sealed, in seconds.",
+    )
+    answer: str = Field(
+        default="success",
+        description="Body of the answer 200.",
+    )
 
 
 class WarehouseSettings(Table):
-    """How DuckDB is run."""
+    """Resources of DuckDB."""
 
-    busy_timeout_seconds: float = Field(default=60.0, ge=0)
-    memory_limit: str | None = None
-    threads: int | None = Field(default=None, ge=1)
+    busy_timeout_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds to wait for a warehouse that another process holds.",
+    )
+    memory_limit: str | None = Field(
+        default=None,
+        description="Memory limit of DuckDB; unset: 80 % of the memory.",
+        examples=["4GB"],
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="Threads of DuckDB; unset: one per core.",
+        examples=[2],
+    )
 
 
 class Settings(BaseSettings):
-    """Everything that can be set."""
+    """All settings: two of their own, and a table for each part of the program."""
 
     model_config = SettingsConfigDict(
         env_prefix="SMSRECON_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    data_dir: Path = Path("data")
-    installation: str = Field(default="main", min_length=1)
+    data_dir: Path = Field(
+        default=Path("data"),
+        description="Folder of the landing, the warehouse and the published copy; a relative path counts from the"
+        " folder of the configuration file.",
+    )
+    installation: str = Field(
+        default="main",
+        min_length=1,
+        description="Part of every number sent out, so that two installations on one account never clash.",
+    )
     gateway: GatewaySettings = GatewaySettings()
     plan: PlanSettings = PlanSettings()
     policy: PolicySettings = PolicySettings()
@@ -197,31 +437,6 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     receive: ReceiveSettings = ReceiveSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
-
-    @property
-    def landing_folder(self) -> Path:
-        """Raw bytes as received, plans and the journal."""
-        return self.data_dir / "landing"
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The DuckDB file that only smsrecon opens."""
-        return self.data_dir / "warehouse.duckdb"
-
-    @property
-    def published_folder(self) -> Path:
-        """The copy for analysts."""
-        return self.data_dir / "published"
-
-    @property
-    def sent_alerts_path(self) -> Path:
-        """When each alert that still stands was sent last."""
-        return self.data_dir / "sent_alerts.json"
-
-    @property
-    def prefect_folder(self) -> Path:
-        """The database and the log of the Prefect server that `serve --with-server` starts."""
-        return self.data_dir / "prefect"
 
     @classmethod
     def settings_customise_sources(
@@ -236,12 +451,51 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
-_LEAST_SECRET = 16
-_WORDS = {  # in place of pydantic's own
+MIN_PATH_SECRET_LENGTH: Final = 16
+_MESSAGES: Final = {  # clearer than pydantic's own
     "extra_forbidden": "there is no such setting",
     "model_type": "is a table; name its settings, as in SMSRECON_GATEWAY__FORMAT",
-    "path_type": "is no path",
+    "path_type": "is not a path",
 }
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it is described to people; `default` and `example` are written as in TOML."""
+
+    table: str  # empty for the settings above all tables
+    name: str
+    description: str
+    default: str | None  # None: not set
+    example: str | None
+    is_to_fill_in: bool
+
+    @property
+    def full_name(self) -> str:
+        """The setting's name with its table, such as `gateway.app_key`."""
+        return f"{self.table}.{self.name}" if self.table else self.name
+
+
+def described_settings(model: type[BaseModel] = Settings, table: str = "") -> Iterator[Setting]:
+    """Every setting of the model, in order, with what its `Field` says about it."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.default, Table):
+            yield from described_settings(type(field.default), name)
+            continue
+        yield Setting(
+            table=table,
+            name=name,
+            description=field.description or "",
+            default=None if field.default is None else _as_toml(field.default),
+            example=_as_toml(field.examples[0]) if field.examples else None,
+            is_to_fill_in=field.json_schema_extra == FILL_IN,
+        )
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
 
 
 def load_settings(config: Path | None = None) -> Settings:
@@ -263,7 +517,7 @@ def load_settings(config: Path | None = None) -> Settings:
         settings = _FromFile()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_WORDS.get(problem['type'], problem['msg'])}"
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_MESSAGES.get(problem['type'], problem['msg'])}"
             for problem in error.errors(include_url=False, include_input=False, include_context=False)
         )
         raise UsageError(f"wrong settings in {file} or SMSRECON_… variables: {problems}; correct them") from None
@@ -277,7 +531,7 @@ def load_settings(config: Path | None = None) -> Settings:
 
 
 def export_config_path(config: Path | None) -> None:
-    """Have the processes that this one starts read the same configuration, wherever they run."""
+    """Set SMSRECON_CONFIG, so that child processes read the same configuration in whatever folder they run."""
     file = config or CONFIG_FILE
     if config or (CONFIG_VARIABLE not in os.environ and file.is_file()):
         os.environ[CONFIG_VARIABLE] = str(file.absolute())
@@ -292,123 +546,23 @@ def require_credentials(gateway: GatewaySettings) -> None:
     ]
     if missing:
         variables = " and ".join("SMSRECON_" + name.upper().replace(".", "__") for name in missing)
-        raise UsageError(f"not set: {', '.join(missing)}; set {variables}, or write it into {CONFIG_FILE}")
+        raise UsageError(f"not set: {', '.join(missing)}; set {variables}, or write them into {CONFIG_FILE}")
 
 
 def require_receive(settings: Settings) -> None:
-    """Raise UsageError unless the endpoint has a path that can't be guessed, and knows its app_key."""
-    if len(settings.receive.path_secret.get_secret_value()) < _LEAST_SECRET:
+    """Raise UsageError unless path_secret is long enough not to be guessed, and app_key is set."""
+    if len(settings.receive.path_secret.get_secret_value()) < MIN_PATH_SECRET_LENGTH:
         raise UsageError(
-            f"not set: receive.path_secret, {_LEAST_SECRET} characters or more; take 'openssl rand -hex 16', and set"
-            " SMSRECON_RECEIVE__PATH_SECRET"
+            f"receive.path_secret is not set, or shorter than {MIN_PATH_SECRET_LENGTH} characters; make one with"
+            " 'openssl rand -hex 16' and set SMSRECON_RECEIVE__PATH_SECRET"
         )
     if not settings.gateway.app_key:
-        raise UsageError("not set: gateway.app_key, which every push names; set SMSRECON_GATEWAY__APP_KEY")
+        raise UsageError("gateway.app_key, which every push names, is not set; set SMSRECON_GATEWAY__APP_KEY")
 
 
 def unknown_variables() -> list[str]:
-    """Names of SMSRECON_… variables that no setting answers to, so that `doctor` can point at typing mistakes."""
+    """The names of SMSRECON_… variables that belong to no setting: typing mistakes, which `doctor` reports."""
     known = {CONFIG_VARIABLE} | {"SMSRECON_" + name.upper() for name in Settings.model_fields}
     return sorted(
         name for name in os.environ if name.startswith("SMSRECON_") and name.split("__")[0].upper() not in known
     )
-
-
-def write_template(path: Path) -> None:
-    """Write a configuration to fill in, readable by its owner only. Raises UsageError if there is one already."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(_TEMPLATE)
-    except FileExistsError:
-        raise UsageError(f"{path} is there already; edit it, or remove it first") from None
-    except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}); choose another folder") from None
-
-
-_TEMPLATE = """\
-# The settings of smsrecon. Every line that is commented out shows the default.
-# A variable wins over this file: SMSRECON_GATEWAY__APP_SECRET is app_secret of [gateway].
-
-# data_dir = "data"            # beside this file; landing/, warehouse.duckdb and published/ lie beneath it
-# installation = "main"        # part of every id sent out: two installations on one account never clash
-
-[gateway]
-# base_url = "https://api.zhuanxinyun.com/api/v2/"
-app_key = ""
-app_secret = ""                # better kept in the variable
-# format = "json"              # or "xml"
-# timeout_seconds = 30.0       # without a byte
-# max_answer_mb = 512          # of reports or replies; what is larger, or takes longer, is given up
-# max_answer_seconds = 900.0
-# concurrency = 4              # requests in flight
-# requests_per_second = 10.0   # no limit by default
-
-[plan]
-# batch_size = 1000            # messages in one request
-# max_content_length = 500     # characters
-# send_window = "08:00-21:00"  # Asia/Shanghai; a campaign rests outside of it
-
-[policy]
-# report_window_hours = 72     # after it a message without a report is unreported
-# pause_after_in_doubt = 5     # batches in a row without an answer that can be trusted
-# in_doubt = "hold"            # or "same_batch_num": send once more, where the vendor refuses a repeated batchNum
-# repeated_code = "100001"     # with this error code; none by default
-# hard_failures = 2            # campaigns that must fail with a hard code to make a phone a candidate for suppression
-# opt_out_words = ["TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消"]
-# suppress = ["opted_out"]     # candidates that 'smsrecon daily' puts on a list; also "hard_code"
-
-[pull]
-# days = 5                     # today and the four days before
-# max_calls_per_day = 100
-
-[billing]
-# price_per_segment = 0.05     # in the currency of the account; unset: no money is shown
-
-[schedule]                     # of 'smsrecon serve'; cron in Asia/Shanghai, "" for only on demand
-# daily = "30 2 * * *"
-# reconcile = "0 * * * *"
-# balance = "*/10 * * * *"
-# concurrent_runs = 8          # at the same time, campaigns and all else
-# retry_delays_seconds = [60.0, 300.0]  # before a pull or the books are tried again
-# secret_prefix = "smsrecon"   # of the names of Prefect Secret blocks
-
-[alerts]                       # a min_ of 0 and a share of 1 are never crossed
-# min_delivery_rate = 0.8      # delivered / reported; once mature, delivered / accepted
-# max_drop_below_median = 0.1  # of that rate, below the median of comparable campaigns
-# max_unknown_code_share = 0.02
-# max_code_share_jump = 0.05   # of one code, above its median
-# max_orphan_share = 0.01
-# max_in_doubt_batches = 0
-# min_balance = 0              # segments
-# min_message_count = 100      # campaigns with fewer reports say nothing
-# webhook_url = ""             # better kept in the variable
-# webhook_format = "json"      # or "dingtalk", "wecom", "feishu"
-# webhook_secret = ""          # with which DingTalk and Feishu have calls signed
-# repeat_hours = 24.0          # a low balance is told again after so long
-
-[review]
-# language = "en"              # of charts, notebooks and the HTML report; or "zh"
-
-[receive]                      # of 'smsrecon receive', which takes pushes
-# host = "127.0.0.1"
-# port = 8480
-# public_url = "https://your.host"  # where the vendor reaches it; 'smsrecon doctor' looks there
-path_secret = ""               # 16 characters or more; better kept in the variable
-# allow = []                   # addresses and networks that may push; all by default
-# trusted_proxies = []         # whose X-Forwarded-For is believed
-# sign = "none"                # or "md5", or "module:function" of your own
-# sign_text = "{app_key}{time_stamp}{nonce_str}{app_secret}"
-# max_age_minutes = 60         # of time_stamp; any by default
-# nonce_memory = 200000        # pushes
-# max_body_kb = 1024
-# max_waiting_mb = 64          # for the disk; more is answered 503
-# max_refused_mb = 64          # kept apart, to be looked at
-# segment_mb = 64              # a segment so large, or so old, is sealed
-# segment_seconds = 900.0
-# answer = "success"
-
-[warehouse]
-# busy_timeout_seconds = 60.0
-# memory_limit = "4GB"
-# threads = 2
-"""

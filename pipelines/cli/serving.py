@@ -47,7 +47,8 @@ def demo(
 
 def init() -> int:
     """Write a configuration to fill in, ./smsrecon.toml."""
-    from pipelines.settings import CONFIG_FILE, write_template
+    from pipelines.operations.config_template import write_template
+    from pipelines.settings import CONFIG_FILE
 
     path = invocation.config() or CONFIG_FILE
     write_template(path)
@@ -80,8 +81,8 @@ def serve(
 
     For example:
 
-      smsrecon serve --with-server
       PREFECT_API_URL=http://127.0.0.1:4200/api smsrecon serve
+      smsrecon serve --with-server
     """
     from pipelines.flows.server import disable_telemetry, running_server
     from pipelines.settings import export_config_path
@@ -89,7 +90,7 @@ def serve(
     settings = invocation.settings()
     export_config_path(invocation.config())
     disable_telemetry()
-    with running_server(settings.prefect_folder, port, tell) if with_server else nullcontext():
+    with running_server(settings.data_dir / "prefect", port, tell) if with_server else nullcontext():
         from pipelines.console.results import show_serving
         from pipelines.flows.deployments import schedules
         from pipelines.flows.serving import serve, ui_url

@@ -29,24 +29,24 @@ class ErrorText(NamedTuple):
 
 ERRORS: Mapping[str, ErrorText] = {
     "000000": ErrorText("提交成功", "any good request"),
-    "100001": ErrorText("参数格式错误", "a field missing or malformed, not UTF-8, or a batchNum accepted before"),
-    "100002": ErrorText("账户不存在或状态异常", "an unknown appKey"),
-    "100003": ErrorText("appSecret错误", "a wrong appSecret"),
+    "100001": ErrorText("参数格式错误", "a field missing or malformed, not UTF-8, or a `batchNum` accepted before"),
+    "100002": ErrorText("账户不存在或状态异常", "an unknown `appKey`"),
+    "100003": ErrorText("appSecret错误", "a wrong `appSecret`"),
     "100004": ErrorText(
         "请求IP不在白名单内(请在API设置页面添加白名单或与管理员联系)",
-        "a peer that is not in allowed_peers, as 127.0.0.2",
+        "a caller that is not in `--allowed-peers`; on Linux, `curl --interface 127.0.0.2`",
     ),
     "100005": ErrorText("单次最大提交可1000条短信", "1001 phones"),
-    "100006": ErrorText("missionNum数量必须与手机号数量一致", "more or fewer missionNums than phones"),
-    "100007": ErrorText("有号码格式错误", "a phone that is not 1, then 3 to 9, then nine digits"),
-    "100008": ErrorText("有号码在一定时间段内请求频次过多", "one phone more than phone_limit times"),
+    "100006": ErrorText("missionNum数量必须与手机号数量一致", "more or fewer `missionNums` than `phones`"),
+    "100007": ErrorText("有号码格式错误", "a phone that is not 1, 3 to 9, nine digits"),
+    "100008": ErrorText("有号码在一定时间段内请求频次过多", "more messages to one phone than `--phone-limit`"),
     "100009": ErrorText("账户余额不足", "more segments than the balance"),
-    "100010": ErrorText("日流量限制", "more messages in a day than daily_limit"),
-    "100011": ErrorText("找不到模板", "an unknown templateId"),
-    "100012": ErrorText("短信条数需与手机号一致", "more or fewer texts than phones in sendTplSms"),
-    "100013": ErrorText("短信内容与模板不匹配", "a text that does not match its template"),
-    "100014": ErrorText("访问频率过高,请稍后再试", "more than requests_per_second"),
-    "999999": ErrorText("系统错误", "the fault system_error"),
+    "100010": ErrorText("日流量限制", "more messages in a day than `--daily-limit`"),
+    "100011": ErrorText("找不到模板", "a `templateId` that is not in `--templates`"),
+    "100012": ErrorText("短信条数需与手机号一致", "more or fewer texts than phones in `sendTplSms`"),
+    "100013": ErrorText("短信内容与模板不匹配", "a text that does not match its template of `--templates`"),
+    "100014": ErrorText("访问频率过高,请稍后再试", "more calls a second than `--requests-per-second`"),
+    "999999": ErrorText("系统错误", "the phone `19999999999`, or the fault `system_error`"),
 }  # fmt: skip
 FETCHED_MESSAGE = "获取成功"
 

@@ -21,7 +21,7 @@ class Options(SandboxSettings):
     shares: Annotated[Shares, Parameter(group="Shares of all messages")] = field(default_factory=Shares)
 
 
-_TRIGGERS = "\n".join(f"  {code}  {error.trigger}" for code, error in ERRORS.items())
+_TRIGGERS = "\n".join(f"  {code}  {error.trigger.replace('`', '')}" for code, error in ERRORS.items())
 
 app = App(
     name="sandbox",

@@ -3,12 +3,14 @@
 import ast
 import inspect
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 import pipelines
 from pipelines import errors
+from pipelines.cli.exits import INTERRUPTED, READER_GONE
 from pipelines.errors import GatewayRefused, NotSent, OutcomeUnknown, SmsreconError
 
 PACKAGE = Path(pipelines.__file__).parent
@@ -16,13 +18,19 @@ ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubc
 EXIT_CODES = {"UsageError": 2, "InputRefused": 10, "GatewayRefused": 11, "GatewayUnavailable": 12, "OutcomeUnknown": 13}
 EXIT_CODES |= {"InDoubt": 13, "BooksError": 14, "WarehouseBusy": 15, "CampaignBusy": 15, "AlertRaised": 16}
 
+TERMINATED = 128 + signal.SIGTERM
+
 # Variables that hold what belongs to a person or is secret; no message may show one.
 PERSONAL = re.compile(r"(^|_)(phones?|texts?|contents?|secret|app_secret|body|raw|answer|received)$")
 
 
 def test_every_exit_code_is_the_documented_one() -> None:
     assert {kind.__name__: kind.exit_code for kind in ALL if kind.__name__ in EXIT_CODES} == EXIT_CODES
-    assert {kind.exit_code for kind in ALL} <= {1, 2, 10, 11, 12, 13, 14, 15, 16}
+    assert {kind.exit_code for kind in ALL} == {1, 2, 10, 11, 12, 13, 14, 15, 16}
+
+
+def test_the_meaning_of_every_exit_code_is_said_and_of_no_other() -> None:
+    assert errors.EXIT_CODES.keys() == {kind.exit_code for kind in ALL} | {0, INTERRUPTED, READER_GONE, TERMINATED}
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)

@@ -1,25 +1,20 @@
 """The pages say what the code does, both languages say the same, and every link leads somewhere."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import BaseModel, SecretStr
 
-from pipelines import errors
 from pipelines.cli.main import app
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import EXCEPTION_KINDS
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
-from pipelines.gateway.codes import ERROR_CODES
+from pipelines.gateway.codes import ERROR_MEANINGS
 from pipelines.sandbox.settings import FAULT_KINDS
-from pipelines.settings import Settings
 from tests.conventions.pages import (
     CHANGELOG,
     ENGLISH_PAGES,
@@ -34,7 +29,6 @@ from tests.conventions.pages import (
 )
 
 COMMANDS = {name for name in app if not name.startswith("-")}
-EXIT_CODES = {0, 1, 130, 141, 143} | {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
 UNSET = "–"
 
 README = both("README")
@@ -77,16 +71,6 @@ def test_every_command_is_named_and_no_other(page: Path) -> None:
     assert table(page, ("command", "命令"), ("does", "做什么")).keys() == COMMANDS
 
 
-@each_of(COMMAND_LINE)
-def test_every_setting_is_named_with_its_default_and_no_other(page: Path) -> None:
-    assert table(page, ("setting", "配置项"), ("default", "默认值")) == dict(defaults(Settings))
-
-
-@each_of(COMMAND_LINE)
-def test_every_exit_code_is_named_and_no_other(page: Path) -> None:
-    assert {int(code) for code in table(page, ("code", "码"), ("means", "含义"))} == EXIT_CODES
-
-
 @each_of(TABLES)
 def test_every_private_table_is_named_and_no_other(page: Path) -> None:
     named = re.findall(r"^\| `(core\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
@@ -113,7 +97,7 @@ def test_every_kind_of_exception_is_named(page: Path) -> None:
 
 @each_of(SANDBOX)
 def test_every_error_code_and_fault_of_the_sandbox_is_named(page: Path) -> None:
-    assert set(ERROR_CODES) <= table(page, ("code", "错误码"), ("what gives it", "怎么得到")).keys()
+    assert set(ERROR_MEANINGS) <= table(page, ("code", "错误码"), ("what gives it", "怎么得到")).keys()
     assert set(FAULT_KINDS) <= set(inline_code(page))
 
 
@@ -304,20 +288,3 @@ def anchors(page: Path) -> set[str]:
     """The anchors that GitHub gives to the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", without_blocks(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def defaults(settings: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every setting with its default, as TOML writes it."""
-    for name, field in settings.model_fields.items():
-        if isinstance(field.default, BaseModel):
-            yield from defaults(type(field.default), f"{prefix}{name}.")
-        else:
-            yield prefix + name, as_toml(field.default)
-
-
-def as_toml(value: Any) -> str:
-    if value is None:
-        return UNSET
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)

@@ -25,5 +25,5 @@ def test_the_wheel_holds_the_package_and_sql_and_no_page(tmp_path: Path) -> None
         for path in (ROOT / "sql").rglob("*")
         if path.suffix in {".sql", ".csv"}
     }
-    assert shipped >= code | sql
+    assert shipped >= code | sql | {"pipelines/translations.csv"}
     assert not [name for name in shipped if name.endswith(".md")]

@@ -17,8 +17,7 @@ from pipelines.review import campaign_charts, figures, gateway_charts, html, tab
 from pipelines.review.campaign_charts import books_steps
 from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
 from pipelines.review.figures import CampaignFigures, GatewayFigures
-from pipelines.review.translations import LANGUAGES, TO_DO_ZH, WORDS, Words
-from pipelines.sql_files import SQL_FOLDER
+from pipelines.review.translations import LANGUAGES, Words
 from tests.notebooks.conftest import Place
 from tests.notebooks.history import CAMPAIGNS, LATEST
 
@@ -225,20 +224,6 @@ def test_the_tables_hold_the_counts_of_the_mart(campaign: CampaignFigures, marts
     assert tables.exceptions(campaign, Words("en"))["times"].to_list() == [count(number) for (number,) in wanted]
 
 
-def test_every_word_is_said_in_both_languages_with_the_same_values() -> None:
-    for name, (english, chinese) in WORDS.items():
-        assert english, name
-        assert chinese, name
-        assert _values(english) == _values(chinese), name
-
-
-def test_whatever_can_be_done_about_a_code_is_said_in_chinese_too() -> None:
-    codes = pl.read_csv(SQL_FOLDER / "reference" / "gateway_codes.csv")
-
-    assert set(codes["what_to_do"]) <= TO_DO_ZH.keys()
-    assert {*codes["whose_move"], "unknown"} <= WORDS.keys()
-
-
 @pytest.mark.parametrize("label", ["short", "a meaning that goes on and on" * 4, "一个说不完的含义" * 9])
 def test_a_label_ends_before_the_value_begins(label: str) -> None:
     frame = pl.DataFrame({"label": [label], "value": ["1,000 · 99.9%"], "start": [0], "end": [1], "colour": ["red"]})
@@ -262,10 +247,6 @@ def test_where_a_price_is_set_each_cause_and_all_failures_have_their_cost(campai
     assert "cost 80.00, of which 4.25 for messages that failed" in [*html.facts(priced, LOOK.words)]
     assert not any("cost" in fact for fact in html.facts(campaign, LOOK.words))
     assert not any("cost" in row["value"] for row in _data(campaign_charts.codes(campaign, LOOK)))
-
-
-def _values(text: str) -> set[str]:
-    return {part.split("}")[0] for part in text.split("{")[1:]}
 
 
 def _data(picture: Picture) -> list[dict[str, Any]]:

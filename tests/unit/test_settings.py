@@ -1,21 +1,25 @@
 """Settings come in once, all problems are told together, and no secret comes out."""
 
 import os
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from pipelines.errors import UsageError
+from pipelines.operations.config_template import template, write_template
 from pipelines.settings import (
     GatewaySettings,
     Settings,
+    Table,
+    described_settings,
     export_config_path,
     load_settings,
     require_credentials,
     unknown_variables,
-    write_template,
 )
 
 CANARY = "canary-5f0c"
@@ -196,7 +200,7 @@ def test_the_template_is_its_owners_only_says_the_defaults_and_is_never_overwrit
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert load_settings(path).model_dump() == Settings(data_dir=tmp_path / "data").model_dump()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         write_template(path)
 
 
@@ -234,14 +238,48 @@ def test_a_configuration_handed_on_is_read_wherever_no_other_is_named(
 
 def test_every_setting_is_in_the_template_under_its_name(tmp_path: Path) -> None:
     path = tmp_path / "smsrecon.toml"
-    write_template(path)
-    lines = [line.removeprefix("# ") for line in path.read_text(encoding="utf-8").splitlines()[2:]]
+    path.write_text("\n".join(line.removeprefix("# ") for line in template().splitlines()[2:]), encoding="utf-8")
 
-    written = tomllib.loads("\n".join(lines))
+    written = tomllib.loads(path.read_text(encoding="utf-8"))
 
     assert set(written) == set(Settings.model_fields)
     for name, value in written.items():
         if isinstance(value, dict):
             assert set(value) == set(type(getattr(Settings(), name)).model_fields)
-    path.write_text("\n".join(lines), encoding="utf-8")
     assert load_settings(path).plan.batch_size == Settings().plan.batch_size
+
+
+def test_the_credentials_are_left_to_be_filled_in() -> None:
+    uncommented = [line for line in template().splitlines() if re.match("[a-z]", line)]
+
+    assert [re.split(" {2,}", line)[0] for line in uncommented] == [
+        'app_key = ""',
+        'app_secret = ""',
+        'path_secret = ""',
+    ]
+
+
+def test_another_default_or_description_makes_another_template() -> None:
+    class OtherPlan(Table):
+        """Plans of this test."""
+
+        batch_size: int = Field(default=7, description="Messages in a `request`.")
+
+    class OtherSettings(Settings):
+        plan: OtherPlan = OtherPlan()  # type: ignore[assignment]
+
+    assert "# batch_size = 1000 " in template()
+    assert (
+        "[plan]                         # Plans of this test.\n"
+        "# batch_size = 7               # Messages in a request.\n"
+    ) in template(OtherSettings)
+
+
+def test_every_setting_is_described_in_a_sentence_and_has_a_default_or_an_example() -> None:
+    for setting in described_settings():
+        assert re.fullmatch(r"[A-Z].*\.", setting.description), setting.full_name
+        assert (setting.default is None) == (setting.example is not None), setting.full_name
+
+
+def test_no_line_of_the_template_is_too_wide_to_be_read() -> None:
+    assert [line for line in template().splitlines() if len(line) > 120] == []

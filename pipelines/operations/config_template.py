@@ -1,0 +1,65 @@
+"""The configuration file that `smsrecon init` writes: every setting with its default, generated from settings.py."""
+
+import os
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from pipelines.errors import UsageError
+from pipelines.settings import Setting, Settings, described_settings
+
+_HEAD: Final = """\
+# Settings of smsrecon. A line that is commented out shows the default, or an example where there is no default.
+# A variable wins over this file: SMSRECON_GATEWAY__APP_SECRET is app_secret of [gateway].
+"""
+_COMMENT_COLUMN: Final = 31
+_LINE_LENGTH: Final = 120
+
+
+def write_template(path: Path) -> None:
+    """Write a configuration file to fill in, readable by its owner only. Raises UsageError if the file exists."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError:
+        raise UsageError(f"{path} exists already; edit it, or remove it first") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}); choose another folder") from None
+
+
+def template(settings: type[Settings] = Settings) -> str:
+    """The text of the configuration file: a TOML table for each group of settings, defaults commented out."""
+    parts = [_HEAD]
+    for table, members in groupby(described_settings(settings), key=lambda setting: setting.table):
+        lines = list(_commented(f"[{table}]", _summary(settings, table))) if table else []
+        for setting in members:
+            lines += _commented(_assignment(setting), setting.description.replace("`", ""))
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _summary(settings: type[Settings], table: str) -> str:
+    """The docstring of the table's model."""
+    return type(settings.model_fields[table].default).__doc__ or ""
+
+
+def _assignment(setting: Setting) -> str:
+    shown = setting.example if setting.default is None else setting.default
+    return f"{'' if setting.is_to_fill_in else '# '}{setting.name} = {shown}"
+
+
+def _commented(code: str, comment: str) -> Iterator[str]:
+    """The line with its comment beside it, which goes on below in the same column where it is long."""
+    line = f"{code:{_COMMENT_COLUMN - 2}}  # {comment}"
+    if len(line) <= _LINE_LENGTH:
+        yield line
+        return
+    first, *more = textwrap.wrap(comment, _LINE_LENGTH - _COMMENT_COLUMN, initial_indent="# ", subsequent_indent="# ")
+    if len(code) <= _COMMENT_COLUMN - 2:
+        yield f"{code:{_COMMENT_COLUMN}}{first}"
+    else:
+        yield code
+        more = [first, *more]
+    yield from (f"{'':{_COMMENT_COLUMN}}{line}" for line in more)
