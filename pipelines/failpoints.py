@@ -12,13 +12,13 @@ import signal
 from typing import Final, Literal, get_args
 
 Point = Literal[
-    "landing.before_write",
-    "landing.before_sync",
-    "landing.before_rename",
-    "landing.after_rename",
-    "landing.after_sync",
-    "landing.before_asking",
-    "landing.before_unmarking",
+    "file.before_write",
+    "file.before_sync",
+    "file.before_rename",
+    "file.after_rename",
+    "file.after_sync",
+    "landing.before_call",
+    "landing.before_unmark",
     "landing.half_settled",
     "segments.before_write",
     "segments.before_sync",

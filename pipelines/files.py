@@ -1,64 +1,87 @@
-"""Files that are there whole or not at all, on disk before anybody relies on them, and their owner's alone."""
+"""Files of the owner alone, written whole or not at all, and on disk before anything relies on them."""
 
 import errno
 import os
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from pipelines.failpoints import reach
 
+_DRAFT_PREFIX: Final = ".draft-"
+_DRAFT_SECONDS: Final = 3600  # a younger draft may still have a writer
+
 
 def make_folder(path: Path) -> None:
-    """Make a folder that only its owner can enter, with all above it that are missing, and sync their names to disk."""
+    """Make a folder that only its owner can enter, and its missing parents, and sync their names to disk."""
     if not path.is_dir():
         make_folder(path.parent)
-        if path.exists() and not path.is_dir():  # a FileExistsError would say that the name of a call is taken
+        if path.exists() and not path.is_dir():  # FileExistsError would tell callers that their file exists already
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
         path.mkdir(mode=0o700, exist_ok=True)
         sync_folder(path.parent)
 
 
-def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
-    """Write a file whole or not at all, readable by its owner only, and sync it to disk.
+@contextmanager
+def written_whole(path: Path, *, overwrite: bool, mode: int = 0o600) -> Iterator[Path]:
+    """Yield an empty draft to fill; when the block ends, sync it and give it the name `path` in one step.
 
-    Raises FileExistsError if it is there already and `overwrite` is false.
+    A block that raises leaves no draft and no change. The folder must exist. Raises FileExistsError at the end of the
+    block if the file exists already and `overwrite` is false.
     """
-    make_folder(path.parent)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_DRAFT_PREFIX)
+    os.close(descriptor)
+    draft = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            reach("landing.before_write")
-            file.write(content)
-            file.flush()
-            reach("landing.before_sync")
-            os.fsync(file.fileno())
-        place(Path(draft), path, overwrite=overwrite)
+        yield draft
+        reach("file.before_sync")
+        draft.chmod(mode)
+        _sync(draft)
+        reach("file.before_rename")
+        if overwrite:
+            draft.replace(path)
+        else:
+            os.link(draft, path)
+        reach("file.after_rename")
+        sync_folder(path.parent)
+        reach("file.after_sync")
     finally:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
-def place(draft: Path, path: Path, *, overwrite: bool) -> None:
-    """Give a finished, synced draft its name in one step, and sync the folder."""
-    reach("landing.before_rename")
-    if overwrite:
-        draft.replace(path)
-    else:
-        os.link(draft, path)
-    reach("landing.after_rename")
-    sync_folder(path.parent)
-    reach("landing.after_sync")
+def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
+    """Write a file as `written_whole` does, making its folder if it is missing."""
+    make_folder(path.parent)
+    with written_whole(path, overwrite=overwrite) as draft:
+        reach("file.before_write")
+        draft.write_bytes(content)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove drafts in and below `folder` that killed processes left behind an hour ago or earlier."""
+    for draft in folder.rglob(f"{_DRAFT_PREFIX}*"):
+        with suppress(FileNotFoundError):  # it was renamed just now, or another process removed it first
+            if draft.stat().st_mtime < time.time() - _DRAFT_SECONDS:
+                draft.unlink()
 
 
 def sync_folder(path: Path) -> None:
+    """Sync the names in a folder to disk."""
+    _sync(path)
+
+
+def lock_file(path: Path) -> IO[bytes]:
+    """Open the file that a lock is held on, making it if it is missing."""
+    make_folder(path.parent)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
+
+
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def lock_file(path: Path) -> IO[bytes]:
-    """A file to hold a lock on, made where there is none."""
-    make_folder(path.parent)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb")

@@ -19,25 +19,19 @@ import stamina
 
 from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.gateway.client import Exchange, GatewayClient
-from pipelines.gateway.codes import ERROR_MEANINGS
+from pipelines.gateway.codes import ACCEPTED_CODE, ERROR_CODES, TEMPORARY_CODES, with_meaning
 from pipelines.gateway.document import Format
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
 CALL_ATTEMPTS = 4
-_NEXT_STEPS = {  # of the one who asks
-    "100002": "settle it with the vendor",
-    "100003": "correct gateway.app_key and gateway.app_secret",
-    "100004": "have this machine's address put on the white list, in the vendor's console",
-    "100014": "wait, then try again",
-}
 _STEPS_AFTER = {  # an answer that was given up, as it would be again
     "AnswerTooLarge": "raise gateway.max_answer_mb if the vendor does send so much",
     "TimeoutError": "it dripped; raise gateway.max_answer_seconds if the vendor is so slow",
 }
-PASSING_CODES = frozenset({"100014", "999999"})  # too fast, system error: asking again may help and harms nobody
 
 
 @dataclass(frozen=True)
@@ -156,7 +150,7 @@ class Puller:
     async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
         """Ask, and land what came back, or that nothing whole did."""
         call = Call(kind, self._clock(), 0, self._format, day)
-        with self._landing.pending_call(call) as land:
+        with self._landing.pending_calls.mark(call) as land:
             started = time.perf_counter()
             try:
                 exchange = await ask()
@@ -188,12 +182,12 @@ def _not_whole(failure: str | None) -> GatewayError:
 
 def _may_pass(error: Exception) -> bool:
     if isinstance(error, GatewayRefused):
-        return error.error_code in PASSING_CODES
+        return error.error_code in TEMPORARY_CODES
     return isinstance(error, GatewayError) and error.failure not in _STEPS_AFTER
 
 
 def _raise_refusal(error_code: str) -> None:
-    if error_code != "000000":
-        meaning = ERROR_MEANINGS.get(error_code, "a code that is in no table")
-        step = _NEXT_STEPS.get(error_code, "ask the vendor")
-        raise GatewayRefused(f"the gateway refused with {error_code} ({meaning}); {step}", error_code)
+    if error_code != ACCEPTED_CODE:
+        known = ERROR_CODES.get(error_code)
+        step = known.query_next_step if known else "ask the vendor"
+        raise GatewayRefused(f"the gateway refused with {with_meaning(error_code)}; {step}", error_code)

@@ -438,6 +438,31 @@ class Settings(BaseSettings):
     receive: ReceiveSettings = ReceiveSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
 
+    @property
+    def landing_folder(self) -> Path:
+        """Raw bytes as received, plans and the journal."""
+        return self.data_dir / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file that only smsrecon opens."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def published_folder(self) -> Path:
+        """The copy for analysts."""
+        return self.data_dir / "published"
+
+    @property
+    def sent_alerts_path(self) -> Path:
+        """When each alert that still stands was sent last."""
+        return self.data_dir / "sent_alerts.json"
+
+    @property
+    def prefect_folder(self) -> Path:
+        """The database and the log of the Prefect server that `serve --with-server` starts."""
+        return self.data_dir / "prefect"
+
     @classmethod
     def settings_customise_sources(
         cls,

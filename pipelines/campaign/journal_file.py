@@ -4,14 +4,12 @@ That a campaign key or a batch_num is never used twice, and that no event is eve
 database.
 """
 
-import os
 import sqlite3
-import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
 from pipelines.errors import UsageError
-from pipelines.files import make_folder, place
+from pipelines.files import make_folder, written_whole
 
 _VERSION = 1
 
@@ -90,16 +88,13 @@ COMMIT;
 def make(path: Path) -> None:
     """Make an empty journal in one step, so that processes that begin together find it whole, or make the same one."""
     make_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")  # SQLite's -wal and -shm take over its mode
-    os.close(descriptor)
-    try:
-        with closing(sqlite3.connect(name)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"{TABLES} PRAGMA user_version = {_VERSION}")
-        with suppress(FileExistsError):  # another process made it first
-            place(Path(name), path, overwrite=False)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with (
+        suppress(FileExistsError),  # another process made it first
+        written_whole(path, overwrite=False) as draft,
+        closing(sqlite3.connect(draft)) as connection,
+    ):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(f"{TABLES} PRAGMA user_version = {_VERSION}")
 
 
 def upgrade(path: Path) -> None:

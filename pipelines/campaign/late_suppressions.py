@@ -18,7 +18,7 @@ class LateSuppressions:
 
     def within(self, first: int, last: int) -> list[tuple[int, int, str]]:
         """(first position, last position, reason) of the messages between these positions that must not be sent."""
-        lists = self._landing.suppression_files()
+        lists = self._landing.suppressions.names()
         if lists != self._lists:
             self._listed = self._plan.listed(suppressed_phones(self._landing))
             self._lists = lists

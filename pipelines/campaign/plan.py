@@ -4,10 +4,8 @@ The same input gives the same plan, byte for byte but for the time; once a campa
 plan is never made again. Nothing is sent here.
 """
 
-import os
 import re
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +18,7 @@ from pipelines.campaign.recipients import input_files, input_sha256, input_state
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.failpoints import reach
-from pipelines.files import make_folder, place
+from pipelines.files import make_folder, written_whole
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import MAX_MESSAGES, POSITION_BITS, campaign_key, key_text
 from pipelines.settings import Settings
@@ -76,7 +74,7 @@ def make_plan(
     isn't the one that the campaign was registered with.
     """
     check_campaign_id(request.campaign_id)
-    landing.refuse_purged(request.campaign_id)
+    landing.campaigns.refuse_purged(request.campaign_id)
     files = input_files(request.source)
     state = input_state(files)
     sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
@@ -100,8 +98,8 @@ def make_plan(
         raise InputRefused(f"{request.source}: changed while it was read; submit again when it is written")
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
-        kept = {other.campaign_id for other in others} - {*landing.purged_campaigns()}
-        _refuse_known_mission_nums(files[0], recipients, [landing.plan_path(other) for other in sorted(kept)])
+        kept = {other.campaign_id for other in others} - {*landing.campaigns.purged_ids()}
+        _refuse_known_mission_nums(files[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)])
     key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
     batch_size = settings.plan.batch_size
     frame = _arranged(recipients, suppressed_phones(landing), source=request.source, key=key, batch_size=batch_size)
@@ -119,7 +117,7 @@ def make_plan(
     )
     if is_dry_run:
         return _summarised(record, frame.lazy(), path=None)
-    path = landing.plan_path(request.campaign_id)
+    path = landing.campaigns.plan_path(request.campaign_id)
     write_plan(frame, path)
     reach("plan.before_register")
     with Journal.open(landing.journal_path) as journal:
@@ -133,7 +131,7 @@ def make_plan(
 
 def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
     """The plan of a registered campaign, from its file. Raises BooksError if that is gone or damaged."""
-    path = landing.plan_path(record.campaign_id)
+    path = landing.campaigns.plan_path(record.campaign_id)
     try:
         plan = _summarised(record, pl.scan_parquet(path, glob=False), path)
     except (pl.exceptions.PolarsError, OSError):
@@ -310,14 +308,6 @@ def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequ
 def write_plan(frame: pl.DataFrame, path: Path) -> None:
     """Write the plan, whole or not at all, synced to disk."""
     make_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
-    draft = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            frame.write_parquet(file, row_group_size=ROW_GROUP)
-            file.flush()
-            reach("plan.before_sync")
-            os.fsync(file.fileno())
-        place(draft, path, overwrite=True)
-    finally:
-        draft.unlink(missing_ok=True)
+    with written_whole(path, overwrite=True) as draft:
+        frame.write_parquet(draft, row_group_size=ROW_GROUP)
+        reach("plan.before_sync")

@@ -32,7 +32,7 @@ from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.unsent_ranges import SendRange
 from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, OutcomeUnknown
 from pipelines.gateway.client import Exchange, GatewayClient
-from pipelines.gateway.codes import ERROR_MEANINGS, Verdict, verdict
+from pipelines.gateway.codes import Verdict, verdict, with_meaning
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
 from pipelines.message_ids import batch_num
 from pipelines.settings import Settings
@@ -231,7 +231,7 @@ class Sender:
         what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
         state = _state(what, send_range)
         pause = Pause(
-            f"the gateway refused with {error_code} ({ERROR_MEANINGS.get(error_code)})",
+            f"the gateway refused with {with_meaning(error_code)}",
             exit_code=GatewayRefused.exit_code,
         )
         if what is Verdict.TOO_FAST:
@@ -285,9 +285,7 @@ class Sender:
             self.progress.counts["in_doubt"] -= send_range.message_count
             self._count(send_range, "accepted")
         elif what is Verdict.TOO_FAST:
-            self._hold(
-                TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {error_code} ({ERROR_MEANINGS[error_code]})")
-            )
+            self._hold(TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {with_meaning(error_code)}"))
             self._waiting.append(send_range)
         elif what is Verdict.OUTCOME_UNKNOWN:
             self._doubt(send_range, name)

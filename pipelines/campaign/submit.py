@@ -17,7 +17,7 @@ from pipelines.campaign.unsent_ranges import doubts_to_repeat, unsent_ranges
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.pull import CALL_ATTEMPTS, Puller
 from pipelines.settings import Settings, require_credentials
 from pipelines.times import Clock
@@ -50,7 +50,7 @@ def plan_only(request: PlanRequest, *, settings: Settings, clock: Clock) -> tupl
 
     Raises InputRefused and UsageError.
     """
-    landing = Landing(settings.data_dir / "landing")
+    landing = landing_of(settings)
     plan = make_plan(request, landing=landing, settings=settings, at=clock(), is_dry_run=True)
 
     async def ask() -> int:
@@ -79,8 +79,8 @@ def submit(
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
-    landing = Landing(settings.data_dir / "landing")
-    with landing.campaign_lock(request.campaign_id):
+    landing = landing_of(settings)
+    with landing.campaigns.lock(request.campaign_id):
         plan = make_plan(request, landing=landing, settings=settings, at=clock())
         return _send(
             plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
@@ -97,13 +97,13 @@ def resume(
 ) -> Submission:
     """Send what is still to send of a campaign that was planned before. Raises as `submit` does."""
     require_credentials(settings.gateway)
-    landing = Landing(settings.data_dir / "landing")
+    landing = landing_of(settings)
     with Journal.read_only(landing.journal_path) as journal:
         record = journal.campaign(campaign_id)
     if record is None:
         raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
-    with landing.campaign_lock(campaign_id):
-        landing.refuse_purged(campaign_id)
+    with landing.campaigns.lock(campaign_id):
+        landing.campaigns.refuse_purged(campaign_id)
         plan = read_plan(record, landing)
         return _send(
             plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
@@ -121,7 +121,7 @@ def _send(
 ) -> Submission:
     """Send what the journal says is left. The caller holds the campaign's lock."""
     campaign_id = plan.record.campaign_id
-    file = PlanFile(landing.plan_path(campaign_id))
+    file = PlanFile(landing.campaigns.plan_path(campaign_id))
 
     async def run() -> Sender:
         async with GatewayClient(settings.gateway) as client:

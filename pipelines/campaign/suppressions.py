@@ -43,7 +43,7 @@ def suppressed_phones(landing: Landing) -> pl.DataFrame:
 
 def entries_of(landing: Landing) -> pl.DataFrame:
     """phone, reason, since_at, is_removed: all entries of all lists. Raises InputRefused if a list can't be read."""
-    files = [landing.root / name for name in landing.suppression_files()]
+    files = [landing.path(name) for name in landing.suppressions.names()]
     if not files:
         return pl.DataFrame(schema=_LISTED | {"is_removed": pl.Boolean()})
     return pl.concat([_read(file) for file in files], how="vertical_relaxed")
@@ -82,4 +82,4 @@ def land_entries(landing: Landing, entries: pl.DataFrame, *, name: str, at: date
     """Land a list of its own with these entries (phone, reason, since_at, is_removed); returns its path."""
     file = BytesIO()
     entries.select(pl.col("since_at").cast(_LISTED["since_at"]), pl.exclude("since_at")).write_parquet(file)
-    return landing.land_suppressions(file.getvalue(), name=name, at=at)
+    return landing.suppressions.land(file.getvalue(), name=name, at=at)

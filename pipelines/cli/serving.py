@@ -90,7 +90,7 @@ def serve(
     settings = invocation.settings()
     export_config_path(invocation.config())
     disable_telemetry()
-    with running_server(settings.data_dir / "prefect", port, tell) if with_server else nullcontext():
+    with running_server(settings.prefect_folder, port, tell) if with_server else nullcontext():
         from pipelines.console.results import show_serving
         from pipelines.flows.deployments import schedules
         from pipelines.flows.serving import serve, ui_url

@@ -25,7 +25,7 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
 
     Raises UsageError if nothing is published yet or DuckDB doesn't take the query.
     """
-    path = settings.data_dir / "published" / "analytics.duckdb"
+    path = settings.published_folder / "analytics.duckdb"
     if not path.exists():
         raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
     try:

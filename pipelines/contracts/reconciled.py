@@ -42,6 +42,16 @@ CAUSES: Final[tuple[str, ...]] = (
 )
 FAMILIES: Final[tuple[str, ...]] = ("china_mobile", "china_unicom", "platform", "unknown")
 
+# The verdicts of error codes: `pipelines.gateway.codes.Verdict`, which is above this module, has the same by test.
+VERDICTS: Final[tuple[str, ...]] = (
+    "accepted",
+    "too_fast",
+    "some_messages",
+    "campaign",
+    "refused",
+    "outcome_unknown",
+)
+
 MOVERS: Final[tuple[str, ...]] = ("campaign_owner", "operator", "recipient", "carrier", "vendor", "nobody")
 
 # What several tables say of the same column.
@@ -87,10 +97,12 @@ class ErrorCodes(Contract):
     error_code: pl.String = pa.Field(unique=True, description="The code in an answer to a request.")
     meaning: pl.String = pa.Field(description="What it means, in English.")
     meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
-    is_whole_request_refused: pl.Boolean = pa.Field(
-        nullable=True, description="No message of the request was taken; null: not known."
+    verdict: pl.String = pa.Field(
+        isin=VERDICTS, description=f"What it says of a submission, and so what the sender does: {', '.join(VERDICTS)}."
     )
+    is_whole_request_refused: pl.Boolean = pa.Field(description="No message of the request was accepted.")
     action: pl.String = pa.Field(description="What a sender can do.")
+    query_next_step: pl.String = pa.Field(description="What the operator does when it refuses a query.")
 
     class Config:
         name = "core.error_codes"

@@ -79,7 +79,7 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
             if not books.is_mature or (books.last_submitted_at and books.last_submitted_at >= live_since):
                 page = report_as_markdown(explain(settings, books, findings))
                 show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
-        published = (settings.data_dir / "published").absolute()
+        published = (settings.published_folder).absolute()
         for key, name, what in (
             ("published-database", "analytics.duckdb", "What analysts open, on the machine that made it"),
             ("published-messages", "messages", "All messages as Parquet, on the machine that made it"),

@@ -19,7 +19,7 @@ from pipelines.errors import (
     WarehouseBusy,
     environment_error,
 )
-from pipelines.pull import PASSING_CODES
+from pipelines.gateway.codes import TEMPORARY_CODES
 
 Brought = TypeVar("Brought")
 
@@ -70,7 +70,7 @@ def _may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether a step that failed so may go well later; all of them can be run again."""
     match state.result(raise_on_failure=False):
         case GatewayRefused() as refused:
-            return refused.error_code in PASSING_CODES
+            return refused.error_code in TEMPORARY_CODES
         case GatewayError() | WarehouseBusy() | BooksError():
             return True
         case _:

@@ -1,58 +1,74 @@
-"""What the gateway's codes mean to a sender: the verdict on an answer, and which codes are a delivery.
+"""The gateway's codes: what an error code tells the sender to do, and which delivery codes are a delivery.
 
-What people read of a code (its meaning in two languages, whose move it is) is sql/reference/*.csv, for the marts.
+Both are read from sql/reference, which is also what the marts, the pages and the terminal show of a code.
 """
 
 import re
-from enum import Enum, auto
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
-ACCEPTED_CODE = "000000"
+from pipelines.sql_files import reference_rows
 
-DELIVERED_CODES = frozenset({"0", "DELIVRD"})
-"""The codes of a report that say the phone has the message; every other one is a reason why not."""
+ACCEPTED_CODE: Final = "000000"
 
-
-class Verdict(Enum):
-    """What the answer to a submission says of its messages, and so what the sender does next."""
-
-    ACCEPTED = auto()  # go on
-    TOO_FAST = auto()  # refused: slow down, then again under a new batch number
-    SOME_MESSAGES = auto()  # refused because of some messages: split until they stand alone
-    CAMPAIGN = auto()  # refused, and the next would be too: pause the campaign
-    REFUSED = auto()  # refused, our fault: refuse the batch, go on
-    OUTCOME_UNKNOWN = auto()  # nobody can tell: in doubt
-
-
-_ERROR_CODES: tuple[tuple[str, Verdict, str], ...] = (
-    (ACCEPTED_CODE, Verdict.ACCEPTED, "accepted"),
-    ("100001", Verdict.REFUSED, "bad parameter format"),
-    ("100002", Verdict.CAMPAIGN, "account missing or in a bad state"),
-    ("100003", Verdict.CAMPAIGN, "wrong appSecret"),
-    ("100004", Verdict.CAMPAIGN, "caller's IP not on the white list"),
-    ("100005", Verdict.REFUSED, "more than 1000 messages in one request"),
-    ("100006", Verdict.REFUSED, "number of mission numbers differs from number of phones"),
-    ("100007", Verdict.SOME_MESSAGES, "some phone is malformed"),
-    ("100008", Verdict.SOME_MESSAGES, "some phone was asked for too often lately"),
-    ("100009", Verdict.CAMPAIGN, "balance too low"),
-    ("100010", Verdict.CAMPAIGN, "daily volume limit reached"),
-    ("100011", Verdict.CAMPAIGN, "template not found"),
-    ("100012", Verdict.REFUSED, "number of texts differs from number of phones"),
-    ("100013", Verdict.SOME_MESSAGES, "text does not match the template"),
-    ("100014", Verdict.TOO_FAST, "calling too fast"),
-    ("999999", Verdict.OUTCOME_UNKNOWN, "system error of the gateway"),
+DELIVERED_CODES: Final = frozenset(
+    row["code"] for row in reference_rows("gateway_codes") if row["class"] == "delivered"
 )
+"""The codes of a report for a delivered message; every other code is a reason why it was not delivered."""
 
-ERROR_MEANINGS = MappingProxyType({code: meaning for code, _, meaning in _ERROR_CODES})
-"""Error code → what it means, in a few English words."""
+_REFUSAL: Final = re.compile(r"1[0-9]{5}")
 
-_VERDICTS = {code: verdict for code, verdict, _ in _ERROR_CODES}
-_REFUSAL = re.compile(r"1[0-9]{5}")
+
+class Verdict(StrEnum):
+    """The outcome of a submission, as its error code tells it, and so what the sender does next."""
+
+    ACCEPTED = "accepted"  # go on
+    TOO_FAST = "too_fast"  # refused: slow down, then again under a new batch number
+    SOME_MESSAGES = "some_messages"  # refused because of some messages: split until they stand alone
+    CAMPAIGN = "campaign"  # refused, and the next would be too: pause the campaign
+    REFUSED = "refused"  # refused, our fault: refuse the batch, go on
+    OUTCOME_UNKNOWN = "outcome_unknown"  # may have been sent: in doubt
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """One row of sql/reference/error_codes.csv, as far as sending and querying need it.
+
+    `query_next_step` is what the operator does when the gateway refuses a query with the code.
+    """
+
+    verdict: Verdict
+    meaning: str
+    query_next_step: str
+
+
+ERROR_CODES: Final[Mapping[str, ErrorCode]] = MappingProxyType(
+    {
+        row["error_code"]: ErrorCode(Verdict(row["verdict"]), row["meaning"], row["query_next_step"])
+        for row in reference_rows("error_codes")
+    }
+)
+"""The error codes that the vendor documents."""
+
+TEMPORARY_CODES: Final = frozenset(
+    code
+    for code, known in ERROR_CODES.items()
+    if known.verdict is Verdict.TOO_FAST or known.verdict is Verdict.OUTCOME_UNKNOWN
+)
+"""The error codes after which the same query may succeed. A query changes nothing, so repeating it is safe."""
+
+
+def with_meaning(error_code: str) -> str:
+    """An error code as messages show it, such as `100009 (balance too low)`."""
+    known = ERROR_CODES.get(error_code)
+    return f"{error_code} ({known.meaning if known else 'a code that is in no table'})"
 
 
 def verdict(error_code: str) -> Verdict:
-    """The verdict of one error code. An unknown 1xxxxx is a refusal; anything else unknown proves nothing."""
-    known = _VERDICTS.get(error_code)
-    if known is not None:
-        return known
+    """The verdict of one error code. An unknown 1xxxxx is a refusal; any other unknown code proves nothing."""
+    if error_code in ERROR_CODES:
+        return ERROR_CODES[error_code].verdict
     return Verdict.REFUSED if _REFUSAL.fullmatch(error_code) else Verdict.OUTCOME_UNKNOWN

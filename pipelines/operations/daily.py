@@ -178,7 +178,7 @@ def read_balance(settings: Settings, *, clock: Clock, attempts: int = 1) -> int:
 def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
     """Bring what is new in the landing into the warehouse, and clear away what killed processes left half-written."""
     landing = landing_of(settings)
-    landing.clear_drafts()
+    landing.remove_drafts()
     return loading.load(
         landing,
         warehouse_of(settings),
@@ -201,7 +201,7 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
 def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
     """Replace what analysts open; what is old stays for who has it open, unless `keep_old` is off."""
     key = landing_of(settings).phone_hash_key()
-    published = settings.data_dir / "published"
+    published = settings.published_folder
     with _readable_by_all():
         return publishing.publish(warehouse_of(settings), published, phone_hash_key=key, keep_old=keep_old)
 
@@ -289,7 +289,7 @@ def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
     with told.due_alerts(
         findings,
         rules={"low_balance"},
-        path=settings.data_dir / "told.json",
+        path=settings.sent_alerts_path,
         at=clock(),
         repeat_hours=settings.alerts.repeat_hours,
     ) as news:

@@ -62,7 +62,7 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
         )
         _write_config(folder, settings, sandbox)
         asked_at = datetime.now(UTC) - 2 * DAYS_AGO
-        landing_of(settings).land_suppressions(_opt_outs(people, asked_at), name="opt-outs", at=asked_at)
+        landing_of(settings).suppressions.land(_opt_outs(people, asked_at), name="opt-outs", at=asked_at)
 
         on_step(f"campaign {CAMPAIGN}, sent four days ago to a sandbox gateway that loses one answer on the way")
         gateway.control(faults=[{"kind": "drop", "is_accepted": True}])

@@ -27,7 +27,8 @@ from pipelines.errors import BooksError, UsageError
 from pipelines.gateway.document import json_text
 from pipelines.gateway.push import UnreadablePush, edited
 from pipelines.gateway.wire import UnreadableAnswer, read_replies
-from pipelines.landing.landing import NOT_LANDED, Landing, landing_of
+from pipelines.landing.header import UNREADABLE_HEADER
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.operations import daily
@@ -94,9 +95,9 @@ def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clo
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
     with landing.exclusive_lock():
-        landing.clear_drafts()
+        landing.remove_drafts()
         person = _Person(number, _tombstone(landing, number), _opt_outs(settings, number))
-        rows = sum(_rows_of(person, path) for path in landing.plan_paths())
+        rows = sum(_rows_of(person, path) for path in landing.campaigns.plan_paths())
         rewrites = [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]
         for done, rewrite in enumerate(rewrites):
             tell("rewriting", done / len(rewrites))
@@ -146,32 +147,32 @@ def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
 
 def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
     """For each file of the landing that holds the person what writes it anew without them."""
-    for path in landing.plan_paths():
+    for path in landing.campaigns.plan_paths():
         frame = pl.read_parquet(path, glob=False)
         cleaned = _plan_without(person, frame)
         if not cleaned.equals(frame):
             yield partial(write_plan, cleaned, path)
-    for name in (*landing.call_files("reports"), *landing.call_files("replies")):
+    for name in (*landing.calls.names("reports"), *landing.calls.names("replies")):
         try:
-            call = landing.read_call(name)
-        except NOT_LANDED:
+            call = landing.calls.read(name)
+        except UNREADABLE_HEADER:
             yield from _rewrites_of_damaged(landing, person, name)
             continue
         body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
         if body != call.body:
             yield partial(landing.rewrite, name, replace(call, body=body))
     yield from _rewrites_of_pushes(landing, person)
-    for name in landing.import_files():
+    for name in landing.imports.names():
         try:
-            imported = landing.read_import(name)
-        except NOT_LANDED:
+            imported = landing.imports.read(name)
+        except UNREADABLE_HEADER:
             yield from _rewrites_of_damaged(landing, person, name)
             continue
         body = _export_without(person, imported.body, imported.mapping.get("content"))
         if body != imported.body:
             yield partial(landing.rewrite, name, replace(imported, body=body))
-    for name in () if keep_suppressed else landing.suppression_files():
-        entries = read_parquet((landing.root / name).read_bytes())
+    for name in () if keep_suppressed else landing.suppressions.names():
+        entries = read_parquet(landing.suppressions.read(name))
         others = entries.filter(~_is_theirs(person, pl.col("phone").cast(pl.String)))
         if others.height < entries.height:
             yield partial(_write_list, landing, name, others)
@@ -181,7 +182,7 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
 
 
 def _rewrites_of_damaged(landing: Landing, person: _Person, name: str) -> Iterator[Rewrite]:
-    content = (landing.root / name).read_bytes()
+    content = landing.path(name).read_bytes()
     if person.bytes(content) != content:
         yield partial(landing.rewrite, name, person.bytes(content))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.errors import InputRefused, UsageError
-from pipelines.landing.landing import Import, landing_of
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.operations.daily import Tell
 from pipelines.settings import Settings
@@ -75,8 +76,8 @@ def apply_import(proposal: Proposal, *, settings: Settings, tell: Tell) -> Impor
     """Land the file and load it. Run again, it goes on where it was, and the same rows count once."""
     landing = landing_of(settings)
     daily.load(settings, tell=tell)  # what has landed before, so that what is new afterwards is the file's
-    landed_before = landing.import_files()
-    source_file = landing.land_import(proposal.imported)
+    landed_before = landing.imports.names()
+    source_file = landing.imports.land(proposal.imported)
     loaded = daily.load(settings, tell=tell)
     return ImportSummary(
         kind=proposal.imported.kind,

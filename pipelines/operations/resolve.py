@@ -39,7 +39,7 @@ def doubts_of(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataF
     Raises UsageError if there is no such campaign, or it was purged, and BooksError if the books don't balance.
     """
     landing = landing_of(settings)
-    landing.refuse_purged(campaign_id)
+    landing.campaigns.refuse_purged(campaign_id)
     with Journal.read_only(landing.journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
@@ -68,7 +68,7 @@ def decisions(doubts: pl.DataFrame, *, accept: str | None, resend: str | None) -
 def settle(campaign_id: str, made: Iterable[Decision], *, reason: str | None, settings: Settings, clock: Clock) -> None:
     """Write the decisions to the journal. Raises CampaignBusy, and UsageError if a doubt was settled meanwhile."""
     landing = landing_of(settings)
-    with landing.campaign_lock(campaign_id), Journal.open(landing.journal_path) as journal:
+    with landing.campaigns.lock(campaign_id), Journal.open(landing.journal_path) as journal:
         journal.doubt_unanswered(campaign_id, at=clock())
         for decision in made:
             try:

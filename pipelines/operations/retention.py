@@ -23,7 +23,9 @@ from pipelines.campaign.journal import Journal
 from pipelines.errors import BooksError, UsageError
 from pipelines.failpoints import reach
 from pipelines.gateway.push import edited
-from pipelines.landing.landing import CALL_KINDS, Landing, Purged, landed_at, landing_of
+from pipelines.landing.calls import CALL_KINDS
+from pipelines.landing.campaigns import Purged
+from pipelines.landing.landing import Landing, landed_at, landing_of
 from pipelines.landing.segments.folder import begun_at
 from pipelines.operations import daily
 from pipelines.operations.daily import Tell
@@ -93,7 +95,7 @@ def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> 
         raise UsageError("--older-than must be 1 or more days")
     landing = landing_of(settings)
     oldest = as_of - timedelta(days=older_than_days)
-    if not landing.root.exists():  # a question makes no folder
+    if not settings.landing_folder.exists():  # a question makes no folder
         return Purge(as_of, older_than_days, _day_of(oldest), (), (), (), 0, 0, 0, 0, is_unfinished=False)
     daily.load(settings)
     if not daily.reconcile(settings, as_of=as_of).is_balanced:
@@ -112,7 +114,9 @@ def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> 
     files = [name for name in _landed(landing) if (at := landed_at(name)) is not None and at < before]
     segments = [name for name in _segments(landing) if begun_at(name) < before]
     files += [name for name in segments if _last_at(landing, name) < before]
-    gone = [landing.root / name for name in files] + [landing.plan_path(campaign.campaign_id) for campaign in going]
+    gone = [landing.path(name) for name in files] + [
+        landing.campaigns.plan_path(campaign.campaign_id) for campaign in going
+    ]
     return Purge(
         as_of=as_of,
         older_than_days=older_than_days,
@@ -154,7 +158,7 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) 
         landing.note_purging(agreed.before)
         reach("purge.before_marks")
         for purged in _marks(agreed, settings, purged_at=clock().astimezone(CHINA)):
-            landing.mark_purged(purged)
+            landing.campaigns.mark_purged(purged)
             reach("purge.between_marks")
         _clear(landing, agreed, settings, tell)
     reach("purge.before_rebuild")
@@ -179,7 +183,7 @@ def _reasons(settings: Settings) -> list[str]:
 
 
 def _landed(landing: Landing) -> list[str]:
-    return [*(name for kind in CALL_KINDS for name in landing.call_files(kind)), *landing.import_files()]
+    return [*(name for kind in CALL_KINDS for name in landing.calls.names(kind)), *landing.imports.names()]
 
 
 def _segments(landing: Landing) -> list[str]:
@@ -233,9 +237,9 @@ def _clear(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> N
     What came again since goes first, while it is still known from what came before.
     """
     _clear_repeats(landing, agreed, settings, tell)
-    purged = landing.purged_campaigns()
+    purged = landing.campaigns.purged_ids()
     for campaign_id in purged:
-        landing.clear_purged(campaign_id)
+        landing.campaigns.clear_purged(campaign_id)
     for done, name in enumerate(agreed.files):
         tell("removing", done / len(agreed.files))
         reach("purge.between_files")
@@ -305,7 +309,7 @@ def _without(body: bytes, places: set[int]) -> bytes:
 
 def _clear_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
     try:
-        imported = landing.read_import(name)
+        imported = landing.imports.read(name)
         sheet = read_sheet(imported.body)
         stays = _stays(imports.cleaned(imported, sheet, name), gone[imported.kind], before)
     except imports.UNREADABLE:

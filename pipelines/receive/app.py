@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.writer import Full, SegmentWriter
 from pipelines.receive.gate import Admitted, Gate, Refused
@@ -153,7 +153,7 @@ class Endpoint:
 
 def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
     """The endpoint as an ASGI app, for one process."""
-    endpoint = Endpoint(settings, Landing(settings.data_dir / "landing"), clock)
+    endpoint = Endpoint(settings, landing_of(settings), clock)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -13,7 +13,8 @@ from pipelines.alerts.findings import Finding
 from pipelines.campaign.journal import BatchState, Journal
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
-from pipelines.landing.landing import Purged, landing_of
+from pipelines.landing.campaigns import Purged
+from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.settings import Settings
 from pipelines.times import Clock
@@ -160,7 +161,7 @@ def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding
     """The books of every campaign as they were reconciled at `as_of`, with these `findings`."""
     with warehouse_of(settings).read() as connection:
         books = _books(connection, settings, as_of, is_sound=not findings)
-    return Overview(books, findings, landing_of(settings).purged_campaigns())
+    return Overview(books, findings, landing_of(settings).campaigns.purged_ids())
 
 
 def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> CampaignReport:
@@ -168,7 +169,7 @@ def campaign_report(settings: Settings, campaign_id: str, *, clock: Clock) -> Ca
 
     Raises UsageError if there is none of that id.
     """
-    if purged := landing_of(settings).purged(campaign_id):
+    if purged := landing_of(settings).campaigns.purged(campaign_id):
         return _report_of_purged(purged)
     with Journal.read_only(landing_of(settings).journal_path) as journal:
         if journal.campaign(campaign_id) is None:

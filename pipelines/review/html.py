@@ -4,9 +4,7 @@ Each chart is drawn twice as SVG, for a page and for a phone; the browser shows 
 charts are those of the notebook.
 """
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -16,6 +14,7 @@ import polars as pl
 import vl_convert
 
 from pipelines.errors import UsageError
+from pipelines.files import written_whole
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
 from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, ChartContext, Picture
@@ -49,16 +48,8 @@ def write(figures: CampaignFigures, path: Path, *, language: Language) -> int:
     """Write the report, whole or not at all, and return its size in bytes. Raises UsageError if it can't be there."""
     content = page(figures, language=language).encode()
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            part.chmod(0o644)
-            part.replace(path)
-        except BaseException:
-            part.unlink()
-            raise
+        with written_whole(path, overwrite=True, mode=0o644) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}); choose another file") from None
     return len(content)

@@ -9,7 +9,6 @@ import os
 import random
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,7 +23,7 @@ from pipelines.contracts import Contract, columns_of, comment_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
-from pipelines.files import make_folder, place
+from pipelines.files import make_folder, written_whole
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.interruption import interruptible
@@ -94,13 +93,13 @@ class Warehouse:
     def _make(self) -> None:
         """Make an empty file in one step, since DuckDB can't open one that it was killed at making."""
         make_folder(self.path.parent)
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=".draft-") as folder:
-            draft = Path(folder) / self.path.name
-            with duckdb.connect() as connection:
-                connection.execute(f"ATTACH {_quoted(str(draft))} AS warehouse (STORAGE_VERSION '{_STORAGE_VERSION}')")
-            draft.chmod(0o600)
-            with suppress(FileExistsError):  # another process made it first
-                place(draft, self.path, overwrite=False)
+        with (
+            suppress(FileExistsError),  # another process made it first
+            written_whole(self.path, overwrite=False) as draft,
+            duckdb.connect() as connection,
+        ):
+            draft.unlink()  # an empty file is no database to DuckDB
+            connection.execute(f"ATTACH {_quoted(str(draft))} AS warehouse (STORAGE_VERSION '{_STORAGE_VERSION}')")
 
     @contextmanager
     def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -237,4 +236,4 @@ def _quoted(text: str) -> str:
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
-    return Warehouse(settings.data_dir / "warehouse.duckdb", settings.warehouse)
+    return Warehouse(settings.warehouse_path, settings.warehouse)

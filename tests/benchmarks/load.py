@@ -9,7 +9,8 @@ import duckdb
 import msgspec
 import polars as pl
 
-from pipelines.landing.landing import Call, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
@@ -23,7 +24,7 @@ def prepare(folder: Path, rows: int) -> None:
     for number, first in enumerate(range(0, rows, RECORDS_A_CALL)):
         records = [_record(position) for position in range(first, min(rows, first + RECORDS_A_CALL))]
         body = {"errorCode": "000000", "errorMsg": "获取成功", "records": records}
-        landing.land_call(
+        landing.calls.land(
             Call(
                 kind="reports",
                 called_at=datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=number),
@@ -71,8 +72,8 @@ def floor(folder: Path, rows: int) -> float:
             "CREATE TABLE reports (mission_num VARCHAR, phone VARCHAR, send_status VARCHAR, receive_status VARCHAR,"
             " code VARCHAR, batch_num VARCHAR, stat_time TIMESTAMPTZ)"
         )
-        for name in landing.call_files("reports"):
-            frame = pl.DataFrame(msgspec.json.decode(landing.read_call(name).body)["records"]).with_columns(
+        for name in landing.calls.names("reports"):
+            frame = pl.DataFrame(msgspec.json.decode(landing.calls.read(name).body)["records"]).with_columns(
                 pl.col("statTime").str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", time_zone="Asia/Shanghai")
             )
             connection.register("frame", frame)

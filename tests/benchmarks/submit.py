@@ -46,7 +46,7 @@ def real(folder: Path, rows: int) -> float:
 def floor(folder: Path, rows: int) -> float:
     """Every body, encoded before, posted once, with as many in flight as the sender has."""
     campaign_id, key = _planned(folder)
-    bodies = list(_bodies(PlanFile(Landing(folder / "landing").plan_path(campaign_id)), key))
+    bodies = list(_bodies(PlanFile(Landing(folder / "landing").campaigns.plan_path(campaign_id)), key))
     with _sandbox(folder, key, rows) as gateway:
         return asyncio.run(_post(bodies, f"{gateway.base_url}sendSms.json", GatewaySettings().concurrency))
 

@@ -16,7 +16,8 @@ from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.campaign.sender import is_open
 from pipelines.campaign.suppressions import entries_of
-from pipelines.landing.landing import Call, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.landing import Landing
 from pipelines.message_ids import batch_num, key_text
 from pipelines.pull import chosen_days, window
 from pipelines.settings import PlanSettings, Settings, WarehouseSettings
@@ -87,7 +88,7 @@ class Books:
 
     def _land(self, kind: Any, fields: dict[str, Any], at: datetime, day: date | None = None) -> str:
         body = json.dumps({"errorCode": "000000"} | fields).encode()
-        return self.landing.land_call(Call(kind, at, 1, "json", day=day, http_status=200, body=body))
+        return self.landing.calls.land(Call(kind, at, 1, "json", day=day, http_status=200, body=body))
 
     def close(self, as_of: datetime) -> ReconcileSummary:
         load(self.landing, self.warehouse)
@@ -289,6 +290,8 @@ def test_a_warning_told_while_the_clock_was_ahead_is_told_again(tmp_path: Path) 
     low = Finding("low_balance", "the balance is low; top up", 16)
     due = []
     for at in (AT + timedelta(days=365), AT, AT + HOUR):
-        with due_alerts([low], rules={"low_balance"}, path=tmp_path / "told.json", at=at, repeat_hours=24) as news:
+        with due_alerts(
+            [low], rules={"low_balance"}, path=tmp_path / "sent_alerts.json", at=at, repeat_hours=24
+        ) as news:
             due.append(len(news))
     assert due == [1, 1, 0]

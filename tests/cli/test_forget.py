@@ -128,7 +128,7 @@ def test_who_is_forgotten_is_nowhere_and_the_books_say_what_they_said(kept: Plac
 def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
     before = books(kept)
     for time in (1, 3, 5):
-        point = {"SMSRECON_FAILPOINT": f"landing.before_rename:{time}"}
+        point = {"SMSRECON_FAILPOINT": f"file.before_rename:{time}"}
         with kept.start(f"forget {WHO} --yes", variables=point) as killed:
             killed.communicate()
         assert killed.returncode == -signal.SIGKILL

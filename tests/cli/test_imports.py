@@ -64,7 +64,7 @@ FORMS: dict[str, tuple[str, Callable[[pl.DataFrame], bytes]]] = {
 def reports(closed: Closed) -> pl.DataFrame:
     """Every report that was pulled, as the console would show it, with the phones as people know them."""
     landing = Landing(closed.place.folder / "demo/data/landing")
-    calls = [landing.read_call(name) for name in landing.call_files("reports")]
+    calls = [landing.calls.read(name) for name in landing.calls.names("reports")]
     frames = [pl.DataFrame(read_reports(call.body, call.format).columns) for call in calls if call.http_status]
     return (
         pl.concat(frame for frame in frames if frame.height)
@@ -167,7 +167,7 @@ def test_without_any_number_phone_and_time_tell_the_message_but_settle_no_doubt(
 
 def test_replies_come_from_a_file_too(closed: Closed, unpulled: Closed) -> None:
     landing = Landing(closed.place.folder / "demo/data/landing")
-    calls = [landing.read_call(name) for name in landing.call_files("replies")]
+    calls = [landing.calls.read(name) for name in landing.calls.names("replies")]
     frames = [pl.DataFrame(read_replies(call.body, call.format).columns) for call in calls]
     headings = {"phone": "手机号", "content": "上行内容", "access_num": "接入号", "mo_time": "上行时间"}
     export = pl.concat(frame for frame in frames if frame.height).unique(maintain_order=True).rename(headings)

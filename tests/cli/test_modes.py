@@ -20,14 +20,14 @@ SUBMIT = f"submit people.parquet --campaign c --content {CONTENT}"
 DAY = [
     ("init", []),
     (SUBMIT, ["plan.before_sync", "journal.after_sending"]),
-    ("suppress add 13800000009", ["landing.before_rename"]),
+    ("suppress add 13800000009", ["file.before_rename"]),
     ("import-reports export.csv --yes", ["warehouse.before_commit"]),
-    ("pull", ["landing.before_asking"]),
+    ("pull", ["landing.before_call"]),
     ("daily", ["publish.after_database"]),
     ("publish", ["publish.before_rename"]),
     ("balance", []),
 ]
-OF_A_DAY = (".draft-", "warehouse.duckdb.wal", "journal.sqlite-wal", "/lock", "told.json", "smsrecon.toml")
+OF_A_DAY = (".draft-", "warehouse.duckdb.wal", "journal.sqlite-wal", "/lock", "sent_alerts.json", "smsrecon.toml")
 
 
 def modes(folder: Path) -> dict[str, tuple[str, int]]:

@@ -456,14 +456,14 @@ SPOILT: dict[str, Callable[[Desk], None]] = {
     "the_warehouse": rewritten("data/warehouse.duckdb", SAYS.encode() * 99),
     "the_published": rewritten("data/.published/*/analytics.duckdb", SAYS.encode() * 99),
     "the_published_messages": rewritten("data/.published/*/messages/*/*.parquet", SAYS.encode() * 99),
-    "what_was_told": rewritten("data/told.json", SAYS.encode()),
+    "what_was_told": rewritten("data/sent_alerts.json", SAYS.encode()),
 }
 
 
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("name", SPOILT)
 def test_whatever_lies_in_the_data_folder_is_not_repeated(name: str, desk: Desk, give: Give) -> None:
-    (desk.place.folder / "data/told.json").touch()
+    (desk.place.folder / "data/sent_alerts.json").touch()
     (desk.place.folder / "data/warehouse.duckdb.wal").unlink(missing_ok=True)
     SPOILT[name](desk)
     low = {"SMSRECON_ALERTS__MIN_BALANCE": "1000000000"}

@@ -144,7 +144,7 @@ def rows_of(database: Path, campaign_id: str) -> dict[str, list[tuple[Any, ...]]
 
 
 def lists(place: Clocked) -> set[str]:
-    entries = [pl.read_parquet(place.landing.root / name) for name in place.landing.suppression_files()]
+    entries = [pl.read_parquet(place.landing.root / name) for name in place.landing.suppressions.names()]
     return {phone for entry in entries for phone in entry["phone"]}
 
 
@@ -271,7 +271,7 @@ def test_a_look_changes_nothing_and_says_what_goes_and_what_stays(kept: Clocked)
     assert (kept.data / "published").resolve() == published
     agreed = answered(kept, "y\n")
     assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "All of that is gone.")
-    assert kept.landing.purged_campaigns() == ["old", "oldest"]
+    assert kept.landing.campaigns.purged_ids() == ["old", "oldest"]
 
 
 def test_where_nothing_is_a_purge_does_nothing(place: Place) -> None:
@@ -281,7 +281,7 @@ def test_where_nothing_is_a_purge_does_nothing(place: Place) -> None:
 
 def test_while_somebody_sends_nothing_is_purged(kept: Clocked) -> None:
     before = snapshot(kept.data / "landing" / "campaigns")
-    with kept.landing.campaign_lock("new"):
+    with kept.landing.campaigns.lock("new"):
         purge(kept).fails(15, "new", "being sent")
     assert snapshot(kept.data / "landing" / "campaigns") == before
 
@@ -299,10 +299,10 @@ def test_what_nobody_saw_is_not_purged(kept: Clocked, gateway: RunningSandbox) -
     with mock.patch("pipelines.console.retention.agree", hesitate):
         kept.run("purge --older-than 30").fails(2, "changed meanwhile")
 
-    assert kept.landing.purged_campaigns() == []
+    assert kept.landing.campaigns.purged_ids() == []
     (staying,) = purge(kept).object["staying"]
     assert staying["campaign_id"] == "old"
-    assert kept.landing.purged_campaigns() == ["oldest"]
+    assert kept.landing.campaigns.purged_ids() == ["oldest"]
 
 
 def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
@@ -327,7 +327,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
     gateway.control(balance=balance)
     assert submit("later", 40).code == 0
     place.ago(36, gateway, "daily")
-    landed = place.landing.call_files("reports")
+    landed = place.landing.calls.names("reports")
 
     def staying() -> list[list[str]]:
         found = place.run("purge --older-than 20 --dry-run --json").object["staying"]
@@ -344,7 +344,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
     done = purge(place, 20)
     assert [each["campaign_id"] for each in done.object["campaigns"]] == ["first"]
     assert all(len(line) <= 80 for line in place.run("purge --older-than 20 --dry-run").out.splitlines())
-    gone = {*landed} - {*place.landing.call_files("reports")}
+    gone = {*landed} - {*place.landing.calls.names("reports")}
     assert gone
     assert all(name < f"reports/{days_ago(50)[:10]}" for name in gone)
     assert place.run("resolve doubtful --accept all --yes").code == 0
@@ -360,7 +360,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
 
 
 def test_who_opted_out_is_listed_before_it_is_forgotten_whatever_the_policy_says(kept: Clocked) -> None:
-    for name in kept.landing.suppression_files():  # as if nobody had ever been listed
+    for name in kept.landing.suppressions.names():  # as if nobody had ever been listed
         (kept.landing.root / name).unlink()
     kept.run("rebuild")
     with duckdb.connect(str(kept.data / "warehouse.duckdb"), read_only=True) as warehouse:
@@ -387,7 +387,7 @@ def test_a_purge_that_was_killed_is_gone_on_with_and_all_else_works_meanwhile(ke
         with kept.start("purge --older-than 30 --yes", variables={"SMSRECON_FAILPOINT": point}) as killed:
             killed.communicate()
         assert killed.returncode == -signal.SIGKILL, point
-        marked.append(kept.landing.purged_campaigns())
+        marked.append(kept.landing.campaigns.purged_ids())
         status = kept.run("status --json")
         assert (status.code, status.object["purged"]) == (0, marked[-1])
         counted = {books["campaign_id"]: books["is_balanced"] for books in status.object["campaigns"]}

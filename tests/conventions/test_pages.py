@@ -13,7 +13,7 @@ from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import EXCEPTION_KINDS
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
-from pipelines.gateway.codes import ERROR_MEANINGS
+from pipelines.gateway.codes import ERROR_CODES
 from pipelines.sandbox.settings import FAULT_KINDS
 from tests.conventions.pages import (
     CHANGELOG,
@@ -97,7 +97,7 @@ def test_every_kind_of_exception_is_named(page: Path) -> None:
 
 @each_of(SANDBOX)
 def test_every_error_code_and_fault_of_the_sandbox_is_named(page: Path) -> None:
-    assert set(ERROR_MEANINGS) <= table(page, ("code", "错误码"), ("what gives it", "怎么得到")).keys()
+    assert set(ERROR_CODES) <= table(page, ("code", "错误码"), ("what gives it", "怎么得到")).keys()
     assert set(FAULT_KINDS) <= set(inline_code(page))
 
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import duckdb
 
 from pipelines.campaign.journal import BatchRecord, Journal
-from pipelines.landing.landing import Call
+from pipelines.landing.calls import Call
 from pipelines.operations import daily
 from pipelines.warehouse.database import warehouse_of
 from tests.books.test_truth import all_rows
@@ -169,9 +169,9 @@ class Laws:
     def _look_into_the_landing(self) -> None:
         """Take in what has landed since, and the marks of calls that may still be on their way."""
         landing = self.place.landing
-        marks = [path.relative_to(landing.root).as_posix() for path in landing.root.glob("asking/*.call")]
-        landed = set(landing.call_files("reports") + landing.call_files("replies")) - self._files_read
-        calls = [landing.read_call(name) for name in (*sorted(landed), *marks)]
+        marks = [path.relative_to(landing.root).as_posix() for path in landing.root.glob("pending/*.call")]
+        landed = set(landing.calls.names("reports") + landing.calls.names("replies")) - self._files_read
+        calls = [landing.calls.read(name) for name in (*sorted(landed), *marks)]
         self._answered |= {call.called_at for call in calls if call.failure is None}
         for call in calls:
             if call.failure is None:

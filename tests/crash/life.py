@@ -203,14 +203,14 @@ class Life:
             return lambda: "daily"
         if point == "landing.half_settled":
             return self._pull_with_a_mark
-        if point in {"landing.before_asking", "landing.before_unmarking", "landing.before_write"}:
+        if point in {"landing.before_call", "landing.before_unmark", "file.before_write"}:
             return lambda: "pull"
         if point in {"journal.before_pause", "journal.after_pause"}:
             return self._submit_that_pauses
         return self._submit_of_a_new_campaign
 
     def _pull_with_a_mark(self) -> str:
-        self.die("pull", failpoint="landing.before_asking")
+        self.die("pull", failpoint="landing.before_call")
         return "pull"
 
     def _submit_that_pauses(self) -> str:

@@ -59,7 +59,7 @@ def test_a_read_only_disk_is_one_line(tmp_path: Path, two_starters: list[Starter
 UNWRITABLE = {
     "landing/journal.sqlite": ("submit",),
     "landing/campaigns": ("submit",),
-    "landing/asking": ("submit", "pull", "daily"),
+    "landing/pending": ("submit", "pull", "daily"),
     "warehouse.duckdb": ("load", "reconcile", "rebuild"),
     ".published": ("publish",),
 }

@@ -10,8 +10,8 @@ SENT = timedelta(hours=80)  # ago: longer than the report window
 
 SENDING = ("journal.before_sending", "journal.after_sending", "gateway.answer_begun", "gateway.answer_read",
            "journal.before_outcome", "journal.after_outcome")  # fmt: skip
-PULLING = ("landing.before_asking", "gateway.before_request", "gateway.answer_begun", "gateway.answer_read",
-           "landing.before_unmarking")  # fmt: skip
+PULLING = ("landing.before_call", "gateway.before_request", "gateway.answer_begun", "gateway.answer_read",
+           "landing.before_unmark")  # fmt: skip
 
 
 def test_a_sender_that_dies_on_any_side_of_a_request_neither_loses_nor_doubles_a_message(

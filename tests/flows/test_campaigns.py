@@ -40,7 +40,7 @@ def test_a_dry_run_sends_nothing_and_leaves_a_page_without_texts(api: API, place
 def test_a_campaign_that_is_being_sent_is_left_alone_and_the_run_ends_at_once(api: API, place: FlowPlace) -> None:
     path = place.people(25)
 
-    with place.landing.campaign_lock("spring"):
+    with place.landing.campaigns.lock("spring"):
         state = submit_campaign("spring", path, CONTENT, return_state=True)
 
     assert state.name == "Cancelled"

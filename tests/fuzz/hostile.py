@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from pipelines.landing.landing import CallKind
+from pipelines.landing.calls import CallKind
 from pipelines.sandbox.answers import AnswerWriter, Format
 from pipelines.sandbox.settings import SandboxSettings
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from pipelines.landing.landing import Call, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
@@ -74,13 +75,13 @@ def main() -> None:
         warehouse = Warehouse(Path(folder) / "warehouse.duckdb", WarehouseSettings(memory_limit="1GB"))
         at, form = datetime(2026, 11, 22, tzinfo=UTC), "xml" if SHAPES[name](100).startswith(b"<") else "json"
         body = SHAPES[name](mb * 2**20)
-        landed = landing.land_call(
+        landed = landing.calls.land(
             Call("reports", at, 1, form, day=date(2026, 11, 20), http_status=200, body=body)  # type: ignore[arg-type]
         )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         summary = load(landing, warehouse)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        assert landing.read_call(landed).body == body
+        assert landing.calls.read(landed).body == body
     print(
         json.dumps(
             {

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.contracts.core import Files, Pulls, Rejects, Replies, Reports
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing.landing import Call, CallKind
+from pipelines.landing.calls import Call, CallKind
 from pipelines.warehouse.loading.calls import read_call, tables_of_calls
 from tests.fuzz.hostile import CANARY, Case
 

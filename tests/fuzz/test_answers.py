@@ -49,14 +49,14 @@ def test_hostile_answers_are_loaded_counted_and_kept_byte_for_byte(
     landing = Landing(tmp_path / "landing")
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
     cases = [case(number, bait) for number in range(LANDED)]
-    landed = {landing.land_call(call_of(each)): each for each in cases}
+    landed = {landing.calls.land(call_of(each)): each for each in cases}
 
     summary = load(landing, warehouse)
 
     assert summary.file_count == LANDED
     assert summary.accepted_count + summary.rejected_count == summary.record_count
     for name, each in landed.items():
-        assert landing.read_call(name) == call_of(each)
+        assert landing.calls.read(name) == call_of(each)
     with warehouse.read() as connection:
         rows = {
             contract: connection.sql(f"FROM {table_of(contract)}").fetchall()

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.landing.landing import Import, Landing
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
@@ -60,8 +61,8 @@ def test_a_damaged_export_in_the_landing_is_one_reject_and_blocks_nothing(tmp_pa
     panicking = next(file for file in map(damaged, range(CASES)) if "PanicException" in _fault(file))
     landing = Landing(tmp_path / "landing")
     mapping = {"phone": "phone", "code": "city", "stat_time": "on"}
-    landing.land_import(Import("reports", AT, "export.parquet", mapping, panicking))
-    landing.land_suppressions(panicking, name="list", at=AT)
+    landing.imports.land(Import("reports", AT, "export.parquet", mapping, panicking))
+    landing.suppressions.land(panicking, name="list", at=AT)
 
     summary = load(landing, Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings()))
 

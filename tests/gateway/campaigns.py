@@ -121,7 +121,7 @@ class Campaign:
 
     def planned(self) -> pl.DataFrame:
         """phone, mission_num of all messages, in the order of the plan."""
-        rows = pl.read_parquet(self.landing.plan_path(self.campaign_id))
+        rows = pl.read_parquet(self.landing.campaigns.plan_path(self.campaign_id))
         return rows.filter(pl.col("message_id").is_not_null()).select("phone", "mission_num", "content")
 
     def truth(self, statement: str) -> list[tuple[Any, ...]]:

@@ -1,18 +1,10 @@
-"""What the codes mean, and that the tables people read say the same."""
-
-import csv
-from pathlib import Path
+"""The gateway's codes: verdicts, meanings and delivered codes, as the reference tables have them."""
 
 import pytest
 
-from pipelines.gateway.codes import DELIVERED_CODES, ERROR_MEANINGS, Verdict, verdict
-
-REFERENCE = Path(__file__).parents[2] / "sql" / "reference"
-
-
-def rows_of(name: str) -> list[dict[str, str]]:
-    with (REFERENCE / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, strict=True))
+from pipelines.contracts.reconciled import VERDICTS
+from pipelines.gateway.codes import DELIVERED_CODES, ERROR_CODES, TEMPORARY_CODES, Verdict, verdict, with_meaning
+from pipelines.sql_files import reference_rows
 
 
 @pytest.mark.parametrize(
@@ -42,36 +34,48 @@ def test_any_other_unknown_code_proves_nothing(code: str) -> None:
     assert verdict(code) is Verdict.OUTCOME_UNKNOWN
 
 
-def test_the_table_of_error_codes_says_what_the_code_says() -> None:
-    rows = rows_of("error_codes.csv")
-    assert {row["error_code"]: row["meaning"] for row in rows} == dict(ERROR_MEANINGS)
-    assert len(rows) == 16
-    surely_refused = {row["error_code"] for row in rows if row["is_whole_request_refused"] == "true"}
-    assert surely_refused == {
-        code for code in ERROR_MEANINGS if verdict(code) not in {Verdict.ACCEPTED, Verdict.OUTCOME_UNKNOWN}
-    }
+def test_the_table_of_error_codes_has_each_code_of_the_vendor_once() -> None:
+    codes = [row["error_code"] for row in reference_rows("error_codes")]
+    assert codes == ["000000", *(f"1000{number:02}" for number in range(1, 15)), "999999"]
+
+
+def test_a_request_is_refused_as_a_whole_where_the_verdict_says_refused() -> None:
+    refused = {row["error_code"] for row in reference_rows("error_codes") if row["is_whole_request_refused"] == "true"}
+    assert refused == {code for code in ERROR_CODES if verdict(code) not in {Verdict.ACCEPTED, Verdict.OUTCOME_UNKNOWN}}
+
+
+def test_the_contract_names_the_verdicts() -> None:
+    assert tuple(Verdict) == VERDICTS
+
+
+def test_a_query_is_repeated_after_too_fast_and_a_system_error_only() -> None:
+    assert {"100014", "999999"} == TEMPORARY_CODES
+
+
+def test_a_code_is_shown_with_its_meaning() -> None:
+    assert with_meaning("100009") == "100009 (balance too low)"
+    assert with_meaning("100099") == "100099 (a code that is in no table)"
 
 
 def test_the_table_of_gateway_codes_has_each_code_of_the_vendor_once() -> None:
-    codes = [row["code"] for row in rows_of("gateway_codes.csv")]
+    codes = [row["code"] for row in reference_rows("gateway_codes")]
     mobile = ["MK:0000", "MK:0001", "MK:0004", "MK:0005", "MK:0010", "MI:0012", "MK:0015"]
     unicom = [f"2:{n}" for n in (1, 3, 5, 10, 11, 12, 13, 15, 33, 37)]
     platform = ["YF:01", "YF:02", "YF:03", "YF:11", "YF:13", "YF:21"]
     assert sorted(codes) == sorted(["0", "DELIVRD", *mobile, *unicom, *platform])
 
 
-def test_the_delivered_codes_of_the_table_are_those_of_the_code() -> None:
-    rows = rows_of("gateway_codes.csv")
-    assert {row["code"] for row in rows if row["class"] == "delivered"} == DELIVERED_CODES
+def test_the_delivered_codes_are_those_of_the_vendor() -> None:
+    assert {"0", "DELIVRD"} == DELIVERED_CODES
 
 
-@pytest.mark.parametrize("name", ["error_codes.csv", "gateway_codes.csv"])
+@pytest.mark.parametrize("name", ["error_codes", "gateway_codes"])
 def test_a_reference_table_has_no_empty_cell_and_its_flags_are_true_or_false(name: str) -> None:
-    for row in rows_of(name):
+    for row in reference_rows(name):
         assert all(row.values())
         assert {value for column, value in row.items() if column.startswith("is_")} <= {"true", "false"}
 
 
 def test_whose_move_is_one_of_those_who_can_move() -> None:
     movers = {"campaign_owner", "operator", "carrier", "recipient", "vendor", "nobody"}
-    assert {row["whose_move"] for row in rows_of("gateway_codes.csv")} <= movers
+    assert {row["whose_move"] for row in reference_rows("gateway_codes")} <= movers

@@ -14,7 +14,8 @@ import stamina
 from pipelines.errors import GatewayError, GatewayRefused, GatewayUnavailable, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.wire import UnreadableAnswer, read_replies, read_reports
-from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.pull import CALL_ATTEMPTS, Pulled, Puller, chosen_days, window
 from pipelines.sandbox import Fault, RunningSandbox, Shares
 from pipelines.settings import PullSettings
@@ -78,7 +79,7 @@ class Pulls:
         return asyncio.run(run())
 
     def landed(self, kind: CallKind) -> list[Call]:
-        return [self.landing.read_call(name) for name in self.landing.call_files(kind)]
+        return [self.landing.calls.read(name) for name in self.landing.calls.names(kind)]
 
     def distinct(self, kind: CallKind) -> set[tuple[str | None, ...]]:
         """The distinct records of all landed answers that can be read."""

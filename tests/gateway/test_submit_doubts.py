@@ -150,7 +150,7 @@ def test_without_a_connection_the_campaign_pauses_after_some_attempts_and_goes_o
     )
     with pytest.raises(GatewayUnavailable):
         campaign.resume()
-    assert len(campaign.landing.call_files("balance")) == 1 + CALL_ATTEMPTS
+    assert len(campaign.landing.calls.names("balance")) == 1 + CALL_ATTEMPTS
     sandbox.start()
     assert campaign.resume().exit_code == 0
     assert campaign.fates() == dict.fromkeys(people(20), "accepted")

@@ -21,7 +21,9 @@ from pipelines.campaign.plan import write_plan
 from pipelines.campaign.suppressions import land_entries
 from pipelines.contracts import Contract, schema_of, table_of
 from pipelines.contracts.core import Recipients
-from pipelines.landing.landing import Call, Import, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.message_ids import POSITION_BITS
 from pipelines.settings import WarehouseSettings
@@ -72,11 +74,11 @@ class Landed:
                 elif isinstance(happening, Event):
                     _journal(journal, happening)
                 elif isinstance(happening, Pulled):
-                    self.files[self.landing.land_call(_call(happening))] = happening
+                    self.files[self.landing.calls.land(_call(happening))] = happening
                 elif isinstance(happening, Pushed):
                     self.files[self._push(happening)] = happening
                 elif isinstance(happening, Imported):
-                    self.files[self.landing.land_import(_import(happening))] = happening
+                    self.files[self.landing.imports.land(_import(happening))] = happening
                 else:
                     self.files[self._list(happening)] = happening
 
@@ -141,7 +143,7 @@ def _plan(landing: Landing, journal: Journal, campaign: Campaign) -> None:
         | {"message_id": None if row.position is None else (campaign.key << POSITION_BITS) + row.position}
         for row in campaign.rows
     ]
-    write_plan(pl.DataFrame(rows, schema=types), landing.plan_path(campaign.campaign_id))
+    write_plan(pl.DataFrame(rows, schema=types), landing.campaigns.plan_path(campaign.campaign_id))
     messages = campaign.messages
     journal.register(
         CampaignRecord(

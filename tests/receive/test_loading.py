@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import BooksError
-from pipelines.landing.landing import Call, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.landing import Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
 from pipelines.operations.erasure import forget
@@ -42,7 +43,7 @@ def push(settings: Settings, *bodies: bytes, at: datetime = AT, is_open: bool = 
 
 def pull(settings: Settings, body: bytes, kind: str = "reports", at: datetime = AT) -> None:
     call = Call(kind, at, 5, "json", day=at.date(), http_status=200, body=body)  # type: ignore[arg-type]
-    Landing(settings.data_dir / "landing").land_call(call)
+    Landing(settings.data_dir / "landing").calls.land(call)
 
 
 def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:

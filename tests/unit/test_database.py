@@ -1,5 +1,6 @@
 """The warehouse's file is opened for one transaction, waited for while busy, and brought up to date."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,6 @@ import pytest
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.settings import WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER, statement
-from pipelines.warehouse import database
 from pipelines.warehouse.database import Warehouse
 
 HOLD = """
@@ -190,13 +190,13 @@ def test_a_damaged_file_is_told_in_one_line_and_can_be_deleted(warehouse: Wareho
 def test_a_new_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
 
-    def killed(draft: Path, path: Path, *, overwrite: bool) -> None:
-        assert (path, overwrite) == (warehouse.path, False)
+    def killed(draft: Path, path: Path) -> None:
+        assert path == warehouse.path
         assert draft.stat().st_size > 0
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(database, "place", killed)
+        patched.setattr(os, "link", killed)
         with pytest.raises(KeyboardInterrupt), warehouse.write():
             pass
 

@@ -11,7 +11,9 @@ import pytest
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
-from pipelines.landing.landing import Call, Import, Landing
+from pipelines.landing.calls import Call
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
@@ -47,7 +49,7 @@ def pulled(landing: Landing) -> None:
     }
     body = json.dumps({"errorCode": "000000", "records": [record]}).encode()
     at = AT + timedelta(minutes=2)
-    landing.land_call(Call("reports", at, 1, "json", day=date(2026, 11, 20), http_status=200, body=body))
+    landing.calls.land(Call("reports", at, 1, "json", day=date(2026, 11, 20), http_status=200, body=body))
 
 
 def contents(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
@@ -57,18 +59,18 @@ def contents(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_a_landed_import_comes_back_byte_for_byte(landing: Landing) -> None:
-    name = landing.land_import(IMPORT)
+    name = landing.imports.land(IMPORT)
 
-    assert landing.read_import(name) == IMPORT
-    assert landing.import_files() == [name]
+    assert landing.imports.read(name) == IMPORT
+    assert landing.imports.names() == [name]
     assert (landing.root / name).read_bytes().partition(b"\n")[2] == IMPORT.body
 
 
 def test_the_same_bytes_with_the_same_meaning_are_landed_once(landing: Landing) -> None:
-    first = landing.land_import(IMPORT)
+    first = landing.imports.land(IMPORT)
 
-    assert landing.land_import(replace(IMPORT, imported_at=AT + timedelta(days=1), file_name="copy.csv")) == first
-    assert landing.land_import(replace(IMPORT, mapping=MAPPING | {"batch_num": "时间"})) != first
+    assert landing.imports.land(replace(IMPORT, imported_at=AT + timedelta(days=1), file_name="copy.csv")) == first
+    assert landing.imports.land(replace(IMPORT, mapping=MAPPING | {"batch_num": "时间"})) != first
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
@@ -76,7 +78,7 @@ def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_ca
     order: tuple[int, ...], tmp_path: Path
 ) -> None:
     landing, warehouse = Landing(tmp_path / "landing"), warehouse_in(tmp_path)
-    steps = [lambda: landing.land_import(IMPORT), lambda: landing.land_import(BY_MISSION), lambda: pulled(landing)]
+    steps = [lambda: landing.imports.land(IMPORT), lambda: landing.imports.land(BY_MISSION), lambda: pulled(landing)]
     for number in order:
         steps[number]()
         load(landing, warehouse)
@@ -94,8 +96,8 @@ def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_ca
 def test_a_file_that_is_no_import_any_more_is_one_reject_and_keeps_nothing_from_being_loaded(
     landing: Landing, tmp_path: Path
 ) -> None:
-    name = landing.land_import(IMPORT)
-    landing.land_import(BY_MISSION)
+    name = landing.imports.land(IMPORT)
+    landing.imports.land(BY_MISSION)
     (landing.root / name).write_bytes(b'{"kind": "reports"}\nx')
 
     summary = load(landing, warehouse_in(tmp_path))

@@ -1,11 +1,14 @@
 """What is landed is there byte for byte, in order, for its owner only, and is never overwritten."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +19,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import CampaignBusy
 from pipelines.files import write_whole
-from pipelines.landing.landing import CALL_KINDS, Call, Landing
+from pipelines.landing.calls import CALL_KINDS, Call
+from pipelines.landing.landing import Landing
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 ZONES = st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), timezone(timedelta(hours=-9, minutes=-30))))
@@ -48,17 +52,17 @@ def call(at: datetime = AT, body: bytes = b"{}") -> Call:
 def test_a_landed_call_comes_back_byte_for_byte(call: Call) -> None:
     with tempfile.TemporaryDirectory() as folder:
         landing = Landing(Path(folder))
-        name = landing.land_call(call)
+        name = landing.calls.land(call)
 
-        assert landing.read_call(name) == call
-        assert landing.read_call(name).called_at.utcoffset() == call.called_at.utcoffset()
-        assert landing.call_files(call.kind) == [name]
+        assert landing.calls.read(name) == call
+        assert landing.calls.read(name).called_at.utcoffset() == call.called_at.utcoffset()
+        assert landing.calls.names(call.kind) == [name]
 
 
 def test_the_body_stands_in_the_file_as_received(landing: Landing) -> None:
     body = b'\xef\xbb\xbf{"errorCode":\n"000000"}\r\n\x00\xff\n'
 
-    name = landing.land_call(call(body=body))
+    name = landing.calls.land(call(body=body))
 
     assert (landing.root / name).read_bytes().partition(b"\n")[2] == body
 
@@ -69,44 +73,44 @@ def test_the_order_of_the_names_is_the_order_of_the_calls(offsets: list[int]) ->
     with tempfile.TemporaryDirectory() as folder:
         landing = Landing(Path(folder))
         called_at = sorted(AT + timedelta(milliseconds=offset) for offset in offsets)
-        names = [landing.land_call(call(at)) for at in called_at]
+        names = [landing.calls.land(call(at)) for at in called_at]
 
-        assert landing.call_files("reports") == names
+        assert landing.calls.names("reports") == names
 
 
 def test_calls_of_one_instant_keep_their_order_and_none_is_overwritten(landing: Landing) -> None:
-    names = [landing.land_call(call(body=str(number).encode())) for number in range(12)]
+    names = [landing.calls.land(call(body=str(number).encode())) for number in range(12)]
 
-    assert landing.call_files("reports") == names
-    assert [landing.read_call(name).body for name in names] == [str(number).encode() for number in range(12)]
+    assert landing.calls.names("reports") == names
+    assert [landing.calls.read(name).body for name in names] == [str(number).encode() for number in range(12)]
 
 
 def test_many_that_land_at_the_same_instant_lose_nothing(landing: Landing) -> None:
     bodies = [str(number).encode() for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        names = list(pool.map(lambda body: landing.land_call(call(body=body)), bodies))
+        names = list(pool.map(lambda body: landing.calls.land(call(body=body)), bodies))
 
-    assert [landing.read_call(name).body for name in names] == bodies
+    assert [landing.calls.read(name).body for name in names] == bodies
 
 
 def test_a_file_where_a_folder_should_be_is_told_and_nothing_waits_for_it(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
 
     with pytest.raises(NotADirectoryError, match="data"):
-        Landing(tmp_path / "data" / "landing").land_call(call())
+        Landing(tmp_path / "data" / "landing").calls.land(call())
 
 
 def test_calls_of_another_kind_are_not_listed(landing: Landing) -> None:
-    landing.land_call(call())
+    landing.calls.land(call())
 
-    assert landing.call_files("replies") == []
+    assert landing.calls.names("replies") == []
 
 
 def test_files_and_all_folders_are_their_owners_only(landing: Landing) -> None:
-    landing.land_call(call())
-    landing.land_suppressions(b"PAR1", name="opt-outs", at=AT)
+    landing.calls.land(call())
+    landing.suppressions.land(b"PAR1", name="opt-outs", at=AT)
     landing.phone_hash_key()
-    with landing.campaign_lock("spring"), landing.exclusive_lock():
+    with landing.campaigns.lock("spring"), landing.exclusive_lock():
         pass
 
     modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in landing.root.parent.rglob("*")}
@@ -156,11 +160,25 @@ def test_the_key_of_the_phone_hash_is_made_once_for_all(landing: Landing) -> Non
 
 def test_suppression_lists_are_listed_in_the_order_of_their_times(landing: Landing) -> None:
     names = [
-        landing.land_suppressions(b"PAR1", name=name, at=AT + timedelta(seconds=number))
+        landing.suppressions.land(b"PAR1", name=name, at=AT + timedelta(seconds=number))
         for number, name in enumerate(("z", "a", "m"))
     ]
 
-    assert landing.suppression_files() == names
+    assert landing.suppressions.names() == names
+
+
+@contextmanager
+def other_process(program: str, landing: Landing) -> Iterator[None]:
+    """Run a program up to its first line, and kill it when the block ends."""
+    process = subprocess.Popen([sys.executable, "-c", program, str(landing.root)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline()
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
 
 
 # One process a campaign
@@ -170,34 +188,115 @@ import sys, time
 from pathlib import Path
 from pipelines.landing.landing import Landing
 
-with Landing(Path(sys.argv[1])).campaign_lock("spring"):
+with Landing(Path(sys.argv[1])).campaigns.lock("spring"):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def test_a_campaign_held_by_another_process_is_busy_at_once_and_free_when_that_is_killed(landing: Landing) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(landing.root)], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(CampaignBusy, match="spring") as busy, landing.campaign_lock("spring"):
+    with other_process(HOLDER, landing):
+        with pytest.raises(CampaignBusy, match="spring") as busy, landing.campaigns.lock("spring"):
             pass
         assert busy.value.exit_code == 15
-        with landing.campaign_lock("autumn"):
+        with landing.campaigns.lock("autumn"):
             pass
-    finally:
-        os.kill(holder.pid, signal.SIGKILL)
-        holder.wait()
-        holder.stdout.close()
 
-    with landing.campaign_lock("spring"):
+    with landing.campaigns.lock("spring"):
         pass
 
 
 def test_a_campaign_is_free_again_after_its_holder_failed(landing: Landing) -> None:
-    with pytest.raises(ZeroDivisionError), landing.campaign_lock("spring"):
+    with pytest.raises(ZeroDivisionError), landing.campaigns.lock("spring"):
         1 / 0  # noqa: B018
 
-    with landing.campaign_lock("spring"), pytest.raises(CampaignBusy), landing.campaign_lock("spring"):
+    with landing.campaigns.lock("spring"), pytest.raises(CampaignBusy), landing.campaigns.lock("spring"):
+        pass
+
+
+# Pending calls
+
+PENDING = """
+import sys, time
+from datetime import UTC, date, datetime
+from pathlib import Path
+from pipelines.landing.calls import Call
+from pipelines.landing.landing import Landing
+
+call = Call("replies", datetime(2026, 11, 22, 8, tzinfo=UTC), 0, "json")
+with Landing(Path(sys.argv[1])).pending_calls.mark(call):
+    print("pending", flush=True)
+    time.sleep(60)
+"""
+
+
+def answer(landing: Landing, asked: Call) -> str:
+    with landing.pending_calls.mark(asked) as land:
+        return land(asked)
+
+
+def test_a_call_whose_process_was_killed_lands_without_an_answer_with_the_next_call(landing: Landing) -> None:
+    with other_process(PENDING, landing):
+        answer(landing, call())
+        assert landing.calls.names("replies") == []  # its answer may still come
+
+    answer(landing, call(AT + timedelta(seconds=1)))
+
+    (name,) = landing.calls.names("replies")
+    assert landing.calls.read(name).failure == "the process ended before an answer was landed"
+    assert [path.name for path in (landing.root / "pending").iterdir()] == ["lock"]
+
+
+def test_marks_of_an_older_version_are_settled_and_their_folder_goes(landing: Landing) -> None:
+    with other_process(PENDING, landing):
+        pass
+    (landing.root / "pending").rename(landing.root / "asking")
+
+    answer(landing, call())
+
+    (name,) = landing.calls.names("replies")
+    assert landing.calls.read(name).failure == "the process ended before an answer was landed"
+    assert sorted(path.name for path in landing.root.iterdir()) == ["pending", "replies", "reports"]
+
+
+def test_marks_of_an_older_version_wait_for_its_running_process(landing: Landing) -> None:
+    with other_process(PENDING, landing):
+        (landing.root / "pending").rename(landing.root / "asking")  # its lock stays held
+        answer(landing, call())
+
+        assert landing.calls.names("replies") == []
+        assert len([*(landing.root / "asking").glob("*.call")]) == 1
+
+    answer(landing, call(AT + timedelta(seconds=1)))
+    assert len(landing.calls.names("replies")) == 1
+    assert not (landing.root / "asking").exists()
+
+
+def test_a_call_that_an_older_version_landed_is_settled_without_a_second_one(landing: Landing) -> None:
+    with other_process(PENDING, landing):
+        pass
+    (landing.root / "pending").rename(landing.root / "asking")
+    (mark,) = (landing.root / "asking").glob("*.call")
+    landing.calls.land(Call.from_bytes(mark.read_bytes()))
+
+    answer(landing, call())
+
+    assert len(landing.calls.names("replies")) == 1
+    assert not (landing.root / "asking").exists()
+
+
+def test_nothing_is_rewritten_while_a_process_of_an_older_version_calls(landing: Landing) -> None:
+    (landing.root / "asking").mkdir(parents=True)
+    with (landing.root / "asking" / "lock").open("wb") as older:
+        fcntl.flock(older, fcntl.LOCK_SH)
+        with ThreadPoolExecutor(1) as pool:
+            erasing = pool.submit(hold_exclusively, landing)
+            with pytest.raises(TimeoutError):
+                erasing.result(timeout=0.3)
+            fcntl.flock(older, fcntl.LOCK_UN)
+            erasing.result(timeout=30)
+
+
+def hold_exclusively(landing: Landing) -> None:
+    with landing.exclusive_lock():
         pass

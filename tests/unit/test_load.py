@@ -13,7 +13,8 @@ import pytest
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import BooksError
-from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.message_ids import POSITION_BITS, key_text
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.times import CHINA
@@ -39,8 +40,8 @@ def land(landing: Landing, kind: CallKind, body: bytes | None, *, minute: int = 
     if kind == "reports":
         call = replace(call, day=date(2026, 11, 20))
     if body is None:
-        return landing.land_call(replace(call, failure="ReadTimeout"))
-    return landing.land_call(replace(call, http_status=200, body=body))
+        return landing.calls.land(replace(call, failure="ReadTimeout"))
+    return landing.calls.land(replace(call, http_status=200, body=body))
 
 
 def answer(records: list[Any] | None = None, error_code: str = "000000", **more: object) -> bytes:
@@ -481,7 +482,7 @@ def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
     landing: Landing, warehouse: Warehouse, campaign: CampaignRecord, spoil: Any
 ) -> None:
     land(landing, "reports", answer([report()]))
-    spoil(landing.plan_path("autumn"))
+    spoil(landing.campaigns.plan_path("autumn"))
     with pytest.raises(BooksError, match="restore it") as caught:
         load(landing, warehouse)
     assert PHONE not in str(caught.value)
@@ -490,7 +491,7 @@ def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
 
 
 def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
-    path = landing.plan_path("autumn")
+    path = landing.campaigns.plan_path("autumn")
     pl.read_parquet(path).head(2).write_parquet(path)
     with pytest.raises(BooksError, match="has not the 5 rows"):
         load(landing, warehouse)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
-from pipelines.landing.landing import Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
@@ -84,7 +85,7 @@ def calls(draw: st.DrawFn) -> list[LandedCall]:
 
 def land(landing: Landing, call: LandedCall) -> None:
     body = b"<html>" if call.records is None else json.dumps({"errorCode": "000000", "records": call.records}).encode()
-    landing.land_call(
+    landing.calls.land(
         Call(
             kind=call.kind,
             called_at=AT + timedelta(minutes=call.minute),

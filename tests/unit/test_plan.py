@@ -56,7 +56,7 @@ class Desk:
         )
 
     def rows(self, campaign_id: str = "spring") -> pl.DataFrame:
-        return pl.read_parquet(self.landing.plan_path(campaign_id))
+        return pl.read_parquet(self.landing.campaigns.plan_path(campaign_id))
 
     def suppress(self, *entries: tuple[object, str | None, datetime], name: str = "list") -> None:
         path = self.landing.root / f"suppressions/{name}.parquet"
@@ -231,8 +231,10 @@ def test_a_key_that_is_taken_while_planning_is_salted(desk: Desk, monkeypatch: p
         if not other_keys:
             other_keys.append(record.campaign_key)
             register(journal, replace(record, campaign_id="summer", input_sha256="another"))
-            desk.landing.plan_path("summer").parent.mkdir(parents=True)
-            pl.DataFrame({"message_id": [1], "mission_num": ["z"]}).write_parquet(desk.landing.plan_path("summer"))
+            desk.landing.campaigns.plan_path("summer").parent.mkdir(parents=True)
+            pl.DataFrame({"message_id": [1], "mission_num": ["z"]}).write_parquet(
+                desk.landing.campaigns.plan_path("summer")
+            )
         register(journal, record)
 
     monkeypatch.setattr(Journal, "register", after_another)
@@ -268,7 +270,7 @@ def test_a_mission_num_that_another_campaign_sent_is_refused_by_row(desk: Desk) 
     derived = desk.rows("second")["mission_num"].to_list()
     with pytest.raises(InputRefused, match="row 0, column 'mission_num'"):
         desk.plan(desk.write("derived.parquet", phone=phones(1), mission_num=derived), "third")
-    assert not desk.landing.plan_path("third").exists()
+    assert not desk.landing.campaigns.plan_path("third").exists()
 
 
 def test_a_planner_that_died_before_registering_is_no_other_campaign(desk: Desk) -> None:
@@ -349,18 +351,21 @@ def test_a_plan_made_twice_is_the_same_bytes(desk: Desk, tmp_path: Path) -> None
         each.suppress(*((phone, "opted_out", AT) for phone in phones(100, start=200)))
         each.plan(each.write(**columns), content=None, batch_size=70)
 
-    assert desk.landing.plan_path("spring").read_bytes() == again.landing.plan_path("spring").read_bytes()
+    assert (
+        desk.landing.campaigns.plan_path("spring").read_bytes()
+        == again.landing.campaigns.plan_path("spring").read_bytes()
+    )
 
 
 def test_the_same_input_again_is_the_same_plan_even_under_other_settings(desk: Desk) -> None:
     first = desk.plan(desk.write(phone=phones(10)), batch_size=5)
-    before = desk.landing.plan_path("spring").stat()
+    before = desk.landing.campaigns.plan_path("spring").stat()
     desk.suppress((phones(1)[0], "opted_out", AT))
 
     again = desk.plan(desk.write("renamed.parquet", phone=phones(10)), batch_size=3)
 
     assert again == first
-    after = desk.landing.plan_path("spring").stat()
+    after = desk.landing.campaigns.plan_path("spring").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -385,7 +390,7 @@ def test_the_same_campaign_with_another_input_is_refused(desk: Desk, another: Ca
 def test_a_lost_or_damaged_plan_is_told_and_never_made_anew(desk: Desk, damage: Callable[[Path], object]) -> None:
     source = desk.write(phone=phones(2))
     desk.plan(source)
-    damage(desk.landing.plan_path("spring"))
+    damage(desk.landing.campaigns.plan_path("spring"))
 
     with pytest.raises(BooksError, match="restore it from a backup"):
         desk.plan(source)
@@ -400,7 +405,7 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(desk: Desk) -> None:
     assert desk.files() == before
     assert not desk.landing.root.exists()
     assert dry.path is None
-    assert replace(dry, path=desk.landing.plan_path("spring")) == desk.plan(path)
+    assert replace(dry, path=desk.landing.campaigns.plan_path("spring")) == desk.plan(path)
 
 
 def test_a_refused_input_leaves_nothing_behind(desk: Desk) -> None:
@@ -420,7 +425,7 @@ def test_a_plan_that_can_not_be_written_leaves_no_half_and_no_campaign(
         raise OSError(28, "No space left on device")
 
     path = desk.write(phone=phones(2))
-    make_folder(desk.landing.plan_path("spring").parent)
+    make_folder(desk.landing.campaigns.plan_path("spring").parent)
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space"):
         desk.plan(path)
@@ -433,8 +438,8 @@ def test_a_plan_that_can_not_be_written_leaves_no_half_and_no_campaign(
 def test_the_plan_is_its_owners_only(desk: Desk) -> None:
     desk.plan(desk.write(phone=phones(1)))
 
-    assert desk.landing.plan_path("spring").stat().st_mode & 0o777 == 0o600
-    assert desk.landing.plan_path("spring").parent.stat().st_mode & 0o777 == 0o700
+    assert desk.landing.campaigns.plan_path("spring").stat().st_mode & 0o777 == 0o600
+    assert desk.landing.campaigns.plan_path("spring").parent.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("campaign_id", ["", "Spring", "-spring", "spring/1", "..", "a" * 41, "春", "a\n", "a b"])
@@ -454,7 +459,7 @@ def test_a_campaign_id_is_up_to_40_small_letters_digits_and_dashes(desk: Desk, c
 def test_a_sender_reads_any_range_of_positions_across_row_groups(desk: Desk) -> None:
     count = ROW_GROUP * 4 + 5
     desk.plan(desk.write(phone=phones(count)))
-    file = PlanFile(desk.landing.plan_path("spring"))
+    file = PlanFile(desk.landing.campaigns.plan_path("spring"))
 
     for first, last in (
         (0, 0),
@@ -469,7 +474,7 @@ def test_a_sender_reads_any_range_of_positions_across_row_groups(desk: Desk) -> 
 def test_a_sender_knows_the_planned_batches_and_the_segments_of_a_range(desk: Desk) -> None:
     texts = [TEXT, "【云锋】" + "货" * 100] * 3
     desk.plan(desk.write(phone=[*phones(6), "bad"], content=[*texts, "x"]), content=None, batch_size=2)
-    file = PlanFile(desk.landing.plan_path("spring"))
+    file = PlanFile(desk.landing.campaigns.plan_path("spring"))
 
     assert file.batches() == [(0, 0, 1), (1, 2, 2), (2, 3, 4), (3, 5, 5)]
     assert file.segment_count([(0, 5)]) == 9

@@ -15,7 +15,10 @@ from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import UsageError
 from pipelines.gateway.wire import read_reports
-from pipelines.landing.landing import Call, Import, Landing, Purged, landed_at
+from pipelines.landing.calls import Call
+from pipelines.landing.campaigns import Purged
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import Landing, landed_at
 from pipelines.message_ids import batch_num, key_text
 from pipelines.operations.retention import Campaign, apply_purge, part, plan_purge
 from pipelines.settings import Settings, WarehouseSettings
@@ -117,8 +120,8 @@ def test_the_time_of_a_file_is_that_of_its_call_and_a_name_that_is_not_ours_tell
     landing = Landing(tmp_path)
     at = datetime(2026, 11, 22, 23, 59, 59, 999999, CHINA)
 
-    assert landed_at(landing.land_call(Call("balance", at, 7, "json"))) == at
-    assert landed_at(landing.land_import(Import("reports", at, "x.csv", {}, b"x"))) == at
+    assert landed_at(landing.calls.land(Call("balance", at, 7, "json"))) == at
+    assert landed_at(landing.imports.land(Import("reports", at, "x.csv", {}, b"x"))) == at
     for name in ("reports/2026-11-22/brought.call", "reports/x.call", "journal.sqlite", ""):
         assert landed_at(name) is None
 
@@ -141,17 +144,17 @@ def test_records_that_came_again_go_and_their_neighbours_stay_as_they_are(
     sheet = BytesIO()
     rows = pl.DataFrame([of_old, of_new]).select("destId", "receiveRealStatus", "statTime")
     rows.rename(dict(zip(rows.columns, MAPPING.values(), strict=True))).write_excel(sheet)
-    sent.landing.land_import(Import("reports", TODAY - DAY, "export.xlsx", MAPPING, sheet.getvalue()))
+    sent.landing.imports.land(Import("reports", TODAY - DAY, "export.xlsx", MAPPING, sheet.getvalue()))
     settings = Settings(data_dir=tmp_path)
 
     found = plan_purge(30, settings=settings, as_of=TODAY)
     apply_purge(found, settings=settings, clock=lambda: TODAY, tell=lambda *_: None)
 
     assert [each.campaign_id for each in found.going] == ["old"]
-    (call,) = sent.landing.call_files("reports")
-    assert read_reports(sent.landing.read_call(call).body, form).columns["mission_num"] == [of_new["missionNum"]]
-    (imported,) = sent.landing.import_files()
-    frame = read_sheet(sent.landing.read_import(imported).body).frame
+    (call,) = sent.landing.calls.names("reports")
+    assert read_reports(sent.landing.calls.read(call).body, form).columns["mission_num"] == [of_new["missionNum"]]
+    (imported,) = sent.landing.imports.names()
+    frame = read_sheet(sent.landing.imports.read(imported).body).frame
     assert frame.rows() == [tuple(of_new[name] for name in ("destId", "receiveRealStatus", "statTime"))]
     with sent.warehouse.read() as connection:
         counted = connection.execute("SELECT campaign_id, delivered_count FROM marts.campaign_delivery").fetchall()
@@ -210,13 +213,13 @@ class Sent:
             listed = "".join(f"<record>{each}</record>" for each in fields)
             body = f"<root><errorCode>000000</errorCode><errorMsg/><records>{listed}</records></root>"
         call = Call("reports", at.astimezone(UTC), 7, form, day=at.date(), http_status=200, body=body.encode())
-        self.landing.land_call(call)
+        self.landing.calls.land(call)
 
     def purge(self, campaign_id: str, *, before: datetime = TODAY) -> None:
         """As far as a purge comes that is killed before the warehouse is made anew."""
         self.landing.note_purging(before)
-        self.landing.mark_purged(Purged(campaign_id, TODAY, {"row_count": 20, "planned_at": TODAY}))
-        self.landing.clear_purged(campaign_id)
+        self.landing.campaigns.mark_purged(Purged(campaign_id, TODAY, {"row_count": 20, "planned_at": TODAY}))
+        self.landing.campaigns.clear_purged(campaign_id)
         with Journal.open(self.landing.journal_path) as journal:
             journal.remove([campaign_id])
 

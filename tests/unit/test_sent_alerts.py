@@ -24,7 +24,7 @@ def told(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "told.json"
+    return tmp_path / "data" / "sent_alerts.json"
 
 
 def test_a_finding_is_told_once_until_it_is_time_again(path: Path) -> None:
@@ -32,6 +32,16 @@ def test_a_finding_is_told_once_until_it_is_time_again(path: Path) -> None:
     assert told(path, LOW, at=NOON + timedelta(hours=23, minutes=59)) == []
     assert told(path, LOW, at=NOON + timedelta(hours=24)) == [LOW]
     assert told(path, LOW, at=NOON + timedelta(hours=47)) == []
+
+
+def test_what_an_older_version_sent_is_not_sent_again(path: Path) -> None:
+    told(path, LOW)
+    former = path.rename(path.with_name("told.json"))
+
+    assert told(path, LOW, at=NOON + timedelta(hours=1)) == []
+    assert path.exists()
+    assert not former.exists()
+    assert told(path, LOW, at=NOON + timedelta(hours=2)) == []
 
 
 def test_a_finding_that_had_gone_is_told_at_once_when_it_comes_back(path: Path) -> None:

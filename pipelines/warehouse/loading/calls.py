@@ -17,7 +17,9 @@ from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Balances, Files, Pulls, Rejects, Replies, Reports
 from pipelines.gateway.codes import ACCEPTED_CODE
 from pipelines.gateway.wire import Records, UnreadableAnswer, read_answer, read_replies, read_reports
-from pipelines.landing.landing import NOT_LANDED, Call, CallKind, Landing
+from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.header import UNREADABLE_HEADER
+from pipelines.landing.landing import Landing
 from pipelines.times import CHINA
 from pipelines.warehouse.loading.records import clean_replies, clean_reports
 from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
@@ -72,8 +74,8 @@ class ReadCall:
 def read_call(landing: Landing, kind: CallKind, source_file: str) -> ReadCall:
     """Read one landed call; what can't be read is an outcome, never an error."""
     try:
-        call = landing.read_call(source_file)
-    except NOT_LANDED:
+        call = landing.calls.read(source_file)
+    except UNREADABLE_HEADER:
         return ReadCall(source_file, None, "unreadable", fault="the file is not a landed call")
     if call.http_status is None:
         return ReadCall(source_file, call, "no_answer")

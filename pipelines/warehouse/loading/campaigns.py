@@ -25,9 +25,9 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     Raises BooksError if the journal names a campaign whose plan is missing or another one.
     """
     loaded = dict(connection.execute("SELECT source_file, record_count FROM core.files").fetchall())
-    purged = landing.purged_campaigns()
+    purged = landing.campaigns.purged_ids()
     _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
-    journal_file = landing.journal_path.relative_to(landing.root).as_posix()
+    journal_file = landing.name(landing.journal_path)
     with Journal.read_only(landing.journal_path) as journal:
         last_event_id = journal.last_event_id()  # asked first: what happens from here on is news again the next time
         # A purge that is not done yet may have removed the last events, and their ids are given again.
@@ -70,11 +70,11 @@ def _remove(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign_id
 
 
 def _plan_file(landing: Landing, campaign_id: str) -> str:
-    return landing.plan_path(campaign_id).relative_to(landing.root).as_posix()
+    return landing.name(landing.campaigns.plan_path(campaign_id))
 
 
 def _insert_recipients(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign: CampaignRecord) -> None:
-    path = landing.plan_path(campaign.campaign_id)
+    path = landing.campaigns.plan_path(campaign.campaign_id)
     plan = {"campaign_id": campaign.campaign_id, "plan": escape(str(path))}
     try:
         inserted = connection.execute(statement("load/insert_recipients"), plan).fetchone()

@@ -12,7 +12,9 @@ import polars as pl
 
 from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Files, Rejects, Replies, Reports
-from pipelines.landing.landing import NOT_LANDED, Import, Landing
+from pipelines.landing.header import UNREADABLE_HEADER
+from pipelines.landing.imports import Import
+from pipelines.landing.landing import Landing
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
 from pipelines.tabular.values import replies_of, reports_of
 from pipelines.times import CHINA
@@ -20,7 +22,7 @@ from pipelines.warehouse.loading.records import clean_replies, clean_reports
 from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
 
 # What reading a file raises that no import of ours wrote, or that is no export.
-UNREADABLE: Final = (*NOT_LANDED, pl.exceptions.PolarsError)
+UNREADABLE: Final = (*UNREADABLE_HEADER, pl.exceptions.PolarsError)
 
 _ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
 
@@ -59,7 +61,7 @@ def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
 def tables_of_import(landing: Landing, source_file: str) -> Tables:
     """The rows that one landed export brings to core."""
     try:
-        imported = landing.read_import(source_file)
+        imported = landing.imports.read(source_file)
         sheet = read_sheet(imported.body)
         checked = check(imported, sheet, source_file)
     except UNREADABLE as error:

@@ -15,7 +15,8 @@ import polars as pl
 
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
-from pipelines.landing.landing import CALL_KINDS, CallKind, Landing
+from pipelines.landing.calls import CALL_KINDS, CallKind
+from pipelines.landing.landing import Landing
 from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
@@ -50,9 +51,9 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
     """
     with warehouse.write() as connection:
         loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
-    calls = {kind: [name for name in landing.call_files(kind) if name not in loaded] for kind in CALL_KINDS}
-    lists = [name for name in landing.suppression_files() if name not in loaded]
-    imports = [name for name in landing.import_files() if name not in loaded]
+    calls = {kind: [name for name in landing.calls.names(kind) if name not in loaded] for kind in CALL_KINDS}
+    lists = [name for name in landing.suppressions.names() if name not in loaded]
+    imports = [name for name in landing.imports.names() if name not in loaded]
     pushes = [name for name in landing.pushes.names() if name not in loaded]
     file_count = len(lists) + len(imports) + len(pushes) + sum(map(len, calls.values()))
     totals: Counter[str] = Counter()

@@ -22,7 +22,7 @@ _COLUMNS: Final = ("phone", "reason", "since_at")
 def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
     """The rows that one list brings to core."""
     try:
-        entries = read_parquet((landing.root / source_file).read_bytes())
+        entries = read_parquet(landing.suppressions.read(source_file))
     except (UnreadableParquet, OSError):
         return _rejected_whole(source_file, "the file is not Parquet")
     missing = [name for name in _COLUMNS if name not in entries.columns]
