@@ -13,8 +13,8 @@ import duckdb
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised, InDoubt, UsageError
 from pipelines.settings import AlertSettings
-from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.statements import statement
 
 RULES: Final = {
     "in_doubt": (
@@ -45,7 +45,6 @@ RULES: Final = {
 """The rules of sql/alerts, the gravest first, and what each says of a row."""
 
 _EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code}
-_FUNCTIONS: Final = ("live_campaigns", "comparable_campaigns")
 
 
 def examine(
@@ -62,11 +61,8 @@ def examine(
 
 def rows(connection: duckdb.DuckDBPyConnection, rule: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """What a rule finds: campaign_id, subject, message_count, value and bound, a row a finding."""
-    for function in _FUNCTIONS:
-        connection.execute(statement(f"functions/{function}"))
-    select = statement(f"alerts/{rule}")
-    named = set(re.findall(r"\$([a-z_]+)", select))
-    found = connection.execute(select, {name: parameters[name] for name in named})
+    select = statement(connection, f"alerts/{rule}")
+    found = connection.execute(select.text, select.arguments(parameters))
     names = [name for name, *_ in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

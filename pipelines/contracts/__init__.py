@@ -9,7 +9,7 @@ test.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, Required, TypedDict
 
 import pandera.polars as pa
 import polars as pl
@@ -34,12 +34,43 @@ _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
 }
 
 
+Kind = Literal["loaded", "reference", "computed", "view", "published"]
+Grain = Literal["campaign", "whole"]
+
+
+class TableConfig(TypedDict, total=False):
+    """How a table is filled and where it lies: the `metadata` of a contract's `Config`.
+
+    kind     loaded     rows of the landing; the table is created by sql/schema
+             reference  the rows of sql/reference/<name>.csv
+             computed   the rows that sql/<schema>/<name>.sql selects, stored
+             view       the same, evaluated by each reader
+             published  Parquet of the analysts' copy, which a view there reads
+    grain    of a computed or published table: `campaign` if each row belongs to one campaign and depends on that
+             campaign alone, `whole` if not
+    parquet  of a published table: the path of its files in the copy; `*` stands for the campaign
+    """
+
+    kind: Required[Kind]
+    grain: Grain
+    parquet: str
+
+
 class Contract(pa.DataFrameModel):
-    """The base of all contracts: exactly these columns, in this order, nothing cast and nothing dropped."""
+    """Base of all contracts: exactly these columns, in this order; nothing is cast and nothing dropped.
+
+    To add a mart:
+    1. write sql/marts/<name>.sql: one SELECT, with a header that says its grain, inputs and parameters;
+    2. add its contract to `pipelines/contracts/marts.py` and to `MARTS` there: columns in the order of the SELECT;
+    3. add a case to tests/sql/<name>/, and the mart's twin to tests/property/twin_marts.py;
+    4. counts by status go into sql/checks/marts_add_up.sql, rates into sql/checks/rates_in_bounds.sql;
+    5. add the Chinese descriptions and run `make docs`. Tests name whatever is missing.
+    """
 
     class Config:
         strict = True
         ordered = True
+        metadata: TableConfig  # every contract of a table sets its own
 
 
 @dataclass(frozen=True)
@@ -55,6 +86,21 @@ class Column:
 def table_of(contract: type[Contract]) -> str:
     """The table's name with its schema, `core.reports`."""
     return str(contract.to_schema().name)
+
+
+def kind_of(contract: type[Contract]) -> Kind:
+    """How the table is filled, see `TableConfig`."""
+    return contract.Config.metadata["kind"]
+
+
+def grain_of(contract: type[Contract]) -> Grain:
+    """Grain of a computed or published table, see `TableConfig`."""
+    return contract.Config.metadata["grain"]
+
+
+def parquet_of(contract: type[Contract]) -> str:
+    """Path of a published table's files in the analysts' copy; `*` stands for the campaign."""
+    return contract.Config.metadata["parquet"]
 
 
 def comment_of(contract: type[Contract]) -> str:

@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.api.polars.types import PolarsData
 
-from pipelines.contracts import JSON, Contract, Instant
+from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
@@ -22,6 +22,7 @@ class Migrations(Contract):
 
     class Config:
         name = "core.migrations"
+        metadata = TableConfig(kind="loaded")
 
 
 class Files(Contract):
@@ -41,6 +42,7 @@ class Files(Contract):
 
     class Config:
         name = "core.files"
+        metadata = TableConfig(kind="loaded")
 
 
 class Campaigns(Contract):
@@ -61,6 +63,7 @@ class Campaigns(Contract):
 
     class Config:
         name = "core.campaigns"
+        metadata = TableConfig(kind="loaded")
 
 
 class Recipients(Contract):
@@ -90,6 +93,7 @@ class Recipients(Contract):
 
     class Config:
         name = "core.recipients"
+        metadata = TableConfig(kind="loaded")
 
 
 class Batches(Contract):
@@ -120,6 +124,7 @@ class Batches(Contract):
 
     class Config:
         name = "core.batches"
+        metadata = TableConfig(kind="loaded")
 
 
 class Reports(Contract):
@@ -152,6 +157,7 @@ class Reports(Contract):
 
     class Config:
         name = "core.reports"
+        metadata = TableConfig(kind="loaded")
 
     @pa.dataframe_check(name="mission_num or batch_num must be given")
     @classmethod
@@ -190,6 +196,7 @@ class Replies(Contract):
 
     class Config:
         name = "core.replies"
+        metadata = TableConfig(kind="loaded")
 
 
 class Balances(Contract):
@@ -201,6 +208,7 @@ class Balances(Contract):
 
     class Config:
         name = "core.balances"
+        metadata = TableConfig(kind="loaded")
 
 
 class Pulls(Contract):
@@ -225,6 +233,7 @@ class Pulls(Contract):
 
     class Config:
         name = "core.pulls"
+        metadata = TableConfig(kind="loaded")
 
 
 class Suppressions(Contract):
@@ -240,6 +249,7 @@ class Suppressions(Contract):
 
     class Config:
         name = "core.suppressions"
+        metadata = TableConfig(kind="loaded")
 
 
 class Rejects(Contract):
@@ -258,6 +268,7 @@ class Rejects(Contract):
 
     class Config:
         name = "core.rejects"
+        metadata = TableConfig(kind="loaded")
 
 
 CORE: Final[tuple[type[Contract], ...]] = (

@@ -9,7 +9,7 @@ from typing import Final
 import pandera.polars as pa
 import polars as pl
 
-from pipelines.contracts import Contract, Instant
+from pipelines.contracts import Contract, Instant, TableConfig
 from pipelines.contracts.reconciled import (
     CAUSES,
     FAMILIES,
@@ -165,6 +165,7 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
 
     class Config:
         name = "marts.campaign_delivery"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
@@ -178,6 +179,7 @@ class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
 
     class Config:
         name = "marts.daily_delivery"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
@@ -192,6 +194,7 @@ class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
 
     class Config:
         name = "marts.carrier_delivery"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class BatchDelivery(_Rates, _SentCounts, _ByBatch):
@@ -203,6 +206,7 @@ class BatchDelivery(_Rates, _SentCounts, _ByBatch):
 
     class Config:
         name = "marts.batch_delivery"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class CodeBreakdown(_ByCampaign):
@@ -240,6 +244,7 @@ class CodeBreakdown(_ByCampaign):
 
     class Config:
         name = "marts.code_breakdown"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class SubmitErrors(_ByCampaign):
@@ -259,6 +264,7 @@ class SubmitErrors(_ByCampaign):
 
     class Config:
         name = "marts.submit_errors"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class LatencyHistogram(_ByCampaign):
@@ -281,6 +287,7 @@ class LatencyHistogram(_ByCampaign):
 
     class Config:
         name = "marts.latency_histogram"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class RepliesByCampaign(Contract):
@@ -303,6 +310,7 @@ class RepliesByCampaign(Contract):
 
     class Config:
         name = "marts.replies_by_campaign"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class SuppressionCandidates(Contract):
@@ -323,6 +331,7 @@ class SuppressionCandidates(Contract):
 
     class Config:
         name = "marts.suppression_candidates"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class BalanceReconciliation(Contract):
@@ -348,6 +357,7 @@ class BalanceReconciliation(Contract):
 
     class Config:
         name = "marts.balance_reconciliation"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class BatchesInDoubt(_ByCampaign):
@@ -383,6 +393,7 @@ class BatchesInDoubt(_ByCampaign):
 
     class Config:
         name = "marts.batches_in_doubt"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class Exceptions(Contract):
@@ -413,6 +424,7 @@ class Exceptions(Contract):
 
     class Config:
         name = "marts.exceptions"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class PullCoverage(Contract):
@@ -432,6 +444,7 @@ class PullCoverage(Contract):
 
     class Config:
         name = "marts.pull_coverage"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 # In the order in which they are made: each reads only `core`, or tables above it here.

@@ -8,7 +8,7 @@ from typing import Final
 import pandera.polars as pa
 import polars as pl
 
-from pipelines.contracts import JSON, Contract, Instant
+from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.contracts.reconciled import (
     MATCH_RULES,
     STATUSES,
@@ -58,6 +58,7 @@ class PublishedMessages(Contract):
 
     class Config:
         name = "main.messages"
+        metadata = TableConfig(kind="published", grain="campaign", parquet="messages/campaign_id=*/messages.parquet")
 
 
 class PublishedReplies(Contract):
@@ -75,6 +76,7 @@ class PublishedReplies(Contract):
 
     class Config:
         name = "main.replies"
+        metadata = TableConfig(kind="published", grain="whole", parquet="replies/replies.parquet")
 
 
 PUBLISHED: Final[tuple[type[Contract], ...]] = (PublishedMessages, PublishedReplies)

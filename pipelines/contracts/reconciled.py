@@ -8,7 +8,7 @@ from typing import Final
 import pandera.polars as pa
 import polars as pl
 
-from pipelines.contracts import Contract, Instant
+from pipelines.contracts import Contract, Instant, TableConfig
 
 STATUSES: Final[tuple[str, ...]] = (
     "invalid",
@@ -89,6 +89,7 @@ class GatewayCodes(Contract):
 
     class Config:
         name = "core.gateway_codes"
+        metadata = TableConfig(kind="reference")
 
 
 class ErrorCodes(Contract):
@@ -106,6 +107,7 @@ class ErrorCodes(Contract):
 
     class Config:
         name = "core.error_codes"
+        metadata = TableConfig(kind="reference")
 
 
 class NumberRanges(Contract):
@@ -124,6 +126,7 @@ class NumberRanges(Contract):
 
     class Config:
         name = "core.number_ranges"
+        metadata = TableConfig(kind="reference")
 
 
 class ReportLookups(Contract):
@@ -143,6 +146,7 @@ class ReportLookups(Contract):
 
     class Config:
         name = "core.report_lookups"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class ReportMatches(Contract):
@@ -164,6 +168,7 @@ class ReportMatches(Contract):
 
     class Config:
         name = "core.report_matches"
+        metadata = TableConfig(kind="view", grain="campaign")
 
 
 class RepeatedMessages(Contract):
@@ -173,6 +178,7 @@ class RepeatedMessages(Contract):
 
     class Config:
         name = "core.repeated_messages"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class BatchOutcomes(Contract):
@@ -196,6 +202,7 @@ class BatchOutcomes(Contract):
 
     class Config:
         name = "core.batch_outcomes"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class MessageStatus(Contract):
@@ -224,6 +231,7 @@ class MessageStatus(Contract):
 
     class Config:
         name = "core.message_status"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class MessageCounts(Contract):
@@ -241,6 +249,7 @@ class MessageCounts(Contract):
 
     class Config:
         name = "core.message_counts"
+        metadata = TableConfig(kind="computed", grain="campaign")
 
 
 class RepeatedReplies(Contract):
@@ -254,6 +263,7 @@ class RepeatedReplies(Contract):
 
     class Config:
         name = "core.repeated_replies"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class ReplyMatches(Contract):
@@ -274,6 +284,7 @@ class ReplyMatches(Contract):
 
     class Config:
         name = "core.reply_matches"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class PhonesToSuppress(Contract):
@@ -295,6 +306,7 @@ class PhonesToSuppress(Contract):
 
     class Config:
         name = "core.phones_to_suppress"
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 # In the order in which they are made: each reads only tables loaded from the landing, or above it here.

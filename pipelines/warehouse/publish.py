@@ -25,33 +25,23 @@ from typing import Final
 
 import duckdb
 
-from pipelines.contracts import columns_of, table_of
+from pipelines.contracts import columns_of, grain_of, parquet_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
-from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse, set_comments
+from pipelines.warehouse.statements import define_functions, statement
 
-# Where the Parquet of each view lies in its version. campaign_id stays text, even where all look like numbers.
-_VIEWS: Final = {
-    "main.messages": ("messages/*/messages.parquet", "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}"),
-    "main.replies": ("replies/replies.parquet", "hive_partitioning = FALSE"),
+# How a view reads its files, by their grain. campaign_id stays text, even where all of them look like numbers.
+_READ_OPTIONS: Final = {
+    "campaign": "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}",
+    "whole": "hive_partitioning = FALSE",
 }
-
-# The files of sql/functions that make FUNCTIONS, in this order.
-_FUNCTION_FILES: Final = (
-    "wilson",
-    "delivery_by",
-    "compare_rates",
-    "compare_deliveries",
-    "compare_campaigns",
-    "compare_variants",
-)
 
 _DATABASE: Final = "analytics.duckdb"
 
-# The folder of the messages of no campaign, so that the view has a file to read from the first day on.
+# Stands for the campaign while there is none yet, so that a view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
 
 
@@ -144,13 +134,12 @@ def _write_parquet(
         campaigns = connection.execute("SELECT campaign_id, row_count FROM marts.campaign_delivery").fetchall()
     except duckdb.CatalogException:
         raise UsageError(f"{warehouse.path} has no marts yet; make them with 'smsrecon reconcile'") from None
-    for campaign_id, _ in campaigns or [(_NO_CAMPAIGN, 0)]:
-        messages = connection.sql(
-            statement("published/messages"), params={"campaign_id": campaign_id, "phone_hash_key": phone_hash_key}
-        )
-        _write(messages, version / "messages" / f"campaign_id={campaign_id}" / "messages.parquet")
-    replies = connection.sql(statement("published/replies"), params={"phone_hash_key": phone_hash_key})
-    _write(replies, version / "replies" / "replies.parquet")
+    campaign_ids = [campaign_id for campaign_id, _ in campaigns] or [_NO_CAMPAIGN]
+    for contract in PUBLISHED:
+        select = statement(connection, table_of(contract).replace("main.", "published/"))
+        for campaign_id in campaign_ids if grain_of(contract) == "campaign" else [""]:
+            values = select.arguments({"campaign_id": campaign_id, "phone_hash_key": phone_hash_key})
+            _write(connection.sql(select.text, params=values), version / parquet_of(contract).replace("*", campaign_id))
     for contract in MARTS:
         table = table_of(contract)
         _write(connection.table(table), version / "marts" / f"{table.removeprefix('marts.')}.parquet")
@@ -171,24 +160,21 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
     for contract in MARTS:
         connection.execute(f"CREATE TABLE {table_of(contract)} AS FROM warehouse.{table_of(contract)}")
     for contract in PUBLISHED:
-        files, options = _VIEWS[table_of(contract)]
         columns = ", ".join(
             f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
         )
         connection.execute(
             f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
-            f"FROM read_parquet({_literal(version / files)}, {options})"
+            f"FROM read_parquet({_literal(version / parquet_of(contract))}, {_READ_OPTIONS[grain_of(contract)]})"
         )
     set_comments(connection, (*MARTS, *PUBLISHED))
-    _make_functions(connection)
+    _define_functions(connection)
     connection.execute("USE warehouse")
     connection.execute("DETACH analytics")
 
 
-def _make_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make FUNCTIONS; wilson.sql makes its own for one session only, which here are kept."""
-    for name in _FUNCTION_FILES:
-        connection.execute(statement(f"functions/{name}").replace(" TEMP MACRO ", " MACRO "))
+def _define_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    define_functions(connection, FUNCTIONS, is_temporary=False)
     for name, description in FUNCTIONS.items():
         kind = "MACRO" if name.startswith("wilson_") else "MACRO TABLE"
         connection.execute(f"COMMENT ON {kind} {name} IS {_literal(description)}")

@@ -1,10 +1,9 @@
 """Closes the books: runs sql/core, sql/marts and sql/checks, in one transaction.
 
-What a status or a figure means stands in the SQL, not here. All tables made here are replaced whole; the order in which
-they are made is the order of their contracts.
+The SQL defines each status and each figure. Every table computed here is replaced whole, and after all the tables that
+its statement reads.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,16 +12,16 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, schema_of, table_of
+from pipelines.contracts import Contract, kind_of, schema_of, table_of
 from pipelines.contracts.marts import MARTS
-from pipelines.contracts.reconciled import RECONCILED, STATUSES, ErrorCodes, GatewayCodes, NumberRanges, ReportMatches
+from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.failpoints import reach
-from pipelines.sql_files import SQL_FOLDER, reference_path, statement
-from pipelines.warehouse.database import Warehouse, set_comments
+from pipelines.sql_files import SQL_FOLDER, reference_path
+from pipelines.warehouse.database import Warehouse, registered, set_comments
 from pipelines.warehouse.loading.records import plain_words
+from pipelines.warehouse.statements import Statement, in_order, statement
 
-_REFERENCE: Final = (GatewayCodes, ErrorCodes, NumberRanges)
-_VIEWS: Final = (ReportMatches,)
+_CONTRACTS: Final = {table_of(contract): contract for contract in (*RECONCILED, *MARTS)}
 
 
 @dataclass(frozen=True)
@@ -78,33 +77,19 @@ def reconcile(
 
 def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any]) -> None:
     """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
-    prepare(connection)
-    for contract in (*RECONCILED, *MARTS):
-        reach("reconcile.between_tables")
-        if contract in _REFERENCE:
-            _bring_in(connection, contract)
-        else:
-            make_table(connection, contract, parameters)
-    set_comments(connection, (*RECONCILED, *MARTS))
-
-
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the session what the statements of sql/ need besides their tables."""
     # Several reads of core.report_matches would be kept as one copy of ten million rows; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    connection.execute(statement("functions/wilson"))
-
-
-def make_table(connection: duckdb.DuckDBPyConnection, contract: type[Contract], parameters: dict[str, Any]) -> None:
-    """Replace one table by what its statement selects."""
-    table = table_of(contract)
-    select = statement(table.replace(".", "/"))
-    kind = "VIEW" if contract in _VIEWS else "TABLE"
-    named = set(re.findall(r"\$([a-z_]+)", select))
-    connection.execute(
-        f"CREATE OR REPLACE {kind} {table} AS\n{select}",
-        {name: value for name, value in parameters.items() if name in named} or None,
-    )
+    statements: dict[str, Statement] = {}
+    for table, contract in _CONTRACTS.items():
+        if kind_of(contract) == "reference":
+            reach("reconcile.between_tables")
+            _import_reference(connection, contract)
+        else:
+            statements[table] = statement(connection, table.replace(".", "/"))
+    for table in in_order({table: computed.inputs for table, computed in statements.items()}):
+        reach("reconcile.between_tables")
+        _compute(connection, _CONTRACTS[table], statements[table], parameters)
+    set_comments(connection, _CONTRACTS.values())
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:
@@ -119,12 +104,22 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]
     return tuple(failed)
 
 
-def _bring_in(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
+def _import_reference(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
+    """Replace a reference table by the rows of its CSV file."""
     table = table_of(contract)
     rows = contract.validate(pl.read_csv(reference_path(table.removeprefix("core.")), schema=schema_of(contract)))
-    connection.register("reference_rows", rows)
-    connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM reference_rows")
-    connection.unregister("reference_rows")
+    with registered(connection, reference_rows=rows):
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM reference_rows")
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection, contract: type[Contract], computed: Statement, parameters: dict[str, Any]
+) -> None:
+    """Replace a table, or a view, by the rows that its statement selects."""
+    kind = "VIEW" if kind_of(contract) == "view" else "TABLE"
+    connection.execute(
+        f"CREATE OR REPLACE {kind} {table_of(contract)} AS\n{computed.text}", computed.arguments(parameters) or None
+    )
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, failed_checks: tuple[FailedCheck, ...]) -> ReconcileSummary:

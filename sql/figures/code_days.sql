@@ -1,5 +1,5 @@
 -- figure code_days: one row per day of sending and failing code, with its share of the day's reported messages.
--- Inputs: main.messages, marts.code_breakdown. Parameter: $day_count, counted back from the last day.
+-- Inputs: main.messages, marts.code_breakdown, marts.daily_delivery. Parameter: $day_count, counted back from the last day.
 WITH days AS (
     SELECT
         submitted_on,

@@ -1,5 +1,5 @@
 -- compare_campaigns: three rows, one for each of the three rates, of the campaign b against the campaign a.
--- Input: marts.campaign_delivery. Arguments: two ids of campaigns. An id that no campaign has is an error.
+-- Inputs: marts.campaign_delivery, compare_deliveries. Arguments: two ids of campaigns. An id that no campaign has is an error.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=AM04,RF02
 CREATE OR REPLACE MACRO compare_campaigns(a, b) AS TABLE

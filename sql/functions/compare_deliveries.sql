@@ -1,5 +1,5 @@
 -- compare_deliveries: three rows, one for each of the three rates, of b against a. What compare_campaigns and compare_variants share.
--- Arguments: the names of both; of each the messages delivered, reported (delivered + failed) and accepted; is_mature.
+-- Input: compare_rates. Arguments: the names of both; of each the messages delivered, reported (delivered + failed) and accepted; is_mature.
 -- The verdict goes by the 95 % interval of the difference: it says better only where that lies on one side of 0.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=AL09,RF02

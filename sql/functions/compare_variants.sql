@@ -1,5 +1,5 @@
 -- compare_variants: three rows, one for each of the three rates, of two values of one of the owner's columns in one campaign.
--- Input: delivery_by. Arguments: the campaign, the column, the two values. A column or a value that no row has is an error.
+-- Inputs: delivery_by, compare_deliveries. Arguments: the campaign, the column, the two values. A column or a value that no row has is an error.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=AM04,CP05,RF02
 CREATE OR REPLACE MACRO compare_variants(campaign, column_name, a, b) AS TABLE
