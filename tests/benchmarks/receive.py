@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from statistics import quantiles
 
-from tests.receive.places import PATH_SECRET, landed, receiving, report
+from tests.support.endpoint import PATH_SECRET, landed, receiving, report
 
 _CONNECTIONS = 64
 _FLOOR = """

@@ -9,8 +9,8 @@ import pytest
 import stamina
 
 from pipelines.operations import daily
-from pipelines.warehouse.database import warehouse_of
-from tests.books.world import REFUSED_PHONES, World, expected_statuses, running_world
+from tests.support.books import all_rows, assert_books_agree
+from tests.support.worlds import World, running_world
 
 ROWS = 240
 FAULTS = {"fault_rate": 0.25, "delay_seconds": 0.8}
@@ -79,31 +79,5 @@ def test_a_rebuilt_warehouse_has_the_same_rows_in_every_table(tmp_path: Path) ->
         assert {"core.reports", "core.message_status", "marts.exceptions"} <= before.keys()
 
 
-def assert_books_agree(world: World) -> None:
-    expected = expected_statuses(world)
-    found = world.statuses()
-    wrong = {
-        (status, *sorted(expected[message])) for message, status in found.items()
-        if message in expected and status not in expected[message]
-    }  # fmt: skip
-    assert not wrong
-    assert expected.keys() <= found.keys()
-    never_accepted = {message: status for message, status in found.items() if message not in expected}
-    assert set(never_accepted.values()) <= {"refused", "in_doubt"}
-    assert {phone for (_, phone), status in found.items() if status == "refused"} <= set(REFUSED_PHONES)
-    summary = daily.reconcile(world.settings, as_of=world.clock())
-    assert summary.is_balanced, summary.failed_checks
-
-
 def status_counts(world: World) -> Counter[str]:
     return Counter(world.statuses().values())
-
-
-def all_rows(world: World) -> dict[str, list[tuple[object, ...]]]:
-    """Every table of core and marts, its rows in an order of their own."""
-    with warehouse_of(world.settings).read() as connection:
-        tables = connection.execute(
-            "SELECT table_schema || '.' || table_name FROM information_schema.tables"
-            " WHERE table_schema IN ('core', 'marts') ORDER BY 1"
-        ).fetchall()
-        return {table: connection.sql(f"FROM {table} ORDER BY ALL").pl().rows() for (table,) in tables}

@@ -8,11 +8,14 @@ from playwright.sync_api import Browser
 
 from tests.browser.marts import Marts
 from tests.browser.windows import Windows, running_chromium
-from tests.notebooks.conftest import Place, place
-
-__all__ = ["place"]  # those of tests/notebooks
+from tests.support.history import Place, sent_history
 
 pytest.register_assert_rewrite("tests.browser.shown", "tests.browser.shown_campaign", "tests.browser.shown_gateway")
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return sent_history(tmp_path_factory.mktemp("history"))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures, tables
 from tests.browser.shown_campaign import assert_campaign_is_shown
 from tests.browser.windows import Windows
-from tests.notebooks.conftest import Place
+from tests.support.history import Place
 
 pytestmark = pytest.mark.xdist_group("browser")
 

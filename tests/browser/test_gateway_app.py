@@ -11,7 +11,7 @@ from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures
 from tests.browser.shown_gateway import assert_gateway_is_shown
 from tests.browser.windows import Windows
-from tests.notebooks.conftest import Place
+from tests.support.history import Place
 
 pytestmark = pytest.mark.xdist_group("browser")
 

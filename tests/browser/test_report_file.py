@@ -15,8 +15,7 @@ from tests.browser.pixels import colour_shares
 from tests.browser.reading import flaws, pictures, tables
 from tests.browser.shown_campaign import MOST_CODES, assert_campaign_is_shown
 from tests.browser.windows import PHONE, Windows
-from tests.notebooks.conftest import Place
-from tests.notebooks.history import LATEST
+from tests.support.history import LATEST, Place
 
 pytestmark = pytest.mark.xdist_group("browser")
 

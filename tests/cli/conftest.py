@@ -9,7 +9,7 @@ import pytest
 import stamina
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.cli.places import Closed, Place, ended, gateway_at
+from tests.support.places import Closed, Place, ended, gateway_at
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
-from tests.cli.places import CONTENT, Place, ended
+from tests.support.places import CONTENT, Place, ended
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati")
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
-from tests.cli.places import CONTENT, Place, ended, gateway_at
+from tests.support.places import CONTENT, Place, ended, gateway_at
 
 BATCHES = {"SMSRECON_PLAN__BATCH_SIZE": "10", "SMSRECON_GATEWAY__CONCURRENCY": "1"}
 

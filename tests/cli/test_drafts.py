@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.cli.places import CONTENT, Place
+from tests.support.places import CONTENT, Place
 
 HOUR = 3600
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from pipelines.campaign.journal import Journal
-from tests.cli.places import CONTENT, Closed, Place, ended
+from tests.support.places import CONTENT, Closed, Place, ended
 
 SLOWLY = {"SMSRECON_PLAN__BATCH_SIZE": "1", "SMSRECON_GATEWAY__REQUESTS_PER_SECOND": "20"}
 

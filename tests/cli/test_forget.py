@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.cli.places import Place, ended, gateway_at
+from tests.support.places import Place, ended, gateway_at
 
 WHO = "13912345678"
 OTHERS = [f"138{row:08}" for row in range(30)]

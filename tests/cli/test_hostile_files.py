@@ -17,7 +17,7 @@ from pyarrow.parquet import encryption
 
 from pipelines.campaign import recipients
 from pipelines.tabular import parquet
-from tests.cli.places import CONTENT, Ended, Place, ended
+from tests.support.places import CONTENT, Ended, Place, ended
 
 PHONE = "13800000001"
 SUBMIT = f"submit {{}} --campaign c --content {CONTENT}"

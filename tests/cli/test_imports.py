@@ -13,7 +13,7 @@ from pipelines.gateway.wire import read_replies, read_reports
 from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from tests.cli.places import Closed, Ended, Place
+from tests.support.places import Closed, Ended, Place
 
 CHINESE = {
     "mission_num": "任务号",

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.contracts.reconciled import STATUSES
-from tests.cli.places import CONTENT, Closed, Ended, Place
+from tests.support.places import CONTENT, Closed, Ended, Place
 
 LOADED = {
     "file_count", "record_count", "accepted_count", "rejected_count", "new_report_count", "new_reply_count",

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
-from tests.cli.places import CONTENT, Place, ended
+from tests.support.places import CONTENT, Place, ended
 
 PRIVATE = {"d": 0o700, "f": 0o600}
 FOR_ALL = {"d": 0o755, "f": 0o644}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.places import CONTENT, Closed, Place
+from tests.support.places import CONTENT, Closed, Place
 
 READ = (
     "status", "status autumn-sale", "report autumn-sale",

@@ -24,8 +24,8 @@ from cyclopts import App
 from pipelines.cli import invocation, main
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Fault, Shares
-from tests.cli.places import Ended, Place
-from tests.gateway.relay import Relay, Reply, Request, relaying
+from tests.support.places import Ended, Place
+from tests.support.relay import Relay, Reply, Request, relaying
 
 WHO, OTHER, THIRD = PHONES = ("13917539514", "15982604937", "18665201843")
 WORD, SAID = "canary", "七七四九"

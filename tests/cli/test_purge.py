@@ -22,7 +22,7 @@ from pipelines.failpoints import POINTS
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.cli.places import Ended, Place, ended, gateway_at
+from tests.support.places import Ended, Place, ended, gateway_at
 
 NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # what the owner knows of the people of each
 PREFIXES = {"oldest": "138", "old": "139", "new": "137"}

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.cli.places import CONTENT, Place, ended, gateway_at
+from tests.support.places import CONTENT, Place, ended, gateway_at
 
 PEOPLE = [f"138{row:08}" for row in range(40)]
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT} --json"

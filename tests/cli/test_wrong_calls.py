@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from tests.cli.places import CONTENT, Closed, Place
+from tests.support.places import CONTENT, Closed, Place
 
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT}"
 DRY = "--campaign c --dry-run"

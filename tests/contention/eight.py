@@ -20,7 +20,7 @@ import polars as pl
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.cli.places import CONTENT, Place, gateway_at
+from tests.support.places import CONTENT, Place, gateway_at
 
 PEOPLE = 300
 BUSY = 15

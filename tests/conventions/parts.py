@@ -16,7 +16,7 @@ from pipelines.sandbox.answers import ERRORS
 from pipelines.settings import described_settings
 from pipelines.sql_files import reference_rows
 from tests.conventions import tables
-from tests.conventions.pages import PAGES, is_chinese, name_of
+from tests.support.pages import PAGES, is_chinese, name_of
 
 SECTIONS: Final = ("table", "setting", "command", "exit_code", "error_code", "sandbox_error")
 UNSET: Final = "–"

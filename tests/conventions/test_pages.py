@@ -15,7 +15,7 @@ from pipelines.contracts.published import FUNCTIONS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.gateway.codes import ERROR_CODES
 from pipelines.sandbox.settings import FAULT_KINDS
-from tests.conventions.pages import (
+from tests.support.pages import (
     CHANGELOG,
     ENGLISH_PAGES,
     PAGES,

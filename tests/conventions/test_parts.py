@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.review.translations import LANGUAGES, Language, section
-from tests.conventions.pages import ENGLISH_PAGES, PAGES, in_chinese, name_of
 from tests.conventions.parts import PARTS, SECTIONS, english, parts_of, texts_of, with_parts
 from tests.conventions.tables import CONTRACTS, values_of
 from tests.conventions.tables import name_of as table_name
+from tests.support.pages import ENGLISH_PAGES, PAGES, in_chinese, name_of
 
 GENERATED = [page for page in PAGES if parts_of(page)]
 

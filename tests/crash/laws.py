@@ -26,9 +26,9 @@ from pipelines.campaign.journal import BatchRecord, Journal
 from pipelines.landing.calls import Call
 from pipelines.operations import daily
 from pipelines.warehouse.database import warehouse_of
-from tests.books.test_truth import all_rows
-from tests.books.world import expected_statuses
 from tests.crash.places import Place
+from tests.support.books import all_rows
+from tests.support.worlds import expected_statuses
 
 Record = tuple[str, ...]  # mission_num, phone, code, stat_time of a report; phone, content, access_num, time of a reply
 

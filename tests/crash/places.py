@@ -19,7 +19,7 @@ from pipelines.landing.landing import Landing
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from pipelines.warehouse.database import warehouse_of
-from tests.books.world import CONTENT, SENT_AGO, SHARES, World, people
+from tests.support.worlds import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
 KILLED = -9

@@ -8,8 +8,8 @@ import pytest
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.fuzz.hostile import Bait, Case, case
-from tests.gateway.campaigns import campaign_at, people
-from tests.gateway.relay import Reply, relaying
+from tests.support.campaigns import campaign_at, people
+from tests.support.relay import Reply, relaying
 
 COUNT = 150
 

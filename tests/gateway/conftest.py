@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-
-MakeSandbox = Callable[..., RunningSandbox]
+from tests.support.campaigns import MakeSandbox
 
 
 @pytest.fixture

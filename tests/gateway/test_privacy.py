@@ -17,9 +17,8 @@ from pipelines.landing.landing import Landing
 from pipelines.pull import CALL_ATTEMPTS, Puller, window
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.sandbox.settings import FAULT_KINDS
-from tests.gateway.campaigns import Campaign, campaign_at, now, settings_for
-from tests.gateway.conftest import MakeSandbox
-from tests.gateway.relay import Reply, relaying
+from tests.support.campaigns import Campaign, MakeSandbox, campaign_at, now, settings_for
+from tests.support.relay import Reply, relaying
 
 PHONE = "13912345678"
 SECRET = "canary-secret-77aa"

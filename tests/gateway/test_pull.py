@@ -20,9 +20,8 @@ from pipelines.pull import CALL_ATTEMPTS, Pulled, Puller, chosen_days, window
 from pipelines.sandbox import Fault, RunningSandbox, Shares
 from pipelines.settings import PullSettings
 from pipelines.times import CHINA
-from tests.gateway.campaigns import CONTENT, now, people, settings_for
-from tests.gateway.conftest import MakeSandbox
-from tests.gateway.relay import Reply, Request, relaying, says
+from tests.support.campaigns import CONTENT, MakeSandbox, now, people, settings_for
+from tests.support.relay import Reply, Request, relaying, says
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]

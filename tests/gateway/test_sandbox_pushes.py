@@ -20,7 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.sandbox.pushes import write_packet
 from pipelines.sandbox.truth import IssuedReply, IssuedReport
-from tests.receive.places import REPLY, REPORT
+from tests.support.endpoint import REPLY, REPORT
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]

@@ -11,9 +11,8 @@ from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import TOO_FAST_ATTEMPTS
 from pipelines.errors import GatewayRefused
 from pipelines.sandbox import RunningSandbox
-from tests.gateway.campaigns import CONTENT, campaign_at, people
-from tests.gateway.conftest import MakeSandbox
-from tests.gateway.relay import Reply, Request, relaying, says
+from tests.support.campaigns import CONTENT, MakeSandbox, campaign_at, people
+from tests.support.relay import Reply, Request, relaying, says
 
 FREQUENT = "100008"  # some phone was asked for too often lately
 

@@ -13,9 +13,8 @@ from pipelines.errors import GatewayError, GatewayUnavailable
 from pipelines.pull import CALL_ATTEMPTS
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.sandbox.settings import FAULT_KINDS
-from tests.gateway.campaigns import FIRST_HOLD, Campaign, campaign_at, people
-from tests.gateway.conftest import MakeSandbox
-from tests.gateway.relay import Reply, relaying, says
+from tests.support.campaigns import FIRST_HOLD, Campaign, MakeSandbox, campaign_at, people
+from tests.support.relay import Reply, relaying, says
 
 
 @pytest.fixture(autouse=True)

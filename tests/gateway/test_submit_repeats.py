@@ -8,8 +8,8 @@ import pytest
 from pipelines.operations.suppression_lists import add as suppress
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
-from tests.gateway.campaigns import Campaign, campaign_at, people
-from tests.gateway.relay import Reply, relaying
+from tests.support.campaigns import Campaign, campaign_at, people
+from tests.support.relay import Reply, relaying
 
 
 def repeating(campaign: Campaign) -> Campaign:

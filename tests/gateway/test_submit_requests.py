@@ -11,9 +11,8 @@ import pytest
 
 from pipelines.campaign.sender import is_open
 from pipelines.sandbox import RunningSandbox
-from tests.gateway.campaigns import Campaign, campaign_at, now, people
-from tests.gateway.conftest import MakeSandbox
-from tests.gateway.relay import relaying
+from tests.support.campaigns import Campaign, MakeSandbox, campaign_at, now, people
+from tests.support.relay import relaying
 
 AWKWARD = [
     "【云鋒網絡】a,b,,c,",

@@ -17,8 +17,8 @@ from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import Progress
 from pipelines.errors import CampaignBusy
 from pipelines.sandbox import Fault, RunningSandbox
-from tests.gateway.campaigns import Campaign, campaign_at, people, soon
-from tests.gateway.relay import Reply, Request, relaying, says
+from tests.support.campaigns import Campaign, campaign_at, people, soon
+from tests.support.relay import Reply, Request, relaying, says
 
 IN_FLIGHT = 4
 

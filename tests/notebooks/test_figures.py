@@ -18,8 +18,7 @@ from pipelines.review.campaign_charts import books_steps
 from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
 from pipelines.review.figures import CampaignFigures, GatewayFigures
 from pipelines.review.translations import LANGUAGES, Words
-from tests.notebooks.conftest import Place
-from tests.notebooks.history import CAMPAIGNS, LATEST
+from tests.support.history import CAMPAIGNS, LATEST, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.conftest import Place
+from tests.support.history import Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 

@@ -26,10 +26,9 @@ from pipelines.operations import daily
 from pipelines.settings import BillingSettings, Settings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
-from tests.conventions.pages import both
-from tests.notebooks.conftest import Place
-from tests.notebooks.history import CAMPAIGNS, LATEST
-from tests.sql.number_ranges import place_of
+from tests.support.history import CAMPAIGNS, LATEST, Place
+from tests.support.number_ranges import place_of
+from tests.support.pages import both
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 

@@ -12,8 +12,7 @@ from pipelines.formatting import count, percent
 from pipelines.review import figures, html
 from pipelines.review.figures import CampaignFigures
 from pipelines.review.translations import LANGUAGES, Language
-from tests.notebooks.conftest import Place
-from tests.notebooks.history import CONTENT, LATEST
+from tests.support.history import CONTENT, LATEST, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 

@@ -9,9 +9,9 @@ import pytest
 
 from pipelines.operations import daily
 from pipelines.warehouse.database import warehouse_of
-from tests.books.test_truth import assert_books_agree
-from tests.books.world import World, running_world
-from tests.receive.places import PATH_SECRET, Endpoint, receiving
+from tests.support.books import assert_books_agree
+from tests.support.endpoint import PATH_SECRET, Endpoint, receiving
+from tests.support.worlds import World, running_world
 
 ROWS = 240
 SIGNED = {"SMSRECON_RECEIVE__SIGN": "md5"}

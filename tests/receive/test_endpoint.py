@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from pipelines.receive.app import make_app
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
 from pipelines.warehouse.database import warehouse_of
-from tests.cli.places import Place
-from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
+from tests.support.endpoint import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
+from tests.support.places import Place
 
 
 def test_the_vendors_samples_are_on_disk_byte_for_byte_before_they_are_answered(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pipelines.errors import UsageError
 from pipelines.gateway.push import PushHead
 from pipelines.receive.gate import Gate, Refused
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
-from tests.receive.places import APP_KEY, PATH_SECRET, REPLY, REPORT, report
+from tests.support.endpoint import APP_KEY, PATH_SECRET, REPLY, REPORT, report
 
 THEN = datetime(2016, 8, 23, 6, 30, 33, tzinfo=UTC)  # the vendor's sample says 14:30:33, China's time
 

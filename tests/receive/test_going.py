@@ -11,8 +11,8 @@ from pipelines.operations import daily
 from pipelines.operations.erasure import forget
 from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
-from tests.receive.places import REPLY, REPORT, landed, report
-from tests.receive.test_loading import AT, push, rows
+from tests.receive.pushes import AT, push, rows
+from tests.support.endpoint import REPLY, REPORT, landed, report
 
 PHONE, SAID = "15058306581", "測試".encode()
 THEIR_REPORT = report(7).replace(b"15267797477", PHONE.encode())

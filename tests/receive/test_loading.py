@@ -2,7 +2,7 @@
 
 import fcntl
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,9 @@ from pipelines.operations.erasure import forget
 from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from pipelines.times import CHINA
-from pipelines.warehouse.database import warehouse_of
-from tests.receive.places import REPLY, REPORT, report
+from tests.receive.pushes import AT, push, rows
+from tests.support.endpoint import REPLY, REPORT, report
 
-AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 PULLED_REPORT = (
     b'{"errorCode":"000000","records":[{"missionNum":"100001","destId":"15267797477","sendStatus":"SUCCESS",'
     b'"receiveStatus":"SUCCESS","receiveRealStatus":"DELIVRD","batchNum":"zhuanxinyun100001",'
@@ -32,25 +31,9 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data")
 
 
-def push(settings: Settings, *bodies: bytes, at: datetime = AT, is_open: bool = False) -> Path:
-    """Land pushes as the endpoint does: sealed, or as it leaves them when it is killed."""
-    path = Landing(settings.data_dir / "landing").pushes.new_path(at)
-    content = b"".join(frame_bytes({"received_at": at.isoformat(), "peer": "127.0.0.1"}, body) for body in bodies)
-    path = path.with_name(path.name + ".open") if is_open else path
-    path.write_bytes(content)
-    return path
-
-
 def pull(settings: Settings, body: bytes, kind: str = "reports", at: datetime = AT) -> None:
     call = Call(kind, at, 5, "json", day=at.date(), http_status=200, body=body)  # type: ignore[arg-type]
     Landing(settings.data_dir / "landing").calls.land(call)
-
-
-def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
-    daily.load(settings)
-    daily.reconcile(settings, as_of=AT + timedelta(hours=1))
-    with warehouse_of(settings).read() as connection:
-        return connection.execute(query).fetchall()
 
 
 def test_the_vendors_samples_are_a_report_and_a_reply(settings: Settings) -> None:

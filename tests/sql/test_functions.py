@@ -21,7 +21,7 @@ from pipelines.settings import Settings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
-from tests.sql.conftest import PARAMETERS, filled
+from tests.sql.cases import PARAMETERS, filled
 
 Z = 1.959963984540054  # the normal quantile of 97.5 %
 ODD_COLUMN = 'a/b~c "d".e'

@@ -1,6 +1,6 @@
 """The carriers and provinces of number ranges are those of phonenumbers, without a gap or a doubt."""
 
-from tests.sql.number_ranges import PATH, lines, place_of
+from tests.support.number_ranges import PATH, lines, place_of
 
 
 def test_the_file_says_what_phonenumbers_says_of_every_range() -> None:

@@ -27,6 +27,7 @@ from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Se
 
 CONTENT = "【云鋒網絡】您好,這是測試"
 FIRST_HOLD = 0.001
+MakeSandbox = Callable[..., RunningSandbox]  # starts one with the settings given
 DRIVER = Path(__file__).with_name("submitting.py")
 
 

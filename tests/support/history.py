@@ -1,7 +1,9 @@
 """Five campaigns sent over three weeks to a sandbox gateway, and what was published of them."""
 
 import random
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
@@ -19,8 +21,26 @@ CONTENT = "【云鋒網絡】秋季会员日,全场八折。回复TD退订"
 PEOPLE = 1500
 
 
-def send(folder: Path) -> Settings:
-    """Send all campaigns, collect what comes back, publish; returns the settings of the place."""
+@dataclass(frozen=True)
+class Place:
+    """Where the campaigns lie, and the phones that nobody may ever see."""
+
+    settings: Settings
+    phones: frozenset[str] = field(repr=False)
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.data_dir
+
+    def bytes_of_published(self) -> dict[str, str]:
+        """A digest of every file that is published."""
+        folder = (self.data_dir / "published").resolve()
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def sent_history(folder: Path) -> Place:
+    """Send all campaigns, collect what comes back, publish."""
     sandbox = SandboxSettings(truth=folder / "gateway.sqlite", seed=7, balance=100_000)
     with RunningSandbox(sandbox) as gateway:
         settings = Settings(
@@ -43,7 +63,7 @@ def send(folder: Path) -> Settings:
             )
         gateway.control(clock_shift_seconds=0)
         daily.daily(settings, clock=lambda: datetime.now(UTC))
-    return settings
+    return Place(settings, frozenset(pl.read_parquet(folder / f"{LATEST}.parquet")["phone"]))
 
 
 def _people(seed: int) -> pl.DataFrame:
