@@ -1,14 +1,112 @@
-"""What a phone is: a Chinese mobile number of 11 digits, and how one is read from what people write."""
+"""Chinese mobile phones: their form, how they are read from what people write, and how they are masked.
 
-import polars as pl
+Expressions are polars' own, but polars isn't imported: a command that fails masks its error line before polars, which
+takes half a second, has been loaded.
+"""
 
-PHONE = "^1[3-9][0-9]{9}$"
+import re
+from typing import TYPE_CHECKING, Final, overload
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PHONE: Final = "^1[3-9][0-9]{9}$"
+MASK: Final = "****"
+
+# The classes are spelled out, so that Python and polars read the same.
+_BLANKS: Final = (  # white space, and the invisible format characters that copying from a page or a sheet leaves
+    "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+    "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ufeff\ufff9-\ufffb\U00010d6e\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+_DASHES: Final = (
+    r"\-"
+    "\u058a\u05be\u1400\u1806\u2010-\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\u30a0\ufe31\ufe32"
+    "\ufe58\ufe63\uff0d\U00010ead"
+)
+_GAP: Final = f"[{_BLANKS}{_DASHES}]"
+PREFIX: Final = r"(?:\+86|0086|86)"
+
+# Where a phone is found in a text; the groups are the three and the four digits that a mask leaves. In this order, so
+# that no number before a phone is taken for its beginning.
+_IN_ONE_PIECE: Final = "(1[3-9][0-9])[0-9]{4}([0-9]{4})"
+_IN_GROUPS: Final = f"(1[3-9][0-9]){_GAP}+[0-9]{{4}}{_GAP}*([0-9]{{4}})"
+_SPACED: Final = "(1_[3-9]_[0-9])_(?:[0-9]_){4}([0-9]_[0-9]_[0-9]_[0-9])".replace("_", f"{_GAP}*")
+_WHOLE: Final = rf"^_(?:(?:\+|0_0)?_8_6_)?{_SPACED}_$".replace("_", f"{_GAP}*")  # all that `national` makes a phone
+_PATTERNS: Final = (_IN_ONE_PIECE, _IN_GROUPS, _WHOLE)
+_ALONE: Final = rf"(?<!\d){_IN_ONE_PIECE}(?!\d)"
+_DIGITS: Final = rf"\d(?:{_GAP}*\d)*"
+_DIGITS_OF_A_PERSON: Final = rf"\d{{10}}|{_SPACED}"  # ten could be a phone with a slip in it
 
 
-def national(phone: pl.Expr) -> pl.Expr:
-    """A phone without white space (visible or not), dashes and the country's prefix; PHONE says whether it is one.
+def national(phone: "pl.Expr") -> "pl.Expr":
+    """A phone without white space (visible or not), dashes and China's prefix; it is a phone if it matches PHONE.
 
-    What begins with a dash is a negative number, and none.
+    What begins with a dash is a negative number and stays as it is.
     """
-    bare = phone.str.replace_all(r"[\s\p{Cf}\p{Pd}−]", "").str.replace(r"^(?:\+86|0086|86)", "")
-    return pl.when(phone.str.contains(r"^[\s\p{Cf}]*[\p{Pd}−]")).then(phone).otherwise(bare)
+    bare = phone.str.replace_all(f"[{_BLANKS}{_DASHES}]", "").str.replace(f"^{PREFIX}", "")
+    return phone.str.extract(f"(?s)^([{_BLANKS}]*[{_DASHES}].*)$").fill_null(bare)
+
+
+def without_prefix(phone: "pl.Expr") -> "pl.Expr":
+    """A phone of the gateway's own records, without China's prefix where eleven digits remain.
+
+    It isn't `national`, since foreign and special numbers report and reply too, and are kept as they come.
+    """
+    return phone.str.replace(f"^{PREFIX}([0-9]{{11}})$", "$1")
+
+
+def holds(text: "pl.Expr", phone: str) -> "pl.Expr":
+    """True for a text that is this phone however it is written, or holds its eleven digits, as -138… or two in a cell.
+
+    `phone` is national.
+    """
+    is_within = text.str.contains(f"(?:^|[^0-9]){phone}(?:[^0-9]|$)").fill_null(value=False)
+    return national(text).eq_missing(phone) | is_within
+
+
+def has_phone(text: str) -> bool:
+    """True for a text that holds a phone: in one piece or in groups of 3, 4 and 4 digits, or alone in any way."""
+    return any(re.search(pattern, text) for pattern in _PATTERNS)
+
+
+def masked(phone: "pl.Expr") -> "pl.Expr":
+    """138****8000 for a national phone; for anything else the mask alone, since it could be anything."""
+    first = phone.str.extract("^(1[3-9][0-9])[0-9]{8}$")
+    return (first + MASK + phone.str.tail(4)).fill_null(MASK)
+
+
+def ends_only(number: str) -> str:
+    """The first three and the last four characters of a number; the mask alone for a short one, or for other text."""
+    return f"{number[:3]}{MASK}{number[-4:]}" if len(number) >= 10 and number.isascii() else MASK
+
+
+@overload
+def mask_in_text(text: str) -> str: ...
+@overload
+def mask_in_text(text: "pl.Expr") -> "pl.Expr": ...
+def mask_in_text(text: "str | pl.Expr") -> "str | pl.Expr":
+    """A text whose phones are masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way.
+
+    Whatever `national` would make a phone is masked. Phones that are spaced in other ways within a text are not: what
+    is kept has numbers of batches and dates beside each other, which must stay different.
+    """
+    if isinstance(text, str):
+        for pattern in _PATTERNS:
+            text = re.sub(pattern, rf"\1{MASK}\2", text)
+        return text
+    for pattern in _PATTERNS:
+        text = text.str.replace_all(pattern, f"${{1}}{MASK}${{2}}")
+    return text
+
+
+def mask_numbers_in_text(text: str) -> str:
+    """A text for people only, whose phones are masked in whatever way they are spaced, and so is any long number."""
+
+    def mask(found: re.Match[str]) -> str:
+        return ends_only(re.sub(r"\D", "", found[0])) if re.search(_DIGITS_OF_A_PERSON, found[0]) else found[0]
+
+    for pattern in (_ALONE, _IN_GROUPS):  # first, so that a number before a phone stays
+        text = re.sub(pattern, rf"\1{MASK}\2", text)
+    return re.sub(_DIGITS, mask, text)

@@ -6,7 +6,6 @@ library says. Nothing here knows the commands.
 """
 
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,12 +13,10 @@ from collections.abc import Iterator
 from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from pipelines.errors import SmsreconError, Unforeseen, UsageError, environment_error
+from pipelines.phones import mask_numbers_in_text
 
 INTERRUPTED = 130
 READER_GONE = 141
-
-# A phone as people write it, or so many digits that it could be one with a slip in it.
-_PHONE_LIKE = re.compile(r"1[3-9]\d[ -]\d{4}[ -]?\d{4}|\d{10,}")
 
 
 def prepare_output() -> None:
@@ -58,7 +55,7 @@ def fail(message: str, exit_code: int) -> int:
     """Write one line to standard error, whatever the message holds, with phones masked; returns the code."""
     line = " ".join(message.split())
     line = "".join(sign if sign.isprintable() else "\ufffd" for sign in line)
-    tell("smsrecon: " + _PHONE_LIKE.sub(lambda found: f"{found[0][:3]}****{found[0][-4:]}", line))
+    tell("smsrecon: " + mask_numbers_in_text(line))
     return exit_code
 
 

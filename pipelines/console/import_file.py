@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipelines.console.terminal import Grid, agree, show, show_object
 from pipelines.formatting import count, printable
+from pipelines.phones import ends_only
 from pipelines.tabular.values import is_verdict
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _sample(proposal: "Proposal", field: str, heading: str) -> str:
 def _masked(field: str, value: str) -> str:
     """A value whose field was guessed or told wrongly could be anything: shown is only what looks like the field's."""
     if field in _NUMBERS:
-        return f"{value[:3]}****{value[-4:]}" if len(value) > 9 and value.isascii() else "****"
+        return ends_only(value)
     if field in _TIMES and re.fullmatch(r"[0-9年月日时分秒/:. T-]{10,26}", value):
         return value
     if field in _CODES and (is_verdict(value) or re.fullmatch("[0-9]{1,6}|[A-Za-z]{0,3}:?[0-9]{1,5}|[A-Z]{7}", value)):

@@ -9,6 +9,7 @@ from rich.text import Text
 from pipelines.console.campaign_page import MEANINGS
 from pipelines.console.terminal import Grid, agree, cell, show, show_object, show_table
 from pipelines.formatting import count, printable, words
+from pipelines.phones import masked
 
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
@@ -127,14 +128,14 @@ def confirm_forgetting(*, is_shown: bool) -> None:
 
 def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
     """Who must not be written to: how many for which reason, and the latest, masked."""
-    masked = phones.sort("since_at", descending=True).select(
-        phone_masked=pl.concat_str(pl.col("phone").str.head(3), pl.lit("****"), pl.col("phone").str.tail(4)),
+    latest = phones.sort("since_at", descending=True).select(
+        phone_masked=masked(pl.col("phone")),
         reason="reason",
         since_at="since_at",
     )
     reasons = phones.group_by("reason").len().sort("len", "reason", descending=[True, False])
     if as_json:
-        show_object({"phone_count": phones.height, "reasons": dict(reasons.iter_rows()), "phones": masked.to_dicts()})
+        show_object({"phone_count": phones.height, "reasons": dict(reasons.iter_rows()), "phones": latest.to_dicts()})
         return
     if phones.is_empty():
         show("No phone is on a list.")
@@ -142,7 +143,7 @@ def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
     counted = [(printable(words(reason)), count(number)) for reason, number in reasons.iter_rows()]
     show(Grid(["reason", "phones>"], [*counted, ("all", count(phones.height))]))
     show("")
-    show_table(masked.to_dicts(), as_json=False, name="phones")
+    show_table(latest.to_dicts(), as_json=False, name="phones")
 
 
 def show_pull(summary: "PullSummary", *, as_json: bool) -> None:

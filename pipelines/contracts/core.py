@@ -7,6 +7,7 @@ import polars as pl
 from pandera.api.polars.types import PolarsData
 
 from pipelines.contracts import JSON, Contract, Instant, TableConfig
+from pipelines.phones import PHONE
 from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
 _CALL_FILE: Final = "The landed call it came with, beneath the landing."
@@ -239,7 +240,7 @@ class Pulls(Contract):
 class Suppressions(Contract):
     """One row per entry of a list of phones that must not be written to."""
 
-    phone: pl.String = pa.Field(str_matches=r"^1[3-9][0-9]{9}$", description="The phone, 11 digits.")
+    phone: pl.String = pa.Field(str_matches=PHONE, description="The phone, 11 digits.")
     reason: pl.String = pa.Field(str_length={"min_value": 1}, description="Why: the list's own word.")
     since_at: Instant = pa.Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT, description="Since when.")
     source_file: pl.String = pa.Field(description="The landed list, beneath the landing.")

@@ -9,6 +9,7 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import Contract, Instant, TableConfig
+from pipelines.phones import PHONE
 
 STATUSES: Final[tuple[str, ...]] = (
     "invalid",
@@ -290,7 +291,7 @@ class ReplyMatches(Contract):
 class PhonesToSuppress(Contract):
     """One row per phone that should get no more messages and is on no list yet, with what a list needs."""
 
-    phone: pl.String = pa.Field(unique=True, str_matches=r"^1[3-9][0-9]{9}$", description="The phone, 11 digits.")
+    phone: pl.String = pa.Field(unique=True, str_matches=PHONE, description="The phone, 11 digits.")
     reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=WHICH_REASON)
     since_at: Instant = pa.Field(description=SINCE_WHEN)
     opted_out_at: Instant = pa.Field(nullable=True, description="The first reply that asks for no more; null if none.")

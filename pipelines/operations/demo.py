@@ -19,6 +19,7 @@ from pipelines.campaign.submit import submit
 from pipelines.errors import UsageError
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
+from pipelines.phones import PHONE
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, Settings
 
@@ -118,7 +119,7 @@ def _recipients(count: int) -> pl.DataFrame:
 
 def _opt_outs(people: pl.DataFrame, since_at: datetime) -> bytes:
     """A list of suppressions: half a percent of the people once asked not to be written to."""
-    phones = people["phone"].filter(people["phone"].str.contains("^1[3-9][0-9]{9}$")).unique(maintain_order=True)
+    phones = people["phone"].filter(people["phone"].str.contains(PHONE)).unique(maintain_order=True)
     asked = phones.sample(people.height // 200, seed=SEED).to_frame()
     content = BytesIO()
     asked.with_columns(reason=pl.lit("opted_out"), since_at=pl.lit(since_at)).write_parquet(content)

@@ -33,7 +33,7 @@ from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.operations import daily
 from pipelines.operations.daily import Tell
-from pipelines.phones import PHONE, national
+from pipelines.phones import PHONE, PREFIX, holds, national
 from pipelines.settings import Settings
 from pipelines.tabular.parquet import read_parquet
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
@@ -64,7 +64,7 @@ class _Person:
     @property
     def _written(self) -> re.Pattern[str]:
         """The phone wherever it is written, but not the end of a mission number that we made."""
-        return re.compile(rf"(?<![0-9])(?<![0-9A-HJKMNP-TV-Z]{{5}})((?:\+?86|0086)?){self.phone}(?![0-9])")
+        return re.compile(rf"(?<![0-9])(?<![0-9A-HJKMNP-TV-Z]{{5}})({PREFIX}?){self.phone}(?![0-9])")
 
     def is_in(self, text: str) -> bool:
         return self.phone in text and self._written.search(text) is not None
@@ -213,8 +213,7 @@ def _frames_of(segments: SegmentFolder, name: str) -> list[Frame]:
 
 def _is_theirs(person: _Person, phone: pl.Expr) -> pl.Expr:
     """Whether it is their phone, or no phone but holds theirs: -138…, or two in a cell."""
-    held = phone.str.contains(rf"(?:^|[^0-9]){person.phone}(?:[^0-9]|$)").fill_null(value=False)
-    return national(phone).eq_missing(person.phone) | held
+    return holds(phone, person.phone)
 
 
 def _rows_of(person: _Person, path: Path) -> int:

@@ -16,12 +16,13 @@ import fastexcel
 import polars as pl
 
 from pipelines.gateway.document import json_text
+from pipelines.phones import has_phone
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _DELIMITERS: Final = (",", ";", "\t")
-_DIGITS_OF_A_PERSON: Final = re.compile("[0-9]{7}")  # so many in a row that it could be a phone
+_SEVEN_DIGITS: Final = re.compile("[0-9]{7}")  # part of a phone, a time or a number of a message, so no heading
 
 Row = Sequence[str | None]
 
@@ -169,7 +170,7 @@ def _headings(row: Row) -> list[str]:
     if not row:
         raise UnreadableExport("it is empty; export again")
     names = [(heading or "").strip() or f"column {number}" for number, heading in enumerate(row, 1)]
-    if any(_DIGITS_OF_A_PERSON.search(name) for name in names):
+    if any(_SEVEN_DIGITS.search(name) or has_phone(name) for name in names):
         raise UnreadableExport("its first row holds no headings but data; add a row that names the columns")
     seen: Counter[str] = Counter()
     for place, name in enumerate(names):

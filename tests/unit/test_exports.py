@@ -167,6 +167,7 @@ BROKEN = {
     "nothing": b"",
     "blanks": b"\n\n  \n",
     "no_headings": b"13800138000,DELIVRD\n",
+    "a_spaced_phone_for_a_heading": b"138-0013-8000,DELIVRD\n",
     "a_page": b"\n<html><table>",
     "zeros": b"a,b\n\x00,1\n",
     "another_charset": b"\xff,\x81\n",

@@ -116,6 +116,20 @@ def test_a_foreign_number_that_starts_with_86_is_kept_whole(landing: Landing, wa
     assert cleaned(landing, warehouse, "phone", [report(destId="8613800")]) == ["8613800"]
 
 
+def test_a_phone_where_none_belongs_is_masked_however_it_is_written(landing: Landing, warehouse: Warehouse) -> None:
+    written = ["13800138000", "138 0013-8000", "EC:138 0013 8000", "1 3 8 0 0 1 3 8 0 0 0"]
+    codes = cleaned(landing, warehouse, "code", [report(receiveRealStatus=code) for code in written])
+    assert codes == ["138****8000", "138****8000", "EC:138****8000", "1 3 8****8 0 0 0"]
+
+
+def test_an_access_number_that_is_a_phone_is_masked_whole(landing: Landing, warehouse: Warehouse) -> None:
+    written = ["13800138000", "+86 138-0013-8000", "106900138001380009"]
+    land(landing, "replies", answer([reply(destId=access_num, content=access_num) for access_num in written]))
+    load(landing, warehouse)
+    shown = {row["access_num"] for row in rows(warehouse, "SELECT access_num FROM core.replies")}
+    assert shown == {"****", "106900138001380009"}
+
+
 def test_times_are_those_of_china(landing: Landing, warehouse: Warehouse) -> None:
     written = ["2026-11-20 12:00:00", "2026-11-20T12:00:00", "2026-11-20 12:00:00.25"]
     noon = datetime(2026, 11, 20, 4, tzinfo=UTC)

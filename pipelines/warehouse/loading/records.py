@@ -13,6 +13,7 @@ from pipelines.contracts import schema_of
 from pipelines.contracts.core import Replies, Reports
 from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.message_ids import message_ids
+from pipelines.phones import MASK, PHONE, mask_in_text, national, without_prefix
 from pipelines.warehouse.loading.rows import plausible
 
 Channel = Literal["pull", "push", "import"]
@@ -22,7 +23,6 @@ _CHANNELS: Final = {
     "is_pushed": pl.col("channel") == "push",
     "is_imported": pl.col("channel") == "import",
 }
-_PHONE: Final = r"^(?:\+86|0086|86)?1[3-9][0-9]{9}$"
 
 
 def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
@@ -30,10 +30,10 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
     return received.select(
         message_id=message_ids(received["mission_num"]),
         mission_num=pl.col("mission_num").fill_null(""),
-        phone=_phone(),
-        code=_shown("code"),
+        phone=without_prefix(pl.col("phone")),
+        code=mask_in_text(pl.col("code")),
         stat_time=_instant("stat_time"),
-        batch_num=_shown("batch_num").fill_null(""),
+        batch_num=mask_in_text(pl.col("batch_num")).fill_null(""),
         is_delivered=pl.col("code").is_in(DELIVERED_CODES),
         send_status=pl.col("send_status").fill_null(""),
         receive_status=pl.col("receive_status").fill_null(""),
@@ -48,10 +48,10 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
     """The columns of core.replies, row for row; a reply without a time of its own has the time of the call."""
     has_own_time = pl.col("mo_time").fill_null("") != ""
     return received.select(
-        phone=_phone(),
+        phone=without_prefix(pl.col("phone")),
         content=pl.col("content").fill_null(""),
-        access_num=pl.when(pl.col("access_num").str.contains(_PHONE))
-        .then(pl.lit("****"))
+        access_num=pl.when(national(pl.col("access_num")).str.contains(PHONE))
+        .then(pl.lit(MASK))
         .otherwise("access_num")
         .fill_null(""),
         replied_at=pl.when(has_own_time).then(_instant("mo_time")).otherwise("received_at"),
@@ -73,16 +73,6 @@ def plain(text: pl.Expr) -> pl.Expr:
 def plain_words(words: Sequence[str]) -> list[str]:
     """Words that replies are searched for, in the form of `plain`."""
     return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()
-
-
-def _phone() -> pl.Expr:
-    """Without the prefix of China, where a Chinese mobile phone remains."""
-    return pl.col("phone").str.replace(r"^(?:\+86|0086|86)([0-9]{11})$", "$1")
-
-
-def _shown(column: str) -> pl.Expr:
-    """What is shown to people as it came, and should hold no phone: what looks like one is masked."""
-    return pl.col(column).str.replace_all("(1[3-9][0-9])[0-9]{4}([0-9]{4})", "${1}****${2}")
 
 
 def _instant(column: str) -> pl.Expr:
