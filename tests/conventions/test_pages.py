@@ -40,7 +40,7 @@ TABLES = both("sql/TABLES")
 
 # The most kilobytes that a page may have: who looks for one fact reads one short page.
 LARGEST = {
-    "README.md": 16,
+    "README.md": 11,
     "pipelines/README.md": 14,
     "pipelines/cli/README.md": 13,
     "pipelines/flows/README.md": 14,

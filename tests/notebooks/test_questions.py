@@ -291,9 +291,9 @@ ANSWERS: Mapping[str, Callable[[World, Sequence[Row]], None]] = {
     "Does variant B do better than A?": variants,
     "Which carriers and provinces do worse than the others?": carriers_and_provinces,
     "How fast do messages arrive?": latencies,
-    "Who should not be written to any more?": not_to_be_written_to,
+    "Which phones should be suppressed?": not_to_be_written_to,
     "Which batches should the vendor be asked about?": batches_for_the_vendor,
-    "Which campaigns can still move, and how far?": what_can_still_move,
+    "Which campaigns can still change, and by how much?": what_can_still_move,
     "Does the balance agree with what was accepted?": balance,
 }
 
@@ -325,7 +325,7 @@ def test_a_campaign_that_can_still_move_comes_first_with_its_bounds(world: World
             "INSERT INTO marts.campaign_delivery SELECT * REPLACE ('young' AS campaign_id, FALSE AS is_mature,"
             f" {replaced}) FROM marts.campaign_delivery LIMIT 1"
         )
-        first = analytics.sql(QUESTIONS["Which campaigns can still move, and how far?"]).pl().to_dicts()[0]
+        first = analytics.sql(QUESTIONS["Which campaigns can still change, and by how much?"]).pl().to_dicts()[0]
 
     assert (first["campaign_id"], first["open_count"], first["total_count"]) == ("young", 35, 100)
     assert (first["least_rate"], first["greatest_rate"]) == pytest.approx((0.60, 0.95))
