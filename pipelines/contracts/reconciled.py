@@ -93,6 +93,38 @@ class GatewayCodes(Contract):
         metadata = TableConfig(kind="reference")
 
 
+class CodeFamilies(Contract):
+    """One row per prefix of gateway codes, from sql/reference/code_families.csv: how undocumented codes are classed."""
+
+    code_prefix: pl.String = pa.Field(unique=True, description="How the codes of the family start.")
+    family: pl.String = pa.Field(isin=FAMILIES[:-1], description=f"The family: {', '.join(FAMILIES[:-1])}.")
+    responsible_party: pl.String = pa.Field(
+        isin=MOVERS, description=f"Who can act on a code of the family: {', '.join(MOVERS)}."
+    )
+
+    class Config:
+        name = "core.code_families"
+        metadata = TableConfig(kind="reference")
+
+
+class Statuses(Contract):
+    """One row per status of a recipient row, from sql/reference/statuses.csv: what each counts as."""
+
+    status: pl.String = pa.Field(unique=True, isin=STATUSES, description=f"The status: {', '.join(STATUSES)}.")
+    status_num: pl.Int32 = pa.Field(unique=True, ge=1, description="Its place in the life of a message, from 1.")
+    is_sent: pl.Boolean = pa.Field(description="The message was sent, or may have been.")
+    is_accepted: pl.Boolean = pa.Field(
+        description="The gateway accepted the message: it counts in accepted_total_count."
+    )
+    is_reported: pl.Boolean = pa.Field(description="A report says what became of it: it counts in reported_count.")
+    meaning: pl.String = pa.Field(description="What it means, in English.")
+    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+
+    class Config:
+        name = "core.statuses"
+        metadata = TableConfig(kind="reference")
+
+
 class ErrorCodes(Contract):
     """One row per error code that the vendor documents, from sql/reference/error_codes.csv."""
 
@@ -313,6 +345,8 @@ class PhonesToSuppress(Contract):
 # In the order in which they are made: each reads only tables loaded from the landing, or above it here.
 RECONCILED: Final[tuple[type[Contract], ...]] = (
     GatewayCodes,
+    CodeFamilies,
+    Statuses,
     ErrorCodes,
     NumberRanges,
     ReportLookups,

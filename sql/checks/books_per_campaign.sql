@@ -1,4 +1,4 @@
--- The books of every campaign: rows of its file = rows of its plan = rows with a status.
+-- The books of every campaign: rows of its file = rows of its plan = rows with one of the statuses of core.statuses.
 WITH planned AS (
     SELECT
         campaign_id,
@@ -9,14 +9,11 @@ WITH planned AS (
 
 booked AS (
     SELECT
-        campaign_id,
+        m.campaign_id,
         count(*) AS row_count
-    FROM core.message_status
-    WHERE
-        status IN (
-            'invalid', 'duplicate', 'suppressed', 'planned', 'refused', 'in_doubt', 'accepted', 'unreported', 'delivered', 'failed'
-        )
-    GROUP BY campaign_id
+    FROM core.message_status AS m
+    SEMI JOIN core.statuses AS s ON m.status = s.status
+    GROUP BY m.campaign_id
 )
 
 SELECT

@@ -33,9 +33,10 @@ known AS (
     UNION ALL
     SELECT
         'report_of_unsent',
-        coalesce(sum(report_count), 0)
-    FROM core.message_status
-    WHERE status IN ('planned', 'refused', 'suppressed')
+        coalesce(sum(s.report_count), 0)
+    FROM core.message_status AS s
+    INNER JOIN core.statuses AS t ON s.status = t.status
+    WHERE NOT t.is_sent
     UNION ALL
     SELECT
         'reject',

@@ -1,4 +1,4 @@
--- campaign_delivery, daily_delivery, carrier_delivery and code_breakdown say what core.message_status says, for every campaign and
+-- campaign_delivery, daily_delivery, carrier_delivery and code_breakdown agree with core.message_status, for every campaign and
 -- status.
 WITH booked AS (
     SELECT
@@ -9,71 +9,49 @@ WITH booked AS (
     GROUP BY campaign_id, status
 ),
 
-by_campaign AS (
-    UNPIVOT marts.campaign_delivery
-    ON
-    invalid_count AS invalid, duplicate_count AS duplicate, suppressed_count AS suppressed, planned_count AS planned,
-    refused_count AS refused, in_doubt_count AS in_doubt, accepted_count AS accepted, unreported_count AS unreported,
-    delivered_count AS delivered, failed_count AS failed
-    INTO NAME status VALUE message_count
-),
-
-by_day AS (
-    UNPIVOT marts.daily_delivery
-    ON
-    invalid_count AS invalid, duplicate_count AS duplicate, suppressed_count AS suppressed, planned_count AS planned,
-    refused_count AS refused, in_doubt_count AS in_doubt, accepted_count AS accepted, unreported_count AS unreported,
-    delivered_count AS delivered, failed_count AS failed
-    INTO NAME status VALUE message_count
-),
-
-by_number_range AS (
-    UNPIVOT marts.carrier_delivery
-    ON
-    invalid_count AS invalid, duplicate_count AS duplicate, suppressed_count AS suppressed, planned_count AS planned,
-    refused_count AS refused, in_doubt_count AS in_doubt, accepted_count AS accepted, unreported_count AS unreported,
-    delivered_count AS delivered, failed_count AS failed
-    INTO NAME status VALUE message_count
-),
-
-said AS (
+delivery_marts AS (
     SELECT
         'campaign_delivery' AS mart,
         campaign_id,
-        status,
-        message_count
-    FROM by_campaign
-    UNION ALL
+        COLUMNS('_count$')
+    FROM marts.campaign_delivery
+    UNION ALL BY NAME
     SELECT
-        'daily_delivery',
+        'daily_delivery' AS mart,
         campaign_id,
-        status,
-        message_count
-    FROM by_day
-    UNION ALL
+        COLUMNS('_count$')
+    FROM marts.daily_delivery
+    UNION ALL BY NAME
     SELECT
-        'carrier_delivery',
+        'carrier_delivery' AS mart,
         campaign_id,
-        status,
-        message_count
-    FROM by_number_range
-    UNION ALL
-    SELECT
-        'code_breakdown',
-        campaign_id,
-        CASE WHEN is_delivered THEN 'delivered' ELSE 'failed' END,
-        message_count
-    FROM marts.code_breakdown
+        COLUMNS('_count$')
+    FROM marts.carrier_delivery
+),
+
+mart_counts AS (
+    UNPIVOT delivery_marts
+    ON COLUMNS('_count$')
+    INTO NAME column_name VALUE message_count
 ),
 
 summed AS (
     SELECT
-        mart,
+        n.mart,
+        n.campaign_id,
+        s.status,
+        sum(n.message_count) AS message_count
+    FROM mart_counts AS n
+    INNER JOIN core.statuses AS s ON n.column_name = s.status || '_count'
+    GROUP BY n.mart, n.campaign_id, s.status
+    UNION ALL
+    SELECT
+        'code_breakdown' AS mart,
         campaign_id,
-        status,
+        CASE WHEN is_delivered THEN 'delivered' ELSE 'failed' END AS status,
         sum(message_count) AS message_count
-    FROM said
-    GROUP BY mart, campaign_id, status
+    FROM marts.code_breakdown
+    GROUP BY campaign_id, is_delivered
 ),
 
 expected AS (
@@ -83,8 +61,9 @@ expected AS (
         b.status,
         b.message_count
     FROM booked AS b
+    INNER JOIN core.statuses AS s ON b.status = s.status
     CROSS JOIN (VALUES ('campaign_delivery'), ('daily_delivery'), ('carrier_delivery'), ('code_breakdown')) AS m (mart)
-    WHERE m.mart <> 'code_breakdown' OR b.status IN ('delivered', 'failed')
+    WHERE m.mart <> 'code_breakdown' OR s.is_reported
 )
 
 SELECT

@@ -8,7 +8,7 @@ WITH days AS (
         count(*) AS message_count
     FROM main.messages
     WHERE
-        status IN ('delivered', 'failed')
+        code IS NOT NULL
         AND submitted_on > (SELECT max(last_days.submitted_on) FROM marts.daily_delivery AS last_days) - cast($day_count AS INTEGER)
     GROUP BY ALL
 ),

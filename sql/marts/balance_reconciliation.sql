@@ -1,17 +1,18 @@
 -- marts.balance_reconciliation: one row per interval between two balances told: what the account lost against what the
--- gateway accepted from us. Inputs: core.balances, core.batches, core.message_counts.
+-- gateway accepted from us. Inputs: core.balances, core.batches, core.message_counts, core.statuses.
 -- A batch counts where its outcome was known; the gateway may have charged it since it was submitted. So what was in flight
 -- when a balance was told, and what is in doubt, may explain a rest; a top-up or a refund is a positive one that nothing does.
 -- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
 WITH segments AS (
     SELECT
-        batch_num,
-        coalesce(sum(segment_count) FILTER (WHERE status <> 'in_doubt'), 0) AS accepted_segment_count,
-        coalesce(sum(segment_count) FILTER (WHERE status = 'in_doubt'), 0) AS in_doubt_segment_count,
-        sum(segment_count) AS segment_count
-    FROM core.message_counts
-    WHERE status IN ('in_doubt', 'accepted', 'unreported', 'delivered', 'failed')
-    GROUP BY batch_num
+        n.batch_num,
+        coalesce(sum(n.segment_count) FILTER (WHERE s.is_accepted), 0) AS accepted_segment_count,
+        coalesce(sum(n.segment_count) FILTER (WHERE NOT s.is_accepted), 0) AS in_doubt_segment_count,
+        sum(n.segment_count) AS segment_count
+    FROM core.message_counts AS n
+    INNER JOIN core.statuses AS s ON n.status = s.status
+    WHERE s.is_sent
+    GROUP BY n.batch_num
 ),
 
 events AS (

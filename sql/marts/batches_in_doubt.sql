@@ -1,18 +1,19 @@
 -- marts.batches_in_doubt: one row per batch that may have been sent and that nothing has settled, with what the balance
--- says of it. Inputs: core.batch_outcomes, core.batches, core.message_counts, core.balances.
+-- says of it. Inputs: core.batch_outcomes, core.batches, core.message_counts, core.statuses, core.balances.
 -- Between the last balance told before a batch left and the first one told after it was given up, the account was charged
 -- for what was accepted; a rest was charged for what is in doubt, or by somebody else.
 -- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
 WITH segments AS (
     SELECT
         n.batch_num,
-        n.status = 'in_doubt' AS is_in_doubt,
+        NOT t.is_accepted AS is_in_doubt,
         least(b.submitted_at, b.answered_at) AS left_at,
         coalesce(b.answered_at, b.submitted_at) AS answered_at,
         cast(sum(n.segment_count) AS BIGINT) AS segment_count
     FROM core.message_counts AS n
     INNER JOIN core.batches AS b ON n.batch_num = b.batch_num
-    WHERE n.status IN ('in_doubt', 'accepted', 'unreported', 'delivered', 'failed')
+    INNER JOIN core.statuses AS t ON n.status = t.status
+    WHERE t.is_sent
     GROUP BY ALL
 ),
 

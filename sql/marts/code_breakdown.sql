@@ -1,6 +1,6 @@
--- marts.code_breakdown: one row per campaign and code of the reports that are believed, with what the code means and whose
--- move it is. A code nobody knows stands as itself: its family tells the class, with low confidence.
--- Inputs: marts.campaign_delivery, core.message_counts, core.gateway_codes.
+-- marts.code_breakdown: one row per campaign and code of the believed reports, with its meaning and the responsible party.
+-- A code that the vendor does not document takes class and responsible party of its family, with low confidence.
+-- Inputs: marts.campaign_delivery, core.message_counts, core.gateway_codes, core.code_families.
 -- Parameter: $price_per_segment (null: no money is shown).
 WITH counts AS (
     SELECT
@@ -19,16 +19,9 @@ SELECT
     n.code,
     coalesce(g.meaning, 'unknown code') AS meaning,
     coalesce(g.meaning_zh, '未知状态码') AS meaning_zh,
-    CASE
-        WHEN g.code IS NOT NULL THEN g.class
-        WHEN n.code LIKE 'MK:%' OR n.code LIKE 'MI:%' THEN 'china_mobile'
-        WHEN n.code LIKE '2:%' THEN 'china_unicom'
-        WHEN n.code LIKE 'YF:%' THEN 'platform'
-        ELSE 'unknown'
-    END AS class,
+    coalesce(g.class, f.family, 'unknown') AS class,
     CASE WHEN g.code IS NOT NULL THEN 'high' ELSE 'low' END AS confidence,
-    coalesce(g.whose_move, CASE WHEN n.code LIKE 'MK:%' OR n.code LIKE 'MI:%' OR n.code LIKE '2:%' THEN 'carrier' ELSE 'vendor' END)
-        AS whose_move,
+    coalesce(g.whose_move, f.responsible_party, 'vendor') AS whose_move,
     coalesce(g.what_to_do, 'ask the vendor what the code means') AS what_to_do,
     coalesce(g.is_hard, FALSE) AS is_hard,
     g.code IS NOT NULL AS is_known,
@@ -42,4 +35,5 @@ SELECT
 FROM counts AS n
 INNER JOIN marts.campaign_delivery AS d ON n.campaign_id = d.campaign_id
 LEFT JOIN core.gateway_codes AS g ON n.code = g.code
+LEFT JOIN core.code_families AS f ON starts_with(n.code, f.code_prefix)
 ORDER BY n.campaign_id ASC, n.message_count DESC, n.code ASC

@@ -1,11 +1,12 @@
--- marts.exceptions: one row per finding that somebody should look at; no phones. What comes by the thousand is one row with a
--- count: unreported per campaign and day, in_doubt per batch, unknown_code per code, reject per file and reason.
--- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.batches,
+-- marts.exceptions: one row per finding that somebody should look at; no phones. Frequent findings are one row with a count:
+-- unreported per campaign and day, in_doubt per batch, unknown_code per code, reject per file and reason.
+-- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.statuses, core.batches,
 -- core.batch_outcomes, core.recipients, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
--- What looks like a phone in a mission number of others is masked; in one of ours it is chance.
--- first_seen_at and last_seen_at are the instants of what the finding rests on: reports received, batches submitted, calls made.
--- Whole seconds leave out a part of one, so those at either edge of the report window are looked at more closely below.
-WITH striking AS MATERIALIZED (
+-- What looks like a phone is masked in a foreign mission number; in one of our own the digits only look like one by chance.
+-- first_seen_at and last_seen_at are the instants of the finding's source: reports received, batches submitted, calls made.
+-- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
+-- cut to whole seconds, and a believed report without a code of the message means that the message was not sent.
+WITH suspicious_messages AS MATERIALIZED (
     SELECT
         campaign_id,
         message_id,
@@ -21,17 +22,19 @@ WITH striking AS MATERIALIZED (
         OR report_count > 1
         OR latency_seconds <= -1
         OR latency_seconds >= $report_window_hours * 3600
-        OR (report_count > 0 AND status IN ('planned', 'refused', 'suppressed'))
+        OR (report_count > 0 AND code IS NULL)
 ),
 
--- What the reports of these messages say. A mission number that holds the phone, of the message or as reported, is not shown.
-told AS (
+-- A mission number that contains the phone, of the message or as reported, is not shown.
+reports_of_suspicious_messages AS (
     SELECT
         s.campaign_id,
         s.message_id,
         s.batch_num,
         s.submitted_at,
         s.status,
+        t.is_sent,
+        t.is_reported,
         r.code,
         r.stat_time,
         r.is_delivered,
@@ -41,8 +44,9 @@ told AS (
             WHEN NOT contains(r.mission_num, r.phone) AND NOT contains(r.mission_num, m.phone) THEN r.mission_num
         END AS mission_num
     FROM core.report_matches AS r
-    INNER JOIN striking AS s ON r.message_id = s.message_id
+    INNER JOIN suspicious_messages AS s ON r.message_id = s.message_id
     INNER JOIN core.recipients AS m ON s.message_id = m.message_id
+    INNER JOIN core.statuses AS t ON s.status = t.status
 ),
 
 findings AS (
@@ -70,7 +74,7 @@ findings AS (
         count(*),
         min(received_at),
         max(received_at)
-    FROM told
+    FROM reports_of_suspicious_messages
     WHERE NOT is_believed
     GROUP BY campaign_id, batch_num, message_id, code
 
@@ -85,8 +89,8 @@ findings AS (
         count(*),
         min(received_at),
         max(received_at)
-    FROM told
-    WHERE is_believed AND status IN ('delivered', 'failed')
+    FROM reports_of_suspicious_messages
+    WHERE is_believed AND is_reported
     GROUP BY campaign_id, batch_num, message_id
     HAVING bool_or(is_delivered) AND bool_or(NOT is_delivered)
 
@@ -101,8 +105,8 @@ findings AS (
         count(*),
         min(received_at),
         max(received_at)
-    FROM told
-    WHERE is_believed AND status IN ('planned', 'refused', 'suppressed')
+    FROM reports_of_suspicious_messages
+    WHERE is_believed AND NOT is_sent
     GROUP BY campaign_id, batch_num, message_id, status
 
     -- What was sent again as not sent, and is reported under its first batch too, was sent twice.
@@ -122,8 +126,9 @@ findings AS (
     INNER JOIN core.batches AS b
         ON r.batch_num = b.batch_num AND b.state = 'not_sent' AND r.message_id BETWEEN b.first_message_id AND b.last_message_id
     INNER JOIN core.message_status AS s ON r.message_id = s.message_id
+    INNER JOIN core.statuses AS t ON s.status = t.status
     INNER JOIN core.recipients AS m ON r.message_id = m.message_id AND r.phone = m.phone
-    WHERE s.status NOT IN ('planned', 'refused', 'suppressed') AND s.batch_num <> b.batch_num
+    WHERE t.is_sent AND s.batch_num <> b.batch_num
     GROUP BY b.campaign_id, b.batch_num, r.message_id
 
     UNION ALL
@@ -137,8 +142,8 @@ findings AS (
         count(*),
         min(received_at),
         max(received_at)
-    FROM told
-    WHERE is_believed AND status IN ('delivered', 'failed') AND stat_time < submitted_at - to_seconds(1)
+    FROM reports_of_suspicious_messages
+    WHERE is_believed AND is_reported AND stat_time < submitted_at - to_seconds(1)
     GROUP BY campaign_id, batch_num, message_id
 
     UNION ALL
@@ -152,8 +157,8 @@ findings AS (
         count(*),
         min(received_at),
         max(received_at)
-    FROM told
-    WHERE is_believed AND status IN ('delivered', 'failed') AND stat_time > submitted_at + to_hours($report_window_hours)
+    FROM reports_of_suspicious_messages
+    WHERE is_believed AND is_reported AND stat_time > submitted_at + to_hours($report_window_hours)
     GROUP BY campaign_id, batch_num, message_id
 
     UNION ALL

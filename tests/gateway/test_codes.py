@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.contracts.reconciled import VERDICTS
+from pipelines.contracts.reconciled import FAMILIES, STATUSES, VERDICTS
 from pipelines.gateway.codes import DELIVERED_CODES, ERROR_CODES, TEMPORARY_CODES, Verdict, verdict, with_meaning
 from pipelines.sql_files import reference_rows
 
@@ -69,7 +69,28 @@ def test_the_delivered_codes_are_those_of_the_vendor() -> None:
     assert {"0", "DELIVRD"} == DELIVERED_CODES
 
 
-@pytest.mark.parametrize("name", ["error_codes", "gateway_codes"])
+def test_the_table_of_statuses_has_the_statuses_of_the_contracts_in_their_order() -> None:
+    rows = reference_rows("statuses")
+
+    assert tuple(row["status"] for row in rows) == STATUSES
+    assert [int(row["status_num"]) for row in rows] == list(range(1, len(STATUSES) + 1))
+
+
+def test_what_is_reported_was_accepted_and_what_was_accepted_was_sent() -> None:
+    for row in reference_rows("statuses"):
+        flags = [row[flag] == "true" for flag in ("is_reported", "is_accepted", "is_sent")]
+        assert flags == sorted(flags), row["status"]
+
+
+def test_the_table_of_code_families_has_the_families_of_the_contracts() -> None:
+    rows = reference_rows("code_families")
+    prefixes = [row["code_prefix"] for row in rows]
+
+    assert tuple(dict.fromkeys(row["family"] for row in rows)) == FAMILIES[:-1]
+    assert not [(one, other) for one in prefixes for other in prefixes if one != other and one.startswith(other)]
+
+
+@pytest.mark.parametrize("name", ["error_codes", "gateway_codes", "statuses", "code_families"])
 def test_a_reference_table_has_no_empty_cell_and_its_flags_are_true_or_false(name: str) -> None:
     for row in reference_rows(name):
         assert all(row.values())
