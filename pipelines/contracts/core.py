@@ -1,4 +1,4 @@
-"""The contracts of the tables that are loaded from the landing: what one row is, and what must hold for it."""
+"""Contracts of the tables of `core` that load fills from the landing."""
 
 from typing import Final
 
@@ -10,16 +10,16 @@ from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.phones import PHONE
 from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
-_CALL_FILE: Final = "The landed call it came with, beneath the landing."
-_WHERE_FROM: Final = "The landed call, push or import it came with, beneath the landing. The first, if many."
-_EXTRA: Final = "Fields the gateway sent that have no column, as JSON; null if there were none."
+_CALL_FILE: Final = "Path in the landing of the call that brought it."
+_SOURCE_FILE: Final = "Path in the landing of the call, push or import that brought it; the first, if several did."
+_EXTRA: Final = "Other fields that the gateway sent, as JSON; null without any."
 
 
 class Migrations(Contract):
-    """One row per migration of sql/schema that this database has been through."""
+    """One row per migration of sql/schema that was applied to this database."""
 
-    migration_num: pl.Int32 = pa.Field(ge=1, description="Its number; they run in this order.")
-    name: pl.String = pa.Field(description="The name of its file, without the ending.")
+    migration_num: pl.Int32 = pa.Field(ge=1, description="Number of the migration; they are applied in this order.")
+    name: pl.String = pa.Field(description="Name of its file, without the extension.")
 
     class Config:
         name = "core.migrations"
@@ -27,19 +27,20 @@ class Migrations(Contract):
 
 
 class Files(Contract):
-    """One row per file of the landing that is loaded: accepted_count + rejected_count = record_count."""
+    """One row per loaded file of the landing: accepted_count + rejected_count = record_count."""
 
-    source_file: pl.String = pa.Field(description="Its path beneath the landing.")
+    source_file: pl.String = pa.Field(description="Path in the landing.")
     kind: pl.String = pa.Field(
         isin=["reports", "replies", "balance", "pushes", "suppressions", "plan", "journal"],
-        description="What it holds: reports, replies, balance, pushes, suppressions, a plan, or the journal.",
+        description="Kind of file: reports, replies, balance, pushes, suppressions, plan or journal.",
     )
     record_count: pl.Int64 = pa.Field(
         ge=0,
-        description="Records in it; for the journal the id of the last event loaded. A file nobody can read is one.",
+        description="Records in the file; an unreadable file counts as one. For the journal, the id of the last "
+        "event loaded.",
     )
-    accepted_count: pl.Int64 = pa.Field(ge=0, description="Records that kept the contract, repeated ones included.")
-    rejected_count: pl.Int64 = pa.Field(ge=0, description="Records that did not: they are in core.rejects.")
+    accepted_count: pl.Int64 = pa.Field(ge=0, description="Records that satisfy the contract, duplicates included.")
+    rejected_count: pl.Int64 = pa.Field(ge=0, description="Records that do not; they are in core.rejects.")
 
     class Config:
         name = "core.files"
@@ -47,20 +48,22 @@ class Files(Contract):
 
 
 class Campaigns(Contract):
-    """One row per campaign that was planned, with its state of sending."""
+    """One row per planned campaign, with the state of its sending."""
 
-    campaign_id: pl.String = pa.Field(str_matches=r"^[a-z0-9][a-z0-9-]{0,39}$", description="Its id; never reused.")
-    campaign_key: pl.Int64 = pa.Field(ge=0, lt=2**35, description="The upper 35 bits of its message ids.")
+    campaign_id: pl.String = pa.Field(
+        str_matches=r"^[a-z0-9][a-z0-9-]{0,39}$", description="Id of the campaign; never reused."
+    )
+    campaign_key: pl.Int64 = pa.Field(ge=0, lt=2**35, description="Upper 35 bits of its message ids.")
     planned_at: Instant = pa.Field(description="When it was planned.")
     row_count: pl.Int64 = pa.Field(ge=0, description="Rows of the input file.")
     message_count: pl.Int64 = pa.Field(ge=0, description="Rows that are to be sent.")
-    segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of all messages; what is paid for.")
-    planned_batch_count: pl.Int64 = pa.Field(ge=0, description="Batches of the plan, before any was split.")
+    segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of all messages; the gateway charges by segment.")
+    planned_batch_count: pl.Int64 = pa.Field(ge=0, description="Batches of the plan, before any split.")
     has_own_mission_nums: pl.Boolean = pa.Field(
-        description="The input brought its own mission_num column: they are looked up, not read back into message ids."
+        description="The input has a mission_num column, so message ids are looked up, not computed from mission_num."
     )
-    is_paused: pl.Boolean = pa.Field(description="Sending rests until 'smsrecon resume'.")
-    paused_reason: pl.String = pa.Field(nullable=True, description="Why it rests; null while it does not.")
+    is_paused: pl.Boolean = pa.Field(description="Sending is paused until 'smsrecon resume'.")
+    paused_reason: pl.String = pa.Field(nullable=True, description="Why it is paused; null unless paused.")
 
     class Config:
         name = "core.campaigns"
@@ -70,27 +73,31 @@ class Campaigns(Contract):
 class Recipients(Contract):
     """One row per recipient row: a row of a campaign's input file, as planned."""
 
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    input_row: pl.Int64 = pa.Field(ge=0, description="The row of the input file, counted from 0.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
     message_id: pl.Int64 = pa.Field(
-        nullable=True, ge=0, description="campaign_key * 2^28 + position in the plan; null if it is never to be sent."
+        nullable=True,
+        ge=0,
+        description="campaign_key * 2^28 + position in the plan; null if the row is not to be sent.",
     )
     disposition: pl.String = pa.Field(
         isin=["planned", "invalid", "duplicate", "suppressed"],
-        description="What the plan decided for the row: planned, invalid, duplicate or suppressed.",
+        description="Decision of the plan: planned, invalid, duplicate or suppressed.",
     )
-    reason: pl.String = pa.Field(nullable=True, description="Why it is not to be sent; null if it is.")
-    duplicate_of_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="The earlier row with the same phone.")
-    phone: pl.String = pa.Field(nullable=True, description="The phone, 11 digits; as it stood if invalid.")
-    mission_num: pl.String = pa.Field(nullable=True, description="The message's identity at the gateway.")
-    planned_batch: pl.Int32 = pa.Field(nullable=True, ge=0, description="The batch of the plan it belongs to.")
-    content: pl.String = pa.Field(nullable=True, description="The text with its signature.")
-    extra_num: pl.String = pa.Field(nullable=True, description="The extension of the access number.")
-    template_id: pl.String = pa.Field(nullable=True, description="The template the text was made of.")
-    segment_count: pl.Int32 = pa.Field(nullable=True, ge=1, description="Segments of the text; each is paid for.")
-    owner: pl.String = pa.Field(
-        nullable=True, metadata=JSON, description="The owner's own columns of the input, as JSON."
+    reason: pl.String = pa.Field(nullable=True, description="Why the row is not to be sent; null if it is.")
+    duplicate_of_row: pl.Int64 = pa.Field(
+        nullable=True, ge=0, description="Earlier row with the same phone; null unless a duplicate."
     )
+    phone: pl.String = pa.Field(nullable=True, description="Phone, 11 digits; unchanged from the input if invalid.")
+    mission_num: pl.String = pa.Field(nullable=True, description="Id of the message at the gateway.")
+    planned_batch: pl.Int32 = pa.Field(nullable=True, ge=0, description="Number of its batch in the plan.")
+    content: pl.String = pa.Field(nullable=True, description="Text with its signature.")
+    extra_num: pl.String = pa.Field(nullable=True, description="Extension of the access number.")
+    template_id: pl.String = pa.Field(nullable=True, description="Template of the text.")
+    segment_count: pl.Int32 = pa.Field(
+        nullable=True, ge=1, description="Segments of the text; the gateway charges by segment."
+    )
+    owner: pl.String = pa.Field(nullable=True, metadata=JSON, description="All other columns of the input, as JSON.")
 
     class Config:
         name = "core.recipients"
@@ -98,29 +105,35 @@ class Recipients(Contract):
 
 
 class Batches(Contract):
-    """One row per batch_num: a request that left, or was about to, and what became of it."""
+    """One row per batch_num: a request that was sent, or was about to be, and its outcome."""
 
-    batch_num: pl.String = pa.Field(description="Its identity at the gateway; never used twice.")
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    planned_batch: pl.Int32 = pa.Field(ge=0, description="The batch of the plan that it sends, or sends a part of.")
-    first_message_id: pl.Int64 = pa.Field(ge=0, description="Its first message.")
-    last_message_id: pl.Int64 = pa.Field(ge=0, description="Its last message; all ids between belong to it too.")
-    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
-    attempt: pl.Int32 = pa.Field(ge=1, description="1 for the first time that its range was sent.")
+    batch_num: pl.String = pa.Field(description="Id of the batch at the gateway; never used twice.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    planned_batch: pl.Int32 = pa.Field(
+        ge=0, description="Number of the batch in the plan that it sends, whole or in part."
+    )
+    first_message_id: pl.Int64 = pa.Field(ge=0, description="First message of the batch.")
+    last_message_id: pl.Int64 = pa.Field(
+        ge=0, description="Last message of the batch; all ids in between belong to it too."
+    )
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in the batch.")
+    attempt: pl.Int32 = pa.Field(ge=1, description="1 for the first attempt to send its messages.")
     state: pl.String = pa.Field(
         isin=["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"],
-        description="accepted, refused, in_doubt (may have been sent), not_sent (surely not), split (sent as two), "
-        "suppressed (kept back: its phones came onto a list after planning).",
+        description="accepted, refused, in_doubt (may have been sent), not_sent (certainly not sent), split (sent "
+        "as two batches), suppressed (held back: its phones were suppressed after planning).",
     )
-    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
-    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
-    detail: pl.String = pa.Field(nullable=True, description="What is known beyond the codes.")
-    submitted_at: Instant = pa.Field(description="When the request left.")
-    submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
-    answered_at: Instant = pa.Field(nullable=True, description="When its outcome was known.")
-    answer_ms: pl.Int32 = pa.Field(nullable=True, ge=0, description="Milliseconds from request to answer.")
+    error_code: pl.String = pa.Field(
+        nullable=True, description="Error code of the gateway's answer; null without a readable answer."
+    )
+    http_status: pl.Int32 = pa.Field(nullable=True, description="HTTP status of the answer; null without an answer.")
+    detail: pl.String = pa.Field(nullable=True, description="Details beyond the codes.")
+    submitted_at: Instant = pa.Field(description="When the request was sent.")
+    submitted_on: pl.Date = pa.Field(description="Day of submitted_at, in Asia/Shanghai.")
+    answered_at: Instant = pa.Field(nullable=True, description="When its outcome became known.")
+    answer_ms: pl.Int32 = pa.Field(nullable=True, ge=0, description="Time from request to answer, in milliseconds.")
     decided_by: pl.String = pa.Field(
-        nullable=True, description="Who settled its doubt with 'smsrecon resolve'; null where nobody did."
+        nullable=True, description="User who decided it with 'smsrecon resolve'; null if not decided by hand."
     )
 
     class Config:
@@ -129,32 +142,32 @@ class Batches(Contract):
 
 
 class Reports(Contract):
-    """One row per distinct report: mission_num, phone, code, stat_time and batch_num make the difference.
+    """One row per distinct delivery report, by mission_num, phone, code, stat_time and batch_num.
 
-    Of reports that differ in nothing but a number that is missing, the one with more of them stands for all.
+    Of reports that differ only in a missing number, the most complete one is kept.
     """
 
     message_id: pl.Int64 = pa.Field(
-        nullable=True, ge=0, description="The message, read back from mission_num; null if that is not one of ours."
+        nullable=True, ge=0, description="Message id computed from mission_num; null if mission_num is not one of ours."
     )
-    mission_num: pl.String = pa.Field(description="The message's identity; empty if the gateway gave none.")
-    phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="The phone, without the prefix 86.")
-    code: pl.String = pa.Field(str_length={"min_value": 1}, description="The gateway code: delivered, or why not.")
+    mission_num: pl.String = pa.Field(description="Id of the message at the gateway; empty if the gateway sent none.")
+    phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="Phone, without the prefix 86.")
+    code: pl.String = pa.Field(str_length={"min_value": 1}, description="Gateway code: delivered, or why not.")
     stat_time: Instant = pa.Field(
         ge=EARLIEST_INSTANT,
         lt=LATEST_INSTANT,
-        description="When the phone got the message, or the attempt was given up, says the gateway.",
+        description="When the phone received the message or delivery was given up, as reported by the gateway.",
     )
-    batch_num: pl.String = pa.Field(description="The batch; empty if the gateway gave none.")
-    is_delivered: pl.Boolean = pa.Field(description="The code means that the phone got the message.")
-    send_status: pl.String = pa.Field(description="State of the submission as sent by the gateway; empty if not given.")
-    receive_status: pl.String = pa.Field(description="SUCCESS or FAIL as sent by the gateway; empty if not given.")
-    received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_WHERE_FROM)
+    batch_num: pl.String = pa.Field(description="Id of the batch; empty if the gateway sent none.")
+    is_delivered: pl.Boolean = pa.Field(description="The code means that the phone received the message.")
+    send_status: pl.String = pa.Field(description="State of the submission as sent by the gateway; empty if not sent.")
+    receive_status: pl.String = pa.Field(description="SUCCESS or FAIL as sent by the gateway; empty if not sent.")
+    received_at: Instant = pa.Field(description="When it was first received.")
+    source_file: pl.String = pa.Field(description=_SOURCE_FILE)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
-    is_pulled: pl.Boolean = pa.Field(description="It came with the answer to a pull.")
-    is_pushed: pl.Boolean = pa.Field(description="It was pushed.")
-    is_imported: pl.Boolean = pa.Field(description="It came with a file of the vendor's console.")
+    is_pulled: pl.Boolean = pa.Field(description="A pull brought it.")
+    is_pushed: pl.Boolean = pa.Field(description="A push brought it.")
+    is_imported: pl.Boolean = pa.Field(description="A file exported from the vendor's console brought it.")
 
     class Config:
         name = "core.reports"
@@ -163,36 +176,36 @@ class Reports(Contract):
     @pa.dataframe_check(name="mission_num or batch_num must be given")
     @classmethod
     def _can_be_tied_to_a_message(cls, data: PolarsData) -> pl.LazyFrame:
-        """Consoles export reports without either, to be matched by phone and time; a gateway that does is wrong."""
+        """Only the vendor's console may leave out both: its exports are matched by phone and time."""
         return data.lazyframe.select(
             (pl.col("mission_num") != "") | (pl.col("batch_num") != "") | pl.col("is_imported")
         )
 
 
 class Replies(Contract):
-    """One row per distinct reply: phone, content, access_num and, where the gateway gives one, the time.
+    """One row per distinct reply, by phone, content, access_num and, if the gateway sends one, time.
 
-    Of replies that differ in nothing but an access_num that is missing, the one with it stands for all.
+    Of replies that differ only in a missing access_num, the complete one is kept.
     """
 
-    phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="Who replied, without the prefix 86.")
-    content: pl.String = pa.Field(description="The text.")
-    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension; empty if not given.")
+    phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="Phone that replied, without the prefix 86.")
+    content: pl.String = pa.Field(description="Text of the reply.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension; empty if not sent.")
     replied_at: Instant = pa.Field(
         ge=EARLIEST_INSTANT,
         lt=LATEST_INSTANT,
-        description="When it was sent; when we first got it, if the gateway gives no time.",
+        description="When the reply was sent, or first received if the gateway sends no time.",
     )
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
-    received_at: Instant = pa.Field(description="When we first got it.")
-    source_file: pl.String = pa.Field(description=_WHERE_FROM)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    received_at: Instant = pa.Field(description="When it was first received.")
+    source_file: pl.String = pa.Field(description=_SOURCE_FILE)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)
-    is_pulled: pl.Boolean = pa.Field(description="It came with the answer to a pull.")
-    is_pushed: pl.Boolean = pa.Field(description="It was pushed.")
-    is_imported: pl.Boolean = pa.Field(description="It came with a file of the vendor's console.")
+    is_pulled: pl.Boolean = pa.Field(description="A pull brought it.")
+    is_pushed: pl.Boolean = pa.Field(description="A push brought it.")
+    is_imported: pl.Boolean = pa.Field(description="A file exported from the vendor's console brought it.")
     plain_content: pl.String = pa.Field(
-        description="The text as opt-outs are looked for in it: NFKC, lower case, one blank for all that is no letter "
-        "and no digit."
+        description="Text in the form in which opt-out words are searched: NFKC, lower case, anything but letters "
+        "and digits replaced by one space."
     )
 
     class Config:
@@ -201,10 +214,10 @@ class Replies(Contract):
 
 
 class Balances(Contract):
-    """One row per balance the gateway told."""
+    """One row per balance reported by the gateway."""
 
-    queried_at: Instant = pa.Field(description="When it was asked for.")
-    balance_count: pl.Int64 = pa.Field(description="Segments left.")
+    queried_at: Instant = pa.Field(description="When the balance was queried.")
+    balance_count: pl.Int64 = pa.Field(description="Remaining balance, in segments.")
     source_file: pl.String = pa.Field(description=_CALL_FILE)
 
     class Config:
@@ -213,24 +226,26 @@ class Balances(Contract):
 
 
 class Pulls(Contract):
-    """One row per call for reports, replies or the balance."""
+    """One row per query for reports, replies or the balance."""
 
-    source_file: pl.String = pa.Field(description="The landed call.")
+    source_file: pl.String = pa.Field(description="Path in the landing of the call.")
     kind: pl.String = pa.Field(
-        isin=["reports", "replies", "balance"], description="What was asked for: reports, replies or the balance."
+        isin=["reports", "replies", "balance"], description="Kind of query: reports, replies or balance."
     )
-    pulled_on: pl.Date = pa.Field(nullable=True, description="The day asked for; null where a call asks for no day.")
-    called_at: Instant = pa.Field(description="When the call was made.")
+    pulled_on: pl.Date = pa.Field(nullable=True, description="Day that was queried; null if the query has no day.")
+    called_at: Instant = pa.Field(description="When the query was sent.")
     outcome: pl.String = pa.Field(
         isin=["ok", "refused", "unreadable", "no_answer"],
-        description="ok, refused (an error code), unreadable (an answer nobody can read), no_answer.",
+        description="ok, refused (an error code), unreadable (the answer can't be parsed), no_answer.",
     )
-    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
-    error_code: pl.String = pa.Field(nullable=True, description="The answer's error code; null if none could be read.")
-    answer_ms: pl.Int32 = pa.Field(ge=0, description="Milliseconds from request to answer.")
-    record_count: pl.Int64 = pa.Field(ge=0, description="Records in the answer; an unreadable answer is one.")
-    rejected_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many are in core.rejects.")
-    new_record_count: pl.Int64 = pa.Field(ge=0, description="Reports or replies that no earlier call had brought.")
+    http_status: pl.Int32 = pa.Field(nullable=True, description="HTTP status of the answer; null without an answer.")
+    error_code: pl.String = pa.Field(
+        nullable=True, description="Error code of the answer; null without a readable answer."
+    )
+    answer_ms: pl.Int32 = pa.Field(ge=0, description="Time from request to answer, in milliseconds.")
+    record_count: pl.Int64 = pa.Field(ge=0, description="Records in the answer; an unreadable answer counts as one.")
+    rejected_count: pl.Int64 = pa.Field(ge=0, description="Records of these that are in core.rejects.")
+    new_record_count: pl.Int64 = pa.Field(ge=0, description="Reports or replies that no earlier query had brought.")
 
     class Config:
         name = "core.pulls"
@@ -238,14 +253,14 @@ class Pulls(Contract):
 
 
 class Suppressions(Contract):
-    """One row per entry of a list of phones that must not be written to."""
+    """One row per entry of a suppression list."""
 
-    phone: pl.String = pa.Field(str_matches=PHONE, description="The phone, 11 digits.")
-    reason: pl.String = pa.Field(str_length={"min_value": 1}, description="Why: the list's own word.")
-    since_at: Instant = pa.Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT, description="Since when.")
-    source_file: pl.String = pa.Field(description="The landed list, beneath the landing.")
+    phone: pl.String = pa.Field(str_matches=PHONE, description="Phone, 11 digits.")
+    reason: pl.String = pa.Field(str_length={"min_value": 1}, description="Reason, in the list's own words.")
+    since_at: Instant = pa.Field(ge=EARLIEST_INSTANT, lt=LATEST_INSTANT, description="When the entry takes effect.")
+    source_file: pl.String = pa.Field(description="Path in the landing of the list.")
     is_removed: pl.Boolean = pa.Field(
-        description="It takes back all entries of the phone up to its instant, so that it can be written to again."
+        description="The entry cancels all entries of the phone up to since_at: messages to it may be sent again."
     )
 
     class Config:
@@ -254,18 +269,18 @@ class Suppressions(Contract):
 
 
 class Rejects(Contract):
-    """One row per record that failed its contract, or per file that nobody can read. Counted, never dropped."""
+    """One row per record that fails its contract, or per unreadable file: counted, never dropped."""
 
-    source_file: pl.String = pa.Field(description="The file of the landing it stands in.")
+    source_file: pl.String = pa.Field(description="Path in the landing of its file.")
     position: pl.Int64 = pa.Field(
-        ge=-1, description="The record in the file, counted from 0; -1 is the file as a whole."
+        ge=-1, description="Position of the record in the file, counted from 0; -1 for the file as a whole."
     )
     kind: pl.String = pa.Field(
         isin=["reports", "replies", "balance", "suppressions"],
-        description="What it should have been: of reports, replies, balance or suppressions.",
+        description="Kind of the expected record: reports, replies, balance or suppressions.",
     )
-    reason: pl.String = pa.Field(description="Columns and the checks they failed; holds no values.")
-    raw_record: pl.String = pa.Field(description="The record as received, as JSON; empty for a file as a whole.")
+    reason: pl.String = pa.Field(description="Columns and the checks that they fail, without values.")
+    raw_record: pl.String = pa.Field(description="Record as received, as JSON; empty for a file as a whole.")
 
     class Config:
         name = "core.rejects"

@@ -1,7 +1,7 @@
-"""The contracts of the tables of `marts`: one for each file of sql/marts. None holds a phone or a text.
+"""Contracts of the tables of `marts`, one for each file of sql/marts. No mart holds a phone or a text.
 
-Columns that several tables share stand once, in the bases above them: keys first, then counts, then rates, then a
-table's own.
+Columns that several marts have are defined once, in base classes. A mart's columns are in this order: keys, counts by
+status, rates, and its own.
 """
 
 from typing import Final
@@ -14,12 +14,12 @@ from pipelines.contracts.reconciled import (
     CAUSES,
     FAMILIES,
     MOVERS,
+    REPLIED_AT_DESCRIPTION,
+    REPLY_RULE_DESCRIPTION,
     REPLY_RULES,
-    SINCE_WHEN,
+    SINCE_AT_DESCRIPTION,
+    SUPPRESSION_REASON_DESCRIPTION,
     SUPPRESSION_REASONS,
-    WHEN_REPLIED,
-    WHICH_REASON,
-    WHICH_REPLY_RULE,
     WHOSE_MOVE,
 )
 
@@ -38,33 +38,37 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
 )
 
 _CAMPAIGN_IS_MATURE: Final = (
-    "The campaign is mature, see marts.campaign_delivery: only late reports still move the figures."
+    "The campaign is mature (see marts.campaign_delivery): only late reports can change the figures."
 )
 
 
 class _ByCampaign(Contract):
-    campaign_id: pl.String = pa.Field(description="The campaign.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
 
 
 class _PlanCounts(Contract):
     row_count: pl.Int64 = pa.Field(ge=0, description="Rows of the input file counted here: the sum over all statuses.")
-    invalid_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone or the text is not valid.")
-    duplicate_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: an earlier row has the phone.")
-    suppressed_count: pl.Int64 = pa.Field(ge=0, description="Rows never to be sent: the phone is on a list.")
-    planned_count: pl.Int64 = pa.Field(ge=0, description="Messages still to be sent.")
+    invalid_count: pl.Int64 = pa.Field(ge=0, description="Rows not to be sent: the phone or the text is invalid.")
+    duplicate_count: pl.Int64 = pa.Field(ge=0, description="Rows not to be sent: an earlier row has the same phone.")
+    suppressed_count: pl.Int64 = pa.Field(ge=0, description="Rows not to be sent: the phone is on a suppression list.")
+    planned_count: pl.Int64 = pa.Field(ge=0, description="Messages to be sent.")
 
 
 class _SentCounts(Contract):
-    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages that the gateway refused.")
-    in_doubt_count: pl.Int64 = pa.Field(ge=0, description="Messages that may have been sent.")
-    accepted_count: pl.Int64 = pa.Field(ge=0, description="Messages accepted, no report yet, inside the report window.")
-    unreported_count: pl.Int64 = pa.Field(ge=0, description="Messages accepted, no report, the report window passed.")
-    delivered_count: pl.Int64 = pa.Field(ge=0, description="Messages that a report says were delivered.")
-    failed_count: pl.Int64 = pa.Field(ge=0, description="Messages that a report says failed.")
+    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages refused by the gateway.")
+    in_doubt_count: pl.Int64 = pa.Field(ge=0, description="Messages in doubt: they may have been sent.")
+    accepted_count: pl.Int64 = pa.Field(
+        ge=0, description="Messages accepted, without a report, inside the report window."
+    )
+    unreported_count: pl.Int64 = pa.Field(
+        ge=0, description="Messages accepted, without a report after the report window."
+    )
+    delivered_count: pl.Int64 = pa.Field(ge=0, description="Messages reported as delivered.")
+    failed_count: pl.Int64 = pa.Field(ge=0, description="Messages reported as failed.")
     accepted_total_count: pl.Int64 = pa.Field(ge=0, description="accepted + unreported + delivered + failed.")
     reported_count: pl.Int64 = pa.Field(ge=0, description="delivered + failed.")
     accepted_segment_count: pl.Int64 = pa.Field(
-        ge=0, description="Segments of the messages in accepted_total_count: what is paid for."
+        ge=0, description="Segments of the messages in accepted_total_count; the gateway charges by segment."
     )
 
 
@@ -100,66 +104,70 @@ class _Rates(Contract):
 
 class _ByDay(_ByCampaign):
     submitted_on: pl.Date = pa.Field(
-        nullable=True, description="The day of sending, in Asia/Shanghai; null for rows that never were in a batch."
+        nullable=True, description="Day of sending, in Asia/Shanghai; null for rows that were never in a batch."
     )
 
 
 class _ByNumberRange(_ByCampaign):
     range_carrier: pl.String = pa.Field(
-        description="Who was given the number range, in English, or unknown; the person may have taken the number "
-        "elsewhere."
+        description="Carrier that the number range was allocated to, in English, or unknown; the number may have been "
+        "ported since."
     )
-    range_carrier_zh: pl.String = pa.Field(description="The same in Chinese.")
+    range_carrier_zh: pl.String = pa.Field(description="The same, in Chinese.")
     range_province: pl.String = pa.Field(
-        description="Where the number range was given out, in English; unknown of many newer ranges."
+        description="Province that the number range was allocated in, in English; unknown for many newer ranges."
     )
-    range_province_zh: pl.String = pa.Field(description="The same in Chinese.")
+    range_province_zh: pl.String = pa.Field(description="The same, in Chinese.")
 
 
 class _ByBatch(Contract):
-    batch_num: pl.String = pa.Field(unique=True, description="The batch's identity at the gateway.")
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    planned_batch: pl.Int32 = pa.Field(description="The batch of the plan that it sends, or sends a part of.")
-    attempt: pl.Int32 = pa.Field(description="1 for the first time that its range was sent.")
+    batch_num: pl.String = pa.Field(unique=True, description="Id of the batch at the gateway.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    planned_batch: pl.Int32 = pa.Field(description="Number of the batch in the plan that it sends, whole or in part.")
+    attempt: pl.Int32 = pa.Field(description="1 for the first attempt to send its messages.")
     state: pl.String = pa.Field(
         isin=["accepted", "refused", "in_doubt", "not_sent", "split"],
-        description="accepted, refused, in_doubt (may have been sent), not_sent (surely not), or split (sent as two): "
-        "what is believed of it, once reports settled doubt.",
+        description="accepted, refused, in_doubt (may have been sent), not_sent (certainly not sent), or split (sent "
+        "as two batches), after reports have settled doubt.",
     )
-    is_proven_by_report: pl.Boolean = pa.Field(description="It was in_doubt, and a report proves it accepted.")
-    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
-    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
-    answer_ms: pl.Int32 = pa.Field(nullable=True, description="Milliseconds from request to answer.")
-    submitted_at: Instant = pa.Field(description="When the request left.")
-    submitted_on: pl.Date = pa.Field(description="The day of that, in Asia/Shanghai.")
+    is_proven_by_report: pl.Boolean = pa.Field(
+        description="The batch was in doubt, and a report proves that it was accepted."
+    )
+    error_code: pl.String = pa.Field(
+        nullable=True, description="Error code of the gateway's answer; null without a readable answer."
+    )
+    http_status: pl.Int32 = pa.Field(nullable=True, description="HTTP status of the answer; null without an answer.")
+    answer_ms: pl.Int32 = pa.Field(nullable=True, description="Time from request to answer, in milliseconds.")
+    submitted_at: Instant = pa.Field(description="When the request was sent.")
+    submitted_on: pl.Date = pa.Field(description="Day of submitted_at, in Asia/Shanghai.")
     message_count: pl.Int64 = pa.Field(
-        ge=1, description="Messages in it; those of a batch that was not_sent or split are in other batches too."
+        ge=1, description="Messages in the batch; those of a batch that is not_sent or split are in other batches too."
     )
 
 
 class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
-    """One row per campaign: every status, the three rates with their 95 % Wilson intervals, times, replies."""
+    """One row per campaign: counts by status, the three rates with their 95 % Wilson intervals, times, replies."""
 
     latency_p50_seconds: pl.Float64 = pa.Field(
-        nullable=True, description="Half of the delivered messages took this long from submission to phone, or less."
+        nullable=True, description="Median time of delivered messages from submission to phone, in seconds."
     )
-    latency_p90_seconds: pl.Float64 = pa.Field(nullable=True, description="The same for nine of ten.")
-    latency_p99_seconds: pl.Float64 = pa.Field(nullable=True, description="The same for 99 of 100.")
-    reply_count: pl.Int64 = pa.Field(ge=0, description="Replies that most likely answer it.")
-    opt_out_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many ask for no more messages.")
+    latency_p90_seconds: pl.Float64 = pa.Field(nullable=True, description="90th percentile of this time.")
+    latency_p99_seconds: pl.Float64 = pa.Field(nullable=True, description="99th percentile of this time.")
+    reply_count: pl.Int64 = pa.Field(ge=0, description="Replies that most likely answer the campaign.")
+    opt_out_count: pl.Int64 = pa.Field(ge=0, description="Replies of these that opt out.")
     failed_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of the messages in failed_count.")
     accepted_cost: pl.Float64 = pa.Field(
-        nullable=True, description="accepted_segment_count times the price of a segment; null if no price is set."
+        nullable=True, description="accepted_segment_count times the price of a segment; null without a price."
     )
     failed_cost: pl.Float64 = pa.Field(
-        nullable=True, description="failed_segment_count times the price of a segment; null if no price is set."
+        nullable=True, description="failed_segment_count times the price of a segment; null without a price."
     )
     planned_at: Instant = pa.Field(description="When it was planned.")
-    first_submitted_at: Instant = pa.Field(nullable=True, description="When its first batch left.")
-    last_submitted_at: Instant = pa.Field(nullable=True, description="When its last batch left.")
-    is_paused: pl.Boolean = pa.Field(description="Sending rests until 'smsrecon resume'.")
+    first_submitted_at: Instant = pa.Field(nullable=True, description="When its first batch was sent.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When its last batch was sent.")
+    is_paused: pl.Boolean = pa.Field(description="Sending is paused until 'smsrecon resume'.")
     is_mature: pl.Boolean = pa.Field(
-        description="Nothing is left to send and the last report window has passed: only late reports still move the "
+        description="Nothing is left to send and the last report window has passed: only late reports can change the "
         "figures."
     )
 
@@ -169,12 +177,12 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
 
 
 class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
-    """One row per campaign and day of sending; rows that never were in a batch stand in one without a day."""
+    """One row per campaign and day of sending; rows that were never in a batch form one row without a day."""
 
-    first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch of the day left.")
-    last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch of the day left.")
+    first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch of the day was sent.")
+    last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch of the day was sent.")
     is_mature: pl.Boolean = pa.Field(
-        description="The report window has passed: only late reports still move the figures."
+        description="The report window has passed: only late reports can change the figures."
     )
 
     class Config:
@@ -183,12 +191,16 @@ class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):
 
 
 class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
-    """One row per campaign, carrier and province of a phone's number range, which numbers may have left since."""
+    """One row per campaign, carrier and province of the number range of the phones."""
 
-    first_submitted_at: Instant = pa.Field(nullable=True, description="When the first batch with one of them left.")
-    last_submitted_at: Instant = pa.Field(nullable=True, description="When the last batch with one of them left.")
+    first_submitted_at: Instant = pa.Field(
+        nullable=True, description="When the first batch with one of these messages was sent."
+    )
+    last_submitted_at: Instant = pa.Field(
+        nullable=True, description="When the last batch with one of these messages was sent."
+    )
     is_mature: pl.Boolean = pa.Field(
-        description="Nothing of it is left to send and the last report window has passed: only late reports still move "
+        description="No row of it is left to send and the last report window has passed: only late reports can change "
         "the figures."
     )
 
@@ -198,10 +210,10 @@ class CarrierDelivery(_Rates, _SentCounts, _PlanCounts, _ByNumberRange):
 
 
 class BatchDelivery(_Rates, _SentCounts, _ByBatch):
-    """One row per batch: the gateway's answer and what became of its messages (none if not_sent or split)."""
+    """One row per batch: the gateway's answer and counts of its messages by status (0 if not_sent or split)."""
 
     is_mature: pl.Boolean = pa.Field(
-        description="The report window has passed: only late reports still move the figures."
+        description="The report window has passed: only late reports can change the figures."
     )
 
     class Config:
@@ -212,24 +224,23 @@ class BatchDelivery(_Rates, _SentCounts, _ByBatch):
 class CodeBreakdown(_ByCampaign):
     """One row per campaign and code of the believed reports, with what it means and whose move it is."""
 
-    code: pl.String = pa.Field(description="The gateway code.")
-    meaning: pl.String = pa.Field(description="What it means, in English.")
-    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+    code: pl.String = pa.Field(description="Gateway code.")
+    meaning: pl.String = pa.Field(description="Meaning, in English.")
+    meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
     class_: pl.String = pa.Field(
         alias="class",
         isin=(*CAUSES, *FAMILIES),
-        description=f"The kind of cause: {', '.join(CAUSES)}; of a code that is in no table its family: "
-        f"{', '.join(FAMILIES)}.",
+        description=f"Kind of cause: {', '.join(CAUSES)}; for an undocumented code, its family: {', '.join(FAMILIES)}.",
     )
     confidence: pl.String = pa.Field(
         isin=["high", "low"], description="high, or low: only the family of the code is known."
     )
     whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
-    what_to_do: pl.String = pa.Field(description="What that is.")
-    is_hard: pl.Boolean = pa.Field(description="The number will not be reached next time either.")
+    what_to_do: pl.String = pa.Field(description="Action for the responsible party.")
+    is_hard: pl.Boolean = pa.Field(description="Permanent failure: the number will not be reached next time either.")
     is_known: pl.Boolean = pa.Field(description="The vendor documents the code.")
-    is_delivered: pl.Boolean = pa.Field(description="The code means that the phone got the message.")
-    message_count: pl.Int64 = pa.Field(ge=1, description="Messages whose believed report has it.")
+    is_delivered: pl.Boolean = pa.Field(description="The code means that the phone received the message.")
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages whose believed report has the code.")
     of_failed_rate: pl.Float64 = pa.Field(
         nullable=True, ge=0, le=1, description="message_count / failed_count of the campaign; null if delivered."
     )
@@ -238,7 +249,7 @@ class CodeBreakdown(_ByCampaign):
     )
     segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of these messages.")
     cost: pl.Float64 = pa.Field(
-        nullable=True, description="segment_count times the price of a segment; null if no price is set."
+        nullable=True, description="segment_count times the price of a segment; null without a price."
     )
     is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
 
@@ -248,18 +259,18 @@ class CodeBreakdown(_ByCampaign):
 
 
 class SubmitErrors(_ByCampaign):
-    """One row per campaign and error code that the gateway answered a batch with."""
+    """One row per campaign and error code in the gateway's answers to its batches."""
 
-    error_code: pl.String = pa.Field(description="The error code; never 000000, which accepts.")
-    meaning: pl.String = pa.Field(description="What it means, in English.")
-    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
-    action: pl.String = pa.Field(description="What a sender can do.")
-    batch_count: pl.Int64 = pa.Field(ge=1, description="Batches answered with it, those split or sent again included.")
-    refused_batch_count: pl.Int64 = pa.Field(ge=0, description="Of these, refused for good.")
-    in_doubt_batch_count: pl.Int64 = pa.Field(ge=0, description="Of these, in doubt.")
-    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages refused with it in the end.")
-    first_submitted_at: Instant = pa.Field(description="When the first of these batches left.")
-    last_submitted_at: Instant = pa.Field(description="When the last of these batches left.")
+    error_code: pl.String = pa.Field(description="Error code; never 000000, which means accepted.")
+    meaning: pl.String = pa.Field(description="Meaning, in English.")
+    meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
+    action: pl.String = pa.Field(description="Action for the sender.")
+    batch_count: pl.Int64 = pa.Field(ge=1, description="Batches answered with it, including those split or sent again.")
+    refused_batch_count: pl.Int64 = pa.Field(ge=0, description="Batches of these that stayed refused.")
+    in_doubt_batch_count: pl.Int64 = pa.Field(ge=0, description="Batches of these in doubt.")
+    refused_count: pl.Int64 = pa.Field(ge=0, description="Messages that stayed refused with it.")
+    first_submitted_at: Instant = pa.Field(description="When the first of these batches was sent.")
+    last_submitted_at: Instant = pa.Field(description="When the last of these batches was sent.")
     is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
 
     class Config:
@@ -268,21 +279,31 @@ class SubmitErrors(_ByCampaign):
 
 
 class LatencyHistogram(_ByCampaign):
-    """One row per campaign and bucket, also the empty ones: delivered messages by time from submission to phone."""
+    """One row per campaign and bucket, empty ones included: delivered messages by time from submission to phone."""
 
-    bucket_num: pl.Int32 = pa.Field(ge=0, le=11, description="The place of the bucket among the 12, from 0.")
-    bucket: pl.String = pa.Field(description="The bucket in words, such as up to 10 s; it begins after the one before.")
+    bucket_num: pl.Int32 = pa.Field(ge=0, le=11, description="Position of the bucket among the 12, from 0.")
+    bucket: pl.String = pa.Field(
+        description="Name of the bucket, such as up to 10 s; it starts where the one before ends."
+    )
     lower_seconds: pl.Int32 = pa.Field(
         nullable=True,
-        description="The least whole seconds in it; null: no bound. Clocks differ, so up to 5 s begins at -1.",
+        description="Lower bound in whole seconds; null for none. It is -1 for up to 5 s, since clocks differ.",
     )
-    upper_seconds: pl.Int32 = pa.Field(nullable=True, description="The most whole seconds in it; null: no bound.")
-    delivered_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in it.")
-    cumulative_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in it and in the buckets before.")
+    upper_seconds: pl.Int32 = pa.Field(nullable=True, description="Upper bound in whole seconds; null for none.")
+    delivered_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in the bucket.")
+    cumulative_count: pl.Int64 = pa.Field(ge=0, description="Delivered messages in this bucket and all before it.")
     of_delivered_rate: pl.Float64 = pa.Field(
-        nullable=True, ge=0, le=1, description="delivered_count / that of the campaign; null if nothing was delivered."
+        nullable=True,
+        ge=0,
+        le=1,
+        description="delivered_count / delivered_count of the campaign; null if nothing was delivered.",
     )
-    cumulative_rate: pl.Float64 = pa.Field(nullable=True, ge=0, le=1, description="The same of cumulative_count.")
+    cumulative_rate: pl.Float64 = pa.Field(
+        nullable=True,
+        ge=0,
+        le=1,
+        description="cumulative_count / delivered_count of the campaign; null if nothing was delivered.",
+    )
     is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
 
     class Config:
@@ -291,22 +312,24 @@ class LatencyHistogram(_ByCampaign):
 
 
 class RepliesByCampaign(Contract):
-    """One row per reply, with the campaign it most likely answers."""
+    """One row per reply, with the campaign that it most likely answers."""
 
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign; null if none was sent to that phone.")
-    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="The row of the input file, counted from 0.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message.")
-    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=WHICH_REPLY_RULE)
-    is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request of the message's batch left.")
-    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
-    received_at: Instant = pa.Field(description="When we first got it.")
+    campaign_id: pl.String = pa.Field(
+        nullable=True, description="Id of the campaign; null if no campaign was sent to the phone."
+    )
+    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="Row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message.")
+    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=REPLY_RULE_DESCRIPTION)
+    is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of the message's batch was sent.")
+    replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    received_at: Instant = pa.Field(description="When it was first received.")
     reply_seconds: pl.Int32 = pa.Field(
         nullable=True, ge=0, description="Whole seconds from submitted_at to replied_at."
     )
-    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
-    character_count: pl.Int32 = pa.Field(ge=0, description="Length of the text.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
+    character_count: pl.Int32 = pa.Field(ge=0, description="Characters of the text.")
 
     class Config:
         name = "marts.replies_by_campaign"
@@ -314,19 +337,21 @@ class RepliesByCampaign(Contract):
 
 
 class SuppressionCandidates(Contract):
-    """One row per phone that should get no more messages and is on no list yet; its latest message stands for it."""
+    """One row per phone to suppress that is on no suppression list yet, identified by its latest message."""
 
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign of the latest message to the phone.")
-    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="That message's row of the input file.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="That message; null if the phone was sent none.")
-    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=WHICH_REASON)
-    since_at: Instant = pa.Field(description=SINCE_WHEN)
-    opted_out_at: Instant = pa.Field(nullable=True, description="The first reply that asks for no more; null if none.")
-    hard_campaign_count: pl.Int64 = pa.Field(
-        ge=0, description="Campaigns that failed with a hard code since the phone last got a message."
+    campaign_id: pl.String = pa.Field(nullable=True, description="Campaign of the latest message to the phone.")
+    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="Row of that message in the input file.")
+    message_id: pl.Int64 = pa.Field(
+        nullable=True, description="Id of that message; null if none was sent to the phone."
     )
-    code: pl.String = pa.Field(nullable=True, description="The last of these codes.")
-    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to the phone; those refused don't count.")
+    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=SUPPRESSION_REASON_DESCRIPTION)
+    since_at: Instant = pa.Field(description=SINCE_AT_DESCRIPTION)
+    opted_out_at: Instant = pa.Field(nullable=True, description="First opt-out reply; null without one.")
+    hard_campaign_count: pl.Int64 = pa.Field(
+        ge=0, description="Campaigns that failed with a hard code since the phone last received a message."
+    )
+    code: pl.String = pa.Field(nullable=True, description="Last of these codes.")
+    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to the phone, without refused ones.")
     last_submitted_at: Instant = pa.Field(nullable=True, description="When the latest of them was submitted.")
 
     class Config:
@@ -335,25 +360,29 @@ class SuppressionCandidates(Contract):
 
 
 class BalanceReconciliation(Contract):
-    """One row per interval between two balances told: what the account lost against what was accepted from us."""
+    """One row per interval between two balance queries: segments charged against segments accepted."""
 
-    began_at: Instant = pa.Field(description="When the earlier balance was asked for.")
-    ended_at: Instant = pa.Field(description="When the later one was.")
-    opening_balance_count: pl.Int64 = pa.Field(description="Segments left at the beginning.")
-    closing_balance_count: pl.Int64 = pa.Field(description="Segments left at the end.")
-    accepted_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of batches answered in it and accepted.")
-    in_doubt_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of batches that went into doubt in it.")
+    began_at: Instant = pa.Field(description="When the earlier balance was queried.")
+    ended_at: Instant = pa.Field(description="When the later balance was queried.")
+    opening_balance_count: pl.Int64 = pa.Field(description="Balance at the start, in segments.")
+    closing_balance_count: pl.Int64 = pa.Field(description="Balance at the end, in segments.")
+    accepted_segment_count: pl.Int64 = pa.Field(
+        ge=0, description="Segments of accepted batches that were answered in the interval."
+    )
+    in_doubt_segment_count: pl.Int64 = pa.Field(
+        ge=0, description="Segments of batches that became in doubt in the interval."
+    )
     opening_in_flight_segment_count: pl.Int64 = pa.Field(
-        ge=0, description="Segments submitted before it and answered later: may have been charged before it."
+        ge=0, description="Segments submitted before the interval and answered later: may have been charged before it."
     )
     closing_in_flight_segment_count: pl.Int64 = pa.Field(
         ge=0, description="Segments submitted before its end and answered later: may have been charged in it."
     )
     unexplained_count: pl.Int64 = pa.Field(
-        description="closing - opening + accepted_segment_count: positive after a top-up or a refund, negative if more "
-        "was charged than we know of."
+        description="closing - opening + accepted_segment_count: positive after a top-up or refund, negative if more "
+        "was charged than was accepted."
     )
-    is_explained: pl.Boolean = pa.Field(description="No more is left over than what was in doubt or in flight.")
+    is_explained: pl.Boolean = pa.Field(description="Batches in doubt or in flight can account for unexplained_count.")
 
     class Config:
         name = "marts.balance_reconciliation"
@@ -361,34 +390,41 @@ class BalanceReconciliation(Contract):
 
 
 class BatchesInDoubt(_ByCampaign):
-    """One row per batch that may have been sent and that nothing has settled, with what the balance says of it."""
+    """One row per batch in doubt, with the balances queried before and after it."""
 
-    batch_num: pl.String = pa.Field(description="The batch: the vendor can look it up.")
-    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in it.")
-    segment_count: pl.Int64 = pa.Field(ge=1, description="Segments of them.")
-    submitted_at: Instant = pa.Field(description="When the request left.")
-    doubted_at: Instant = pa.Field(description="When it was given up; when it left, where the sender stopped before.")
-    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
-    http_status: pl.Int32 = pa.Field(nullable=True, description="The answer's HTTP status; null without an answer.")
-    detail: pl.String = pa.Field(nullable=True, description="What is known beyond the codes.")
+    batch_num: pl.String = pa.Field(description="Id of the batch, by which the vendor can look it up.")
+    message_count: pl.Int64 = pa.Field(ge=1, description="Messages in the batch.")
+    segment_count: pl.Int64 = pa.Field(ge=1, description="Segments in the batch.")
+    submitted_at: Instant = pa.Field(description="When the request was sent.")
+    doubted_at: Instant = pa.Field(
+        description="When the sender gave up waiting for its answer, or, if the sender stopped before, sent the batch."
+    )
+    error_code: pl.String = pa.Field(
+        nullable=True, description="Error code of the gateway's answer; null without a readable answer."
+    )
+    http_status: pl.Int32 = pa.Field(nullable=True, description="HTTP status of the answer; null without an answer.")
+    detail: pl.String = pa.Field(nullable=True, description="Details beyond the codes.")
     opening_balance_count: pl.Int64 = pa.Field(
-        nullable=True, description="Segments left when the balance was last told before it; null if it never was."
+        nullable=True, description="Last balance queried before the batch, in segments; null without one."
     )
-    opening_balance_at: Instant = pa.Field(nullable=True, description="When that was.")
+    opening_balance_at: Instant = pa.Field(nullable=True, description="When that balance was queried.")
     closing_balance_count: pl.Int64 = pa.Field(
-        nullable=True, description="Segments left when the balance was first told after it; null if not yet."
+        nullable=True, description="First balance queried after the batch, in segments; null until there is one."
     )
-    closing_balance_at: Instant = pa.Field(nullable=True, description="When that was.")
+    closing_balance_at: Instant = pa.Field(nullable=True, description="When that balance was queried.")
     accepted_segment_count: pl.Int64 = pa.Field(
         nullable=True, ge=0, description="Segments of batches accepted between the two balances."
     )
     in_doubt_segment_count: pl.Int64 = pa.Field(
-        nullable=True, ge=0, description="Segments of all batches that were submitted between them and are in doubt."
+        nullable=True,
+        ge=0,
+        description="Segments of all batches in doubt that were submitted between the two balances.",
     )
     charged_count: pl.Int64 = pa.Field(
         nullable=True,
-        description="Segments charged between them that no accepted batch explains: about 0 if nothing in doubt was "
-        "taken, in_doubt_segment_count if all was. Top-ups and others who use the account blur it.",
+        description="Segments charged between the two balances beyond accepted_segment_count: about 0 if no batch in "
+        "doubt was accepted, about in_doubt_segment_count if all were. Top-ups and other users of the account "
+        "distort it.",
     )
 
     class Config:
@@ -397,29 +433,36 @@ class BatchesInDoubt(_ByCampaign):
 
 
 class Exceptions(Contract):
-    """One row per finding that somebody should look at; what comes by the thousand is one row with a count."""
+    """One row per exception to look into; frequent kinds are grouped into one row with a count."""
 
     kind: pl.String = pa.Field(
         isin=EXCEPTION_KINDS,
-        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message planned, refused or kept back "
-        "with us: not believed), sent_twice (decided to be not_sent and sent again, and reported the first time too), "
+        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message that is planned, refused or held "
+        "back: not believed), sent_twice (decided to be not_sent, sent again, and its first batch reported too), "
         "report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
     )
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign, where one is known.")
-    batch_num: pl.String = pa.Field(nullable=True, description="The batch, where one is meant.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message, where one is meant.")
-    mission_num: pl.String = pa.Field(
-        nullable=True, description="As reported, where one message is meant; null if it holds the phone."
+    campaign_id: pl.String = pa.Field(nullable=True, description="Id of the campaign; null if unknown.")
+    batch_num: pl.String = pa.Field(
+        nullable=True, description="Id of the batch; null if the exception is not about a batch."
     )
-    detail: pl.String = pa.Field(description="What was found.")
+    message_id: pl.Int64 = pa.Field(
+        nullable=True, description="Id of the message; null if the exception is not about one message."
+    )
+    mission_num: pl.String = pa.Field(
+        nullable=True,
+        description="mission_num as reported; null if it holds the phone or the exception is not about one message.",
+    )
+    detail: pl.String = pa.Field(description="Description of the exception.")
     occurrence_count: pl.Int64 = pa.Field(
-        ge=1, description="Reports, messages (unreported, in_doubt) or records (reject) behind it."
+        ge=1, description="Number of reports, of messages (unreported, in_doubt) or of records (reject)."
     )
     first_seen_at: Instant = pa.Field(
-        nullable=True, description="First report received, batch submitted or call made; null if unknown."
+        nullable=True,
+        description="When the first of these reports was received, batches submitted or queries sent; null if unknown.",
     )
     last_seen_at: Instant = pa.Field(
-        nullable=True, description="Last report received, batch submitted or call made; null if unknown."
+        nullable=True,
+        description="When the last of these reports was received, batches submitted or queries sent; null if unknown.",
     )
 
     class Config:
@@ -428,26 +471,26 @@ class Exceptions(Contract):
 
 
 class PullCoverage(Contract):
-    """One row per day for which reports are due or were pulled."""
+    """One row per day whose reports are due or were pulled."""
 
-    pulled_on: pl.Date = pa.Field(unique=True, description="The day asked for, in Asia/Shanghai.")
-    is_due: pl.Boolean = pa.Field(description="On that day messages were sent or in their report window.")
-    call_count: pl.Int64 = pa.Field(ge=0, description="Calls for that day.")
-    ok_call_count: pl.Int64 = pa.Field(ge=0, description="Of these, answered well.")
-    last_called_at: Instant = pa.Field(nullable=True, description="The last call.")
-    last_ok_at: Instant = pa.Field(nullable=True, description="The last call that was answered well.")
-    record_count: pl.Int64 = pa.Field(ge=0, description="Records in all answers, repeated ones included.")
-    rejected_count: pl.Int64 = pa.Field(ge=0, description="Of these, how many are in core.rejects.")
-    new_record_count: pl.Int64 = pa.Field(ge=0, description="Reports that no earlier call had brought.")
-    is_complete: pl.Boolean = pa.Field(description="It was pulled with success after it had ended.")
-    is_missing: pl.Boolean = pa.Field(description="It is due, it is over, and was never pulled with success.")
+    pulled_on: pl.Date = pa.Field(unique=True, description="Day that was queried, in Asia/Shanghai.")
+    is_due: pl.Boolean = pa.Field(description="Messages were sent on that day or were in their report window.")
+    call_count: pl.Int64 = pa.Field(ge=0, description="Queries for that day.")
+    ok_call_count: pl.Int64 = pa.Field(ge=0, description="Queries of these that succeeded.")
+    last_called_at: Instant = pa.Field(nullable=True, description="When the last query was sent.")
+    last_ok_at: Instant = pa.Field(nullable=True, description="When the last successful query was sent.")
+    record_count: pl.Int64 = pa.Field(ge=0, description="Records in all answers, duplicates included.")
+    rejected_count: pl.Int64 = pa.Field(ge=0, description="Records of these that are in core.rejects.")
+    new_record_count: pl.Int64 = pa.Field(ge=0, description="Reports that no earlier query had brought.")
+    is_complete: pl.Boolean = pa.Field(description="The day was pulled successfully after it had ended.")
+    is_missing: pl.Boolean = pa.Field(description="The day is due and over, and was never pulled successfully.")
 
     class Config:
         name = "marts.pull_coverage"
         metadata = TableConfig(kind="computed", grain="whole")
 
 
-# In the order in which they are made: each reads only `core`, or tables above it here.
+# In the order of the pages; reconcile takes the order of computing from the SQL.
 MARTS: Final[tuple[type[Contract], ...]] = (
     CampaignDelivery,
     DailyDelivery,

@@ -1,6 +1,6 @@
-"""What the analysts' copy holds beside the marts: the contracts of its views, and its functions.
+"""Contracts of the views of the analysts' copy, and descriptions of its functions.
 
-No view holds a phone in the clear, or a text.
+Besides these the copy holds the marts. No view holds an unmasked phone or a text.
 """
 
 from typing import Final
@@ -10,49 +10,53 @@ import polars as pl
 
 from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.contracts.reconciled import (
+    CODE_DESCRIPTION,
+    ERROR_CODE_DESCRIPTION,
+    LATENCY_DESCRIPTION,
+    MATCH_RULE_DESCRIPTION,
     MATCH_RULES,
+    REPLIED_AT_DESCRIPTION,
+    STATUS_DESCRIPTION,
     STATUSES,
-    WHEN_REPLIED,
-    WHICH_CODE,
-    WHICH_ERROR_CODE,
-    WHICH_LATENCY,
-    WHICH_RULE,
-    WHICH_STATUS,
 )
 
 
 class PublishedMessages(Contract):
     """One row per recipient row of every campaign, with its status; phones masked, no texts."""
 
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    input_row: pl.Int64 = pa.Field(ge=0, description="The row of the input file, counted from 0.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message; null if the row is never to be sent.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message; null if the row is not to be sent.")
     mission_num: pl.String = pa.Field(
-        nullable=True, description="The message's identity at the gateway; null if it holds the phone."
+        nullable=True, description="Id of the message at the gateway; null if it holds the phone."
     )
-    phone_masked: pl.String = pa.Field(nullable=True, description="138****1234; null if the phone is not valid.")
+    phone_masked: pl.String = pa.Field(
+        nullable=True, description="Masked phone, 138****1234; null if the phone is invalid."
+    )
     phone_hash: pl.String = pa.Field(
         nullable=True,
-        description="A keyed hash of the phone, the same everywhere, to join on; null if the phone is not valid.",
+        description="Keyed hash of the phone, the same in all tables, to join on; null if the phone is invalid.",
     )
-    status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
-    reason: pl.String = pa.Field(nullable=True, description="Why it is not to be sent; null if it is.")
-    duplicate_of_row: pl.Int64 = pa.Field(nullable=True, description="The earlier row with the same phone.")
-    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
-    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
-    batch_num: pl.String = pa.Field(nullable=True, description="The batch it was sent in; null while it was not.")
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request of that batch left.")
-    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
-    delivered_at: Instant = pa.Field(nullable=True, description="When the phone got it; null unless delivered.")
-    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=WHICH_LATENCY)
-    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=WHICH_RULE)
-    report_count: pl.Int32 = pa.Field(description="Distinct reports for it with its phone.")
-    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null if there is none.")
-    template_id: pl.String = pa.Field(nullable=True, description="The template the text was made of.")
+    status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
+    reason: pl.String = pa.Field(nullable=True, description="Why the row is not to be sent; null if it is.")
+    duplicate_of_row: pl.Int64 = pa.Field(
+        nullable=True, description="Earlier row with the same phone; null unless a duplicate."
+    )
+    code: pl.String = pa.Field(nullable=True, description=CODE_DESCRIPTION)
+    error_code: pl.String = pa.Field(nullable=True, description=ERROR_CODE_DESCRIPTION)
+    batch_num: pl.String = pa.Field(nullable=True, description="Id of the batch that it was sent in; null until sent.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
+    delivered_at: Instant = pa.Field(nullable=True, description="When the phone received it; null unless delivered.")
+    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=LATENCY_DESCRIPTION)
+    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
+    report_count: pl.Int32 = pa.Field(description="Distinct reports of the message with its phone.")
+    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null without a text.")
+    template_id: pl.String = pa.Field(nullable=True, description="Template of the text.")
     owner: pl.String = pa.Field(
         nullable=True,
         metadata=JSON,
-        description="The owner's own columns of the input, as JSON: owner ->> 'city'. What looks like a phone in it is "
+        description="All other columns of the input, as JSON: owner ->> 'city'. Anything that looks like a phone is "
         "masked.",
     )
 
@@ -62,17 +66,20 @@ class PublishedMessages(Contract):
 
 
 class PublishedReplies(Contract):
-    """One row per reply, with the message it most likely answers; phones masked, no texts."""
+    """One row per reply, with the message that it most likely answers; phones masked, no texts."""
 
-    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
-    received_at: Instant = pa.Field(description="When we first got it.")
-    phone_masked: pl.String = pa.Field(description="138****1234.")
-    phone_hash: pl.String = pa.Field(description="A keyed hash of the phone, the same everywhere, to join on.")
-    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign it most likely answers.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message it most likely answers.")
-    character_count: pl.Int32 = pa.Field(description="Length of the text.")
-    is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
+    replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
+    received_at: Instant = pa.Field(description="When it was first received.")
+    phone_masked: pl.String = pa.Field(description="Masked phone, 138****1234.")
+    phone_hash: pl.String = pa.Field(description="Keyed hash of the phone, the same in all tables, to join on.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
+    campaign_id: pl.String = pa.Field(
+        nullable=True,
+        description="Id of the campaign that it most likely answers; null if no campaign was sent to the phone.",
+    )
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message that it most likely answers.")
+    character_count: pl.Int32 = pa.Field(description="Characters of the text.")
+    is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
 
     class Config:
         name = "main.replies"
@@ -87,7 +94,7 @@ _THREE_ROWS: Final = (
     " interval."
 )
 
-# Of each of our functions what it gives, with an example; in the order of making: each calls only those above it.
+# Each function of the copy, with its result and an example.
 FUNCTIONS: Final[dict[str, str]] = {
     "wilson_low": "Lower end of the 95 % Wilson interval: SELECT wilson_low(930, 1000).",
     "wilson_high": "Upper end of the 95 % Wilson interval: SELECT wilson_high(930, 1000).",
@@ -100,12 +107,12 @@ FUNCTIONS: Final[dict[str, str]] = {
         " test of two proportions: FROM compare_rates(930, 1000, 951, 1000)."
     ),
     "compare_deliveries": (
-        "What compare_campaigns and compare_variants share: the names of a and b; messages delivered, reported and"
-        " accepted of a, then of b; whether both are mature."
+        "Shared by compare_campaigns and compare_variants. Arguments: names of a and b; messages delivered, reported"
+        " and accepted of a, then of b; whether both are mature."
     ),
     "compare_campaigns": f"{_THREE_ROWS} FROM compare_campaigns('spring', 'autumn').",
     "compare_variants": (
-        f"The same of two values of an owner's column within a campaign. {_THREE_ROWS}"
+        f"Compares two values of one of the owner's columns within a campaign. {_THREE_ROWS}"
         " FROM compare_variants('spring', 'variant', 'A', 'B')."
     ),
 }

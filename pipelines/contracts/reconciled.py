@@ -1,6 +1,6 @@
-"""The contracts of the tables of `core` that reconcile makes: the reference tables, then one for each file of sql/core.
+"""Contracts of the tables of `core` that reconcile fills: the reference tables, and one for each file of sql/core.
 
-They are private, like all of `core`: some hold phones.
+Like all of `core` they are private: some hold phones.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ REPLY_RULES: Final[tuple[str, ...]] = ("extension", "latest")
 
 SUPPRESSION_REASONS: Final[tuple[str, ...]] = ("opted_out", "hard_code")
 
-# The kinds of causes of the codes that the vendor documents, and the families of the others.
+# Causes of the documented gateway codes, and families of the undocumented ones.
 CAUSES: Final[tuple[str, ...]] = (
     "delivered",
     "dead_number",
@@ -43,7 +43,7 @@ CAUSES: Final[tuple[str, ...]] = (
 )
 FAMILIES: Final[tuple[str, ...]] = ("china_mobile", "china_unicom", "platform", "unknown")
 
-# The verdicts of error codes: `pipelines.gateway.codes.Verdict`, which is above this module, has the same by test.
+# The verdicts of error codes. A test holds that `pipelines.gateway.codes.Verdict` has the same.
 VERDICTS: Final[tuple[str, ...]] = (
     "accepted",
     "too_fast",
@@ -55,38 +55,38 @@ VERDICTS: Final[tuple[str, ...]] = (
 
 MOVERS: Final[tuple[str, ...]] = ("campaign_owner", "operator", "recipient", "carrier", "vendor", "nobody")
 
-# What several tables say of the same column.
-WHICH_STATUS: Final = f"The one status of the row: {', '.join(STATUSES)}."
-WHICH_CODE: Final = "The code of the report that is believed; null without one."
-WHICH_ERROR_CODE: Final = "The error code it was refused with; null unless refused."
-WHICH_LATENCY: Final = (
-    "Whole seconds from submission to the stat_time of the report that is believed, whether delivered or failed."
+# Descriptions of columns that several tables have.
+STATUS_DESCRIPTION: Final = f"Status of the row: {', '.join(STATUSES)}."
+CODE_DESCRIPTION: Final = "Code of the believed report; null without a report."
+ERROR_CODE_DESCRIPTION: Final = "Error code of the refusal; null unless refused."
+LATENCY_DESCRIPTION: Final = (
+    "Whole seconds from submission to the stat_time of the believed report, delivered or failed."
 )
 WHOSE_MOVE: Final = f"Who can do something about it: {', '.join(MOVERS)}."
-WHICH_RULE: Final = (
-    "How its reports were matched: mission_num (read back), own_mission_num (looked up), batch_phone, "
-    "phone_time; null without reports."
+MATCH_RULE_DESCRIPTION: Final = (
+    "How its reports were matched: mission_num (contains the message id), own_mission_num (looked up), "
+    "batch_phone, phone_time; null without reports."
 )
-WHICH_REPLY_RULE: Final = (
-    "How its message was found: extension (the latest sent with the extension that was replied to), "
-    "latest (the latest sent to the phone); null if none was."
+REPLY_RULE_DESCRIPTION: Final = (
+    "How its message was found: extension (the latest one sent to the phone with the extension replied to), "
+    "latest (the latest one sent to the phone); null if no message was sent to it."
 )
-WHEN_REPLIED: Final = "When it was sent; when we first got it, if the gateway gives no time."
-WHICH_REASON: Final = "opted_out (a reply asks for no more), or hard_code (see hard_campaign_count)."
-SINCE_WHEN: Final = "The first such reply; else the submission of the last message that failed with a hard code."
+REPLIED_AT_DESCRIPTION: Final = "When the reply was sent, or first received if the gateway sends no time."
+SUPPRESSION_REASON_DESCRIPTION: Final = "opted_out (a reply opts out), or hard_code (see hard_campaign_count)."
+SINCE_AT_DESCRIPTION: Final = "First opt-out reply; without one, submission of the last failure with a hard code."
 
 
 class GatewayCodes(Contract):
-    """One row per gateway code that the vendor documents, from sql/reference/gateway_codes.csv."""
+    """One row per gateway code documented by the vendor, from sql/reference/gateway_codes.csv."""
 
-    code: pl.String = pa.Field(unique=True, description="The gateway code, as in a report.")
-    meaning: pl.String = pa.Field(description="What it means, in English.")
-    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
-    class_: pl.String = pa.Field(alias="class", isin=CAUSES, description=f"The kind of cause: {', '.join(CAUSES)}.")
+    code: pl.String = pa.Field(unique=True, description="Gateway code, as in a report.")
+    meaning: pl.String = pa.Field(description="Meaning, in English.")
+    meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
+    class_: pl.String = pa.Field(alias="class", isin=CAUSES, description=f"Kind of cause: {', '.join(CAUSES)}.")
     whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
-    what_to_do: pl.String = pa.Field(description="What that is.")
-    is_hard: pl.Boolean = pa.Field(description="The number will not be reached next time either.")
-    source: pl.String = pa.Field(description="Who says so.")
+    what_to_do: pl.String = pa.Field(description="Action for the responsible party.")
+    is_hard: pl.Boolean = pa.Field(description="Permanent failure: the number will not be reached next time either.")
+    source: pl.String = pa.Field(description="Source of the row.")
 
     class Config:
         name = "core.gateway_codes"
@@ -96,8 +96,8 @@ class GatewayCodes(Contract):
 class CodeFamilies(Contract):
     """One row per prefix of gateway codes, from sql/reference/code_families.csv: how undocumented codes are classed."""
 
-    code_prefix: pl.String = pa.Field(unique=True, description="How the codes of the family start.")
-    family: pl.String = pa.Field(isin=FAMILIES[:-1], description=f"The family: {', '.join(FAMILIES[:-1])}.")
+    code_prefix: pl.String = pa.Field(unique=True, description="Prefix of the codes of the family.")
+    family: pl.String = pa.Field(isin=FAMILIES[:-1], description=f"Family: {', '.join(FAMILIES[:-1])}.")
     responsible_party: pl.String = pa.Field(
         isin=MOVERS, description=f"Who can act on a code of the family: {', '.join(MOVERS)}."
     )
@@ -110,15 +110,17 @@ class CodeFamilies(Contract):
 class Statuses(Contract):
     """One row per status of a recipient row, from sql/reference/statuses.csv: what each counts as."""
 
-    status: pl.String = pa.Field(unique=True, isin=STATUSES, description=f"The status: {', '.join(STATUSES)}.")
-    status_num: pl.Int32 = pa.Field(unique=True, ge=1, description="Its place in the life of a message, from 1.")
+    status: pl.String = pa.Field(unique=True, isin=STATUSES, description=f"Status: {', '.join(STATUSES)}.")
+    status_num: pl.Int32 = pa.Field(unique=True, ge=1, description="Position in the life of a message, counted from 1.")
     is_sent: pl.Boolean = pa.Field(description="The message was sent, or may have been.")
     is_accepted: pl.Boolean = pa.Field(
         description="The gateway accepted the message: it counts in accepted_total_count."
     )
-    is_reported: pl.Boolean = pa.Field(description="A report says what became of it: it counts in reported_count.")
-    meaning: pl.String = pa.Field(description="What it means, in English.")
-    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+    is_reported: pl.Boolean = pa.Field(
+        description="A report says whether the message was delivered: it counts in reported_count."
+    )
+    meaning: pl.String = pa.Field(description="Meaning, in English.")
+    meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
 
     class Config:
         name = "core.statuses"
@@ -126,17 +128,18 @@ class Statuses(Contract):
 
 
 class ErrorCodes(Contract):
-    """One row per error code that the vendor documents, from sql/reference/error_codes.csv."""
+    """One row per error code documented by the vendor, from sql/reference/error_codes.csv."""
 
-    error_code: pl.String = pa.Field(unique=True, description="The code in an answer to a request.")
-    meaning: pl.String = pa.Field(description="What it means, in English.")
-    meaning_zh: pl.String = pa.Field(description="What it means, in Chinese.")
+    error_code: pl.String = pa.Field(unique=True, description="Error code in an answer to a request.")
+    meaning: pl.String = pa.Field(description="Meaning, in English.")
+    meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
     verdict: pl.String = pa.Field(
-        isin=VERDICTS, description=f"What it says of a submission, and so what the sender does: {', '.join(VERDICTS)}."
+        isin=VERDICTS,
+        description=f"Outcome of a submission, which decides what the sender does: {', '.join(VERDICTS)}.",
     )
     is_whole_request_refused: pl.Boolean = pa.Field(description="No message of the request was accepted.")
-    action: pl.String = pa.Field(description="What a sender can do.")
-    query_next_step: pl.String = pa.Field(description="What the operator does when it refuses a query.")
+    action: pl.String = pa.Field(description="Action for the sender.")
+    query_next_step: pl.String = pa.Field(description="Next step of the operator when a query is refused with it.")
 
     class Config:
         name = "core.error_codes"
@@ -147,15 +150,21 @@ class NumberRanges(Contract):
     """One row per run of number ranges of one carrier and province, from sql/reference/number_ranges.csv."""
 
     first_range: pl.Int32 = pa.Field(
-        unique=True, ge=1300000, lt=2000000, description="The first 7 digits of the first numbers of the run."
+        unique=True, ge=1300000, lt=2000000, description="First 7 digits of the numbers at the start of the run."
     )
     last_range: pl.Int32 = pa.Field(
-        ge=1300000, lt=2000000, description="The same of the last ones; the first 4 of the 7 digits are those of all."
+        ge=1300000,
+        lt=2000000,
+        description="First 7 digits of the numbers at its end; all ranges of a run share their first 4 digits.",
     )
-    carrier: pl.String = pa.Field(description="Who was given the range, in English; numbers may have moved since.")
-    carrier_zh: pl.String = pa.Field(description="The same in Chinese.")
-    province: pl.String = pa.Field(description="Where the range was given out, in English; unknown of many new ones.")
-    province_zh: pl.String = pa.Field(description="The same in Chinese.")
+    carrier: pl.String = pa.Field(
+        description="Carrier that the range was allocated to, in English; numbers may have been ported since."
+    )
+    carrier_zh: pl.String = pa.Field(description="The same, in Chinese.")
+    province: pl.String = pa.Field(
+        description="Province that the range was allocated in, in English; unknown for many new ranges."
+    )
+    province_zh: pl.String = pa.Field(description="The same, in Chinese.")
 
     class Config:
         name = "core.number_ranges"
@@ -163,9 +172,9 @@ class NumberRanges(Contract):
 
 
 class ReportLookups(Contract):
-    """One row per report whose mission_num can't be read back to a message of ours: looked up, or an orphan."""
+    """One row per report whose mission_num contains no message id of ours: looked up, or an orphan."""
 
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message that was found; null for an orphan.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Message that was found; null for an orphan.")
     mission_num: pl.String = pa.Field(description="As in core.reports.")
     phone: pl.String = pa.Field(description="As in core.reports.")
     code: pl.String = pa.Field(description="As in core.reports.")
@@ -183,11 +192,15 @@ class ReportLookups(Contract):
 
 
 class ReportMatches(Contract):
-    """One row per report that names a message: a view, since most of them are rows of core.reports as they are."""
+    """One row per report of a message: a view, since most are unchanged rows of core.reports."""
 
-    message_id: pl.Int64 = pa.Field(description="The message; an id that is no message of ours is an orphan's.")
+    message_id: pl.Int64 = pa.Field(
+        description="Id of the message; without a message of this id, the report is an orphan."
+    )
     mission_num: pl.String = pa.Field(description="As in core.reports.")
-    phone: pl.String = pa.Field(description="As in core.reports; believed only where it is the message's.")
+    phone: pl.String = pa.Field(
+        description="As in core.reports; the report is believed only if it is the phone of the message."
+    )
     code: pl.String = pa.Field(description="As in core.reports.")
     stat_time: Instant = pa.Field(description="As in core.reports.")
     batch_num: pl.String = pa.Field(description="As in core.reports.")
@@ -195,8 +208,8 @@ class ReportMatches(Contract):
     received_at: Instant = pa.Field(description="As in core.reports.")
     match_rule: pl.String = pa.Field(
         isin=MATCH_RULES,
-        description="How the message was found: mission_num (read back), own_mission_num (looked up), batch_phone, "
-        "phone_time.",
+        description="How the message was found: mission_num (contains the message id), own_mission_num (looked up), "
+        "batch_phone, phone_time.",
     )
 
     class Config:
@@ -205,9 +218,9 @@ class ReportMatches(Contract):
 
 
 class RepeatedMessages(Contract):
-    """One row per message that more than one report names; among these reports one is chosen to be believed."""
+    """One row per message with more than one report; one of these reports is chosen as the believed one."""
 
-    message_id: pl.Int64 = pa.Field(description="The message.")
+    message_id: pl.Int64 = pa.Field(description="Id of the message.")
 
     class Config:
         name = "core.repeated_messages"
@@ -215,23 +228,25 @@ class RepeatedMessages(Contract):
 
 
 class BatchOutcomes(Contract):
-    """One row per batch that was accepted, refused, kept back or may have been accepted; their ranges never overlap."""
+    """One row per batch that was accepted, refused, held back or is in doubt; their ranges never overlap."""
 
-    batch_num: pl.String = pa.Field(description="The batch.")
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    planned_batch: pl.Int32 = pa.Field(description="The batch of the plan that it sends, or sends a part of.")
-    first_message_id: pl.Int64 = pa.Field(description="Its first message.")
-    last_message_id: pl.Int64 = pa.Field(description="Its last message.")
+    batch_num: pl.String = pa.Field(description="Id of the batch.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    planned_batch: pl.Int32 = pa.Field(description="Number of the batch in the plan that it sends, whole or in part.")
+    first_message_id: pl.Int64 = pa.Field(description="First message of the batch.")
+    last_message_id: pl.Int64 = pa.Field(description="Last message of the batch.")
     state: pl.String = pa.Field(
         isin=["accepted", "refused", "in_doubt", "suppressed"],
-        description="accepted, refused, in_doubt or suppressed: what is believed of it, once reports settled doubt.",
+        description="accepted, refused, in_doubt or suppressed, after reports have settled doubt.",
     )
     is_proven_by_report: pl.Boolean = pa.Field(
-        description="It was in_doubt, and a believed report for one of its messages proves that it was accepted."
+        description="The batch was in doubt, and a believed report of one of its messages proves that it was accepted."
     )
-    error_code: pl.String = pa.Field(nullable=True, description="The gateway's answer; null if none could be read.")
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request left; null if it was kept back.")
-    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
+    error_code: pl.String = pa.Field(
+        nullable=True, description="Error code of the gateway's answer; null without a readable answer."
+    )
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request was sent; null if held back.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
 
     class Config:
         name = "core.batch_outcomes"
@@ -239,28 +254,28 @@ class BatchOutcomes(Contract):
 
 
 class MessageStatus(Contract):
-    """One row per recipient row, with the one status it has: the books."""
+    """One row per recipient row, with its one status: the books."""
 
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    input_row: pl.Int64 = pa.Field(ge=0, description="The row of the input file, counted from 0.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message; null if the row is never to be sent.")
-    status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
-    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
-    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message; null if the row is not to be sent.")
+    status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
+    code: pl.String = pa.Field(nullable=True, description=CODE_DESCRIPTION)
+    error_code: pl.String = pa.Field(nullable=True, description=ERROR_CODE_DESCRIPTION)
     batch_num: pl.String = pa.Field(
-        nullable=True, description="The batch it was sent in, or kept back under; null before."
+        nullable=True, description="Batch that it was sent in, or held back with; null before."
     )
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request of that batch left.")
-    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
-    delivered_at: Instant = pa.Field(nullable=True, description="When the phone got it; null unless delivered.")
-    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=WHICH_LATENCY)
-    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=WHICH_RULE)
-    report_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with its phone.")
-    phone_mismatch_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports for it with another phone.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
+    delivered_at: Instant = pa.Field(nullable=True, description="When the phone received it; null unless delivered.")
+    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=LATENCY_DESCRIPTION)
+    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
+    report_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports of the message with its phone.")
+    phone_mismatch_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports of the message with another phone.")
     number_range: pl.Int32 = pa.Field(
-        nullable=True, description="The first 7 digits of the phone; null if it has not 11."
+        nullable=True, description="First 7 digits of the phone; null unless the phone has 11 digits."
     )
-    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null if there is none.")
+    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null without a text.")
 
     class Config:
         name = "core.message_status"
@@ -268,17 +283,19 @@ class MessageStatus(Contract):
 
 
 class MessageCounts(Contract):
-    """One row per campaign, batch, status, code and error code: core.message_status, counted once for all marts."""
+    """One row per campaign, batch, status, code and error code: counts of core.message_status, for all marts."""
 
-    campaign_id: pl.String = pa.Field(description="The campaign.")
-    batch_num: pl.String = pa.Field(nullable=True, description="The batch; null for rows that never were in one.")
-    submitted_at: Instant = pa.Field(nullable=True, description="When its request left.")
-    submitted_on: pl.Date = pa.Field(nullable=True, description="The day of that, in Asia/Shanghai.")
-    status: pl.String = pa.Field(isin=STATUSES, description=WHICH_STATUS)
-    code: pl.String = pa.Field(nullable=True, description=WHICH_CODE)
-    error_code: pl.String = pa.Field(nullable=True, description=WHICH_ERROR_CODE)
-    message_count: pl.Int64 = pa.Field(ge=1, description="Recipient rows.")
-    segment_count: pl.Int64 = pa.Field(nullable=True, description="Their segments.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    batch_num: pl.String = pa.Field(
+        nullable=True, description="Id of the batch; null for rows that were never in a batch."
+    )
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
+    submitted_on: pl.Date = pa.Field(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
+    status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
+    code: pl.String = pa.Field(nullable=True, description=CODE_DESCRIPTION)
+    error_code: pl.String = pa.Field(nullable=True, description=ERROR_CODE_DESCRIPTION)
+    message_count: pl.Int64 = pa.Field(ge=1, description="Number of recipient rows.")
+    segment_count: pl.Int64 = pa.Field(nullable=True, description="Segments of these rows; null without a text.")
 
     class Config:
         name = "core.message_counts"
@@ -286,13 +303,13 @@ class MessageCounts(Contract):
 
 
 class RepeatedReplies(Contract):
-    """One row per reply of core.replies that another row there tells too, and better; it counts there."""
+    """One row per reply of core.replies that a better row there repeats; the better row is counted."""
 
-    phone: pl.String = pa.Field(description="Who replied.")
-    content: pl.String = pa.Field(description="The text.")
-    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
-    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
+    phone: pl.String = pa.Field(description="Phone that replied.")
+    content: pl.String = pa.Field(description="Text of the reply.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
+    replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
 
     class Config:
         name = "core.repeated_replies"
@@ -300,20 +317,24 @@ class RepeatedReplies(Contract):
 
 
 class ReplyMatches(Contract):
-    """One row per reply, with the message it most likely answers: the latest one sent to that phone before it."""
+    """One row per reply, with the message that it most likely answers: the latest one sent to the phone before."""
 
-    phone: pl.String = pa.Field(description="Who replied.")
-    access_num: pl.String = pa.Field(description="The number it was sent to, with its extension.")
-    replied_at: Instant = pa.Field(description=WHEN_REPLIED)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the gateway's.")
-    received_at: Instant = pa.Field(description="When we first got it.")
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign; null if none was sent to that phone.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="The message.")
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch left.")
-    reply_seconds: pl.Int32 = pa.Field(nullable=True, ge=0, description="Whole seconds from that to the reply.")
-    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=WHICH_REPLY_RULE)
-    character_count: pl.Int32 = pa.Field(ge=0, description="Length of the text.")
-    is_opt_out: pl.Boolean = pa.Field(description="The text asks for no more messages (T, TD, 退订 …).")
+    phone: pl.String = pa.Field(description="Phone that replied.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
+    replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
+    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    received_at: Instant = pa.Field(description="When it was first received.")
+    campaign_id: pl.String = pa.Field(
+        nullable=True, description="Id of the campaign; null if no campaign was sent to the phone."
+    )
+    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message.")
+    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
+    reply_seconds: pl.Int32 = pa.Field(
+        nullable=True, ge=0, description="Whole seconds from submitted_at to replied_at."
+    )
+    match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=REPLY_RULE_DESCRIPTION)
+    character_count: pl.Int32 = pa.Field(ge=0, description="Characters of the text.")
+    is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
 
     class Config:
         name = "core.reply_matches"
@@ -321,20 +342,22 @@ class ReplyMatches(Contract):
 
 
 class PhonesToSuppress(Contract):
-    """One row per phone that should get no more messages and is on no list yet, with what a list needs."""
+    """One row per phone to suppress that is on no suppression list yet, with the columns that a list needs."""
 
-    phone: pl.String = pa.Field(unique=True, str_matches=PHONE, description="The phone, 11 digits.")
-    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=WHICH_REASON)
-    since_at: Instant = pa.Field(description=SINCE_WHEN)
-    opted_out_at: Instant = pa.Field(nullable=True, description="The first reply that asks for no more; null if none.")
+    phone: pl.String = pa.Field(unique=True, str_matches=PHONE, description="Phone, 11 digits.")
+    reason: pl.String = pa.Field(isin=SUPPRESSION_REASONS, description=SUPPRESSION_REASON_DESCRIPTION)
+    since_at: Instant = pa.Field(description=SINCE_AT_DESCRIPTION)
+    opted_out_at: Instant = pa.Field(nullable=True, description="First opt-out reply; null without one.")
     hard_campaign_count: pl.Int64 = pa.Field(
-        ge=0, description="Campaigns that failed with a hard code since the phone last got a message."
+        ge=0, description="Campaigns that failed with a hard code since the phone last received a message."
     )
-    code: pl.String = pa.Field(nullable=True, description="The last of these codes.")
-    campaign_id: pl.String = pa.Field(nullable=True, description="The campaign of the latest message to it.")
-    input_row: pl.Int64 = pa.Field(nullable=True, description="That message's row of the input file.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="That message; null if it was sent none.")
-    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to it; those refused don't count.")
+    code: pl.String = pa.Field(nullable=True, description="Last of these codes.")
+    campaign_id: pl.String = pa.Field(nullable=True, description="Campaign of the latest message to the phone.")
+    input_row: pl.Int64 = pa.Field(nullable=True, description="Row of that message in the input file.")
+    message_id: pl.Int64 = pa.Field(
+        nullable=True, description="Id of that message; null if none was sent to the phone."
+    )
+    message_count: pl.Int64 = pa.Field(ge=0, description="Messages sent to the phone, without refused ones.")
     last_submitted_at: Instant = pa.Field(nullable=True, description="When the latest of them was submitted.")
 
     class Config:
@@ -342,7 +365,7 @@ class PhonesToSuppress(Contract):
         metadata = TableConfig(kind="computed", grain="whole")
 
 
-# In the order in which they are made: each reads only tables loaded from the landing, or above it here.
+# Reconcile takes the order of computing from the SQL.
 RECONCILED: Final[tuple[type[Contract], ...]] = (
     GatewayCodes,
     CodeFamilies,
