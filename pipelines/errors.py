@@ -5,15 +5,15 @@
     ├── InputRefused              the campaign's owner: the file can't be sent as it is            10
     ├── GatewayError
     │   ├── NotSent               surely not sent
-    │   │   ├── GatewayRefused    the gateway said no, with an error code                          11
-    │   │   └── GatewayUnavailable  no connection came about                                       12
+    │   │   ├── GatewayRefused    the gateway refused, with an error code                          11
+    │   │   └── GatewayUnavailable  the gateway could not be reached                               12
     │   └── OutcomeUnknown        the request left, and no answer can be trusted: in doubt         13
     ├── InDoubt                   a campaign holds batches that may have been sent                 13
-    ├── CampaignBusy              another process is sending this campaign                         15
     ├── BooksError                the books don't balance, or data is missing                      14
+    ├── CampaignBusy              another process is sending this campaign                         15
     ├── WarehouseBusy             another process holds the warehouse                              15
-    ├── AlertRaised               a rule of [alerts] found something, or nobody could be told      16
-    └── Unforeseen                a bug, or a machine in trouble, in a step of a scheduled run      1
+    ├── AlertRaised               a rule of [alerts] found something, or an alert wasn't delivered 16
+    └── Unforeseen                a bug or a failing machine, in a step of a scheduled run          1
 
 The number is the exit code; `EXIT_CODES` says what each means, for --help and the pages. No message ever holds a phone,
 a text or a secret; each ends in the next step.
@@ -22,7 +22,7 @@ a text or a secret; each ends in the next step.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-# Texts of errors that the machine causes, not the program: the operating system's and SQLite's.
+# Messages of the operating system and of SQLite that point at the machine, not at the program.
 _ENVIRONMENT_MESSAGES = (
     "No space left on device",
     "disk is full",
@@ -38,7 +38,7 @@ _ENVIRONMENT_MESSAGES = (
 
 
 class SmsreconError(Exception):
-    """Whatever smsrecon foresees; `exit_code` is what the command ends with."""
+    """Base class of all errors that smsrecon foresees; the command ends with `exit_code`."""
 
     exit_code = 1
 
@@ -56,18 +56,18 @@ class InputRefused(SmsreconError):
 
 
 class GatewayError(SmsreconError):
-    """The gateway, or the way to it, said no or said nothing."""
+    """A call of the gateway failed."""
 
     exit_code = 12
-    failure: str | None = None  # the name of what went wrong below, such as ReadTimeout
+    failure: str | None = None  # the name of the underlying failure, such as ReadTimeout
 
 
 class NotSent(GatewayError):
-    """Surely not sent: trying again can't reach anybody twice."""
+    """Surely not sent: a retry can't reach anybody twice."""
 
 
 class GatewayRefused(NotSent):
-    """The gateway answered with an error code other than 000000, and took nothing."""
+    """The gateway answered with an error code other than 000000, and accepted nothing."""
 
     exit_code = 11
 
@@ -77,23 +77,23 @@ class GatewayRefused(NotSent):
 
 
 class GatewayUnavailable(NotSent):
-    """No connection came about, so no byte of the request left."""
+    """The gateway could not be reached, so no byte of the request left."""
 
     exit_code = 12
 
 
 class OutcomeUnknown(GatewayError):
-    """May have been sent: the request left and no answer can be trusted. Never tried again by itself."""
+    """May have been sent: the request left and no answer can be trusted. Never retried automatically."""
 
     exit_code = 13
 
     def __init__(self, message: str, received: bytes = b"") -> None:
         super().__init__(message)
-        self.received = received  # what had come of the answer, to be landed like any other bytes; never shown
+        self.received = received  # the part of the answer that came, to be landed and never shown
 
 
 class InDoubt(SmsreconError):
-    """A campaign holds batches that may have been sent; reports or the operator settle them."""
+    """A campaign holds batches that may have been sent; delivery reports or the operator settle them."""
 
     exit_code = 13
 
@@ -117,17 +117,17 @@ class CampaignBusy(SmsreconError):
 
 
 class AlertRaised(SmsreconError):
-    """A rule of [alerts] found something, or nobody could be told of it."""
+    """A rule of [alerts] found something, or the alert could not be delivered."""
 
     exit_code = 16
 
 
 class Unforeseen(SmsreconError):
-    """An error of none of these kinds, without its message, which may hold a row: only where it came from."""
+    """Any other error, reduced to where it was raised, since its message may quote a row."""
 
 
 class ExitCode(NamedTuple):
-    """What an exit code means, and what to do then; the second is empty where there is nothing to do."""
+    """The meaning of an exit code and the operator's next step, empty if there is nothing to do."""
 
     meaning: str
     next_step: str
@@ -157,8 +157,8 @@ EXIT_CODES: Final[Mapping[int, ExitCode]] = {
 
 
 def environment_error(error: Exception) -> str | None:
-    """What the machine is in trouble with, in its own words; None where the error is the program's."""
+    """The machine's own message if it caused the error, such as a full disk; None if the program did."""
     if isinstance(error, ExceptionGroup):
         return next(filter(None, map(environment_error, error.exceptions)), None)
-    said = next((words for words in _ENVIRONMENT_MESSAGES if words in str(error)), None)
-    return f"{error.filename}: {said}" if said and isinstance(error, OSError) and error.filename else said
+    message = next((message for message in _ENVIRONMENT_MESSAGES if message in str(error)), None)
+    return f"{error.filename}: {message}" if message and isinstance(error, OSError) and error.filename else message

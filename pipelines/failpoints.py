@@ -1,10 +1,10 @@
-"""Points in the code where a process can be told to die, so that tests can stop it at the worst of moments.
+"""Failpoints: places in the code where a test can have the process killed, to prove that any death is survived.
 
 SMSRECON_FAILPOINT names one: `journal.after_sending`, or `journal.after_sending:3` for the third time it is reached.
-There the process kills itself, as a power cut would: nothing is written, closed or handled any more. This is the one
-variable that settings.py doesn't read, since it is no setting: no file may leave it on, modules below the settings
-have points too, and `doctor` lists it as a variable that no setting answers to. It is read once, at import. A point
-that isn't named costs some 40 ns; points stand where something becomes lasting or leaves, never in a loop over rows.
+There the process kills itself, as a power cut would: nothing more is written, closed or handled. This is the only
+variable that settings.py doesn't read, since it is not a setting: no file may leave it on, modules below the settings
+have failpoints too, and `doctor` lists it as an unknown variable. It is read once, at import. A failpoint that isn't
+named costs some 40 ns; failpoints stand where data becomes durable or leaves, never in a loop over rows.
 """
 
 import os
@@ -61,10 +61,10 @@ POINTS: Final[tuple[Point, ...]] = get_args(Point)
 
 
 def _named(text: str) -> tuple[str | None, int]:
-    """The point and the how many-th time; raises ValueError for a point that isn't there, which would never kill."""
+    """The failpoint and at which time it kills; raises ValueError for an unknown one, which would never kill."""
     name, _, times = text.partition(":")
     if name and name not in POINTS:
-        raise ValueError(f"SMSRECON_FAILPOINT: there is no point {name}")
+        raise ValueError(f"SMSRECON_FAILPOINT: there is no failpoint {name}; choose one of failpoints.POINTS")
     return name or None, int(times or 1)
 
 
@@ -72,7 +72,7 @@ _name, _times_left = _named(os.environ.get("SMSRECON_FAILPOINT", ""))
 
 
 def reach(point: Point) -> None:
-    """Die here, if this is the point and the time that were named."""
+    """Kill the process if SMSRECON_FAILPOINT names this failpoint and this time."""
     if point == _name:
         _count_down()
 

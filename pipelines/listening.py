@@ -1,4 +1,4 @@
-"""A socket for a server of ours: the one place where a port that can't be had becomes an error with a next step."""
+"""Opens the socket of a server; a port that is taken or forbidden becomes an error with a next step."""
 
 import os
 import socket
@@ -7,13 +7,13 @@ from pipelines.errors import UsageError
 
 
 def listen(host: str, port: int, *, advice: str) -> socket.socket:
-    """Take connections there; port 0 takes any free one. Raises UsageError, which ends in the advice."""
+    """Open a listening socket; port 0 takes any free port. Raises UsageError, which ends in `advice`."""
     try:
         listening = socket.create_server((host, port), backlog=1024)
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise UsageError(f"can't listen on {host}:{port} ({why}); {advice}") from None
-    # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would hold up
+    # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would delay
     # answers by 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

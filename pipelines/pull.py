@@ -1,10 +1,10 @@
-"""Asks the gateway for reports, replies and the balance; lands every answer before anybody reads it.
+"""Pulls reports, replies and the balance from the gateway; every answer lands before it is decoded.
 
-How a pull hands out its records is not documented (the whole day each time? each record once? capped?), so a day is
-asked for again until a call brings nothing new, and each day of a trailing window is asked for at every run. A call
-that brings all again that came before, and a few more, shows that the whole day is handed out each time: the few came
-meanwhile, and asking on would only go after the next. Nothing here loads: what a call brought is decoded only to know
-whether to call again.
+The vendor doesn't document how a query hands out its records (the whole day each time? each record once? capped?). So
+a day is queried again until a call brings nothing new, and every run queries each day of a trailing window. A call that
+repeats all earlier records and adds a few shows that the whole day is handed out each time: the few arrived meanwhile,
+and more calls would only chase the next ones. Nothing here loads: answers are decoded only to decide whether to call
+again.
 """
 
 import time
@@ -28,15 +28,15 @@ from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
 CALL_ATTEMPTS = 4
-_STEPS_AFTER = {  # an answer that was given up, as it would be again
+_STEPS_AFTER = {  # failures that a retry would only repeat → the operator's next step
     "AnswerTooLarge": "raise gateway.max_answer_mb if the vendor does send so much",
-    "TimeoutError": "it dripped; raise gateway.max_answer_seconds if the vendor is so slow",
+    "TimeoutError": "it took too long; raise gateway.max_answer_seconds if the vendor is so slow",
 }
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """What the answered calls for one day of reports, or for the replies (`day` is None), brought.
+    """The result of pulling one day of reports, or all replies (`day` is None).
 
     A record that came more than once counts once.
     """
@@ -45,7 +45,7 @@ class Pulled:
     day: date | None
     call_count: int
     record_count: int
-    problem: GatewayError | None = None  # why the last call failed; None: complete
+    problem: GatewayError | None = None  # why the last call failed; None if the pull is complete
 
     @property
     def is_complete(self) -> bool:
@@ -59,13 +59,13 @@ Read = Callable[[bytes, Format], Found]
 
 
 def window(days: int, now: datetime) -> list[date]:
-    """Today, in China, and the days before it: `days` of them, the earliest first."""
+    """The last `days` days in China up to today, the earliest first."""
     today = now.astimezone(CHINA).date()
     return [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
 
 
 def chosen_days(day: date | None, days: int | None, *, now: datetime) -> list[date] | None:
-    """What an operator asks for: one day, a window of days, or None for what is set. Raises UsageError."""
+    """The days that an operator chose: one day, a window of days, or None for the setting. Raises UsageError."""
     if day is not None and days is not None:
         raise UsageError("--day and --days exclude each other; give one")
     if day is not None:
@@ -78,7 +78,7 @@ def chosen_days(day: date | None, days: int | None, *, now: datetime) -> list[da
 
 
 class Puller:
-    """Calls the gateway's queries and lands what they answer."""
+    """Queries the gateway and lands the answers."""
 
     def __init__(self, client: GatewayClient, landing: Landing, *, settings: Settings, clock: Clock) -> None:
         self._client = client
@@ -88,17 +88,17 @@ class Puller:
         self._clock = clock
 
     async def balance(self, *, attempts: int = 1) -> int:
-        """Messages left. Raises GatewayRefused, or another GatewayError where no answer came that can be read."""
+        """The balance in messages. Raises GatewayRefused, or another GatewayError if no readable answer came."""
         answer = await self._ask("balance", None, self._client.query_sms_count, read_answer, attempts)
         if answer.count is None:
             raise GatewayError("the gateway's answer holds no balance; see the newest file in landing/balance")
         return answer.count
 
     async def reports(self, days: Sequence[date], on_progress: OnProgress = lambda _: None) -> list[Pulled]:
-        """Pull every day; one that fails does not keep the others from being pulled, but for want of a connection."""
+        """Pull every day; a day that fails doesn't stop the others, unless the gateway can't be reached."""
         pulled: list[Pulled] = []
         for day in days:
-            if pulled and isinstance(pulled[-1].problem, GatewayUnavailable):  # nor would it be reached for this day
+            if pulled and isinstance(pulled[-1].problem, GatewayUnavailable):  # it can't be reached for this day either
                 pulled.append(Pulled("reports", day, 0, 0, pulled[-1].problem))
                 continue
             ask = partial(self._client.query_status_report, day)
@@ -106,7 +106,7 @@ class Puller:
         return pulled
 
     async def replies(self, on_progress: OnProgress = lambda _: None) -> Pulled:
-        """Pull all replies that the gateway has for us."""
+        """Pull all replies that the gateway holds."""
         return await self._until_nothing_new("replies", None, self._client.query_mo_record, read_replies, on_progress)
 
     async def _until_nothing_new(
@@ -131,7 +131,7 @@ class Puller:
         return replace(pulled, problem=problem)
 
     async def _ask(self, kind: CallKind, day: date | None, ask: Ask, read: Read[Found], attempts: int) -> Found:
-        """What one answer holds; what may pass is tried again, since a query reaches nobody."""
+        """The decoded answer of one query; a temporary failure is retried, since a query sends nothing to anybody."""
         async for attempt in stamina.retry_context(
             on=_may_pass, attempts=attempts, wait_initial=0.5, wait_max=20.0, timeout=None
         ):
@@ -148,7 +148,7 @@ class Puller:
         return found
 
     async def _landed(self, kind: CallKind, day: date | None, ask: Ask) -> Exchange:
-        """Ask, and land what came back, or that nothing whole did."""
+        """Make the call and land its answer, or that no whole answer came."""
         call = Call(kind, self._clock(), 0, self._format, day)
         with self._landing.pending_calls.mark(call) as land:
             started = time.perf_counter()
@@ -158,7 +158,7 @@ class Puller:
                 part = error.received if isinstance(error, OutcomeUnknown) else b""
                 elapsed = round((time.perf_counter() - started) * 1000)
                 land(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
-                if isinstance(error, OutcomeUnknown):  # a word for submissions: a query can simply be asked again
+                if isinstance(error, OutcomeUnknown):  # meant for submissions: a query can simply be repeated
                     raise _not_whole(error.failure) from None
                 raise
             land(

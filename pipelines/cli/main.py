@@ -68,7 +68,7 @@ for position, command in enumerate(_COMMANDS):
 app.command(
     "pipelines.sandbox.command:app",
     name="sandbox",
-    help="Run a gateway to try things on, on 127.0.0.1, until Ctrl-C.",
+    help="Run a sandbox gateway on 127.0.0.1 until Ctrl-C.",
     sort_key=len(_COMMANDS),
 )
 

@@ -1,8 +1,8 @@
-"""One request to the gateway, and its answer as bytes: nothing is read, repeated or slowed down here.
+"""HTTP client of the gateway: sends one request and returns its answer as bytes.
 
-Every way in which a request can fail is sorted by one question: may it have been sent? No answer is taken in without
-end: one that is too large, or that drips, is given up. Neither errors nor logs hold phones, texts or the secret, which
-travels in the POST body only.
+Nothing is interpreted, retried or throttled here. Every failure is classified by one question: may the request have
+been sent? An answer that is too large or too slow is given up. Neither errors nor logs hold phones, texts or the
+secret, which travels in the POST body only.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from pipelines.settings import GatewaySettings
 
 OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[OutcomeUnknown]] = MappingProxyType(
     {
-        # No connection came about, or no request: no byte of it left.
+        # No connection was made, or no request built: no byte of it left.
         httpx.ConnectError: GatewayUnavailable,
         httpx.ConnectTimeout: GatewayUnavailable,
         httpx.PoolTimeout: GatewayUnavailable,
-        httpx.ProxyError: GatewayUnavailable,  # raised only while the tunnel is asked for
+        httpx.ProxyError: GatewayUnavailable,  # raised only while the tunnel is being opened
         httpx.UnsupportedProtocol: GatewayUnavailable,
         httpx.InvalidURL: GatewayUnavailable,
         # Bytes of the request left, or may have.
@@ -46,7 +46,7 @@ OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[OutcomeUnknow
         httpx.StreamClosed: OutcomeUnknown,
         httpx.ResponseNotRead: OutcomeUnknown,
         httpx.RequestNotRead: OutcomeUnknown,
-        # The branches of httpx's tree, raised by nobody today.
+        # Base classes, which httpx itself does not raise today.
         httpx.HTTPError: OutcomeUnknown,
         httpx.RequestError: OutcomeUnknown,
         httpx.TransportError: OutcomeUnknown,
@@ -56,24 +56,27 @@ OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[OutcomeUnknow
         httpx.StreamError: OutcomeUnknown,
     }
 )
-"""Every exception of httpx by name; one that isn't here may have been sent."""
+"""The meaning of every exception of httpx. After one that isn't listed, the request may have been sent."""
 
-# At DEBUG httpcore quotes the bytes of an answer that it can't read, whatever they hold.
+# At DEBUG httpcore logs the bytes of an answer that it can't parse, which may hold phones.
 logging.getLogger("httpcore").setLevel(logging.INFO)
 
 
 class AnswerTooLarge(Exception):
-    """More came than an answer may have."""
+    """The answer exceeds its limit of bytes."""
 
 
-# An OSError: also the TimeoutError of a request that took too long as a whole.
+# OSError covers the TimeoutError of a request that took too long as a whole.
 _FAILURES = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict, OSError, AnswerTooLarge)
 
-_SHORT_ANSWER_BYTES = 2**20  # of a send or a balance, which have some hundred
-STEPS = 4  # get a connection, open it, send, hear the answer: httpx lets each of them, and each byte, take a time-out
+_SHORT_ANSWER_BYTES = 2**20  # limit for a send or a balance, whose answers have some hundred
 
-# A kept connection that the gateway closes just as a request leaves on it looks like a lost answer, and puts a batch in
-# doubt. So idle ones are let go well before a server does: common limits are 5 s (Apache, Node, uvicorn) and more.
+# Waiting for a connection, opening it, sending, receiving: httpx allows each of them, and each byte, the whole timeout.
+STEPS = 4
+
+# If the gateway closes an idle connection just as a request leaves on it, the answer seems lost and the batch is in
+# doubt. So idle connections are closed well before a server does so: common limits are 5 s (Apache, Node, uvicorn) and
+# more.
 _IDLE_SECONDS = 2.0
 
 _HEADERS = {
@@ -85,7 +88,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and its answer, unread."""
+    """One request and its answer, not interpreted."""
 
     http_status: int
     content_type: str | None
@@ -94,14 +97,14 @@ class Exchange:
 
 
 class GatewayClient:
-    """The five endpoints over one connection pool; an async context manager.
+    """The gateway's five endpoints over one connection pool; an async context manager.
 
-    Every method returns the Exchange whatever its HTTP status. It raises GatewayUnavailable where surely nothing was
-    sent, and OutcomeUnknown where the request left and no whole answer came.
+    Every method returns the Exchange whatever its HTTP status. It raises GatewayUnavailable if surely nothing was sent,
+    and OutcomeUnknown if the request left and no whole answer came.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        """Raises UsageError if `base_url` can't be one of a gateway."""
+        """Raises UsageError if `base_url` is not an HTTP URL without credentials, query and fragment."""
         self._base_url = _checked(settings.base_url)
         self._format = settings.format
         self._long_answer_bytes = settings.max_answer_mb * 2**20
@@ -138,7 +141,7 @@ class GatewayClient:
         batch_num: str,
         extra_num: str | None,
     ) -> Exchange:
-        """Submit one text for all phones; `mission_nums` in the order of the phones."""
+        """Submit one text to all phones; `mission_nums` in the order of the phones."""
         fields = {"phones": ",".join(phones), "missionNums": ",".join(mission_nums), "content": content}
         return await self._post("sendSms", fields | _batch_fields(batch_num, extra_num))
 
@@ -152,29 +155,29 @@ class GatewayClient:
         batch_num: str,
         extra_num: str | None,
     ) -> Exchange:
-        """Submit one text a phone, all of one template; `mission_nums` and `contents` in the order of the phones."""
+        """Submit a text for each phone, all of one template; `mission_nums` and `contents` in the phones' order."""
         fields = {
             "phones": ",".join(phones),
             "missionNums": ",".join(mission_nums),
-            "content": ",".join(quote(content, safe="") for content in contents),  # and once more, with the form
+            "content": ",".join(quote(content, safe="") for content in contents),  # encoded again with the form
             "templateId": template_id,
         }
         return await self._post("sendTplSms", fields | _batch_fields(batch_num, extra_num))
 
     async def query_sms_count(self) -> Exchange:
-        """Ask for the balance, in messages."""
+        """Query the balance, in messages."""
         return await self._post("querySmsCount", {})
 
     async def query_status_report(self, day: date) -> Exchange:
-        """Ask for the reports of one day in China."""
+        """Query the reports of one day in China."""
         return await self._post("queryStatusReport", {"time": day.isoformat()}, is_long=True)
 
     async def query_mo_record(self) -> Exchange:
-        """Ask for the replies."""
+        """Query the replies."""
         return await self._post("queryMoRecord", {}, is_long=True)
 
     async def _post(self, endpoint: str, fields: dict[str, str], *, is_long: bool = False) -> Exchange:
-        # Commas stay as they are: the form means the same, and a thousand phones encode 20 times faster.
+        # Unescaped commas mean the same in a form, and a thousand phones encode 20 times faster.
         form = urlencode(self._credentials | fields, safe=",").encode()
         url = f"{self._base_url}{endpoint}.{self._format}"
         most_bytes = self._long_answer_bytes if is_long else _SHORT_ANSWER_BYTES
@@ -190,7 +193,7 @@ class GatewayClient:
                     if len(received) == most_bytes:
                         raise AnswerTooLarge
         except _FAILURES as error:
-            raise self._failure(endpoint, error, bytes(received)) from None  # what httpx says may quote the answer
+            raise self._failure(endpoint, error, bytes(received)) from None  # the message of httpx may quote the answer
         reach("gateway.answer_read")
         answer_ms = round((time.perf_counter() - started) * 1000)
         return Exchange(response.status_code, response.headers.get("Content-Type"), bytes(received), answer_ms)
@@ -201,12 +204,12 @@ class GatewayClient:
         if outcome_of(error) is GatewayUnavailable:
             failure = GatewayUnavailable(
                 f"no connection to the gateway at {self._base_url} ({name}: {error}); nothing was sent; "
-                "see that gateway.base_url and the network are right, then try again"
+                "check gateway.base_url and the network, then try again"
             )
         else:
             failure = OutcomeUnknown(
-                f"{endpoint}: the request left and no whole answer came back ({name}); it may have been carried out: "
-                "ask again if it was a query, wait for its reports if it was a submission",
+                f"{endpoint}: the request left and no whole answer came back ({name}); it may have been processed: "
+                "repeat a query; for a submission, wait for its reports",
                 received,
             )
         failure.failure = name
@@ -214,7 +217,7 @@ class GatewayClient:
 
 
 def outcome_of(error: Exception) -> type[GatewayUnavailable] | type[OutcomeUnknown]:
-    """What a failed request means. Only an exception that the table names, itself and no parent, is surely not sent."""
+    """The meaning of a failed request. Only an exception whose own class OUTCOMES lists can mean surely not sent."""
     return OUTCOMES.get(type(error), OutcomeUnknown)
 
 
@@ -223,7 +226,7 @@ def _batch_fields(batch_num: str, extra_num: str | None) -> dict[str, str]:
 
 
 def _checked(base_url: str) -> str:
-    """The base with its final slash: a host and a path, and no credentials, since logs show it."""
+    """The base URL with its final slash. It must hold no credentials, since logs show it."""
     try:
         url = httpx.URL(base_url)
         is_usable = bool(url.host) and (url.port or 0) < 2**16 and not (url.userinfo or url.query or url.fragment)

@@ -1,6 +1,6 @@
-"""The bytes of an answer become a tree, whatever they are written in: JSON or XML, UTF-8 or GBK.
+"""Parses the bytes of an answer into a tree, from JSON or XML in UTF-8 or GBK.
 
-Nothing here knows what an answer means, and nothing here raises: what can't be parsed is None.
+Nothing here knows the meaning of an answer, and nothing raises: bytes that can't be parsed give None.
 """
 
 import json
@@ -15,21 +15,21 @@ from lxml import etree
 Format = Literal["json", "xml"]
 Tree = dict[str, object]  # of trees, lists, texts, ints, bools and None; a JSON float is text, digits as they stand
 
-SMALL = 2**20  # bytes, whose tree fits anywhere
-_SIGNS = (b"{", b"[", b",", b"<", b"=")  # there is no value without one of these before it, but for the first
+SMALL = 2**20  # bytes; the tree of a smaller body always fits into memory
+_SIGNS = (b"{", b"[", b",", b"<", b"=")  # one of these stands before every value but the first
 
 json_text: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
 class Document:
-    """A body that parses, as UTF-8, and the format it is in. It doesn't keep its tree, which is far larger."""
+    """A parsed body in UTF-8 and its format, without its tree, which is far larger."""
 
     body: bytes = field(repr=False)
     format: Format
 
     def raw_texts(self, path: Sequence[str]) -> list[str]:
-        """The JSON text of each node that is found under `path`; from XML it is made."""
+        """The JSON text of each node under `path`, as received; from XML it is generated."""
         if self.format == "xml":
             return [json_text(node) for node in nodes_at(_parse_xml(self.body), path)]
         raw = msgspec.Raw(self.body)
@@ -37,13 +37,13 @@ class Document:
             raw = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])[name]
         try:
             texts = msgspec.json.decode(raw, type=list[msgspec.Raw])
-        except msgspec.ValidationError:  # no list, but the only node itself
+        except msgspec.ValidationError:  # not a list but a single node
             texts = [raw]
         return [bytes(text).decode() for text in texts]
 
 
 def nodes_at(tree: object, path: Sequence[str]) -> list[object]:
-    """The list under `path`, which must be there; a list of one if it is no list, of none if it is empty."""
+    """The list under `path`, which must exist; a single node becomes a list of one, an empty node an empty list."""
     node: Any = tree
     for name in path:
         node = node[name]
@@ -58,15 +58,15 @@ def is_tree(value: object) -> TypeGuard[Tree]:
 
 
 def is_value_bomb(body: bytes) -> bool:
-    """Whether a large body has a value in every eighth byte: its tree would be up to 70 times as large as the body.
+    """True for a large body with a value in every eighth byte: its tree could be 70 times as large as the body.
 
-    A report as the gateway writes it has one in every 17 bytes or more, so a body like this is no list of reports.
+    A report as the gateway writes it has at most one in 17 bytes, so such a body can't be a list of reports.
     """
     return len(body) > SMALL and sum(map(body.count, _SIGNS)) * 8 > len(body)
 
 
 def parse(body: bytes, asked: Format) -> tuple[Tree, Document] | None:
-    """Try the bytes as they are, then as GBK, then mended; each in the format asked for, then in the other."""
+    """Try the bytes as they are, then as GBK, then repaired; each in the format asked for, then in the other."""
     formats: tuple[Format, Format] = ("json", "xml") if asked == "json" else ("xml", "json")
     for utf8 in _as_utf8(body.strip().removeprefix(b"\xef\xbb\xbf").strip()):
         for form in formats:
@@ -77,7 +77,7 @@ def parse(body: bytes, asked: Format) -> tuple[Tree, Document] | None:
 
 
 def _as_utf8(body: bytes) -> Iterator[bytes]:
-    """The body itself, which nearly always is UTF-8; then what it is otherwise, whatever it says of itself."""
+    """The body itself, which nearly always is UTF-8; then transcoded and repaired, whatever encoding it declares."""
     yield body
     try:
         body.decode()
@@ -88,7 +88,7 @@ def _as_utf8(body: bytes) -> Iterator[bytes]:
 
 
 def _transcoded(body: bytes) -> bytes:
-    """GBK, or else UTF-8 in which a text was cut in the middle of a character."""
+    """UTF-8 from GBK, or else from UTF-8 that was cut in the middle of a character."""
     try:
         return body.decode("gb18030").encode()
     except UnicodeDecodeError:
@@ -96,7 +96,7 @@ def _transcoded(body: bytes) -> bytes:
 
 
 def _repaired_json(body: bytes) -> Iterator[bytes]:
-    """Strict JSON made of the sloppy kind, which has raw line breaks or half an emoji in what a person wrote."""
+    """Strict JSON from JSON with raw line breaks or half an emoji in a text."""
     try:
         value = json.loads(body, strict=False, parse_int=str, parse_float=str, parse_constant=str)
         yield json.dumps(value, ensure_ascii=False).encode(errors="replace")
@@ -115,9 +115,9 @@ def _parse_json(body: bytes) -> object:
 
 
 def xml_root(body: bytes) -> etree._Element | None:
-    """The root of UTF-8 XML; None for what is none, and for what has a document type: nobody honest sends one."""
+    """The root element of UTF-8 XML; None if it can't be parsed or has a document type, which only attacks need."""
     parser = etree.XMLParser(
-        encoding="utf-8",  # the body is; a declaration that says otherwise is wrong
+        encoding="utf-8",  # the body is UTF-8 by now, whatever its declaration says
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -133,7 +133,7 @@ def xml_root(body: bytes) -> etree._Element | None:
 
 
 def _parse_xml(body: bytes) -> object:
-    """Elements as objects, repeated ones as lists."""
+    """The tree of an XML body: elements become objects, repeated ones lists."""
     root = xml_root(body)
     try:
         return None if root is None else _element_value(root)

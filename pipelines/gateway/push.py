@@ -1,10 +1,10 @@
-"""What the vendor sends to us by itself: XML with a head that says from whom, and one report or reply, or more.
+"""Pushes from the vendor: XML with a head that names the account, and one or more reports or replies.
 
     <xml><head><app_key/> <time_stamp/> <nonce_str/> <sign/></head>
          <body> <records><record/>…</records>  or  <dest/> </body></xml>
 
-The names of the fields are those of an answer, in snake_case or camelCase. How `sign` is made the vendor doesn't say,
-so it is checked by a function that can be chosen; `md5_verifier` makes one of the form that is most common.
+Fields have the names they have in an answer, in snake_case or camelCase. The vendor doesn't document how `sign` is
+computed, so the function that checks it is a setting; `md5_verifier` makes one of the most common form.
 """
 
 import hmac
@@ -26,12 +26,12 @@ _REPLY_LISTS: Final = ("dest",)
 
 
 class UnreadablePush(ValueError):
-    """The bytes are no push. The message holds nothing of them."""
+    """The bytes are not a push. The message quotes none of them."""
 
 
 @dataclass(frozen=True)
 class PushHead:
-    """Who says that they send, when, and their mark on it; empty where it isn't said."""
+    """Account, time, nonce and signature of a push; a missing field is empty."""
 
     app_key: str = field(repr=False)
     time_stamp: str
@@ -43,17 +43,17 @@ Verify = Callable[[PushHead, bytes, str], bool]  # head, whole body, app_secret
 
 
 def read_head(body: bytes) -> PushHead:
-    """Raises UnreadablePush if this is no XML of ours."""
+    """The head of a push. Raises UnreadablePush if the bytes are not XML with a head."""
     return _head(_tree(body))
 
 
-# ── The sign ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The signature ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def verifier(chosen: str, sign_text: str) -> Verify:
-    """The function that `receive.sign` names: none, md5, or `module:function` of the operator's own.
+    """The function that `receive.sign` names: none, md5, or the operator's own `module:function`.
 
-    Raises UsageError for one that can't be had.
+    Raises UsageError if that can't be imported.
     """
     if chosen == "none":
         return lambda _head, _body, _secret: True
@@ -63,12 +63,14 @@ def verifier(chosen: str, sign_text: str) -> Verify:
     try:
         verify: Verify = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"receive.sign: {chosen} can't be had ({error}); write none, md5 or module:function") from None
+        raise UsageError(
+            f"receive.sign: {chosen} can't be imported ({error}); set none, md5 or module:function"
+        ) from None
     return verify
 
 
 def md5_verifier(sign_text: str) -> Verify:
-    """The MD5, in hex, of a text made of the fields of the head and the secret: `{app_key}{time_stamp}{app_secret}`."""
+    """Verifier by the hex MD5 of fields of the head and the secret, such as `{app_key}{time_stamp}{app_secret}`."""
 
     def verify(head: PushHead, _: bytes, app_secret: str) -> bool:
         fields = {"app_key": head.app_key, "time_stamp": head.time_stamp, "nonce_str": head.nonce_str}
@@ -84,23 +86,23 @@ def md5_verifier(sign_text: str) -> Verify:
 
 @dataclass
 class PushedRecords:
-    """Records of one kind from many pushes, as columns of equal length, and the push of each, by its place."""
+    """Records of one kind from many pushes, as columns of equal length, and the position of each record's push."""
 
     kind: PushKind
     columns: Columns = field(repr=False)
     extra: list[str | None] = field(repr=False)
     push: list[int]
-    place: list[int]  # of each record in its push
+    place: list[int]  # position of each record in its push
     _records: list[object] = field(repr=False)
 
     def raw(self, position: int) -> str:
-        """The JSON text of one record, made from its element."""
+        """The JSON text of one record, generated from its element."""
         return json_text(self._records[position])
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What many pushes hold; `faults` says of the place of a push why nobody can read it."""
+    """The records of many pushes; `faults` maps the position of an unreadable push to the reason."""
 
     reports: PushedRecords
     replies: PushedRecords
@@ -108,7 +110,7 @@ class Pushed:
 
 
 def read_pushes(bodies: Sequence[bytes]) -> Pushed:
-    """The records of pushes; columns as in wire.py. A reply without a time of its own has that of its push."""
+    """The records of pushes; columns as in wire.py. A reply without a time of its own gets that of its push."""
     records: dict[PushKind, _Found] = {"reports": _Found(), "replies": _Found()}
     faults: dict[int, str] = {}
     for push, body in enumerate(bodies):
@@ -128,9 +130,10 @@ def read_pushes(bodies: Sequence[bytes]) -> Pushed:
 
 
 def edited(body: bytes, edit: Callable[[etree._Element, int], bool]) -> bytes:
-    """A push made anew, each of its records as `edit` leaves it, which is told its place too and says whether it stays.
+    """The push with edited records. `edit` gets each record and its position, changes it in place, and returns False
+    to drop it.
 
-    Raises UnreadablePush where no record can be found.
+    Raises UnreadablePush if the push has no body.
     """
     root = xml_root(_parsed(body)[1].body)
     top = None if root is None else root.find("body")
@@ -142,13 +145,13 @@ def edited(body: bytes, edit: Callable[[etree._Element, int], bool]) -> bytes:
         parent = record.getparent()
         if not edit(record, place) and parent is not None:
             parent.remove(record)
-    anew: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
-    return anew
+    content: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return content
 
 
 @dataclass
 class _Found:
-    """Records of one kind, the push of each, and its place there."""
+    """Records of one kind, the push of each, and its position there."""
 
     records: list[object] = field(default_factory=list)
     push: list[int] = field(default_factory=list)
@@ -175,13 +178,13 @@ def _records(tree: Tree) -> tuple[PushKind, list[object]]:
 
 
 def _own(record: object) -> Tree:
-    """The fields of a reply, but for a time that is empty: then that of the push stands for it."""
+    """The fields of a reply without an empty time, so that the time of its push takes effect."""
     fields = record if is_tree(record) else {}
     return {name: value for name, value in fields.items() if value or REPLY_FIELDS.get(name) != "mo_time"}
 
 
 def _china_time(stamp: str) -> str | None:
-    """`20160823143033` as `2016-08-23 14:30:33`; None where it is something else."""
+    """`20160823143033` as `2016-08-23 14:30:33`; None for any other form."""
     if len(stamp) != 14 or not stamp.isdecimal():
         return None
     return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}"

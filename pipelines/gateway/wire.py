@@ -1,8 +1,8 @@
-"""The bytes of an answer become typed values; tolerant of form, strict about what counts as an answer.
+"""Reads the bytes of an answer into values; tolerant of form, strict about what counts as an answer.
 
-The vendor documents no shape for reports and replies, so many are taken: JSON or XML, UTF-8 or GBK, camelCase or
-snake_case, any of four names for the list. Values stay text; what they must look like is the contracts' business.
-Bytes that are no answer raise UnreadableAnswer, and nothing else is ever raised.
+The vendor documents no shape for reports and replies, so many are accepted: JSON or XML, UTF-8 or GBK, camelCase or
+snake_case, any of four names for the list. Values stay text; the contracts check them. Bytes that are not an answer
+raise UnreadableAnswer, and nothing else is ever raised.
 """
 
 import re
@@ -16,14 +16,14 @@ from pipelines.gateway.document import SMALL, Document, Format, Tree, is_tree, i
 
 Columns = dict[str, list[str | None]]
 
-LISTS = ("records", "data", "list", "reports")  # what the list of records may be called
-_BYTES_OF_A_RECORD = 32  # a phone and a text under their shortest names; of less nobody could make anything
+LISTS = ("records", "data", "list", "reports")  # possible names of the list of records
+_BYTES_OF_A_RECORD = 32  # at least: a phone and a text under their shortest names
 _ERROR_CODE = ("errorCode", "error_code")
 _ERROR_MSG = ("errorMsg", "error_msg")
-_CODE = re.compile(r"[0-9A-Za-z_-]{1,10}")  # it is shown to people: neither a phone nor a text may stand in its place
+_CODE = re.compile(r"[0-9A-Za-z_-]{1,10}")  # too short for a phone or a text, since it is shown to people
 _COUNT = re.compile(r"-?[0-9]{1,18}")
 
-# What a field may be called → the column it becomes.
+# Possible name of a field → its column.
 REPORT_FIELDS = {
     "missionNum": "mission_num",
     "mission_num": "mission_num",
@@ -52,12 +52,12 @@ REPLY_FIELDS = {
 
 
 class UnreadableAnswer(ValueError):
-    """The bytes are no answer of the gateway. The message holds nothing of them."""
+    """The bytes are not an answer of the gateway. The message quotes none of them."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The head that every answer has; `count` is the balance, where it was asked for."""
+    """The head of every answer; `count` is the balance, in the answer to a query for it."""
 
     error_code: str
     error_msg: str
@@ -66,10 +66,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Records:
-    """The records of one answer as columns of equal length; position = place in the answer, from 0.
+    """The records of one answer as columns of equal length, in the order of the answer.
 
-    Values are trimmed text; a missing or null field is None. `extra` is the JSON text of the fields nobody knows. A
-    record that is not even an object is None in every column.
+    Values are trimmed text; a missing or null field is None. `extra` is the JSON text of unknown fields. A record that
+    is not an object is None in every column.
     """
 
     error_code: str
@@ -84,11 +84,11 @@ class Records:
         return len(self.extra)
 
     def raw(self, position: int) -> str:
-        """The JSON text of one record as received (made from the element, if it came as XML)."""
+        """The JSON text of one record as received (generated if it came as XML)."""
         return self._raw[position]
 
     def holding(self, raw_records: Iterable[str]) -> bytes:
-        """An answer made anew, as JSON, with the same head and these records instead."""
+        """A JSON answer with the same head and these records."""
         head = json_text({"errorCode": self.error_code, "errorMsg": self.error_msg})
         return f'{head[:-1]},"records":[{",".join(raw_records)}]}}'.encode()
 
@@ -97,8 +97,8 @@ class Records:
         return self._document.raw_texts(self._path)
 
 
-def read_answer(body: bytes, format: Format) -> Answer:  # noqa: A002 - the word of the settings and the landing
-    """The head of an answer. `format` is the one asked for: it is tried first."""
+def read_answer(body: bytes, format: Format) -> Answer:  # noqa: A002 - its name in settings and landing
+    """The head of an answer. The format that was asked for is tried first."""
     tree, error_code, _ = _read(body, format)
     count = _head(tree, ("count",))
     return Answer(error_code, _head(tree, _ERROR_MSG), int(count) if _COUNT.fullmatch(count) else None)
@@ -132,7 +132,7 @@ def _read(body: bytes, asked: Format) -> tuple[Tree, str, Document]:
 
 
 def _head(tree: Tree, names: Sequence[str]) -> str:
-    """The text or number under the first of the names that has one, else the empty text."""
+    """The text or number under the first of the names that has one, else an empty string."""
     values = (tree.get(name) for name in names)
     return next((str(value).strip() for value in values if type(value) in (str, int)), "")
 
@@ -144,10 +144,10 @@ def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Reco
     tree, error_code, document = _read(body, asked)
     path = path_to_records(tree, spellings)
     if not path and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
-        raise UnreadableAnswer("the answer holds records under no name that is known")
+        raise UnreadableAnswer("the answer holds records under an unknown name")
     records = nodes_at(tree, path) if path else []
     if len(body) > SMALL and len(records) * _BYTES_OF_A_RECORD > len(body):
-        raise UnreadableAnswer(f"the answer of {len(body)} bytes holds {len(records)} records, which can't be any")
+        raise UnreadableAnswer(f"the answer of {len(body)} bytes holds {len(records)} records, too many for its size")
     try:
         columns, extra = columns_of(records, spellings)
     except RecursionError:
@@ -156,7 +156,7 @@ def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Reco
 
 
 def path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
-    """The names that lead to the list of records, or to the only record; none if the answer has no list."""
+    """The names that lead to the list of records, or to the only record; empty if the answer has no list."""
     path: tuple[str, ...] = ()
     node: object = top
     while is_tree(node) and not (path and _is_record(node, spellings)):
@@ -187,7 +187,10 @@ def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
 
 
 def columns_of(records: Sequence[object], spellings: dict[str, str]) -> tuple[Columns, list[str | None]]:
-    """One pass a column, not one call a record: the loops that a million records go through are all in here."""
+    """The columns of records, and their unknown fields as JSON text.
+
+    One pass over all records for each column: a call for each of a million records would be too slow.
+    """
     objects = [record if is_tree(record) else {} for record in records]
     names = set(chain.from_iterable(objects))
     columns: Columns = {}
@@ -200,7 +203,7 @@ def columns_of(records: Sequence[object], spellings: dict[str, str]) -> tuple[Co
 
 
 def _values(objects: Sequence[Tree], names: Sequence[str]) -> list[object]:
-    """The values under the first of the names that holds one; all None if there is no name."""
+    """The values under the first of the names that holds one; all None without names."""
     if not names:
         return [None] * len(objects)
     values = [each.get(names[0]) for each in objects]
@@ -211,7 +214,7 @@ def _values(objects: Sequence[Tree], names: Sequence[str]) -> list[object]:
 
 def _texts(values: list[object]) -> list[str | None]:
     try:
-        return list(map(str.strip, values))  # type: ignore[arg-type]  # a TypeError says that one is no text
+        return list(map(str.strip, values))  # type: ignore[arg-type]  # a TypeError says that one is not text
     except TypeError:
         return [_text(value) for value in values]
 

@@ -1,1 +1,1 @@
-"""The endpoint that the vendor pushes to: who may call, what is answered, and what of it can be measured."""
+"""The HTTP endpoint that the vendor pushes reports and replies to."""

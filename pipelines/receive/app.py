@@ -1,6 +1,6 @@
 """The routes of the endpoint.
 
-POST /push/<receive.path_secret>   a push: 200 once its bytes are synced to disk; any other answer means: try again
+POST /push/<receive.path_secret>   a push: 200 once its bytes are synced to disk; any other status asks for a retry
 GET  /health                       200 while pushes can be kept, else 503
 GET  /metrics                      for Prometheus
 """
@@ -28,7 +28,7 @@ from pipelines.settings import Settings
 
 
 class Endpoint:
-    """Takes pushes into the landing."""
+    """Writes pushes to the landing."""
 
     def __init__(self, settings: Settings, landing: Landing, clock: Callable[[], datetime]) -> None:
         self._receive = settings.receive
@@ -55,7 +55,7 @@ class Endpoint:
         )
 
     def _head(self, address: str) -> dict[str, str]:
-        """What is kept beside the bytes of a push."""
+        """The header of a landed push."""
         return {"received_at": self._clock().astimezone(UTC).isoformat(), "peer": address}
 
     async def push(self, request: Request) -> Response:
@@ -71,7 +71,7 @@ class Endpoint:
 
     async def _take(self, request: Request) -> None:
         peer = request.client.host if request.client else ""
-        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))  # some proxies add a line of their own
+        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))  # some proxies add another header line
         self._gate.check_path(request.path_params["path_secret"])
         address = ""
         body = b""
@@ -86,7 +86,7 @@ class Endpoint:
         self.metrics.received.inc()
 
     async def _body(self, request: Request) -> bytes:
-        """The body, unless it is too large, or more is being read than may be held in memory."""
+        """The body. Raises Refused if it is too large, or if all bodies being read exceed the limit of memory."""
         if int(request.headers.get("content-length") or 0) > self._max_body:
             raise Refused("length")
         chunks: list[bytes] = []
@@ -121,13 +121,13 @@ class Endpoint:
         self.metrics.landing.observe(time.perf_counter() - begun)
 
     def _on_disk(self, written: Future[None]) -> asyncio.Future[None]:
-        """What can be awaited: one for all that is written together, which none of those who wait can cancel."""
+        """An awaitable for `written`, shared by all pushes written together; a cancelled waiter leaves the others."""
         if written is not self._written:
             self._written, self._awaited = written, asyncio.wrap_future(written)
         return asyncio.shield(self._awaited)
 
     def _keep_apart(self, reason: str, address: str, body: bytes) -> None:
-        """Keep what was refused, as far as there is room for it; nobody waits for that."""
+        """Queue a refused push for writing if there is room left for it; nothing waits for the disk."""
         if body and self._room_apart > len(body):
             self._room_apart -= len(body)
             try:

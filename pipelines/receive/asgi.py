@@ -1,4 +1,4 @@
-"""The endpoint for an ASGI server of one's own, in one process: `hypercorn "pipelines.receive.asgi:app()"`."""
+"""The endpoint for another ASGI server, in one process: `hypercorn "pipelines.receive.asgi:app()"`."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from pipelines.settings import load_settings, require_receive
 
 
 def app() -> Starlette:
-    """Made from the settings that the commands read. Raises UsageError where they are wrong."""
+    """The endpoint with the settings that the commands read. Raises UsageError if they are wrong."""
     settings = load_settings()
     require_receive(settings)
     return make_app(settings, lambda: datetime.now(UTC))

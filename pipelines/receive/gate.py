@@ -1,4 +1,4 @@
-"""Who may push: what is asked of a push before its bytes are kept. Every refusal has a reason, and is counted."""
+"""Checks of a push before it is kept: path, address, size, signature, age, nonce. Every refusal has a reason."""
 
 import hmac
 import ipaddress
@@ -18,7 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refused(Exception):
-    """The push is not taken; `reason` is one of REASONS, and `status` what is answered."""
+    """The push is not taken; `reason` is a key of REASONS, `status` the HTTP status of the answer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -28,28 +28,28 @@ class Refused(Exception):
 
 REASONS: Final = {
     "path": 404,  # not the secret path
-    "address": 403,  # not one of receive.allow
+    "address": 403,  # not in receive.allow
     "length": 413,  # more than receive.max_body_kb
-    "unreadable": 400,  # no XML with a head
+    "unreadable": 400,  # not XML with a head
     "app_key": 403,
     "sign": 403,
-    "time_stamp": 403,  # outside of receive.max_age_minutes, or none
+    "time_stamp": 403,  # older than receive.max_age_minutes, in the future by as much, or missing
     "nonce": 403,  # the nonce_str of another push
-    "full": 503,  # more waits for the disk than may be held in memory
-    "disk": 503,  # it could not be written
+    "full": 503,  # as much waits for the disk as may be held in memory
+    "disk": 503,  # writing failed
 }
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A push that may be kept, or one that is kept already."""
+    """A push that passed all checks; `is_repeated` if it is kept already."""
 
     head: PushHead
     is_repeated: bool
 
 
 class Gate:
-    """What [receive] says of who may push. It remembers the nonces of the pushes that were kept."""
+    """The checks that [receive] configures, with a memory of the nonces of pushes that were kept."""
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         self._receive = settings.receive
@@ -67,7 +67,7 @@ class Gate:
             raise Refused("path")
 
     def check_address(self, peer: str, forwarded_for: str) -> str:
-        """The address of the caller, who may sit behind proxies that are trusted to tell it."""
+        """The address of the caller, who may be behind trusted proxies. Raises Refused if it is not allowed."""
         hops = [peer, *(hop.strip() for hop in reversed(forwarded_for.split(",")) if hop.strip())]
         address = next((hop for hop in hops if not _is_within(hop, self._proxies)), hops[-1])
         if self._allowed and not _is_within(address, self._allowed):
@@ -75,7 +75,7 @@ class Gate:
         return address
 
     def check_push(self, body: bytes) -> Admitted:
-        """Raises Refused for what is not from the vendor, as far as that can be told."""
+        """Check head, signature, age and nonce. Raises Refused."""
         try:
             head = read_head(body)
         except UnreadablePush:
@@ -92,16 +92,16 @@ class Gate:
         return Admitted(head, is_repeated=known is not None)
 
     def remember(self, head: PushHead, body: bytes) -> None:
-        """The push is on disk: the same one again needn't be kept."""
+        """Remember that the push is on disk, so that a repetition needn't be kept."""
         if head.nonce_str:
             self._nonces[_digest(head.nonce_str.encode())] = _digest(body)
             if len(self._nonces) > self._receive.nonce_memory:
                 self._nonces.popitem(last=False)
 
     def recall(self, bodies: Iterable[bytes]) -> None:
-        """Remember pushes that were kept before this start, given the latest first."""
+        """Remember pushes that an earlier process kept, given the latest first."""
         for body in bodies:
-            with suppress(UnreadablePush):  # forgetting a person or an older version may have left it so
+            with suppress(UnreadablePush):  # as an erasure or an older version may have left it
                 self.remember(read_head(body), body)
         self._nonces = OrderedDict(reversed(self._nonces.items()))
 
@@ -125,7 +125,7 @@ def _is_within(address: str, of: Sequence[Network]) -> bool:
 
 
 def _is_same(given: str, expected: str) -> bool:
-    """Whether two secrets are one, in a time that doesn't tell how much of them is."""
+    """Compare secrets in constant time; an empty expected secret matches nothing."""
     return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
 
 

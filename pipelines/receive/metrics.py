@@ -1,4 +1,4 @@
-"""What the endpoint counts, for Prometheus."""
+"""Prometheus metrics of the endpoint."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -6,28 +6,26 @@ from pipelines.receive.gate import REASONS
 
 
 class Metrics:
-    """One set a process; every reason is there from the start, so that a rate can be asked of it at once."""
+    """One set for each process. Every reason exists from the start, so that rates are defined at once."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # when each began to count says nothing here
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the creation times would say nothing
         self.registry = registry = CollectorRegistry()
         self.received = Counter(
             "smsrecon_pushes_received", "Pushes that are on disk and were answered 200.", registry=registry
         )
         self.repeated = Counter(
-            "smsrecon_pushes_repeated", "Of those, the ones that had been kept before.", registry=registry
+            "smsrecon_pushes_repeated", "Of those, pushes that were on disk already.", registry=registry
         )
         self.refused = Counter("smsrecon_pushes_refused", "Pushes that were not taken.", ["reason"], registry=registry)
         self.bytes = Counter("smsrecon_push_bytes", "Bytes of the bodies that were kept.", registry=registry)
         self.landing = Histogram(
             "smsrecon_push_landing_seconds",
-            "From the last byte of a push to its place on disk.",
+            "Seconds from the last byte of a push until it is on disk.",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
             registry=registry,
         )
-        self.waiting = Gauge(
-            "smsrecon_push_waiting_bytes", "Bytes that are taken in and not on disk yet.", registry=registry
-        )
+        self.waiting = Gauge("smsrecon_push_waiting_bytes", "Bytes received and not on disk yet.", registry=registry)
         self.unloaded = Gauge(
             "smsrecon_push_load_lag_seconds", "Age of the oldest push that is not in the warehouse.", registry=registry
         )

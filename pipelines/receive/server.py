@@ -1,4 +1,4 @@
-"""Serves the endpoint with uvicorn until it is told to stop."""
+"""Serves the endpoint with uvicorn until a signal stops it."""
 
 import logging
 from collections.abc import Callable
@@ -22,16 +22,16 @@ def serve(
     clock: Callable[[], datetime],
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way are finished, and what they brought is sealed.
+    """Serve until SIGINT or SIGTERM; requests under way are finished and the open segment is sealed.
 
-    `port` goes before that of the settings. `ready` gets the address as soon as connections are taken. Raises
-    UsageError if the secret path or the app key is not set, or the port can't be had.
+    `port` overrides the setting. `ready` gets the URL as soon as connections are accepted. Raises UsageError if the
+    secret path or the app key is not set, or the port is taken or forbidden.
     """
     require_receive(settings)
     host = settings.receive.host
     port = settings.receive.port if port is None else port
     if not 0 <= port <= LAST_PORT:
-        raise UsageError(f"--port {port} is none; give one from 0 to {LAST_PORT}")
+        raise UsageError(f"--port {port} is not a port; give one from 0 to {LAST_PORT}")
     with listen(host, port, advice="set receive.host, or give another --port") as listening:
         server = uvicorn.Server(
             uvicorn.Config(
@@ -42,14 +42,14 @@ def serve(
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # who called is our question, and only some proxies are believed
+                proxy_headers=False,  # the gate decides which proxies to trust
                 limit_concurrency=1000,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
         )
 
-        # Once it is told to stop, requests that it cuts off are no errors.
+        # Requests cut off by an orderly stop are not errors.
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
         ready(f"http://{host}:{listening.getsockname()[1]}")
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end

@@ -1,18 +1,18 @@
-"""A gateway to run against on one's own machine: the vendor's API as documented, with a truth that can be asked.
+"""Sandbox: a gateway on one's own machine, with the vendor's API as documented and a truth to compare with.
 
-    settings.py   what an operator can choose
+    settings.py   the options
     app.py        routes and the control endpoint
     gateway.py    the five calls
-    rules.py      what a send must obey
+    rules.py      validation of a send
     answers.py    answers as JSON and XML; the error codes, and how to get each
-    outcomes.py   what becomes of a message, drawn from the seed
-    faults.py     how an answer can go wrong
+    outcomes.py   reports and replies of a message, drawn from the seed
+    faults.py     faults that spoil an answer on its way
     pushes.py     reports and replies pushed to a URL as they become due
-    truth.py      what really happened, in SQLite
+    truth.py      everything that happened, in SQLite
     server.py     serve(), on uvicorn
     running.py    RunningSandbox, a child process for the tests and the demo
 
-It knows nothing of the client's side: it is written from the vendor's page alone, so that the two check each other.
+It imports nothing of the client's side and is written from the vendor's page alone, so that the two check each other.
 """
 
 from pipelines.sandbox.running import RunningSandbox

@@ -1,8 +1,8 @@
 """The child process of RunningSandbox.
 
-The settings come as one line of JSON on standard input, not as an argument, where every process could read the secret.
-One line of JSON goes back: the base URL, or the error. It serves until standard input closes, so it never outlives
-the process that started it.
+The settings come as one line of JSON on standard input, since every process could read the secret in an argument. One
+line of JSON goes back: the base URL, or the error. It serves until standard input closes, so it never outlives the
+process that started it.
 """
 
 import json

@@ -1,7 +1,6 @@
 """Answers as the vendor writes them: compact JSON and XML, and the error codes with their messages.
 
-The shape of records is not documented by the vendor, so field case, envelope and charset are settings. Nothing here
-decides what is answered.
+The vendor doesn't document the shape of records, so field case, envelope and charset are settings.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,7 @@ SYSTEM_ERROR = "999999"
 
 
 class ErrorText(NamedTuple):
-    """The vendor's message, and how to get the code from the sandbox besides the magic phone."""
+    """The vendor's message, and how to get the code from the sandbox without a magic phone."""
 
     message: str
     trigger: str
@@ -74,7 +73,7 @@ class Body(NamedTuple):
 
 @dataclass(frozen=True)
 class AnswerWriter:
-    """Writes answers in the shape that the settings ask for."""
+    """Writes answers in the shape that the settings choose."""
 
     settings: SandboxSettings
 

@@ -2,7 +2,7 @@
 
 GET, POST /api/v2/<call>.json|.xml     fields as form, as query string, or both (the form wins)
 GET       /sandbox/control             the state
-POST      /sandbox/control             changes it: a JSON object with any of the fields of `Changes`; answers the state
+POST      /sandbox/control             changes it by a JSON object with fields of `Changes`; answers the state
 """
 
 import asyncio
@@ -20,28 +20,30 @@ from pipelines.sandbox.gateway import QUERIES, SENDS, Call, Gateway
 from pipelines.sandbox.rules import read_form
 from pipelines.sandbox.settings import Fault
 
+_CALLS = f"{', '.join(SENDS + QUERIES)}, each with .json or .xml"
+
 
 class Changes(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """What can be changed while the sandbox runs; what is not named stays."""
+    """Changes of a running sandbox; an absent field changes nothing."""
 
     clock_shift_seconds: float | None = None
     balance: int | None = None
-    faults: Sequence[Fault] = ()  # queued behind those that wait already
+    faults: Sequence[Fault] = ()  # queued behind earlier ones
     fault_rate: float | None = None
     query_fault_rate: float | None = None
     requests_per_second: float | None = None
 
 
 def make_app(gateway: Gateway) -> Starlette:
-    """The application that plays `gateway`."""
+    """The ASGI app of `gateway`."""
 
     async def call(request: Request) -> Response:
         endpoint, _, form = request.path_params["call"].rpartition(".")
         if endpoint not in SENDS + QUERIES or form not in ("json", "xml"):
-            return PlainTextResponse("there is no such call", 404)
+            return PlainTextResponse(f"no such call; the calls are {_CALLS}", 404)
         try:
             fields = read_form(request.scope["query_string"], await request.body())
-        except ClientDisconnect:  # in the middle of its request: nothing was asked
+        except ClientDisconnect:  # in the middle of its request, which therefore has no effect
             return Response()
         peer = request.client.host if request.client else ""
         body, fault = await gateway.answer(Call(endpoint, form, fields, peer))
@@ -54,7 +56,7 @@ def make_app(gateway: Gateway) -> Starlette:
             try:
                 changes = msgspec.json.decode(await request.body(), type=Changes)
             except msgspec.DecodeError as error:
-                return PlainTextResponse(f"not understood: {error}", 400)
+                return PlainTextResponse(f"not a valid change: {error}", 400)
             apply_changes(gateway, changes)
         return Response(msgspec.json.encode(gateway.state()), media_type="application/json")
 
@@ -90,5 +92,5 @@ def apply_changes(gateway: Gateway, changes: Changes) -> None:
     if changes.query_fault_rate is not None:
         gateway.faults.rates["query"] = changes.query_fault_rate
     if changes.requests_per_second is not None:
-        gateway.pace.per_second = changes.requests_per_second or None
+        gateway.call_limit.per_second = changes.requests_per_second or None
     gateway.faults.queue(changes.faults)

@@ -1,4 +1,4 @@
-"""`smsrecon sandbox`: every setting of the sandbox is an option, described where the setting is."""
+"""`smsrecon sandbox`: every setting of the sandbox is an option, described in settings.py."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +12,12 @@ from pipelines.sandbox.settings import SandboxSettings, Shares
 
 @dataclass(frozen=True)
 class Options(SandboxSettings):
-    """The settings with what a person at a terminal would choose."""
+    """The settings, with defaults for a terminal."""
 
     truth: Path = Path("sandbox.sqlite")
-    """The SQLite file of what really happened: made where there is none, else gone on with."""
+    """SQLite file that records everything that happened; created if missing, else continued."""
     port: int = 8026
-    """The port it listens on; 0 takes any free one."""
+    """Port to listen on; 0 takes any free port."""
     shares: Annotated[Shares, Parameter(group="Shares of all messages")] = field(default_factory=Shares)
 
 
@@ -33,13 +33,13 @@ app = App(
   smsrecon sandbox
   smsrecon sandbox --report-mode drain --fault-rate 0.1 --seed 7
 
-It prints the variable that leads smsrecon to it.
+It prints the variable that points smsrecon to it.
 
 How to get each error code; or send to 19999990001 for 100001, and so on:
 
 {_TRIGGERS}
 
-The next send accepted, and its answer lost:
+To have the next send accepted and its answer lost:
 
   curl -d '{{"faults": [{{"kind": "drop"}}]}}' 127.0.0.1:8026/sandbox/control""",
 )
@@ -47,7 +47,7 @@ The next send accepted, and its answer lost:
 
 @app.default
 def sandbox(*, options: Annotated[Options, Parameter(name="*")] = Options()) -> int:
-    """Run a gateway to try things on, on 127.0.0.1, until Ctrl-C."""
+    """Run a sandbox gateway on 127.0.0.1 until Ctrl-C."""
     from pipelines.sandbox.server import serve  # noqa: PLC0415  --help does not need it
 
     serve(options, ready=lambda url: print(f"SMSRECON_GATEWAY__BASE_URL={url}", flush=True))  # noqa: T201

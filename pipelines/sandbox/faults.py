@@ -1,15 +1,15 @@
-"""How an answer can go wrong on its way, on demand or drawn from the seed.
+"""Faults that spoil an answer on its way, on demand or drawn from the seed.
 
     drop             the connection ends without an answer
-    delay            the answer comes after `seconds`, unless the client has gone by then
-    http_500         500 and nothing of use
-    http_502         502 with a proxy's HTML
+    delay            the answer comes after `seconds`, unless the client has disconnected by then
+    http_500         status 500 with a plain text
+    http_502         status 502 with a proxy's HTML
     truncated        the connection ends in the middle of the body
     garbage          bytes that are neither JSON nor XML
-    malformed_json   the vendor's own sample, with its typing error
+    malformed_json   the vendor's own sample, with its syntax error
     system_error     error code 999999
 
-`is_accepted` of a fault says whether the gateway did its work before: a send accepted, or records handed out.
+With `is_accepted` the gateway processes the call before the fault strikes: it accepts the send, or hands out records.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _MALFORMED = '{"err"rCode":"000000","errorMsg":"提交成功"}'.encode()
 
 @dataclass
 class FaultSource:
-    """Where faults come from: those queued on demand first, then the seed."""
+    """Source of faults: those queued on demand first, then those drawn from the seed."""
 
     seed: int
     kinds: Sequence[FaultKind]
@@ -46,7 +46,7 @@ class FaultSource:
             self.queued[fault.call].append(fault)
 
     def take(self, call: CallKind, identity: str) -> Fault | None:
-        """The fault that hits this call; a drawn one follows from the seed and `identity` alone."""
+        """The fault for this call, if any; a drawn one depends on the seed and `identity` alone."""
         if self.queued[call]:
             return self.queued[call].popleft()
         if not self.rates[call] or not self.kinds:
@@ -59,7 +59,7 @@ class FaultSource:
 
 
 async def spoil(fault: Fault, body: Body, request: Request, delay_seconds: float) -> Response:
-    """What is sent in place of `body`."""
+    """The response to send in place of `body`."""
     content, content_type = body
     replacements: dict[FaultKind, Response] = {
         "drop": BrokenOff(),
@@ -75,7 +75,7 @@ async def spoil(fault: Fault, body: Body, request: Request, delay_seconds: float
 
 
 class BrokenOff(Response):
-    """An answer whose connection ends half-way through the body; without a body, before the first byte."""
+    """A response whose connection ends half-way through the body; without a body, before the first byte."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.body:
@@ -88,7 +88,7 @@ class BrokenOff(Response):
 
 
 async def _wait_or_disconnect(request: Request, seconds: float) -> None:
-    """Wait, but not for a client that has gone."""
+    """Wait, or return as soon as the client disconnects."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":

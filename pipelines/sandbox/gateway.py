@@ -1,4 +1,4 @@
-"""The five calls of the gateway: who may call, what a send does, what a query hands out. No HTTP here."""
+"""The five calls of the gateway, without HTTP: access, sends, queries."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ from pipelines.sandbox.truth import HandOut, IssuedReply, IssuedReport, Truth
 SENDS = ("sendSms", "sendTplSms")
 QUERIES = ("querySmsCount", "queryStatusReport", "queryMoRecord")
 
-_DRAWN_AT_ONCE = 5000  # messages; other requests get their turn in between
+_DRAWN_AT_ONCE = 5000  # messages; other requests run in between
 REPORT_COLUMNS = ("missionNum", "destId", "sendStatus", "receiveStatus", "receiveRealStatus", "batchNum", "statTime")
 REPLY_COLUMNS = ("srcId", "content", "destId", "moTime")
 
 
 class Call(NamedTuple):
-    """A request, read but not judged."""
+    """A parsed request, not validated yet."""
 
     endpoint: str
     format: Format
@@ -33,13 +33,14 @@ class Call(NamedTuple):
 
 
 @dataclass
-class Pace:
-    """At most so many calls a second, with a burst of one second's worth."""
+class CallLimit:
+    """A limit of calls a second, with a burst of one second's worth."""
 
     per_second: float | None
     calls: deque[float] = field(default_factory=deque)
 
-    def is_kept(self) -> bool:
+    def admit(self) -> bool:
+        """Count a call; False if it exceeds the limit."""
         if self.per_second is None:
             return True
         now = time.monotonic()
@@ -53,13 +54,13 @@ class Pace:
 
 
 class Gateway:
-    """One account at the gateway, with its truth."""
+    """One account of the gateway, with its truth."""
 
     def __init__(self, settings: SandboxSettings, truth: Truth) -> None:
         self.settings = settings
         self.truth = truth
         self.clock_shift_seconds = settings.clock_shift_seconds
-        self.pace = Pace(settings.requests_per_second)
+        self.call_limit = CallLimit(settings.requests_per_second)
         self.faults = FaultSource(
             settings.seed, settings.fault_kinds, {"send": settings.fault_rate, "query": settings.query_fault_rate}
         )
@@ -69,11 +70,11 @@ class Gateway:
         self._query_count = 0
 
     def now(self) -> float:
-        """The gateway's clock, which can be shifted to travel in time."""
+        """The gateway's clock in seconds since 1970, shifted by `clock_shift_seconds`."""
         return time.time() + self.clock_shift_seconds
 
     async def answer(self, call: Call) -> tuple[Body, Fault | None]:
-        """The answer to `call`, and the fault that spoils it on its way."""
+        """The answer to `call`, and the fault that is to spoil it on its way."""
         kind: CallKind = "send" if call.endpoint in SENDS else "query"
         fault = self.faults.take(kind, self._identity(call))
         if fault is not None and not fault.is_accepted:
@@ -91,7 +92,7 @@ class Gateway:
         return body, fault
 
     def _identity(self, call: Call) -> str:
-        """What a drawn fault depends on: a send's own numbers, a query's turn."""
+        """The text that a drawn fault depends on: a send's numbers, or the running number of a query."""
         if call.endpoint in SENDS:
             return call.fields.get("batchNum") or call.fields.get("missionNums") or call.fields.get("phones", "")
         self._query_count += 1
@@ -106,21 +107,21 @@ class Gateway:
             raise Refusal("100003")
         if call.peer not in self.settings.allowed_peers and "*" not in self.settings.allowed_peers:
             raise Refusal("100004")
-        if not self.pace.is_kept():
+        if not self.call_limit.admit():
             raise Refusal("100014")
 
     def _send(self, call: Call, fault: Fault | None) -> Body:
         templates = self.settings.templates if call.endpoint == "sendTplSms" else None
         submission = read_submission(call.fields, templates)
         now = self.now()
-        self._obey_memory(submission, now)
+        self._check_limits(submission, now)
         with self.truth.transaction():
             request_id = self._note(call, error_code=ACCEPTED, fault=fault, record_count=submission.message_count)
             self.truth.add_batch(request_id, submission, now, [self._is_signed(t.signature) for t in submission.texts])
         return self._writer.plain(call.format, ACCEPTED)
 
-    def _obey_memory(self, submission: Submission, now: float) -> None:
-        """The rules that depend on what was sent before."""
+    def _check_limits(self, submission: Submission, now: float) -> None:
+        """Check the rules that depend on earlier sends. Raises Refusal."""
         if submission.batch_num and self.truth.has_batch(submission.batch_num):
             raise Refusal("100001")
         if submission.segment_count > self.truth.balance:
@@ -129,10 +130,10 @@ class Gateway:
         if limit is not None and self.truth.sent_on(day_text(now)) + submission.message_count > limit:
             raise Refusal("100010")
         if self.settings.phone_limit is not None:
-            self._obey_phone_limit(submission.phones, self.settings.phone_limit, now)
+            self._check_phone_limit(submission.phones, self.settings.phone_limit, now)
 
-    def _obey_phone_limit(self, phones: list[str], limit: int, now: float) -> None:
-        """Count each phone's messages; kept in memory only, so a restart forgets them."""
+    def _check_phone_limit(self, phones: list[str], limit: int, now: float) -> None:
+        """Count the messages of each phone, in memory only: a restart begins at 0. Raises Refusal."""
         since = now - self.settings.phone_limit_seconds
         counts = Counter(phones)
         for phone, count in counts.items():
@@ -174,7 +175,7 @@ class Gateway:
         return self._writer.records(call.format, columns, rows)
 
     async def draw(self) -> None:
-        """Draw what became of the messages accepted since the last time."""
+        """Draw the outcomes of messages accepted since the last call."""
         async with self._drawing:
             while messages := self.truth.undrawn(_DRAWN_AT_ONCE):
                 outcomes = draw_outcomes(self.settings.seed, self.settings.shares, messages)
@@ -194,7 +195,7 @@ class Gateway:
         )
 
     def state(self) -> dict[str, Any]:
-        """What the control endpoint shows."""
+        """The state that the control endpoint shows."""
         return {
             "now": self.now(),
             "clock_shift_seconds": self.clock_shift_seconds,
@@ -202,7 +203,7 @@ class Gateway:
             "queued_faults": {call: len(faults) for call, faults in self.faults.queued.items()},
             "fault_rate": self.faults.rates["send"],
             "query_fault_rate": self.faults.rates["query"],
-            "requests_per_second": self.pace.per_second,
+            "requests_per_second": self.call_limit.per_second,
             "pushes": self.truth.push_counts(self.now(), self.settings.push_kinds) if self.settings.push_url else None,
         }
 

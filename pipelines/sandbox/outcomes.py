@@ -1,7 +1,7 @@
-"""What becomes of an accepted message: its reports and its reply, drawn from the seed.
+"""Outcomes of accepted messages: their reports and replies, drawn from the seed.
 
 A pure function of the seed and the message's mission number (without one: its batch and phone), so neither order nor
-retries change what happens. The times are counted from the acceptance.
+retries change the outcome. Times are counted from the acceptance.
 """
 
 import math
@@ -43,8 +43,8 @@ def _weighted(**codes: int) -> tuple[str, ...]:
     return tuple(code for code, weight in codes.items() for _ in range(weight))
 
 
-# Why a message fails, and how often beside the others. YF is the platform's own, for all carriers; the last line of
-# each carrier is in no table of the vendor's, as many real codes are.
+# Failure code → relative frequency. YF codes are the platform's own, for all carriers; the codes in the last line of
+# each carrier are missing from the vendor's tables, like many real codes.
 _PLATFORM = {"YF:01": 1, "YF:02": 1, "YF:03": 3, "YF:11": 1, "YF:13": 2, "YF:21": 1}
 _FAILURES: Mapping[Carrier, tuple[str, ...]] = {
     "mobile": _weighted(
@@ -59,7 +59,7 @@ _FAILURES: Mapping[Carrier, tuple[str, ...]] = {
     ),
     "telecom": _weighted(**_PLATFORM, **{"660": 2, "701": 1, "602": 1, "UNDELIV": 2, "EXPIRED": 1}),
 }
-# Of 100 delivered messages of a carrier, how many are reported as DELIVRD; the others as 0.
+# Percentage of a carrier's delivered messages that are reported as DELIVRD; the others are reported as 0.
 _DELIVRD_PERCENT: Mapping[Carrier, int] = {"mobile": 90, "unicom": 15, "telecom": 60}
 
 # People opt out in many spellings.
@@ -67,7 +67,7 @@ _REPLIES = ("TD", "T", "td", "退订", " 退订 ", "退訂", "TD,谢谢", "N", "
 
 
 class Message(NamedTuple):
-    """An accepted message, as outcomes need it."""
+    """An accepted message, with the columns that drawing needs."""
 
     message: int
     batch_id: int
@@ -80,7 +80,7 @@ class Message(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A report; the phone and batch number are clean, the two flags say how they are spoilt when handed out."""
+    """A report; phone and batch number are clean, the two flags say how they are spoilt when handed out."""
 
     batch_id: int
     kind: ReportKind
@@ -107,7 +107,7 @@ class Reply(NamedTuple):
 
 @dataclass
 class Outcomes:
-    """What happened to some messages."""
+    """Reports and replies of some messages."""
 
     reports: list[Report] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
@@ -119,7 +119,7 @@ def carrier(phone: str) -> Carrier:
 
 
 def draw_outcomes(seed: int, shares: Shares, messages: Iterable[Message]) -> Outcomes:
-    """The reports and replies of `messages`, at any time to come."""
+    """The reports and replies of `messages`, whenever they are due."""
     outcomes = Outcomes()
     key = seed.to_bytes(16, "little", signed=True)
     delivered_below = 1.0 - shares.failed - shares.unreported
@@ -192,16 +192,16 @@ def _second_report(
         failures = _FAILURES[carrier(report.phone)]
         return later._replace(kind="conflict", code=failures[int(pick * len(failures))])
     if not report.mission_num:
-        return None  # without one the phone is part of what ties a report to its message
+        return None  # without a mission number the report belongs to its message by the phone
     return later._replace(kind="phone_mismatch", phone=_other_phone(report.phone))
 
 
 def _orphan(message: Message, digits: str, submitted_on: str, delay: float) -> Report:
-    """A report of a message that was never sent here: another client of the account, or a mix-up at the vendor."""
+    """A report of a message that was never sent here, as of another client of the account."""
     stat_at = int(message.accepted_at) + 1 + int(delay * 600)
     if stat_at % 2:
         mission_num, batch_num = f"orphan_{digits[:20]}", f"orphan_{digits[:8]}"
-    else:  # numbers that look like those of a client of ours
+    else:  # numbers in the form of smsrecon
         mission_num, batch_num = f"{digits[:7].upper()}{int(digits[7:13], 16):09}", f"{digits[:7].upper()}B00000000"
     return Report(
         message.batch_id,

@@ -1,8 +1,8 @@
 """Pushes: reports and replies sent to the client's URL as they become due by the gateway's clock.
 
-A packet is XML as on the vendor's page, and stays the same bytes however often it goes out. It is in the truth before
-it leaves, so that neither a kill nor a client that is away loses one. One that is not answered 200 goes out again after
-each of `push_retry_seconds` and is then given up; a share of those answered 200 goes out once more.
+A packet is XML as on the vendor's page; every attempt sends the same bytes. It is in the truth before it leaves, so
+neither a kill nor an unreachable client loses one. A packet that is not answered 200 is retried after each of
+`push_retry_seconds` and then given up; a share of those answered 200 is sent once more.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from pipelines.sandbox.outcomes import stat_time_text
 from pipelines.sandbox.settings import PushKind, SandboxSettings
 from pipelines.sandbox.truth import Attempt, Due, IssuedReply, IssuedReport, Packet
 
-_PAGE = 200  # records or packets at once: neither memory nor the wait of other requests grows with what is due
-_LOOK_SECONDS = 0.1  # between looks at the clock, when nothing was due
-_NOTE_SECONDS = 0.02  # between commits of how packets fared: one for each would be the slowest part of it
+_PAGE = 200  # records or packets at once, so that memory and the delay of other requests are bounded
+_POLL_SECONDS = 0.1  # between polls when nothing was due
+_NOTE_SECONDS = 0.02  # between commits of attempts: a commit for each would be the slowest part
 _HEADERS = {"Content-Type": "text/xml;charset=UTF-8"}
 
 
 class Pusher:
-    """Pushes what `gateway` has to tell, beside its answers."""
+    """Pushes the reports and replies of `gateway`."""
 
     def __init__(self, gateway: Gateway, url: str) -> None:
         self._gateway = gateway
@@ -38,7 +38,7 @@ class Pusher:
         self._attempts: list[Attempt] = []
 
     async def run(self) -> None:
-        """Push on until cancelled."""
+        """Push until cancelled."""
         self._truth.reopen_pushes()
         count = self._settings.push_connections
         limits = httpx.Limits(max_connections=count, max_keepalive_connections=count)
@@ -54,10 +54,10 @@ class Pusher:
                 for packet in packets:
                     await self._packets.put(packet)
                 if not packets:
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_POLL_SECONDS)
 
     async def _next_packets(self) -> list[Packet]:
-        """Those whose turn has come again, or else new ones."""
+        """Packets due for another attempt, or else new ones."""
         packets = self._truth.take_pushes(time.time(), _PAGE)
         if packets:
             return packets
@@ -82,7 +82,7 @@ class Pusher:
             self._attempts.append(self._judged(packet, await self._post(client, packet.body)))
 
     async def _note_on(self) -> None:
-        """Keep how packets fared. What a kill takes of it is pushed again, as if its answer had been lost."""
+        """Keep the results of attempts. After a kill those not kept are pushed again, as if their answers were lost."""
         try:
             while True:
                 await asyncio.sleep(_NOTE_SECONDS)
@@ -96,7 +96,7 @@ class Pusher:
             self._attempts.clear()
 
     async def _post(self, client: httpx.AsyncClient, body: bytes) -> int | None:
-        """The status it was answered, None if nothing came in time."""
+        """The HTTP status of the answer; None if none came in time."""
         try:
             async with asyncio.timeout(self._settings.push_timeout_seconds):
                 answer = await client.post(self._url, content=body, headers=_HEADERS)
@@ -105,7 +105,7 @@ class Pusher:
         return answer.status_code
 
     def _judged(self, packet: Packet, http_status: int | None) -> Attempt:
-        """What follows from an answer."""
+        """The result of an attempt, and when the next one is due."""
         waits = self._settings.push_retry_seconds
         is_given_up, next_attempt_at = False, None
         if http_status == 200 and packet.answered_count == 0 and self._is_repeated(packet):
@@ -116,13 +116,13 @@ class Pusher:
         return Attempt(packet.push_id, http_status, self._gateway.now(), next_attempt_at, is_given_up)
 
     def _is_repeated(self, packet: Packet) -> bool:
-        """Whether this one goes out once more though it was answered 200, drawn from the seed and its number."""
+        """True if the packet is to be sent once more though it was answered 200, drawn from the seed and its number."""
         digest = blake2b(f"{self._settings.seed}/push/{packet.push_id}".encode(), digest_size=4).digest()
         return int.from_bytes(digest, "little") < self._settings.push_duplicate_rate * 2**32
 
 
 def _groups(due: Sequence[Due], size: int) -> list[list[Due]]:
-    """Packets in the order of their time: so many reports together, each reply alone."""
+    """Packets in order of time: `size` reports together, each reply alone."""
     reports = [each for each in due if isinstance(each.record, IssuedReport)]
     groups = [reports[start : start + size] for start in range(0, len(reports), size)]
     groups += [[each] for each in due if isinstance(each.record, IssuedReply)]
@@ -150,7 +150,7 @@ def write_packet(
 def _element(record: IssuedReport | IssuedReply) -> str:
     if isinstance(record, IssuedReport):
         return _named("record", REPORT_COLUMNS, report_fields(record))
-    return _named("dest", REPLY_COLUMNS[:-1], reply_fields(record)[:-1])  # the vendor's page knows no moTime here
+    return _named("dest", REPLY_COLUMNS[:-1], reply_fields(record)[:-1])  # the vendor's page has no moTime here
 
 
 def _named(name: str, columns: Sequence[str], values: Sequence[str]) -> str:

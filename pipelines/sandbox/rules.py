@@ -1,10 +1,10 @@
-"""What a send must obey before it is accepted, and the error code with which it is refused.
+"""Validation of a send: the rules it must obey, and the error code that refuses it.
 
-The strict reading of the vendor's page: a phone is 1, then 3 to 9, then nine digits; the same phone may come twice.
-An error refuses the whole request. What needs memory (balance, limits, repeated batch numbers) is in gateway.py.
+A strict reading of the vendor's page: a phone is 1, then 3 to 9, then nine digits; the same phone may come twice. One
+error refuses the whole request. Rules with memory (balance, limits, repeated batch numbers) are in gateway.py.
 
 A phone 1999999NNNN with NNNN from 0001 to 0014 gets its request refused with error code 10NNNN, and 19999999999 with
-999999, so that every code can be had from any client without a setting.
+999999, so that any client can provoke every code without a setting.
 """
 
 import re
@@ -27,7 +27,7 @@ _NOT_UTF8 = "\ufffd"
 
 
 class Refusal(Exception):
-    """A request the gateway says no to; never leaves the sandbox."""
+    """The gateway refuses the request with an error code."""
 
     def __init__(self, error_code: str) -> None:
         super().__init__(error_code)
@@ -36,7 +36,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Text:
-    """A text to be sent, known by what the truth keeps of it."""
+    """A text to be sent, reduced to the facts that the truth keeps."""
 
     content_sha256: str
     segment_count: int
@@ -45,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Submission:
-    """A send that obeys the rules. `texts` holds one text for all phones, or one for each."""
+    """A valid send. `texts` holds one text for all phones, or one for each."""
 
     phones: list[str]
     mission_nums: list[str] | None
@@ -66,17 +66,17 @@ class Submission:
 
 
 def read_form(*sources: bytes) -> dict[str, str]:
-    """Fields of form bodies and query strings, later sources winning. What is not UTF-8 becomes U+FFFD."""
+    """Fields of form bodies and query strings, later sources winning. Bytes that are not UTF-8 become U+FFFD."""
     fields: dict[str, str] = {}
     for source in sources:
-        # A comma never needs its escape in a form; 1000 fewer escapes make the parsing ten times faster.
+        # A comma needs no escape in a form, and 1000 fewer escapes make parsing ten times faster.
         text = source.replace(b"%2C", b",").decode(errors="replace")
         fields.update(parse_qsl(text, keep_blank_values=True))
     return fields
 
 
 def read_submission(fields: Mapping[str, str], templates: Mapping[str, str] | None) -> Submission:
-    """The send that `fields` ask for; with `templates` it is a sendTplSms. Raises Refusal."""
+    """The send that `fields` describe; with `templates` it is a sendTplSms. Raises Refusal."""
     phones = fields.get("phones", "")
     content = fields.get("content", "")
     if not phones or not content or (templates is not None and not fields.get("templateId")):
@@ -95,7 +95,7 @@ def read_submission(fields: Mapping[str, str], templates: Mapping[str, str] | No
     if not _PHONES.fullmatch(phones):
         raise Refusal("100007")
     if MAGIC_PREFIX in phones:
-        _obey_magic_phones(phones.split(","))
+        _refuse_magic_phones(phones.split(","))
     return Submission(
         phones=phones.split(","),
         mission_nums=mission_nums.split(",") if mission_nums else None,
@@ -106,7 +106,7 @@ def read_submission(fields: Mapping[str, str], templates: Mapping[str, str] | No
     )
 
 
-def _obey_magic_phones(phones: list[str]) -> None:
+def _refuse_magic_phones(phones: list[str]) -> None:
     for phone in phones:
         prefix, number = phone[:7], int(phone[7:])
         if prefix == MAGIC_PREFIX and 1 <= number <= 14:

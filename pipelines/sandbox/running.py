@@ -1,4 +1,4 @@
-"""A sandbox as a child process: for the tests, the demo, and whoever wants one that can be killed."""
+"""A sandbox as a child process, for the tests and the demo."""
 
 import json
 import subprocess
@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from pipelines.errors import UsageError
 from pipelines.sandbox.settings import SandboxSettings
 
-_ROOT = Path(__file__).parents[3]  # where the package lies, installed or not
+_ROOT = Path(__file__).parents[2]  # so that the child finds the package even if it isn't installed
 
 
 class RunningSandbox:
-    """Starts on entering, stops on leaving; the child also ends when this process does, however it ends.
+    """A context manager that starts the sandbox and stops it; the child also ends with this process, however that ends.
 
-    After `kill()` or `stop()`, `start()` goes on with the same truth on the same port.
+    After `kill()` or `stop()`, `start()` continues with the same truth on the same port.
     """
 
     def __init__(self, settings: SandboxSettings) -> None:
@@ -32,7 +32,7 @@ class RunningSandbox:
         return f"http://{self.settings.host}:{self.settings.port}/api/v2/"
 
     def start(self) -> None:
-        """Start, and return when it takes connections. Raises UsageError if it could not start."""
+        """Start, and return when it accepts connections. Raises UsageError if it could not start."""
         if self._process is not None:
             raise UsageError("the sandbox runs already; stop it first")
         command = [sys.executable, "-m", "pipelines.sandbox"]
@@ -45,11 +45,11 @@ class RunningSandbox:
         self.settings = replace(self.settings, port=urlsplit(answer["base_url"]).port or 0)
 
     def stop(self) -> None:
-        """Let it end what it is doing, for a second."""
+        """Stop it; requests under way have one second to finish."""
         self._end(is_kill=False)
 
     def kill(self) -> None:
-        """SIGKILL: as a power cut would."""
+        """Kill it with SIGKILL, as a power cut would."""
         self._end(is_kill=True)
 
     def _end(self, *, is_kill: bool) -> None:
@@ -58,10 +58,10 @@ class RunningSandbox:
             return
         if is_kill:
             process.kill()
-        process.communicate()  # closes its standard input, at which it stops by itself
+        process.communicate()  # closes its standard input, which stops it
 
     def control(self, **changes: Any) -> Mapping[str, Any]:
-        """Change the running sandbox by the fields of app.Changes; with none, only show its state."""
+        """Change the running sandbox by fields of app.Changes; returns its state. Raises UsageError."""
         connection = HTTPConnection(self.settings.host, self.settings.port, timeout=30)
         try:
             connection.request("POST", "/sandbox/control", json.dumps(changes, default=asdict))
@@ -70,7 +70,7 @@ class RunningSandbox:
         finally:
             connection.close()
         if response.status != 200:
-            raise UsageError(f"the sandbox refused the change: {body.decode()}; see pipelines/gateway/sandbox/app.py")
+            raise UsageError(f"the sandbox refused the change: {body.decode()}; see pipelines/sandbox/app.py")
         state: Mapping[str, Any] = json.loads(body)
         return state
 
@@ -85,7 +85,7 @@ class RunningSandbox:
 
 
 def _exchange(process: subprocess.Popen[bytes], line: bytes) -> bytes:
-    """Write a line to the child, which keeps its input open, and read the line it answers; empty if it ended."""
+    """Write a line to the child and read its answer, keeping its input open; empty if the child has ended."""
     if process.stdin is None or process.stdout is None:
         return b""
     process.stdin.write(line + b"\n")

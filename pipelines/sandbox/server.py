@@ -1,4 +1,4 @@
-"""Serves the sandbox with uvicorn until it is told to stop."""
+"""Serves the sandbox with uvicorn until a signal or `stopper` stops it."""
 
 import logging
 import re
@@ -17,7 +17,7 @@ from pipelines.sandbox.gateway import Gateway
 from pipelines.sandbox.settings import SandboxSettings
 from pipelines.sandbox.truth import Truth
 
-_LONGEST_HEAD = 1 << 20  # 1000 phones in a query string make a long first line
+_LONGEST_HEAD = 1 << 20  # bytes: 1000 phones in a query string make a long request line
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -27,8 +27,10 @@ def serve(
     ready: Callable[[str], None] = lambda _: None,
     stopper: Callable[[Callable[[], None]], None] = lambda _: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `ready` gets the base URL as soon as connections are taken; `stopper` a function
-    that stops the server from any thread. Raises UsageError if the port or the truth file can't be had.
+    """Serve until SIGINT or SIGTERM.
+
+    `ready` gets the base URL as soon as connections are accepted; `stopper` gets a function that stops the server from
+    any thread. Raises UsageError if the port or the truth file can't be opened.
     """
     with (
         listen(settings.host, settings.port, advice="choose another port") as listening,
@@ -50,7 +52,7 @@ def serve(
             )
         )
 
-        # Once it is told to stop, requests that it cuts off are no errors.
+        # Requests cut off by an orderly stop are not errors.
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
 
         def stop() -> None:
@@ -63,7 +65,7 @@ def serve(
 
 
 class _Connection(H11Protocol):
-    """A connection that takes a query string in plain UTF-8, as the vendor's sample URL has it."""
+    """A connection that accepts a query string in unescaped UTF-8, as in the vendor's sample URL."""
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state is h11.IDLE:
@@ -74,7 +76,7 @@ class _Connection(H11Protocol):
 
 
 def _with_transport(app: ASGIApp) -> ASGIApp:
-    """Let faults reach the connection itself: uvicorn gives it to nobody, but `send` is a method that holds it."""
+    """Give faults access to the connection, which uvicorn exposes only through the object that `send` belongs to."""
 
     async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -1,4 +1,4 @@
-"""What an operator can choose of the sandbox; no reading of files, variables or options."""
+"""Settings of the sandbox; each is an option of `smsrecon sandbox`, with its docstring as help."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -29,17 +29,17 @@ PushKind = Literal["reports", "replies"]
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault, for the next send or query; the kinds are explained in faults.py."""
+    """A fault for the next send or query; faults.py explains the kinds."""
 
     kind: FaultKind
-    is_accepted: bool = True  # whether the gateway did its work before: accepted the send, handed out the records
+    is_accepted: bool = True  # the gateway accepts the send, or hands out the records, before the fault strikes
     call: CallKind = "send"
-    seconds: float | None = None  # of a delay; None = the setting
+    seconds: float | None = None  # duration of a delay; None means `delay_seconds` of the settings
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of all messages, the share that ends in a certain way; what is left is delivered."""
+    """Shares of all messages by outcome; the rest is delivered."""
 
     failed: float = 0.05
     """Reported as failed, over all codes."""
@@ -50,15 +50,15 @@ class Shares:
     beyond_window: float = 0.002
     """Reported after 72 hours."""
     duplicate: float = 0.01
-    """The same report once more."""
+    """Reported twice with the same report."""
     conflict: float = 0.003
     """A second report with the opposite verdict."""
     phone_mismatch: float = 0.001
     """A second report of the mission number with another phone."""
     orphan: float = 0.001
-    """One more report, of a mission number that was never sent."""
+    """An additional report of a mission number that was never sent."""
     reply: float = 0.005
-    """Answered by the person."""
+    """Answered with a reply."""
     country_code: float = 0.005
     """Reports whose phone has the prefix 86."""
     leading_blank: float = 0.02
@@ -76,100 +76,100 @@ class Shares:
 
 @dataclass(frozen=True)
 class SandboxSettings:
-    """Everything that can be chosen."""
+    """All settings of the sandbox."""
 
     truth: Path
-    """The SQLite file of what really happened: made where there is none, else gone on with."""
+    """SQLite file that records everything that happened; created if missing, else continued."""
     host: str = "127.0.0.1"
-    """The address it listens on."""
+    """Address to listen on."""
     port: int = 0
-    """The port it listens on; 0 takes any free one."""
+    """Port to listen on; 0 takes any free port."""
     app_key: str = "sandbox-key"
-    """The key that callers must have."""
+    """appKey that callers must send."""
     app_secret: str = field(default="sandbox-secret", repr=False)
-    """The secret that callers must have."""
+    """appSecret that callers must send."""
     allowed_peers: tuple[str, ...] = ("127.0.0.1",)
-    """Addresses that may call; others get 100004. * allows all."""
+    """Addresses that may call; others get error code 100004. * allows all."""
     seed: int = 1
-    """Decides what becomes of every message, and which calls fail."""
+    """Determines the outcome of every message, and which calls fail."""
     shares: Shares = field(default_factory=Shares)
 
     balance: int = 1_000_000
-    """Segments on the account of a new truth file."""
+    """Segments on the account when the truth file is created."""
     daily_limit: int | None = None
-    """Messages a day in China; more get 100010."""
+    """Limit of messages a day (China time); more get error code 100010. Unset: no limit."""
     requests_per_second: float | None = None
-    """More get 100014."""
+    """Limit of calls a second; more get error code 100014. Unset: no limit."""
     phone_limit: int | None = None
-    """Messages to one phone within phone-limit-seconds; more get 100008."""
+    """Limit of messages to one phone within phone-limit-seconds; more get error code 100008. Unset: no limit."""
     phone_limit_seconds: float = 3600.0
-    """The time that phone-limit counts in."""
+    """Time span of phone-limit, in seconds."""
     signatures: tuple[str, ...] | None = None
-    """Registered signatures, without 【】; texts with others fail with YF:11. None given: any will do."""
+    """Registered signatures, without 【】; a text with another one fails with code YF:11. Unset: all are valid."""
     templates: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_TEMPLATES))
     """Registered templates by id; {} stands for any text."""
 
     report_mode: Literal["snapshot", "drain"] = "snapshot"
-    """A day's reports again at every call, or each handed out once."""
+    """snapshot: every call returns all reports of the day; drain: each report is handed out once."""
     report_day: Literal["reported", "submitted"] = "reported"
-    """What the day asked for means: that of the report, or that of the sending."""
+    """Meaning of the day in a query: reported, the day of the report; submitted, the day of sending."""
     max_records_per_call: int | None = None
-    """Most records in one answer."""
+    """Limit of records in one answer. Unset: no limit."""
     field_case: Literal["camel", "snake"] = "camel"
-    """How fields of records are named: missionNum or mission_num."""
+    """Names of record fields: camel is missionNum, snake is mission_num."""
     envelope: Literal["records", "data", "list", "reports"] = "records"
-    """The name of the list of records."""
+    """Name of the list of records."""
     charset: Literal["utf-8", "utf-8-sig", "gb18030"] = "utf-8"
-    """How answers are encoded; utf-8-sig is with a byte order mark."""
+    """Encoding of answers; utf-8-sig adds a byte order mark."""
     has_reply_time: bool = True
-    """Whether replies say when they were sent."""
+    """Replies carry the time they were sent."""
 
     push_url: str | None = field(default=None, repr=False)
-    """Where reports and replies are pushed as they become due. None given: nowhere."""
+    """URL that reports and replies are pushed to as they become due. Unset: no pushes."""
     push_kinds: tuple[PushKind, ...] = ("reports", "replies")
-    """What is pushed."""
+    """Kinds of records to push."""
     push_records: int = 1
-    """Most reports in one packet; a reply has one of its own."""
+    """Limit of reports in one packet; each reply is a packet of its own."""
     push_sign_text: str = "{app_key}{time_stamp}{nonce_str}{app_secret}"
-    """What the MD5 in sign is of."""
+    """Text whose MD5 is sent as sign."""
     push_stamp: Literal["made", "due"] = "made"
-    """What time_stamp says: when the packet was made, or when what it brings was due."""
+    """Meaning of time_stamp: made, when the packet was made; due, when its records were due."""
     push_connections: int = 4
-    """Packets on their way at once."""
+    """Limit of packets under way at once."""
     push_timeout_seconds: float = 10.0
-    """How long an answer to a packet may take."""
+    """Timeout for the answer to a packet, in seconds."""
     push_retry_seconds: tuple[float, ...] = (1.0, 5.0, 30.0, 60.0, 300.0)
-    """The waits before a packet that was not answered 200 is pushed again; after the last it is given up."""
+    """Waits before each retry of a packet that was not answered 200; after the last it is given up."""
     push_duplicate_rate: float = 0.0
-    """Share of packets pushed once more though they were answered 200."""
+    """Share of packets that are pushed again though they were answered 200."""
 
     fault_rate: float = 0.0
-    """Share of sends whose answer goes wrong on its way."""
+    """Share of sends whose answers are spoilt by a fault."""
     query_fault_rate: float = 0.0
-    """The same of queries."""
+    """Share of queries whose answers are spoilt by a fault."""
     fault_kinds: tuple[FaultKind, ...] = FAULT_KINDS
-    """What can go wrong."""
+    """Kinds of faults to draw from."""
     delay_seconds: float = 60.0
-    """How long the fault delay takes: longer than the client waits."""
+    """Duration of the fault delay, in seconds; longer than the client's timeout."""
     clock_shift_seconds: float = 0.0
-    """How far its clock is ahead of this machine's; negative: behind."""
+    """Seconds that the gateway's clock is ahead of this machine's; negative: behind."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.fault_rate <= 1 and 0 <= self.query_fault_rate <= 1):
-            raise UsageError("fault_rate and query_fault_rate are shares between 0 and 1; correct them")
+            raise UsageError("fault_rate and query_fault_rate must be between 0 and 1; correct them")
         if not 0 <= self.port <= 65535:
             raise UsageError("the port must lie between 0 and 65535; choose another")
         self._check_pushes()
 
     def _check_pushes(self) -> None:
         if self.push_url is not None and not _is_http(self.push_url):
-            raise UsageError("push_url is no address of http:// or https://; correct it")
+            raise UsageError("push_url is not an http:// or https:// URL; correct it")
         if self.push_records < 1 or self.push_connections < 1:
-            raise UsageError("push_records and push_connections are at least 1; correct them")
+            raise UsageError("push_records and push_connections must be 1 or more; correct them")
         if self.push_timeout_seconds <= 0 or any(seconds < 0 for seconds in self.push_retry_seconds):
-            raise UsageError("push_timeout_seconds and push_retry_seconds are seconds to wait; correct them")
+            raise UsageError("push_timeout_seconds must be above 0 and push_retry_seconds 0 or more; correct them")
         if not 0 <= self.push_duplicate_rate <= 1:
-            raise UsageError("push_duplicate_rate is a share between 0 and 1; correct it")
+            raise UsageError("push_duplicate_rate must be between 0 and 1; correct it")
         try:
             self.push_sign_text.format(app_key="", time_stamp="", nonce_str="", app_secret="")
         except (LookupError, ValueError, AttributeError):
@@ -177,7 +177,7 @@ class SandboxSettings:
             raise UsageError(f"push_sign_text may hold {fields}, and other text; correct it") from None
 
     def to_json(self) -> bytes:
-        """One line, secret included: for the pipe to a child process only."""
+        """One line of JSON with the secret, for the pipe to a child process only."""
         return msgspec.json.encode(self, enc_hook=str)
 
     @classmethod
@@ -189,5 +189,5 @@ def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none
+    except ValueError:  # an invalid port
         return False

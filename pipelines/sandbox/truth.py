@@ -1,22 +1,22 @@
-"""What really happened at the gateway, in one SQLite file that any process can read while the sandbox runs.
+"""The truth: everything that happened at the gateway, in a SQLite file that any process can read meanwhile.
 
-    requests   one row a request: what was asked, its error code (NULL if a fault struck before), the fault that hit
-               it, whether it was accepted
-    batches    one row an accepted send
-    messages   one row an accepted message (a view over phones, texts and batches)
-    reports    one row a report, with its kind; `due_at` is when the gateway has it to give; `handed_out_count` says in
-               how many answers it stood, `lost_count` in how many of those a fault spoilt (a delayed answer counts as
-               lost: the delay is meant to be longer than the client waits)
-    replies    one row a reply, with the same three columns
-    pushes     one row a packet to push; reports and replies name theirs in `push_id`. `attempt_count` says how often it
-               is known how it fared, `http_status` what the last of them was answered (NULL: nothing), `answered_count`
-               and `answered_at` how often and when first it was answered 200. `body` is kept as long as the packet may
-               go out again; `next_attempt_at` is when, by the clock of this machine, which no shift moves; NULL while
-               it is under way, and in the end
+    requests   one row for each request: endpoint, error code (NULL if a fault struck before), the fault that hit it,
+               whether it was accepted
+    batches    one row for each accepted send
+    messages   one row for each accepted message (a view over phones, texts and batches)
+    reports    one row for each report, with its kind; it is available from `due_at`; `handed_out_count` is the number
+               of answers that held it, `lost_count` the number of those that a fault spoilt (a delayed answer counts
+               as lost, since the delay is meant to exceed the client's timeout)
+    replies    one row for each reply, with the same three columns
+    pushes     one row for each packet; reports and replies refer to it by `push_id`. `attempt_count` counts attempts
+               with a known result, `http_status` is the answer to the last (NULL: no answer), `answered_count` and
+               `answered_at` are the number and the first time of answers 200. `body` is kept as long as another
+               attempt may follow, at `next_attempt_at` by this machine's unshifted clock; NULL while an attempt is
+               under way, and after the last
 
-Instants are seconds since 1970 (UTC), days and stat_time are China's. An acceptance and a handing out are committed
-before they are answered. Reports and replies are drawn when first asked for, not when a send is accepted, since they
-follow from the seed. Phones stand here in the clear: the file is as private as the messages sent through it.
+Instants are seconds since 1970 (UTC); days and stat_time are China time. Accepted sends and handed out records are
+committed before the answer leaves. Reports and replies are drawn when first queried, not when a send is accepted, since
+they depend on the seed alone. Phones are stored unmasked: the file is as private as the messages sent through it.
 """
 
 import sqlite3
@@ -88,7 +88,7 @@ FROM phones JOIN texts USING (text_id) JOIN batches USING (batch_id)
 WHERE message > (SELECT last_drawn_message FROM account) ORDER BY message LIMIT ?
 """
 
-# With a cap, what was handed out least comes first: successive calls go through all of a day.
+# With a cap, records handed out least come first, so that successive calls go through the whole day.
 _HAND_OUT_REPORTS = """
 UPDATE reports SET handed_out_count = handed_out_count + 1, lost_count = lost_count + :is_lost
 WHERE report_id IN (
@@ -146,7 +146,7 @@ FROM pushes
 
 
 class IssuedReport(NamedTuple):
-    """A report as the truth knows it, before it is written down in the vendor's way."""
+    """A report before it is written in the vendor's form."""
 
     mission_num: str
     phone: str
@@ -158,7 +158,7 @@ class IssuedReport(NamedTuple):
 
 
 class IssuedReply(NamedTuple):
-    """A reply as the truth knows it."""
+    """A reply before it is written in the vendor's form."""
 
     phone: str
     content: str
@@ -167,7 +167,7 @@ class IssuedReply(NamedTuple):
 
 
 class Due(NamedTuple):
-    """A report or a reply whose time has come, and that is in no packet yet."""
+    """A report or a reply that is due and not in a packet yet."""
 
     record_id: int
     due_at: int
@@ -175,7 +175,7 @@ class Due(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """A packet to push, and how it has fared."""
+    """A packet to push, with its attempts so far."""
 
     push_id: int
     body: bytes
@@ -184,7 +184,7 @@ class Packet(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """How a packet fared: what it was answered, if anything, and when it goes out again, if it does."""
+    """The result of an attempt: the HTTP status, if any, and the time of the next attempt, if any."""
 
     push_id: int
     http_status: int | None
@@ -194,7 +194,7 @@ class Attempt(NamedTuple):
 
 
 class HandOut(NamedTuple):
-    """What a query may hand out, and whether a fault will spoil the answer."""
+    """The records that a query may hand out, and whether a fault will spoil the answer."""
 
     now: float
     is_snapshot: bool
@@ -203,7 +203,7 @@ class HandOut(NamedTuple):
 
 
 class Truth:
-    """The file, open for writing. One sandbox a file."""
+    """The file, open for writing by one sandbox."""
 
     def __init__(self, path: Path, *, balance: int) -> None:
         try:
@@ -211,10 +211,14 @@ class Truth:
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA wal_autocheckpoint = 10000")  # pages: seldom, as one holds up the sends
+            self._connection.execute(
+                "PRAGMA wal_autocheckpoint = 10000"
+            )  # pages: seldom, since a checkpoint delays sends
             self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise UsageError(f"the sandbox can't keep its truth in {path}: {error}; choose another file") from None
+            raise UsageError(
+                f"{path}: the sandbox can't write its truth there ({error}); choose another file with --truth"
+            ) from None
         if self._one("SELECT count(*) FROM account") == 0:
             self._connection.execute("INSERT INTO account VALUES (?, 0)", (balance,))
         self._spent_count: int = self._one("SELECT coalesce(sum(segment_count), 0) FROM batches")
@@ -225,7 +229,7 @@ class Truth:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is on disk when it ends, or nothing is."""
+        """One transaction: committed when the block ends, rolled back when it raises."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -243,7 +247,7 @@ class Truth:
         self._connection.execute("UPDATE account SET granted_count = ?", (self._granted_count,))
 
     def sent_on(self, day: str) -> int:
-        """Messages accepted on a day in China."""
+        """The number of messages accepted on a day in China."""
         return self._one("SELECT coalesce(sum(message_count), 0) FROM batches WHERE accepted_on = ?", day)
 
     def has_batch(self, batch_num: str) -> bool:
@@ -261,7 +265,7 @@ class Truth:
         )
 
     def add_batch(self, request_id: int, submission: Submission, accepted_at: float, is_signed: list[bool]) -> None:
-        """Keep an accepted send; `is_signed` holds for each of its texts whether its signature is registered."""
+        """Insert an accepted send; `is_signed` says for each of its texts whether the signature is registered."""
         batch_id = self._insert(
             "INSERT INTO batches (request_id, batch_num, accepted_at, accepted_on, message_count, segment_count,"
             " extra_num, template_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -296,11 +300,11 @@ class Truth:
         self._spent_count += submission.segment_count
 
     def undrawn(self, limit: int) -> list[Message]:
-        """Accepted messages whose outcomes are not drawn yet, the oldest first."""
+        """Accepted messages without drawn outcomes, the oldest first."""
         return list(map(Message._make, self._connection.execute(_UNDRAWN, (limit,))))
 
     def add_outcomes(self, outcomes: Outcomes, *, last_message: int) -> None:
-        """Keep the outcomes of all messages up to the last."""
+        """Insert the outcomes of all messages up to the last."""
         with self.transaction():
             self._connection.executemany(_INSERT_REPORTS, outcomes.reports)
             self._connection.executemany(
@@ -321,7 +325,7 @@ class Truth:
         return self._connection.execute(statement, parameters).fetchall()
 
     def due(self, now: float, kinds: Sequence[PushKind], limit: int) -> list[Due]:
-        """What is due and in no packet yet, the earliest first."""
+        """Reports and replies that are due and in no packet yet, the earliest first."""
         rows = self._connection.execute(_DUE, _which(now, kinds) | {"limit": limit})
         return [
             Due(number, due_at, IssuedReport._make(rest) if kind == "reports" else IssuedReply._make(rest[:4]))
@@ -329,7 +333,7 @@ class Truth:
         ]
 
     def add_push(self, kind: PushKind, nonce_str: str, made_at: float, body: bytes, record_ids: Sequence[int]) -> None:
-        """Keep a packet that is to be pushed at once, with these records."""
+        """Insert a packet of these records, to be pushed at once."""
         push_id = self._insert(
             "INSERT INTO pushes (push_kind, nonce_str, made_at, record_count, next_attempt_at, body)"
             " VALUES (?, ?, ?, ?, 0, ?)",
@@ -342,20 +346,20 @@ class Truth:
         self._connection.executemany(_SET_PUSH[kind], zip(repeat(push_id), record_ids, strict=False))
 
     def reopen_pushes(self) -> None:
-        """Take up what was under way, or waited, when the sandbox ended: it goes out again at once."""
+        """Make packets that were under way or waiting when the sandbox ended due at once."""
         self._connection.execute("UPDATE pushes SET next_attempt_at = 0 WHERE body IS NOT NULL")
 
     def take_pushes(self, at: float, limit: int) -> list[Packet]:
-        """Packets whose turn has come, in the order they were made; each is its taker's until its fate is noted."""
+        """Take packets that are due, in the order they were made; nobody else gets one until its attempt is noted."""
         return sorted(map(Packet._make, self._connection.execute(_TAKE_PUSHES, (at, limit)).fetchall()))
 
     def note_attempts(self, attempts: Sequence[Attempt]) -> None:
-        """Keep how packets fared; the bytes of one without a next attempt are let go."""
+        """Update packets with the results of attempts; the body of one without a next attempt is dropped."""
         with self.transaction():
             self._connection.executemany(_NOTE_ATTEMPT, [attempt._asdict() for attempt in attempts])
 
     def push_counts(self, now: float, kinds: Sequence[PushKind]) -> dict[str, int]:
-        """Packets made, waiting, answered 200 and given up; attempts; and what is due and in no packet yet."""
+        """Packets made, waiting, answered 200 and given up; attempts; and records due and in no packet yet."""
         row = self._connection.execute(_PUSH_COUNTS, _which(now, kinds))
         return dict(zip((column for column, *_ in row.description), row.fetchone(), strict=True))
 

@@ -34,7 +34,7 @@ def test_every_point_stands_in_the_code_and_no_other() -> None:
         ("publish.after_rename", -9, ""),
         ("publish.after_rename:3", -9, ""),
         ("publish.after_rename:4", 0, "alive"),
-        ("publish.in_the_middle", 1, "there is no point publish.in_the_middle"),
+        ("publish.in_the_middle", 1, "there is no failpoint publish.in_the_middle"),
     ],
 )
 def test_a_process_dies_where_it_is_told_and_nowhere_else(named: str, code: int, words: str) -> None:

@@ -1,17 +1,20 @@
 """The sandbox as a process: it starts fast, says what is wrong, survives kill -9, and never outlives its parent."""
 
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import pipelines
 from pipelines.errors import UsageError
 from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 
@@ -73,6 +76,28 @@ def test_starting_loads_no_heavy_package() -> None:
     assert done.stdout.strip() == b"[]"
 
 
+def test_it_runs_in_the_folder_of_the_package_and_so_finds_it_even_if_it_is_not_installed(
+    sandbox: RunningSandbox,
+) -> None:
+    (process,) = [
+        path for path in Path("/proc").glob("[0-9]*") if _is_child(path) and b"pipelines.sandbox" in _command(path)
+    ]
+
+    assert (process / "cwd").resolve() == Path(pipelines.__file__).parents[1]
+
+
+def _is_child(process: Path) -> bool:
+    with suppress(OSError):  # it has just ended
+        return (process / "stat").read_text().rpartition(")")[2].split()[1] == str(os.getpid())
+    return False
+
+
+def _command(process: Path) -> bytes:
+    with suppress(OSError):
+        return (process / "cmdline").read_bytes()
+    return b""
+
+
 def test_a_taken_port_is_told_in_one_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
     settings = SandboxSettings(truth=tmp_path / "other.sqlite", port=sandbox.settings.port)
     with pytest.raises(UsageError, match=f"can't listen on 127.0.0.1:{sandbox.settings.port} .*; choose another port"):
@@ -82,7 +107,7 @@ def test_a_taken_port_is_told_in_one_line(sandbox: RunningSandbox, tmp_path: Pat
 def test_a_truth_file_that_can_not_be_kept_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "truth").write_text("not a database, but long enough to be taken for one" * 100)
     for path in (tmp_path / "truth", tmp_path / "no folder" / "truth"):
-        with pytest.raises(UsageError, match=r"can't keep its truth in .*; choose another file"):
+        with pytest.raises(UsageError, match=r"can't write its truth there .*; choose another file"):
             RunningSandbox(SandboxSettings(truth=path)).start()
 
 

@@ -335,11 +335,11 @@ def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path:
     with _taking_all() as base_url:
         verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
     assert verdict == "error"
-    assert all(f"{what} is answered with 200" in detail for what in ("another path", "no XML", "another app_key"))
+    assert all(f"{what} is answered with 200" in detail for what in ("another path", "not XML", "another app_key"))
     with _taking_all(get=404, post=403) as base_url:  # a proxy that lets only pushes through
         assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[0] == "ok"
     with _taking_all(get=503, post=403) as base_url:
-        assert "503 when it is asked how it is" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
+        assert "GET /health is answered with 503" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
     assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nobody set one up
 
 

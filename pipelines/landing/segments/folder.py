@@ -1,4 +1,4 @@
-"""Where segments lie: a folder for each day, which is packed once it is over."""
+"""The folder of segments: one subfolder for each day, packed into a zip file once the day is over."""
 
 import errno
 import fcntl
@@ -23,19 +23,20 @@ _MEMBER: Final = re.compile(r"([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]\.[0-9]{6}Z-
 
 @dataclass(frozen=True)
 class SegmentFolder:
-    """Segments of one kind, in a folder for each day (UTC) in which they were begun.
+    """Segments of one kind, in a subfolder for each day (UTC) on which they were begun.
 
         <day>/<time>-<process>.segment[.open]   a segment
-        <day>.zip                               the sealed segments of a day that is over, packed
-        loaded                                  the segment through which all are in the warehouse
+        <day>.zip                               the pack: the sealed segments of a day that is over
+        loaded                                  the last segment up to which all are in the warehouse
+        lock                                    held while packs, or segments that may be packed, are written
 
-    The name of a segment is its path beneath the folder above this one, and stays when it is packed.
+    The name of a segment is its path beneath the parent of `root`, the landing; packing doesn't change it.
     """
 
     root: Path
 
     def new_path(self, at: datetime) -> Path:
-        """Where a segment that begins now is to lie; its folder is there."""
+        """The path of a segment that begins at `at`; its folder is made."""
         at = at.astimezone(UTC)
         path = self.root / f"{at:%Y-%m-%d}" / f"{at:%H%M%S.%f}Z-{os.getpid()}.segment"
         if path.exists():  # the clock stood still, or stepped back
@@ -44,7 +45,7 @@ class SegmentFolder:
         return path
 
     def names(self) -> list[str]:
-        """All segments, in the order of their beginnings; those that are open are sealed."""
+        """The names of all segments, in the order of their beginnings; open segments are sealed first."""
         seal_all(self.root)
         names = {self._name(path) for path in self.root.glob("*/*.segment")}
         for pack in self.root.glob("*.zip"):
@@ -55,7 +56,7 @@ class SegmentFolder:
         return sorted(names)
 
     def read(self, name: str) -> list[Frame]:
-        """What a sealed segment holds; NOTHING alone for a damaged pack, and for one that is damaged in a pack."""
+        """The frames of a sealed segment; [NOTHING] for a damaged pack or a damaged member of a pack."""
         path = self._path(name)
         try:
             content = path.read_bytes()
@@ -67,14 +68,14 @@ class SegmentFolder:
         return [NOTHING] if _is_pack(name) else list(read_frames(content))
 
     def latest_first(self) -> Iterator[Frame]:
-        """All that is held, the latest first."""
+        """All frames, the latest first."""
         for name in reversed(self.names()):
             yield from reversed(self.read(name))
 
     def rewrite(self, name: str, frames: Iterable[Frame]) -> None:
-        """Put other frames in the place of those that a sealed segment holds; without any, it goes.
+        """Replace the frames of a sealed segment; without frames it is removed.
 
-        Raises BooksError if it is packed with one that is damaged, since a pack is written as a whole.
+        Raises BooksError if its pack is damaged, since a pack is written as a whole.
         """
         path = self._path(name)
         content = b"".join(frame_bytes(each.head, each.body) if each.is_whole else each.body for each in frames)
@@ -92,9 +93,9 @@ class SegmentFolder:
                     raise BooksError(f"{pack} is damaged; {advice}") from None
 
     def pack(self) -> None:
-        """Pack the sealed segments of each day but the last into one file, compressed.
+        """Compress the sealed segments of each day but the last into one zip file.
 
-        While another process does so, nothing is done.
+        Does nothing while another process is packing.
         """
         days = sorted(path for path in self.root.glob("*") if path.is_dir())
         if len(days) < 2:
@@ -102,23 +103,23 @@ class SegmentFolder:
         with suppress(BlockingIOError), self._packing(fcntl.LOCK_EX | fcntl.LOCK_NB):
             for folder in days[:-1]:
                 segments = {path.name: path for path in folder.glob("*.segment")}
-                with suppress(BadZipFile):  # what lies there already stays as it is
+                with suppress(BadZipFile):  # a damaged pack stays as it is, and its day unpacked
                     if segments:
                         self._write_pack(_pack_of(folder), {name: path.read_bytes() for name, path in segments.items()})
                     for path in segments.values():
                         path.unlink(missing_ok=True)
-                with suppress(OSError):  # something else lies there
+                with suppress(OSError):  # other files are left in it
                     folder.rmdir()
 
     @contextmanager
     def _packing(self, operation: int) -> Iterator[None]:
-        """Hold the lock of who writes packs, or what goes into them: of two at once, one would lose the other's."""
+        """Hold the lock for writing packs and their members: one of two writers would lose the other's work."""
         with lock_file(self.root / "lock") as lock:
             fcntl.flock(lock, operation)
             yield
 
     def note_loaded(self, loaded: Container[str]) -> None:
-        """Note how far the segments are in the warehouse, for who measures what is behind."""
+        """Note up to which segment all are in the warehouse, for `oldest_unloaded`."""
         through = ""
         for name in self._unpacked():
             if name not in loaded:
@@ -128,14 +129,14 @@ class SegmentFolder:
             write_whole(self.root / "loaded", through.encode(), overwrite=True)
 
     def oldest_unloaded(self) -> datetime | None:
-        """When the oldest segment was begun that is not in the warehouse yet."""
+        """The beginning of the oldest segment that is not in the warehouse yet."""
         note = self.root / "loaded"
         through = note.read_text() if note.exists() else ""
         behind = next((name for name in self._unpacked() if name > through), None)
         return begun_at(behind) if behind else None
 
     def size(self) -> int:
-        """How many bytes there are."""
+        """The size of all segments in bytes, without packs."""
         return sum(path.stat().st_size for path in self.root.glob("*/*"))
 
     def _unpacked(self) -> list[str]:
@@ -145,7 +146,7 @@ class SegmentFolder:
 
     @staticmethod
     def _write_pack(pack: Path, changed: Mapping[str, bytes]) -> None:
-        """Write a pack anew, with these segments added or changed; empty ones are left out."""
+        """Rewrite a pack with these segments added or changed; empty ones are left out."""
         packed = BytesIO()
         with ZipFile(packed, "w", ZIP_DEFLATED) as file:
             for name in sorted(changed.keys() | set(_members(pack))):
@@ -166,7 +167,7 @@ class SegmentFolder:
 
 
 def begun_at(name: str) -> datetime:
-    """When a segment was begun, as its name says; the last moment of its day for a damaged pack."""
+    """The beginning of a segment, as its name says; for a damaged pack, the last moment of its day."""
     if _is_pack(name):
         return datetime.strptime(f"{name[-14:-4]}+0000", "%Y-%m-%d%z") + timedelta(days=1, microseconds=-1)
     *_, day, time_of_day = name.split("/")
@@ -201,12 +202,12 @@ def _member(pack: Path, name: str) -> bytes:
 
 @contextmanager
 def _unzipped(pack: Path) -> Iterator[ZipFile]:
-    """A pack, to be read. Raises BadZipFile for all that zipfile stumbles over; what the disk says stays an OSError."""
+    """Open a pack for reading. Raises BadZipFile for any damage; an error of the disk stays an OSError."""
     with pack.open("rb") as file:
         try:
             with ZipFile(file) as unzipped:
                 yield unzipped
-        except Exception as error:  # of zlib, bz2, lzma, struct, …: what is damaged can say that it is anything
+        except Exception as error:  # from zlib, bz2, lzma, struct, …: a damaged header can name any method
             if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
                 raise
             raise BadZipFile from None

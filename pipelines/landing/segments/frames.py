@@ -1,4 +1,4 @@
-"""The bytes of a segment: frames, and what is damaged between them."""
+"""The format of a segment: frames, and damaged bytes between them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from zlib import crc32
 
 @dataclass(frozen=True)
 class Frame:
-    """One body, and what its writer said of it; or, where a segment is damaged, the bytes that are there."""
+    """One body with its header; or, if not `is_whole`, the bytes of a damaged part of the segment."""
 
     head: Mapping[str, Any]
     body: bytes
@@ -17,27 +17,28 @@ class Frame:
 
 
 NOTHING: Final = Frame({}, b"", is_whole=False)
-"""In place of what can't be read, since its pack is damaged."""
+"""Stands for a segment whose pack is damaged."""
 
 
 def frame_bytes(head: Mapping[str, Any], body: bytes) -> bytes:
+    """The bytes of one frame."""
     line = json.dumps({**head, "size": len(body), "crc32": crc32(body)}).encode()
     return b"%b\n%b\n" % (line, body)
 
 
 def read_frames(content: bytes) -> Iterator[Frame]:
-    """The frames of a segment, and what is damaged between them."""
+    """The frames of a segment, and a frame for each damaged part between them."""
     for frame, _ in _frames_and_gaps(content):
         yield frame
 
 
 def whole_size(content: bytes) -> int:
-    """Where the last whole frame ends: what is behind it is torn."""
+    """The end of the last whole frame; bytes behind it are torn."""
     return max((end for frame, end in _frames_and_gaps(content) if frame.is_whole), default=0)
 
 
 def _frames_and_gaps(content: bytes) -> Iterator[tuple[Frame, int]]:
-    """Each frame, or what is damaged there, and where it ends."""
+    """Each frame or damaged part, and its end."""
     place = 0
     while place < len(content):
         if found := _frame_at(content, place):
@@ -49,7 +50,7 @@ def _frames_and_gaps(content: bytes) -> Iterator[tuple[Frame, int]]:
 
 
 def _frame_at(content: bytes, place: int) -> tuple[Frame, int] | None:
-    """The frame that begins there, and where the next one does; None if there is no whole one."""
+    """The frame that begins at `place` and its end; None if there is no whole one."""
     line_end = content.find(b"\n", place)
     try:
         head: dict[str, Any] = json.loads(content[place : max(line_end, place)])
@@ -61,7 +62,7 @@ def _frame_at(content: bytes, place: int) -> tuple[Frame, int] | None:
 
 
 def _next_frame(content: bytes, place: int) -> int:
-    """Where the next whole frame begins behind a place; the end, if there is none."""
+    """The beginning of the next whole frame behind `place`; the end of the segment without one."""
     while (place := content.find(b'{"', place + 1)) > 0:
         if _frame_at(content, place):
             return place

@@ -1,4 +1,4 @@
-"""Writes segments, and seals them. Nothing is read here but what has to be cut off."""
+"""Writes and seals segments."""
 
 import fcntl
 import os
@@ -18,15 +18,15 @@ OPEN: Final = ".open"
 
 
 class Full(Exception):
-    """More waits to be written than may be held in memory."""
+    """As many bytes wait to be written as may be held in memory."""
 
 
 class SegmentWriter:
-    """Appends to one segment after the other, in a thread of its own that syncs all that waits together.
+    """Appends to one segment after the other, in a thread of its own that syncs all waiting frames together.
 
-    `new_path` names the segment that begins now. It is sealed when it holds `max_bytes`, or is `max_seconds` old.
-    `append` raises Full when `max_waiting_bytes` are not on disk yet. What can't be written fails the future of those
-    who wait; the next append begins a new segment, so a disk that is full for a while is no end.
+    `new_path` returns the path of the next segment. A segment is sealed when it holds `max_bytes`, or is `max_seconds`
+    old. `append` raises Full while `max_waiting_bytes` are not on disk yet. A failed write fails the future of its
+    frames; the next append begins a new segment, so writing goes on after a disk that was full for a while.
     """
 
     def __init__(
@@ -37,51 +37,51 @@ class SegmentWriter:
         self._max_seconds = max_seconds
         self._max_waiting_bytes = max_waiting_bytes
         self._waiting: list[bytes] = []
-        self._written = _promise()  # of all that waits
-        self._something = threading.Condition()
+        self._written = _promise()  # the future of all waiting frames
+        self._changed = threading.Condition()
         self._is_closing = False
         self._descriptor: int | None = None
         self._path = Path()
         self._size = 0
         self._opened = 0.0
         self.waiting_bytes = 0
-        self.is_writable = True  # whether the last writing went well
+        self.is_writable = True  # False after a failed write
         self._thread = threading.Thread(target=self._run, name="segments", daemon=True)
         self._thread.start()
 
     def append(self, head: Mapping[str, Any], body: bytes) -> Future[None]:
-        """The future is done when the frame is on disk, or failed with what kept it from it, an OSError as a rule.
+        """Queue a frame. The future is done when the frame is on disk, or fails with the error, usually an OSError.
 
-        All that is written together has the same one.
+        Frames that are written together share one future. Raises Full.
         """
         frame = frame_bytes(head, body)
-        with self._something:
+        with self._changed:
             if self._is_closing or self.waiting_bytes + len(frame) > self._max_waiting_bytes:
                 raise Full
             self.waiting_bytes += len(frame)
             self._waiting.append(frame)
-            self._something.notify()
+            self._changed.notify()
             return self._written
 
     def close(self) -> None:
-        """Write what waits, and seal."""
-        with self._something:
+        """Write the waiting frames and seal the segment."""
+        with self._changed:
             self._is_closing = True
-            self._something.notify()
+            self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
         while True:
-            with self._something:
+            with self._changed:
                 if not self._waiting and not self._is_closing:
-                    self._something.wait(self._seconds_left())
-                some, self._waiting = self._waiting, []
+                    self._changed.wait(self._seconds_left())
+                frames, self._waiting = self._waiting, []
                 written, self._written = self._written, _promise()
-                is_last = self._is_closing and not some
-            if some:
-                content = b"".join(some)
+                is_last = self._is_closing and not frames
+            if frames:
+                content = b"".join(frames)
                 self._write(content, written)
-                with self._something:
+                with self._changed:
                     self.waiting_bytes -= len(content)
             if is_last or self._is_due():
                 self._end()
@@ -96,7 +96,7 @@ class SegmentWriter:
             reach("segments.before_sync")
             os.fdatasync(descriptor)
             reach("segments.after_sync")
-        except Exception as error:  # noqa: BLE001  those who wait are told, and the thread goes on
+        except Exception as error:  # noqa: BLE001  it fails the future, and the thread goes on
             self.is_writable = False
             self._give_up()
             written.set_exception(error)
@@ -107,7 +107,7 @@ class SegmentWriter:
             written.set_result(None)
 
     def _locked(self) -> int:
-        """The segment to write to, its lock held: the one that is open, unless somebody has sealed it, or a new one."""
+        """Lock the segment to write to: the open one, or a new one if another process has sealed it."""
         while True:
             if self._descriptor is None:
                 sealed = self._new_path()
@@ -122,7 +122,7 @@ class SegmentWriter:
             self._descriptor = None
 
     def _seconds_left(self) -> float | None:
-        """Until the segment is to be sealed; None if there is none."""
+        """Seconds until the segment is to be sealed; None if no segment is open."""
         return None if self._descriptor is None else max(0.0, self._opened + self._max_seconds - time.monotonic())
 
     def _is_due(self) -> bool:
@@ -137,12 +137,12 @@ class SegmentWriter:
             if self._path.exists():
                 _seal(descriptor, self._path, self._size)
         except OSError:
-            self.is_writable = False  # it stays for whoever seals next
+            self.is_writable = False  # the next `seal_all` does it
         finally:
             os.close(descriptor)
 
     def _give_up(self) -> None:
-        """Leave a segment whose end is not to be trusted to whoever seals next."""
+        """Close a segment after a failed write; the next `seal_all` cuts off a torn end."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):
@@ -151,7 +151,7 @@ class SegmentWriter:
 
 
 def _promise() -> Future[None]:
-    """A future that nobody who waits can cancel."""
+    """A future that its waiters can't cancel."""
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
     return future
@@ -164,10 +164,10 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def seal_all(folder: Path) -> list[Path]:
-    """Seal what is open in a folder and those below it, also under the hands of its writer; returns what was sealed."""
+    """Seal all open segments in and below a folder, even those with a writer; returns their new paths."""
     sealed = []
     for path in sorted(folder.rglob(f"*{OPEN}")):
-        with suppress(FileNotFoundError), path.open("r+b") as file:  # others may seal it just now
+        with suppress(FileNotFoundError), path.open("r+b") as file:  # another process has sealed it just now
             fcntl.flock(file, fcntl.LOCK_EX)
             if path.exists():
                 sealed += _seal(file.fileno(), path, whole_size(file.read()))
@@ -175,7 +175,7 @@ def seal_all(folder: Path) -> list[Path]:
 
 
 def _seal(descriptor: int, path: Path, size: int) -> list[Path]:
-    """Take the last step of a segment, whose lock is held; one without a frame goes instead."""
+    """Rename a segment, whose lock is held, without `.open`; one without a frame is removed instead."""
     if not size:
         path.unlink()
         return []
