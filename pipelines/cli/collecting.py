@@ -1,4 +1,4 @@
-"""Commands that collect what comes back and close the books: pull to publish, and daily."""
+"""Commands that collect reports and replies, and close the books."""
 
 from dataclasses import asdict
 from datetime import date
@@ -8,13 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli import invocation
-from pipelines.cli.invocation import Json, verdict
+from pipelines.cli.invocation import Json, Yes, report_findings
 
 
 def pull(
     *,
-    day: Annotated[date | None, Parameter(help="Only this day, in China's time.")] = None,
-    days: Annotated[int | None, Parameter(help="Today and the days before it, so many in all.")] = None,
+    day: Annotated[date | None, Parameter(help="Fetch the reports of this day only (China time).")] = None,
+    days: Annotated[int | None, Parameter(help="Number of days to fetch, today included.")] = None,
     json: Json = False,
 ) -> int:
     """Fetch reports, replies and the balance into the landing.
@@ -34,11 +34,11 @@ def pull(
     with working("pulling") as tell:
         summary = steps.pull(invocation.settings(), clock=invocation.now, days=wanted, tell=tell)
     show_pull(summary, as_json=json)
-    return verdict(summary.findings)
+    return report_findings(summary.findings)
 
 
 def load(*, json: Json = False) -> int:
-    """Bring what is new in the landing into the warehouse."""
+    """Load new files of the landing into the warehouse."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
@@ -50,7 +50,7 @@ def load(*, json: Json = False) -> int:
 
 
 def reconcile(*, json: Json = False) -> int:
-    """Decide every message's status and check that the books balance."""
+    """Compute all statuses, and check that the books balance."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
@@ -58,11 +58,11 @@ def reconcile(*, json: Json = False) -> int:
     with working("reconciling"):
         summary = steps.reconcile(invocation.settings(), as_of=invocation.now())
     show_lines(steps.books_as_json(summary), as_json=json)
-    return verdict(steps.books_findings(summary))
+    return report_findings(steps.books_findings(summary))
 
 
 def publish(*, json: Json = False) -> int:
-    """Replace what analysts open: Parquet and analytics.duckdb."""
+    """Update the published tables: Parquet and analytics.duckdb."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
@@ -74,7 +74,7 @@ def publish(*, json: Json = False) -> int:
 
 
 def daily(*, json: Json = False) -> int:
-    """Pull, load, reconcile, publish and alert, with one verdict."""
+    """Pull, load, reconcile, publish and raise alerts, in one run."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
@@ -82,21 +82,21 @@ def daily(*, json: Json = False) -> int:
     with working("pulling") as tell:
         summary = steps.daily(invocation.settings(), clock=invocation.now, tell=tell)
     show_lines(summary.to_json(), as_json=json)
-    return verdict(summary.findings)
+    return report_findings(summary.findings)
 
 
 def balance(*, json: Json = False) -> int:
-    """Ask how many segments are left, and alert if too few."""
+    """Show the balance in segments; raise an alert if it is low."""
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
 
     summary = steps.watch_balance(invocation.settings(), clock=invocation.now)
     show_lines({"balance": summary.balance}, as_json=json)
-    return verdict(summary.findings)
+    return report_findings(summary.findings)
 
 
 def rebuild(*, json: Json = False) -> int:
-    """Make the warehouse again, from the landing alone."""
+    """Delete the warehouse and build it again from the landing."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
@@ -104,23 +104,23 @@ def rebuild(*, json: Json = False) -> int:
     with working("loading") as tell:
         loaded, books = steps.rebuild(invocation.settings(), as_of=invocation.now(), tell=tell)
     show_lines(asdict(loaded) | steps.books_as_json(books), as_json=json)
-    return verdict(steps.books_findings(books))
+    return report_findings(steps.books_findings(books))
 
 
 def import_reports(
-    file: Annotated[Path, Parameter(help="A CSV, Excel or Parquet file from the vendor's console.")],
+    file: Annotated[Path, Parameter(help="CSV, Excel or Parquet file from the vendor's console.")],
     /,
     *,
-    replies: Annotated[bool, Parameter(show_default=False, help="It holds replies, not reports.")] = False,
+    replies: Annotated[bool, Parameter(show_default=False, help="The file holds replies, not reports.")] = False,
     mapping: Annotated[
         tuple[str, ...],
-        Parameter(show_default=False, help="FIELD=HEADING, several with commas; what is not said is guessed."),
+        Parameter(show_default=False, help="FIELD=HEADING, several with commas; other fields are guessed."),
     ] = (),
-    yes: Annotated[bool, Parameter(show_default=False, help="The mapping is right; don't ask.")] = False,
+    yes: Yes = False,
     dry_run: Annotated[bool, Parameter(show_default=False, help="Show the mapping; import nothing.")] = False,
     json: Json = False,
 ) -> int:
-    """Take in reports exported from the vendor's console.
+    """Import reports or replies from the vendor's console.
 
     For example:
 

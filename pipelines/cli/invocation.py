@@ -1,4 +1,4 @@
-"""What every command shares: the settings that --config chooses, the clock, --json, and how findings end a command."""
+"""What all commands share: the configuration of --config, the clock, --json, --yes, and findings as exit codes."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 Json = Annotated[
-    bool, Parameter(name="--json", show_default=False, help="One JSON object on standard output, nothing else there.")
+    bool,
+    Parameter(name="--json", show_default=False, help="Print the result as one JSON object on standard output."),
 ]
+Yes = Annotated[bool, Parameter(name="--yes", show_default=False, help="Do not ask for confirmation.")]
 _config: Path | None = None
 
 
@@ -26,28 +28,28 @@ def choose_config(path: Path | None) -> None:
 
 
 def config() -> Path | None:
-    """The file that --config named, None without it."""
+    """The file that --config names; None without the option."""
     return _config
 
 
 def settings() -> "Settings":
-    """The settings of this invocation. Raises UsageError."""
+    """The settings of this invocation. Raises UsageError if they are wrong."""
     from pipelines.settings import load_settings
 
     return load_settings(_config)
 
 
 def now() -> datetime:
-    """The clock of every command."""
+    """The current time: the clock of every command."""
     return datetime.now(UTC)
 
 
-def verdict(findings: "Iterable[Finding]") -> int:
+def report_findings(findings: "Iterable[Finding]") -> int:
     """Print every finding as a line on standard error, and return the exit code of the first."""
     codes = [fail(finding.message, finding.exit_code) for finding in findings]
     return codes[0] if codes else 0
 
 
-def say(line: str) -> None:
+def to_stdout(line: str) -> None:
     """Print one line of a command's result."""
     print(line, flush=True)  # noqa: T201  standard output is where a command's results go

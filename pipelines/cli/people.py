@@ -1,4 +1,4 @@
-"""Commands about people: who must not be written to, whose data is erased, what is old."""
+"""Commands about personal data: suppression lists, erasure, retention."""
 
 import sys
 from dataclasses import asdict
@@ -8,19 +8,29 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from pipelines.cli import invocation
-from pipelines.cli.invocation import Json, say
+from pipelines.cli.invocation import Json, Yes, to_stdout
 
-suppress = App(name="suppress", help="Say who must not be written to, or may be again.")
+suppress = App(
+    name="suppress",
+    help="""Manage suppression lists: phones that campaigns must not send to.
+
+For example:
+
+  smsrecon suppress import complaints.csv --reason complained""",
+)
 
 Phones = Annotated[
-    str, Parameter(allow_leading_hyphen=True, help="11 digits each; - reads them from standard input, one a line.")
+    str,
+    Parameter(allow_leading_hyphen=True, help="Phones, 11 digits each; - reads standard input, one per line."),
 ]
-Reason = Annotated[str, Parameter(help="Why, in a word: it is shown wherever the phone is left out.")]
+Reason = Annotated[str, Parameter(help="Reason in one word, shown wherever a phone is suppressed.")]
 
 
 @suppress.command(name="add")
 def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False) -> int:
-    """Put phones on a list: no campaign writes to them from now on.
+    """Add phones to a suppression list.
+
+    Campaigns stop sending to them, also those that are being sent.
 
     For example:
 
@@ -30,31 +40,34 @@ def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False
     from pipelines.console.terminal import show_lines
     from pipelines.operations.suppression_lists import add
 
-    listed = add(_given(phones), reason=reason, settings=invocation.settings(), at=invocation.now())
+    listed = add(_phones_of(phones), reason=reason, settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 
 
 @suppress.command(name="remove")
 def suppress_remove(*phones: Phones, json: Json = False) -> int:
-    """Take phones off all lists: campaigns planned from now on write to them."""
+    """Remove phones from all suppression lists.
+
+    Campaigns planned from now on send to them again.
+    """
     from pipelines.console.terminal import show_lines
     from pipelines.operations.suppression_lists import remove
 
-    listed = remove(_given(phones), settings=invocation.settings(), at=invocation.now())
+    listed = remove(_phones_of(phones), settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 
 
 @suppress.command(name="import")
 def suppress_import(
-    file: Annotated[Path, Parameter(help="CSV, Excel or Parquet with phones, and reason and since_at if it has them.")],
+    file: Annotated[Path, Parameter(help="CSV, Excel or Parquet file with phones; reason and since_at are optional.")],
     /,
     *,
     reason: Reason = "imported",
     json: Json = False,
 ) -> int:
-    """Put the phones of a file on a list."""
+    """Add the phones of a file to a suppression list."""
     from pipelines.console.terminal import show_lines
     from pipelines.operations.suppression_lists import bring
 
@@ -65,7 +78,7 @@ def suppress_import(
 
 @suppress.command(name="list")
 def suppress_list(*, json: Json = False) -> int:
-    """Show who is on a list now, with the phone masked, and why."""
+    """List suppressed phones, masked, with the reason."""
     from pipelines.campaign.suppressions import suppressed_phones
     from pipelines.console.results import show_suppressed
     from pipelines.landing.landing import landing_of
@@ -75,19 +88,19 @@ def suppress_list(*, json: Json = False) -> int:
 
 
 def forget(
-    phone: Annotated[str, Parameter(allow_leading_hyphen=True, help="11 digits; - reads them from standard input.")],
+    phone: Annotated[str, Parameter(allow_leading_hyphen=True, help="Phone, 11 digits; - reads standard input.")],
     /,
     *,
     keep_suppressed: Annotated[
-        bool, Parameter(show_default=False, help="Leave them on the lists of who must not be written to.")
+        bool, Parameter(show_default=False, help="Keep the phone on the suppression lists.")
     ] = False,
-    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Take a person out of everything that is kept, for good.
+    """Erase a person's data permanently.
 
-    The books stay as they are: a tombstone stands where the phone stood. Who is off
-    the lists, too, can be written to again by a campaign that has their phone.
+    The books stay as they are: the phone is replaced by a tombstone. Without
+    --keep-suppressed, a later campaign whose file has the phone sends to it again.
 
     For example:
 
@@ -99,7 +112,7 @@ def forget(
     from pipelines.operations.erasure import forget as forget_person
 
     settings = invocation.settings()
-    (number,) = _given((phone,)) or [""]
+    (number,) = _phones_of((phone,)) or [""]
     if not yes:
         confirm_forgetting(is_shown=not json and phone != "-")
     with working("looking") as tell:
@@ -112,16 +125,17 @@ def forget(
 
 def purge(
     *,
-    older_than: Annotated[int, Parameter(help="Days since the last message of a campaign.")],
-    dry_run: Annotated[bool, Parameter(show_default=False, help="Show what would go; remove nothing.")] = False,
-    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    older_than: Annotated[int, Parameter(help="Days since the last message of a campaign was sent.")],
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Show what would be deleted; delete nothing.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Remove old campaigns, and the calls and imports of their time, for good.
+    """Delete old campaigns and their data permanently.
 
-    A campaign stays while something of it is to be sent, in doubt or still to be
-    reported, and with it all that came since it began. The final figures are kept,
-    and its id: it is never sent again.
+    The calls and imports of their time are deleted, too. A campaign is kept, with
+    everything that arrived since it began, while any of its messages is still to be
+    sent, in doubt, or waiting for a report. Final figures and campaign ids are kept:
+    an id is never used again.
 
     For example:
 
@@ -144,12 +158,12 @@ def purge(
         with working("removing") as tell:
             apply_purge(found, settings=settings, clock=invocation.now, tell=tell)
         if not json:
-            say("\nAll of that is gone.")
+            to_stdout("\nAll of that is gone.")
     if json:
         show_purge(found, is_done=is_to_be_done, as_json=True)
     return 0
 
 
-def _given(phones: tuple[str, ...]) -> list[str]:
+def _phones_of(phones: tuple[str, ...]) -> list[str]:
     """The phones of the command line, or of standard input."""
     return sys.stdin.read().split() if phones == ("-",) else [*phones]

@@ -1,4 +1,4 @@
-"""Commands that show: status, report, sql."""
+"""Commands that only read: status, report, sql."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,16 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli import invocation
-from pipelines.cli.invocation import Json, verdict
+from pipelines.cli.invocation import Json, report_findings
 
 
 def status(
-    campaign_id: Annotated[str | None, Parameter(help="The campaign; without it, a line for each.")] = None,
+    campaign_id: Annotated[str | None, Parameter(help="Campaign id; without it, all campaigns are listed.")] = None,
     /,
     *,
     json: Json = False,
 ) -> int:
-    """Show where every row is, after loading what has landed.
+    """Load and reconcile, then show the books of a campaign or of all.
 
     For example:
 
@@ -33,19 +33,19 @@ def status(
             report = campaign_report(invocation.settings(), campaign_id, clock=invocation.now)
     if campaign_id is None:
         show_overview(all_campaigns, as_json=json)
-        return verdict(all_campaigns.findings)
+        return report_findings(all_campaigns.findings)
     show_report(report, as_json=json)
-    return verdict(report.findings)
+    return report_findings(report.findings)
 
 
 def report(
-    campaign_id: Annotated[str, Parameter(help="The campaign.")],
+    campaign_id: Annotated[str, Parameter(help="Campaign id.")],
     /,
     *,
-    html: Annotated[Path | None, Parameter(help="Write it there, as one file that stands alone, with charts.")] = None,
+    html: Annotated[Path | None, Parameter(help="Write one self-contained HTML file with charts.")] = None,
     json: Json = False,
 ) -> int:
-    """Show a campaign as it is published, on a page or as HTML.
+    """Show a campaign from the published tables, or write it as HTML.
 
     For example:
 
@@ -64,7 +64,7 @@ def report(
 
         page = report_of(figures)
         show_report(page, as_json=json)
-        return verdict(page.findings)
+        return report_findings(page.findings)
     from pipelines.console.terminal import show_lines
     from pipelines.review.html import write
 
@@ -75,12 +75,12 @@ def report(
 
 
 def sql(
-    query: Annotated[str | None, Parameter(help="One SELECT; without it, the tables and what they hold.")] = None,
+    query: Annotated[str | None, Parameter(help="One SELECT; without it, tables and columns are listed.")] = None,
     /,
     *,
     json: Json = False,
 ) -> int:
-    """Ask the published tables, as analysts see them.
+    """Query the published tables.
 
     For example:
 

@@ -7,30 +7,31 @@ from cyclopts import Parameter
 
 from pipelines.cli import invocation
 from pipelines.cli.exits import fail
-from pipelines.cli.invocation import Json
+from pipelines.cli.invocation import Json, Yes
 
 if TYPE_CHECKING:
     from pipelines.campaign.submit import Submission
 
 
 def submit(
-    file: Annotated[Path, Parameter(help="A Parquet file, a folder of them, or a quoted glob.")],
+    file: Annotated[Path, Parameter(help="Parquet file, folder of Parquet files, or quoted glob.")],
     /,
     *,
-    campaign: Annotated[str, Parameter(help="The campaign's id: lower-case letters, digits and '-'; never reused.")],
-    content: Annotated[str | None, Parameter(help="One text for all, with its 【signature】.")] = None,
-    template_id: Annotated[str | None, Parameter(help="One template for all; the texts are the file's.")] = None,
-    dry_run: Annotated[bool, Parameter(show_default=False, help="Plan and show; send nothing.")] = False,
+    campaign: Annotated[str, Parameter(help="New campaign id: lower-case letters, digits and '-'.")],
+    content: Annotated[str | None, Parameter(help="Text for all recipients, with its 【signature】.")] = None,
+    template_id: Annotated[str | None, Parameter(help="Template for all recipients; the file has the texts.")] = None,
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Show the plan; send nothing.")] = False,
     json: Json = False,
 ) -> int:
     """Send a campaign to every recipient of a file, once.
 
-    Run again after a stop, it goes on where it was; whatever may have been sent is never sent again.
+    After a stop, run the same command again to continue. A message that may have
+    been sent is never sent again.
 
     For example:
 
-      smsrecon submit people.parquet --campaign spring --content "【公司】…" --dry-run
-      smsrecon submit people.parquet --campaign spring --content "【公司】…"
+      smsrecon submit list.parquet --campaign spring --content "【云】…" --dry-run
+      smsrecon submit list.parquet --campaign spring --content "【云】…"
       smsrecon submit 'parts/*.parquet' --campaign bills --template-id 27
     """
     from pipelines.campaign.plan import PlanRequest
@@ -50,8 +51,8 @@ def submit(
     return _submitted(submission, as_json=json)
 
 
-def resume(campaign_id: Annotated[str, Parameter(help="The campaign to go on with.")], /, *, json: Json = False) -> int:
-    """Send what is still to send of a paused or stopped campaign.
+def resume(campaign_id: Annotated[str, Parameter(help="Campaign id.")], /, *, json: Json = False) -> int:
+    """Send the rest of a paused or stopped campaign.
 
     For example:
 
@@ -66,20 +67,20 @@ def resume(campaign_id: Annotated[str, Parameter(help="The campaign to go on wit
 
 
 def resolve(
-    campaign_id: str,
+    campaign_id: Annotated[str, Parameter(help="Campaign id.")],
     /,
     *,
     accept: Annotated[
-        str | None, Parameter(help="Batches that the gateway took: their numbers with commas, or all.")
+        str | None, Parameter(help="Batches that the gateway accepted: batch numbers with commas, or all.")
     ] = None,
     resend: Annotated[
-        str | None, Parameter(help="Batches that it surely did not take: they can be sent again.")
+        str | None, Parameter(help="Batches that the gateway did not accept, to be sent again: as --accept.")
     ] = None,
-    reason: Annotated[str | None, Parameter(help="Who said so, for the journal.")] = None,
-    yes: Annotated[bool, Parameter(show_default=False, help="Don't ask.")] = False,
+    reason: Annotated[str | None, Parameter(help="Reason for the decision, kept in the journal.")] = None,
+    yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Show what is in doubt, and settle it by your word.
+    """List the batches in doubt of a campaign, or settle them.
 
     For example:
 
@@ -106,7 +107,11 @@ def resolve(
         show_doubts(doubts, campaign_id, as_json=json)
     if rest.is_empty():
         return 0
-    return fail(f"{rest.height} batches of {campaign_id} are in doubt", InDoubt.exit_code)
+    return fail(
+        f"{rest.height} batches of {campaign_id} are in doubt; run 'smsrecon daily' later, which brings reports, or"
+        " settle them with --accept or --resend",
+        InDoubt.exit_code,
+    )
 
 
 def _submitted(submission: "Submission", *, as_json: bool) -> int:

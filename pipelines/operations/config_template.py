@@ -1,6 +1,5 @@
 """The configuration file that `smsrecon init` writes: every setting with its default, generated from settings.py."""
 
-import os
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.errors import UsageError
+from pipelines.files import written_whole
 from pipelines.settings import Setting, Settings, described_settings
 
 _HEAD: Final = """\
@@ -21,8 +21,8 @@ _LINE_LENGTH: Final = 120
 def write_template(path: Path) -> None:
     """Write a configuration file to fill in, readable by its owner only. Raises UsageError if the file exists."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(template())
+        with written_whole(path, overwrite=False) as draft:
+            draft.write_text(template(), encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{path} exists already; edit it, or remove it first") from None
     except OSError as error:

@@ -32,7 +32,7 @@ CALLS = {
     "a_bad_id": (f"submit people.parquet --campaign A.b --content {CONTENT}", 2, ["A.b", "lower-case"]),
     "submit_without_a_gateway": (SUBMIT, 12, ["127.0.0.1:1", "nothing was sent", "gateway.base_url"]),
     "pull_without_a_gateway": ("pull --json", 12, ["127.0.0.1:1", "gateway.base_url"]),
-    "doctor_without_a_gateway": ("doctor", 12, ["gateway", "beside it"]),
+    "doctor_without_a_gateway": ("doctor", 12, ["gateway", "follow the details"]),
     "resume_of_nothing": ("resume nope", 2, ["nope", "smsrecon status"]),
     "status_of_nothing": ("status nope", 2, ["nope", "smsrecon status"]),
     "report_before_publish": ("report c", 2, ["smsrecon publish"]),

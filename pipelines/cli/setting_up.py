@@ -1,0 +1,74 @@
+"""Commands that set up and try out: demo, init, doctor."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines.cli import invocation
+from pipelines.cli.exits import fail, to_stderr
+from pipelines.cli.invocation import Json, report_findings, to_stdout
+
+_WHERE_TO_LOOK = """
+Where to look next
+  smsrecon --config {folder}/smsrecon.toml status
+  smsrecon --config {folder}/smsrecon.toml sql "FROM code_breakdown"
+  {folder}/data/published/analytics.duckdb  for DuckDB, DBeaver, notebooks
+  {folder}/data/published/messages          the messages as Parquet, phones masked"""
+
+
+def demo(
+    *,
+    recipients: Annotated[int, Parameter(help="Number of rows of the input file.")] = 20_000,
+    folder: Annotated[
+        Path, Parameter(name="--dir", help="Folder for all files; an earlier demo in it is replaced.")
+    ] = Path("demo"),
+    json: Json = False,
+) -> int:
+    """Send and reconcile a campaign offline, against a sandbox gateway.
+
+    For example:
+
+      smsrecon demo
+      smsrecon demo --recipients 1000000 --dir big
+    """
+    from pipelines.console.campaign_page import show_report
+    from pipelines.operations.demo import CAMPAIGN, play
+    from pipelines.review.books import campaign_report
+
+    settings = play(folder, recipient_count=recipients, on_step=to_stderr if json else to_stdout)
+    report = campaign_report(settings, CAMPAIGN, clock=invocation.now)
+    show_report(report, as_json=json)
+    if not json:
+        to_stdout(_WHERE_TO_LOOK.format(folder=folder))
+    return report_findings(report.findings)
+
+
+def init() -> int:
+    """Write a configuration file to fill in, ./smsrecon.toml."""
+    from pipelines.operations.config_template import write_template
+    from pipelines.settings import CONFIG_FILE
+
+    path = invocation.config() or CONFIG_FILE
+    write_template(path)
+    to_stdout(f"wrote {path}: fill in app_key and app_secret, then run 'smsrecon doctor'")
+    return 0
+
+
+def doctor(*, json: Json = False) -> int:
+    """Check settings, data folder, journal, warehouse and gateway.
+
+    Nothing is changed.
+    """
+    from pipelines.console.terminal import show_table
+    from pipelines.operations.doctor import examine
+
+    findings = examine(invocation.settings(), clock=invocation.now)
+    show_table([finding.to_json() for finding in findings], as_json=json, name="findings")
+    wrong = [finding for finding in findings if finding.exit_code]
+    if not wrong:
+        return 0
+    names = ", ".join(finding.name for finding in wrong)
+    return fail(
+        f"problems with: {names}; follow the details above, then run 'smsrecon doctor' again", wrong[0].exit_code
+    )
