@@ -27,7 +27,7 @@ with app.setup:
 def place():
     settings = load_settings()
     data_dir = Path(mo.cli_args().get("data-dir") or settings.data_dir)
-    campaigns = figures.campaigns(data_dir)
+    campaigns = figures.published_campaigns(data_dir)
     asked = {**mo.cli_args().to_dict(), **mo.query_params().to_dict()}
     first = Words(asked["language"] if asked.get("language") in LANGUAGES else settings.review.language)
     mo.stop(not campaigns, mo.md(first("no_campaign")))
@@ -46,9 +46,9 @@ def choice(campaigns, first, wanted):
 
 @app.cell
 def reading(campaign, data_dir, language, settings):
-    of = figures.of_campaign(data_dir, campaign.value, min_message_count=settings.alerts.min_message_count)
+    of = figures.campaign_review(data_dir, campaign.value, min_message_count=settings.alerts.min_message_count)
     words = Words(language.value)
-    _title = f"# {words('campaign', name=of.campaign_id)}\n\n{' · '.join(html.facts(of, words))}"
+    _title = f"# {words('campaign', name=of.books.campaign_id)}\n\n{' · '.join(html.facts(of, words))}"
     mo.vstack([mo.md(_title), mo.Html(f"<style>{html.STYLE}</style>")])
     return of, words
 

@@ -44,7 +44,7 @@ def choice():
 
 @app.cell
 def reading(data_dir, days, language):
-    of = figures.of_gateway(data_dir, day_count=days.value)
+    of = figures.gateway_figures(data_dir, day_count=days.value)
     words = Words(language.value)
     _title = f"# {words('gateway_health')}\n\n{words('as_of', at=words.instant(of.as_of))}"
     mo.vstack([mo.md(_title), mo.Html(f"<style>{html.STYLE}</style>")])

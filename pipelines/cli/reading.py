@@ -22,20 +22,20 @@ def status(
       smsrecon status
       smsrecon status spring --json
     """
-    from pipelines.console.campaign_page import show_overview, show_report
+    from pipelines.console.campaign_page import show_campaign, show_overview
     from pipelines.console.progress import working
-    from pipelines.review.books import campaign_report, overview
+    from pipelines.review.status import campaign_status, overview
 
     with working("loading and reconciling"):
         if campaign_id is None:
             all_campaigns = overview(invocation.settings(), clock=invocation.now)
         else:
-            report = campaign_report(invocation.settings(), campaign_id, clock=invocation.now)
+            figures = campaign_status(invocation.settings(), campaign_id, clock=invocation.now)
     if campaign_id is None:
         show_overview(all_campaigns, as_json=json)
         return report_findings(all_campaigns.findings)
-    show_report(report, as_json=json)
-    return report_findings(report.findings)
+    show_campaign(figures, as_json=json)
+    return report_findings(figures.findings)
 
 
 def report(
@@ -53,23 +53,22 @@ def report(
       smsrecon report spring --html spring.html
     """
     from pipelines.console.progress import working
-    from pipelines.review.figures import of_campaign
+    from pipelines.review.figures import campaign_review, published_campaign
 
     settings = invocation.settings()
-    with working("reading"):
-        figures = of_campaign(settings.data_dir, campaign_id, min_message_count=settings.alerts.min_message_count)
     if html is None:
-        from pipelines.console.campaign_page import show_report
-        from pipelines.review.published import report_of
+        from pipelines.console.campaign_page import show_campaign
 
-        page = report_of(figures)
-        show_report(page, as_json=json)
-        return report_findings(page.findings)
+        with working("reading"):
+            figures = published_campaign(settings.data_dir, campaign_id)
+        show_campaign(figures, as_json=json)
+        return report_findings(figures.findings)
     from pipelines.console.terminal import show_lines
     from pipelines.review.html import write
 
     with working("drawing"):
-        size = write(figures, html, language=settings.review.language)
+        review = campaign_review(settings.data_dir, campaign_id, min_message_count=settings.alerts.min_message_count)
+        size = write(review, html, language=settings.review.language)
     show_lines({"campaign_id": campaign_id, "html": str(html), "bytes": size}, as_json=json)
     return 0
 

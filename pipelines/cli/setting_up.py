@@ -32,16 +32,16 @@ def demo(
       smsrecon demo
       smsrecon demo --recipients 1000000 --dir big
     """
-    from pipelines.console.campaign_page import show_report
+    from pipelines.console.campaign_page import show_campaign
     from pipelines.operations.demo import CAMPAIGN, play
-    from pipelines.review.books import campaign_report
+    from pipelines.review.status import campaign_status
 
     settings = play(folder, recipient_count=recipients, on_step=to_stderr if json else to_stdout)
-    report = campaign_report(settings, CAMPAIGN, clock=invocation.now)
-    show_report(report, as_json=json)
+    figures = campaign_status(settings, CAMPAIGN, clock=invocation.now)
+    show_campaign(figures, as_json=json)
     if not json:
         to_stdout(_WHERE_TO_LOOK.format(folder=folder))
-    return report_findings(report.findings)
+    return report_findings(figures.findings)
 
 
 def init() -> int:

@@ -6,12 +6,15 @@ And all campaigns, a line for each. The figures are those of books.py; here they
 from collections.abc import Iterator
 from typing import Any
 
+import polars as pl
 from rich.rule import Rule
 from rich.text import Text
 
 from pipelines.console.terminal import Grid, as_markdown, is_unicode, show, show_object
 from pipelines.formatting import count, duration, instant, percent, printable, words
-from pipelines.review.books import Books, CampaignReport, CodeLine, Overview
+from pipelines.review.books import Books
+from pipelines.review.figures import CampaignFigures
+from pipelines.review.status import Overview
 
 MOST_CODES = 8
 BAR_WIDTH = 10
@@ -53,18 +56,18 @@ NEXT_STEPS = {
 }
 
 
-def show_report(report: CampaignReport, *, as_json: bool = False) -> None:
+def show_campaign(figures: CampaignFigures, *, as_json: bool = False) -> None:
     """The books of one campaign, its rates, what failed and why, and the findings."""
     if as_json:
-        show_object(report.to_json())
+        show_object(figures.to_json())
     else:
-        show(*_page(report))
+        show(*_page(figures))
 
 
-def report_as_markdown(report: CampaignReport) -> str:
+def campaign_as_markdown(figures: CampaignFigures) -> str:
     """The same page, whole, as Markdown."""
-    title = f"# {as_markdown(_title(report))}\n\n{as_markdown(_state(report.books))}\n"
-    return "\n".join([title, *(grid.to_markdown() for grid in _grids(report, most_codes=len(report.codes)))])
+    title = f"# {as_markdown(_title(figures))}\n\n{as_markdown(_state(figures.books))}\n"
+    return "\n".join([title, *(grid.to_markdown() for grid in _grids(figures, most_codes=figures.codes.height))])
 
 
 def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
@@ -107,38 +110,39 @@ def show_overview(overview: Overview, *, as_json: bool) -> None:
         show(f"{purged}: 'smsrecon status {overview.purged[0]}' shows the final figures")
 
 
-def _title(report: CampaignReport) -> str:
-    when = "purged on" if report.purged_at else "as of"
-    return f"Campaign {report.books.campaign_id}, {when} {instant(report.books.as_of)}"
+def _title(figures: CampaignFigures) -> str:
+    when = "purged on" if figures.purged_at else "as of"
+    return f"Campaign {figures.books.campaign_id}, {when} {instant(figures.books.as_of)}"
 
 
-def _page(report: CampaignReport) -> Iterator[Any]:
-    title = Text(_title(report))
+def _page(figures: CampaignFigures) -> Iterator[Any]:
+    title = Text(_title(figures))
     title.stylize("bold", 0, title.plain.index(","))
     yield Rule(title, align="left", style="dim")
-    yield from _grids(report, most_codes=MOST_CODES)
+    yield from _grids(figures, most_codes=MOST_CODES)
 
 
-def _grids(report: CampaignReport, *, most_codes: int) -> Iterator[Grid]:
-    books = report.books
-    yield _books_grid(report)
+def _grids(figures: CampaignFigures, *, most_codes: int) -> Iterator[Grid]:
+    books = figures.books
+    yield _books_grid(figures)
     yield _rates_grid(books)
     yield _facts_grid(books)
-    if report.refusals:
-        lines = [(line.error_code, count(line.message_count), line.meaning) for line in report.refusals]
+    if figures.refusals.height:
+        refusals = figures.refusals.select("error_code", "message_count", "meaning").iter_rows()
+        lines = [(error_code, count(number), meaning) for error_code, number, meaning in refusals]
         yield Grid(["error code", "messages>", "meaning"], lines, title="Refused by the gateway")
-    if report.codes:
-        yield _codes_grid(report.codes, most_codes)
-    if report.exceptions:
+    if figures.codes.height:
+        yield _codes_grid(figures.codes, most_codes)
+    if figures.exceptions.height:
         found = [
-            (words(line.kind), count(line.occurrence_count), NEXT_STEPS.get(line.kind, line.example))
-            for line in report.exceptions
+            (words(kind), count(number), NEXT_STEPS.get(kind, example))
+            for kind, number, example in figures.exceptions.iter_rows()
         ]
         yield Grid(["found", "times>", "what it is, and what to do"], found, title="Exceptions")
 
 
-def _books_grid(report: CampaignReport) -> Grid:
-    books = report.books
+def _books_grid(figures: CampaignFigures) -> Grid:
+    books = figures.books
     lines: list[list[str | Text]] = []
     for status, number in books.statuses.items():
         if not number and status not in ALWAYS_SHOWN:
@@ -149,9 +153,9 @@ def _books_grid(report: CampaignReport) -> Grid:
         )
         if status != "duplicate":  # which has but one reason
             lines += [
-                [Text(f"  {printable(words(line.reason))}", "dim"), Text(count(line.row_count), "dim"), "", "", ""]
-                for line in report.reasons
-                if line.status == status
+                [Text(f"  {printable(words(reason))}", "dim"), Text(count(row_count), "dim"), "", "", ""]
+                for reason_status, reason, row_count in figures.reasons.iter_rows()
+                if reason_status == status
             ]
     verdict = Text("balanced", "bold green") if books.is_balanced else Text("DOES NOT BALANCE", "bold red")
     lines.append([Text("rows of the file", "bold"), Text(count(books.rows), "bold"), percent(1), "", verdict])
@@ -205,21 +209,21 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
         yield "paused", f"{printable(books.paused_reason)}; go on with 'smsrecon resume {books.campaign_id}'"
 
 
-def _codes_grid(codes: list[CodeLine], most: int) -> Grid:
+def _codes_grid(codes: pl.DataFrame, most: int) -> Grid:
     lines = [
         (
-            line.code,
-            count(line.message_count),
-            percent(line.of_failed_rate),
-            words(MOVERS.get(line.whose_move, line.whose_move)),
-            line.meaning,
+            row["code"],
+            count(row["message_count"]),
+            percent(row["of_failed_rate"]),
+            words(MOVERS.get(row["whose_move"], row["whose_move"])),
+            row["meaning"],
         )
-        for line in codes[:most]
+        for row in codes.head(most).iter_rows(named=True)
     ]
-    rest = codes[most:]
-    if rest:
-        share = sum(line.of_failed_rate or 0 for line in rest)
-        lines.append((f"{len(rest)} more", count(sum(line.message_count for line in rest)), percent(share), "", ""))
+    rest = codes.slice(most)
+    if rest.height:
+        number, share = int(rest["message_count"].sum()), float(rest["of_failed_rate"].sum())
+        lines.append((f"{rest.height} more", count(number), percent(share), "", ""))
     return Grid(["code", "failed>", "share>", "whose move", "meaning"], lines, title="Why messages failed")
 
 

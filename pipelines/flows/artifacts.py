@@ -22,8 +22,8 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from pipelines.alerts.findings import Finding
-from pipelines.console.campaign_page import overview_as_rows, report_as_markdown
-from pipelines.review.books import explain, read_overview
+from pipelines.console.campaign_page import campaign_as_markdown, overview_as_rows
+from pipelines.review.status import read_campaign_status, read_overview
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
         live_since = as_of - timedelta(hours=settings.policy.report_window_hours + 24)
         for books in overview.campaigns:
             if not books.is_mature or (books.last_submitted_at and books.last_submitted_at >= live_since):
-                page = report_as_markdown(explain(settings, books, findings))
+                figures = read_campaign_status(settings, books.campaign_id, as_of=as_of, findings=findings)
+                page = campaign_as_markdown(figures)
                 show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
         published = (settings.published_folder).absolute()
         for key, name, what in (

@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from pipelines.formatting import count, percent
-from pipelines.review.books import PERCENTILES, RATES
+from pipelines.review.books import Books, Rate
 from pipelines.review.chart_style import (
     BLACK,
     BLUE,
@@ -29,7 +29,7 @@ from pipelines.review.chart_style import (
     percents,
     rows_height,
 )
-from pipelines.review.figures import CampaignFigures
+from pipelines.review.figures import CampaignReview
 
 MOST_CODES = 12
 
@@ -59,10 +59,10 @@ MOVER_COLOURS: Final = {
 _SECONDS: Final = (1, 10, 60, 600, 3600, 6 * 3600, 86400, 3 * 86400)
 
 
-def books(figures: CampaignFigures, context: ChartContext) -> Picture:
+def books(figures: CampaignReview, context: ChartContext) -> Picture:
     """From the rows of the file down to the delivered: what is left, and where the others went."""
-    steps = books_steps(figures.delivery)
-    words, rows = context.words, figures.delivery["row_count"]
+    steps = books_steps(figures.books)
+    words, rows = context.words, figures.books.rows
     frame = steps.with_columns(
         pl.Series("label", [words(name) for name in steps["name"]]),
         pl.Series(
@@ -73,25 +73,25 @@ def books(figures: CampaignFigures, context: ChartContext) -> Picture:
             ],
         ),
     )
-    delivered = figures.delivery["delivered_count"]
+    delivered = figures.books.statuses["delivered"]
     found = words("books_found", rows=count(rows), delivered=count(delivered), share=percent(delivered / rows))
-    if not figures.is_balanced:
+    if not figures.books.is_balanced:
         found = words("books_wrong")
     chart = bars(frame, context, whole=rows)
     return finished(chart, context, found=found, note=words("books_note"), height=rows_height(frame))
 
 
-def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
+def books_steps(books: Books) -> pl.DataFrame:
     """name, row_count, is_total, start, end, colour: what is left over after each step, and what each step takes away.
 
     Steps that take nothing are left out.
     """
     steps: list[tuple[str, int, bool, int, int, str]] = []
-    left = delivery["row_count"]
+    left = books.rows
     steps.append(("rows", left, True, 0, left, BLUE))
     for names, total in ((NOT_ACCEPTED, "taken"), (NOT_DELIVERED, "delivered")):
         for name in names:
-            number = delivery[f"{name}_count"]
+            number = books.statuses[name]
             if number:
                 steps.append((name, number, False, left - number, left, STATUS_COLOURS[name]))
                 left -= number
@@ -99,21 +99,21 @@ def books_steps(delivery: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(steps, schema=["name", "row_count", "is_total", "start", "end", "colour"], orient="row")
 
 
-def rates(figures: CampaignFigures, context: ChartContext) -> Picture:
+def rates(figures: CampaignReview, context: ChartContext) -> Picture:
     """The three rates with their intervals, against the median of earlier campaigns."""
-    words, row, earlier = context.words, figures.delivery, figures.earlier
-    known = [name for name in RATES if row[name] is not None]
+    words, earlier = context.words, figures.earlier
+    known = {name: rate for name, rate in figures.books.rates.items() if rate.value is not None}
     if not known:
         return Picture(words("rates_none"))
     medians = {name: median(earlier[name].drop_nulls()) for name in known} if earlier.height else {}
     frame = pl.DataFrame(
         {
-            "rate": [row[name] for name in known],
-            "rate_low": [row[f"{name}_low"] for name in known],
-            "rate_high": [row[f"{name}_high"] for name in known],
+            "rate": [rate.value for rate in known.values()],
+            "rate_low": [rate.low for rate in known.values()],
+            "rate_high": [rate.high for rate in known.values()],
             "median": pl.Series([medians.get(name) for name in known], dtype=pl.Float64),
             "label": [words(name) for name in known],
-            "value": [_rate_value(row, name, medians, context) for name in known],
+            "value": [_rate_value(rate, medians.get(name), context) for name, rate in known.items()],
             "colour": GREEN,
         }
     )
@@ -128,14 +128,15 @@ def rates(figures: CampaignFigures, context: ChartContext) -> Picture:
     chart = intervals(frame, context, low=low, high=high)
     if medians:
         chart = alt.layer(_earlier(dots), chart, _medians(frame))
-    found = words("rates_found", rate=percent(row["delivered_of_accepted_rate"]))
+    rate = frame["rate"][0]
+    found = words("rates_found", rate=percent(rate))
     if medians:
-        found += _against(row["delivered_of_accepted_rate"] - medians["delivered_of_accepted_rate"], context)
+        found += _against(rate - medians["delivered_of_accepted_rate"], context)
     note = words("rates_note_earlier", number=str(earlier.height)) if medians else words("rates_note")
     return finished(chart, context, found=found, note=note, height=rows_height(frame))
 
 
-def sending(figures: CampaignFigures, context: ChartContext) -> Picture:
+def sending(figures: CampaignReview, context: ChartContext) -> Picture:
     """The delivery rate over the sending, part by part."""
     words, frame = context.words, figures.sending
     if not frame.height:
@@ -150,7 +151,7 @@ def sending(figures: CampaignFigures, context: ChartContext) -> Picture:
     base = alt.Chart(frame).encode(x=x)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     y = alt.Y("rate:Q", scale=scale, axis=alt.Axis(format=percents(low, high), title=None, tickCount=5))
-    whole = figures.delivery["delivered_of_accepted_rate"]
+    whole = figures.books.rates["delivered_of_accepted_rate"].value
     line = alt.Chart(pl.DataFrame({"whole": [whole]})).mark_rule(color=FAINT, strokeDash=[4, 3])
     chart = alt.layer(
         line.encode(y=alt.Y("whole:Q", scale=scale)),
@@ -163,10 +164,11 @@ def sending(figures: CampaignFigures, context: ChartContext) -> Picture:
     return finished(chart, context, found=found, note=words("sending_note", rate=percent(whole)), height=220)
 
 
-def latency(figures: CampaignFigures, context: ChartContext) -> Picture:
+def latency(figures: CampaignReview, context: ChartContext) -> Picture:
     """How many of the delivered messages had come after how long."""
-    words, frame, row = context.words, figures.latency, figures.delivery
-    if not frame.height:
+    words, frame = context.words, figures.latency
+    percentiles = {name: seconds for name, seconds in figures.books.latency_seconds.items() if seconds is not None}
+    if not percentiles:
         return Picture(words("latency_none"))
     names = dict(zip(_SECONDS, words("latency_axis").split("|"), strict=True))
     longest = max(60.0, _highest(frame["within_seconds"]))
@@ -182,9 +184,9 @@ def latency(figures: CampaignFigures, context: ChartContext) -> Picture:
     )
     marks = pl.DataFrame(
         {
-            "within_seconds": [max(1.0, row[f"latency_{each}_seconds"]) for each in PERCENTILES],
-            "share": [int(each[1:]) / 100 for each in PERCENTILES],
-            "label": [f"{int(each[1:])}% · {words.duration(row[f'latency_{each}_seconds'])}" for each in PERCENTILES],
+            "within_seconds": [max(1.0, seconds) for seconds in percentiles.values()],
+            "share": [int(name[1:]) / 100 for name in percentiles],
+            "label": [f"{int(name[1:])}% · {words.duration(seconds)}" for name, seconds in percentiles.items()],
         }
     )
     points = alt.Chart(marks).encode(x=x, y="share:Q")
@@ -202,13 +204,13 @@ def latency(figures: CampaignFigures, context: ChartContext) -> Picture:
         points.mark_circle(color=GREEN, size=80, opacity=1),
         *(text.encode(x=x, y="share:Q", text="label:N") for text in texts),
     )
-    p50, p99 = (words.duration(row[f"latency_{each}_seconds"]) for each in ("p50", "p99"))
+    p50, p99 = (words.duration(percentiles[name]) for name in ("p50", "p99"))
     return finished(
         chart, context, found=words("latency_found", p50=p50, p99=p99), note=words("latency_note"), height=240
     )
 
 
-def codes(figures: CampaignFigures, context: ChartContext) -> Picture:
+def codes(figures: CampaignReview, context: ChartContext) -> Picture:
     """Why messages failed: the most frequent codes, coloured by whose move it is, and the rest as one."""
     words, some, rest = context.words, figures.codes.head(MOST_CODES), figures.codes.slice(MOST_CODES)
     if not some.height:
@@ -248,7 +250,7 @@ def codes(figures: CampaignFigures, context: ChartContext) -> Picture:
     return finished(chart, context, found=found, note=words("codes_note"), height=rows_height(frame))
 
 
-def movers(figures: CampaignFigures, context: ChartContext) -> Picture:
+def movers(figures: CampaignReview, context: ChartContext) -> Picture:
     """Who can do something about the failures, and what would help most."""
     words = context.words
     if not figures.codes.height:
@@ -308,19 +310,19 @@ def owner(column: str, groups: pl.DataFrame, context: ChartContext) -> Picture:
     return finished(chart, context, found=found, note=words("owner_note"), height=rows_height(frame))
 
 
-def carriers(figures: CampaignFigures, context: ChartContext) -> Picture:
+def carriers(figures: CampaignReview, context: ChartContext) -> Picture:
     """The delivery rate by carrier of the number range."""
     return _by_range(figures.carriers, "carriers_note", context)
 
 
-def provinces(figures: CampaignFigures, context: ChartContext) -> Picture:
+def provinces(figures: CampaignReview, context: ChartContext) -> Picture:
     """The delivery rate by province of the number range."""
     return _by_range(figures.provinces, "provinces_note", context)
 
 
-def replies(figures: CampaignFigures, context: ChartContext) -> Picture:
+def replies(figures: CampaignReview, context: ChartContext) -> Picture:
     """When replies came, and which of them opt out."""
-    words, row = context.words, figures.delivery
+    words, books = context.words, figures.books
     if not figures.replies.height:
         return Picture(words("replies_none"))
     frame = figures.replies.with_columns(pl.col("replied_at").dt.replace_time_zone(None))
@@ -347,28 +349,25 @@ def replies(figures: CampaignFigures, context: ChartContext) -> Picture:
             order="is_opt_out:N",
         )
     )
-    accepted = row["accepted_total_count"]
+    accepted = books.accepted_total_count
     found = words(
         "replies_found",
-        replies=count(row["reply_count"]),
-        share=_share(row["reply_count"], accepted),
-        opt_outs=count(row["opt_out_count"]),
-        opt_out_share=_share(row["opt_out_count"], accepted),
+        replies=count(books.reply_count),
+        share=_share(books.reply_count, accepted),
+        opt_outs=count(books.opt_out_count),
+        opt_out_share=_share(books.opt_out_count, accepted),
     )
     note = words("replies_note_days" if is_long else "replies_note")
     return finished(chart, context, found=found, note=note, height=180)
 
 
-def _rate_value(row: dict[str, Any], name: str, medians: dict[str, float], context: ChartContext) -> str:
-    value = percent(row[name])
-    if name in medians:
-        return f"{value} · {context.words('median', rate=percent(medians[name]))}"
-    part, whole = RATES[name]
-    return (
-        value
-        if context.is_narrow
-        else f"{value} · {context.words('of', part=count(row[part]), whole=count(row[whole]))}"
-    )
+def _rate_value(rate: Rate, median_rate: float | None, context: ChartContext) -> str:
+    value = percent(rate.value)
+    if median_rate is not None:
+        return f"{value} · {context.words('median', rate=percent(median_rate))}"
+    if context.is_narrow:
+        return value
+    return f"{value} · {context.words('of', part=count(rate.numerator), whole=count(rate.denominator))}"
 
 
 def _code_value(number: int, share: float, cost: float | None, context: ChartContext) -> str:

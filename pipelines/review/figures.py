@@ -1,76 +1,69 @@
-"""What the published tables say, figure by figure: each is one statement of sql/figures, read as a frame.
+"""The figures of one campaign and of the gateway; each frame is the result of one statement of sql/figures.
 
-All figures of a page are read together, read-only. What is counted and how stands in the SQL.
+`CampaignFigures` is what `status`, `report` and the artifacts of the flows show. `CampaignReview` adds the figures of
+the charts, for the campaign report and its notebook. Counts and rates are defined in the SQL.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import duckdb
 import polars as pl
 
-from pipelines.contracts.reconciled import STATUSES
-from pipelines.errors import UsageError
-from pipelines.sql_files import statement
-from pipelines.warehouse.interruption import interruptible
+from pipelines.alerts.findings import Finding
+from pipelines.errors import BooksError, UsageError
+from pipelines.review.books import Books, read_books
+from pipelines.review.sources import FigureSource, published
 
-MOST_PROVINCES = 12  # the largest; the note of the chart says so
-
-
-@dataclass(frozen=True)
-class Published:
-    """What is published, open for reading."""
-
-    connection: duckdb.DuckDBPyConnection
-    as_of: datetime
-
-    def figure(self, name: str, **parameters: Any) -> pl.DataFrame:
-        """The rows of one statement of sql/figures."""
-        rows: pl.DataFrame = self.connection.sql(statement(f"figures/{name}"), params=parameters or None).pl()
-        return rows
-
-    def has(self, mart: str) -> bool:
-        """Whether the copy was published by a version that knows this mart."""
-        found = self.connection.execute("FROM duckdb_tables() WHERE table_name = ?", [mart]).fetchall()
-        return bool(found)
+MOST_PROVINCES: Final = 12  # the largest; the note of the chart says so
 
 
 @dataclass(frozen=True)
 class CampaignFigures:
-    """All that is shown of one campaign."""
+    """The books of one campaign, and what explains them; a purged campaign has only its books."""
 
-    campaign_id: str
-    as_of: datetime
-    delivery: dict[str, Any]  # its row of marts.campaign_delivery
-    reasons: pl.DataFrame
+    books: Books
+    reasons: pl.DataFrame = field(default_factory=pl.DataFrame)  # status, reason, row_count
+    codes: pl.DataFrame = field(default_factory=pl.DataFrame)  # of the failed messages, the most frequent first
+    refusals: pl.DataFrame = field(default_factory=pl.DataFrame)  # error_code, message_count, meaning, meaning_zh
+    exceptions: pl.DataFrame = field(default_factory=pl.DataFrame)  # kind, occurrence_count, example
+    findings: list[Finding] = field(default_factory=list)
+    purged_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        codes = ("code", "message_count", "of_failed_rate", "meaning", "whose_move", "what_to_do")
+        purged = {"purged_at": self.purged_at} if self.purged_at else {}
+        return {
+            **self.books.to_json(),
+            "reasons": self.reasons.to_dicts(),
+            "codes": [{name: row[name] for name in codes} for row in self.codes.iter_rows(named=True)],
+            "refusals": [
+                {name: row[name] for name in ("error_code", "message_count", "meaning")}
+                for row in self.refusals.iter_rows(named=True)
+            ],
+            "exceptions": self.exceptions.to_dicts(),
+            "problems": [finding.message for finding in self.findings],
+            **purged,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignReview(CampaignFigures):
+    """The figures of one published campaign, with those that only charts show."""
+
     earlier: pl.DataFrame
     sending: pl.DataFrame
     latency: pl.DataFrame
-    codes: pl.DataFrame
     owner: dict[str, pl.DataFrame]  # by column of the owner's
     replies: pl.DataFrame
-    carriers: pl.DataFrame  # no row where the published copy has no such mart, here and in the next one
+    carriers: pl.DataFrame  # empty if the published copy has no such mart; so is the next one
     provinces: pl.DataFrame
-    refusals: pl.DataFrame
-    exceptions: pl.DataFrame
-    batch_states: pl.DataFrame
-    proven: pl.DataFrame
-    message_count: int  # rows of main.messages
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether the statuses add up to the rows of the file, and the messages that are published are as many."""
-        statuses = sum(self.delivery[f"{status}_count"] for status in STATUSES)
-        return bool(statuses == self.delivery["row_count"] == self.message_count)
 
 
 @dataclass(frozen=True)
 class GatewayFigures:
-    """All that is shown of the gateway, of the last days."""
+    """The figures of the gateway over the last days, all campaigns together."""
 
     as_of: datetime
     code_days: pl.DataFrame
@@ -78,73 +71,62 @@ class GatewayFigures:
     error_codes: pl.DataFrame
     pull_days: pl.DataFrame
     batch_count: int
-    balances: pl.DataFrame  # no row where the published copy has no such mart
+    balances: pl.DataFrame  # empty if the published copy has no such mart
 
 
-@contextmanager
-def published(data_dir: Path) -> Iterator[Published]:
-    """Open what is published beneath `data_dir`. Raises UsageError if nothing is."""
-    path = data_dir / "published" / "analytics.duckdb"
-    if not path.exists():
-        raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
-            connection.execute("SET TimeZone = 'Asia/Shanghai'")
-            connection.execute(statement("functions/wilson"))
-            yield Published(connection, datetime.fromtimestamp(path.stat().st_mtime, UTC))
-    except duckdb.Error as error:
-        raise UsageError(
-            f"{path} can't be read ({str(error).splitlines()[0]}); make it again with 'smsrecon publish'"
-        ) from None
+def read_campaign(source: FigureSource, campaign_id: str, findings: list[Finding]) -> CampaignFigures:
+    """The figures of a campaign that the source has; `findings` are the checks that failed."""
+    (books,) = read_books(source, campaign_id=campaign_id, is_sound=not findings)
+    return CampaignFigures(
+        books=books,
+        reasons=source.figure("reasons", campaign_id=campaign_id),
+        codes=source.figure("codes", campaign_id=campaign_id),
+        refusals=source.figure("refusals", campaign_id=campaign_id),
+        exceptions=source.figure("exceptions", campaign_id=campaign_id),
+        findings=findings,
+    )
 
 
-def campaigns(data_dir: Path) -> list[str]:
-    """The ids of all campaigns, the latest first."""
+def published_campaign(data_dir: Path, campaign_id: str) -> CampaignFigures:
+    """The figures of one campaign as they are published. Raises UsageError if the campaign is not published."""
     with published(data_dir) as source:
-        return source.figure("campaigns")["campaign_id"].to_list()
+        return _published(source, campaign_id)
 
 
-def of_campaign(data_dir: Path, campaign_id: str, *, min_message_count: int) -> CampaignFigures:
-    """The figures of one campaign. Raises UsageError if nothing is published of it.
+def campaign_review(data_dir: Path, campaign_id: str, *, min_message_count: int) -> CampaignReview:
+    """The figures of one published campaign, with those of the charts. Raises UsageError if it is not published.
 
-    Earlier campaigns with fewer than `min_message_count` reported messages are not compared with.
+    It is compared with earlier campaigns that have at least `min_message_count` reported messages.
     """
     with published(data_dir) as source:
-        if campaign_id not in source.figure("campaigns")["campaign_id"]:
-            raise UsageError(
-                f"nothing is published of a campaign {campaign_id}; 'smsrecon status' lists all, "
-                "'smsrecon publish' publishes them"
-            )
 
         def figure(name: str, **more: Any) -> pl.DataFrame:
             return source.figure(name, campaign_id=campaign_id, **more)
 
         def ranges(kind: str) -> pl.DataFrame:
-            return figure("ranges", range_kind=kind) if source.has("carrier_delivery") else pl.DataFrame()
+            return figure("ranges", range_kind=kind) if source.has_mart("carrier_delivery") else pl.DataFrame()
 
+        figures = _published(source, campaign_id)
         owner = {name: figure("owner_values", owner_column=name) for name in figure("owner_columns")["name"]}
-        return CampaignFigures(
-            campaign_id=campaign_id,
-            as_of=source.as_of,
-            delivery=figure("delivery").row(0, named=True),
-            reasons=figure("reasons"),
+        return CampaignReview(
+            **vars(figures),
             earlier=figure("earlier", min_message_count=min_message_count),
             sending=figure("sending"),
             latency=figure("latency"),
-            codes=figure("codes"),
             owner={name: groups for name, groups in owner.items() if groups.height},
             replies=figure("replies"),
             carriers=ranges("carrier"),
             provinces=ranges("province").head(MOST_PROVINCES),
-            refusals=figure("refusals"),
-            exceptions=figure("exceptions"),
-            batch_states=figure("batch_states"),
-            proven=figure("proven"),
-            message_count=figure("message_count").item(),
         )
 
 
-def of_gateway(data_dir: Path, *, day_count: int) -> GatewayFigures:
+def published_campaigns(data_dir: Path) -> list[str]:
+    """The ids of all published campaigns, the latest first."""
+    with published(data_dir) as source:
+        return source.figure("campaigns")["campaign_id"].to_list()
+
+
+def gateway_figures(data_dir: Path, *, day_count: int) -> GatewayFigures:
     """The figures of the gateway in the last `day_count` days that have any."""
     with published(data_dir) as source:
 
@@ -158,5 +140,18 @@ def of_gateway(data_dir: Path, *, day_count: int) -> GatewayFigures:
             error_codes=figure("error_codes"),
             pull_days=figure("pull_days"),
             batch_count=figure("batch_count").item(),
-            balances=source.figure("balances") if source.has("balance_reconciliation") else pl.DataFrame(),
+            balances=source.figure("balances") if source.has_mart("balance_reconciliation") else pl.DataFrame(),
         )
+
+
+def _published(source: FigureSource, campaign_id: str) -> CampaignFigures:
+    if campaign_id not in source.figure("campaigns")["campaign_id"]:
+        raise UsageError(
+            f"nothing is published of a campaign {campaign_id}; 'smsrecon status' lists all, "
+            "'smsrecon publish' publishes them"
+        )
+    figures = read_campaign(source, campaign_id, [])
+    if figures.books.is_balanced:
+        return figures
+    error = BooksError(f"the published books of {campaign_id} do not balance; see 'smsrecon status {campaign_id}'")
+    return replace(figures, findings=[Finding.of("check_failed", error)])

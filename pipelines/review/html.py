@@ -18,7 +18,7 @@ from pipelines.files import written_whole
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
 from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, ChartContext, Picture
-from pipelines.review.figures import CampaignFigures
+from pipelines.review.figures import CampaignReview
 from pipelines.review.translations import Language, Words
 
 # What pictures and tables need, here and in the notebooks.
@@ -44,7 +44,7 @@ th:nth-child(2), td:nth-child(2) { text-align: right; font-variant-numeric: tabu
 )
 
 
-def write(figures: CampaignFigures, path: Path, *, language: Language) -> int:
+def write(figures: CampaignReview, path: Path, *, language: Language) -> int:
     """Write the report, whole or not at all, and return its size in bytes. Raises UsageError if it can't be there."""
     content = page(figures, language=language).encode()
     try:
@@ -55,7 +55,7 @@ def write(figures: CampaignFigures, path: Path, *, language: Language) -> int:
     return len(content)
 
 
-def page(figures: CampaignFigures, *, language: Language) -> str:
+def page(figures: CampaignReview, *, language: Language) -> str:
     """The whole page."""
     words = Words(language)
     sections = "\n".join(_sections(figures, words))
@@ -63,26 +63,26 @@ def page(figures: CampaignFigures, *, language: Language) -> str:
         language={"en": "en", "zh": "zh-CN"}[language],
         style=STYLE,
         font=FONT,
-        title=escape(words("campaign", name=figures.campaign_id)),
+        title=escape(words("campaign", name=figures.books.campaign_id)),
         facts=escape(" · ".join(facts(figures, words))),
         sections=sections,
         footer=escape(words("footer")),
     )
 
 
-def facts(figures: CampaignFigures, words: Words) -> Iterator[str]:
+def facts(figures: CampaignReview, words: Words) -> Iterator[str]:
     """What stands below the name of the campaign."""
-    row = figures.delivery
-    if row["first_submitted_at"] is None:
+    books = figures.books
+    if books.first_submitted_at is None or books.last_submitted_at is None:
         yield words("not_sent")
     else:
-        first, last = words.instant(row["first_submitted_at"]), words.instant(row["last_submitted_at"])
+        first, last = words.instant(books.first_submitted_at), words.instant(books.last_submitted_at)
         yield words("sent_at", first=first) if first == last else words("sent_between", first=first, last=last)
-    yield words("closed" if row["is_mature"] else "moving")
-    if row["accepted_cost"] is not None:
-        yield words("cost", accepted=f"{row['accepted_cost']:,.2f}", failed=f"{row['failed_cost']:,.2f}")
-    yield words("balanced" if figures.is_balanced else "unbalanced")
-    yield words("as_of", at=words.instant(figures.as_of))
+    yield words("closed" if books.is_mature else "moving")
+    if books.accepted_cost is not None:
+        yield words("cost", accepted=f"{books.accepted_cost:,.2f}", failed=f"{books.failed_cost:,.2f}")
+    yield words("balanced" if books.is_balanced else "unbalanced")
+    yield words("as_of", at=words.instant(books.as_of))
 
 
 def picture(words: Words, draw: Callable[..., Picture], *shown: Any) -> str:
@@ -104,7 +104,7 @@ def table_of(table: pl.DataFrame) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _sections(figures: CampaignFigures, words: Words) -> Iterator[str]:
+def _sections(figures: CampaignReview, words: Words) -> Iterator[str]:
     def section(heading: str, *contents: str) -> str:
         return f"<section><h2>{escape(words(heading))}</h2>{''.join(contents)}</section>"
 

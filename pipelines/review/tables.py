@@ -19,7 +19,7 @@ def exceptions(figures: CampaignFigures, words: Words) -> pl.DataFrame:
 def refusals(figures: CampaignFigures, words: Words) -> pl.DataFrame:
     """One row an error code."""
     rows = [
-        (row["error_code"], count(row["refused_count"]), words.of(row, "meaning"))
+        (row["error_code"], count(row["message_count"]), words.of(row, "meaning"))
         for row in figures.refusals.iter_rows(named=True)
     ]
     return _table([words("error_code"), words("messages"), words("meaning")], rows)

@@ -1,7 +1,8 @@
 """What charts are drawn of is what the marts hold, counted here once more in another way."""
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from statistics import median
 from typing import Any
 
@@ -14,11 +15,13 @@ from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import UsageError
 from pipelines.formatting import count, percent
 from pipelines.review import campaign_charts, figures, gateway_charts, html, tables
+from pipelines.review.books import PERCENTILES, RATES, Rate
 from pipelines.review.campaign_charts import books_steps
 from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
-from pipelines.review.figures import CampaignFigures, GatewayFigures
+from pipelines.review.figures import CampaignReview, GatewayFigures, read_campaign
+from pipelines.review.sources import published, reconciled
 from pipelines.review.translations import LANGUAGES, Words
-from tests.support.history import CAMPAIGNS, LATEST, Place
+from tests.support.history import CAMPAIGNS, LATEST, PEOPLE, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 
@@ -34,46 +37,69 @@ def marts(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="module")
-def campaign(place: Place) -> CampaignFigures:
-    return figures.of_campaign(place.data_dir, LATEST, min_message_count=100)
+def campaign(place: Place) -> CampaignReview:
+    return figures.campaign_review(place.data_dir, LATEST, min_message_count=100)
 
 
 @pytest.fixture(scope="module")
 def gateway(place: Place) -> GatewayFigures:
-    return figures.of_gateway(place.data_dir, day_count=30)
+    return figures.gateway_figures(place.data_dir, day_count=30)
 
 
 def test_campaigns_are_listed_the_latest_first(place: Place) -> None:
-    assert figures.campaigns(place.data_dir) == [*reversed(CAMPAIGNS)]
+    assert figures.published_campaigns(place.data_dir) == [*reversed(CAMPAIGNS)]
 
 
 def test_a_campaign_that_is_none_is_told(place: Place) -> None:
     with pytest.raises(UsageError, match="campaign nope; 'smsrecon status' lists all"):
-        figures.of_campaign(place.data_dir, "nope", min_message_count=100)
+        figures.campaign_review(place.data_dir, "nope", min_message_count=100)
 
 
 def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delivered(
-    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+    campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
 ) -> None:
-    steps = books_steps(campaign.delivery)
+    steps = books_steps(campaign.books)
     columns = {"rows": "row_count", "taken": "accepted_total_count"}
 
     for name, number in steps.select("name", "row_count").iter_rows():
         assert number == _one(marts, columns.get(name, f"{name}_count")), name
     taken = steps.filter(~pl.col("is_total"))["row_count"].sum()
     assert _one(marts, "row_count") - taken == _one(marts, "delivered_count") == steps["end"][-1]
-    assert campaign.is_balanced
+    assert campaign.books.is_balanced
 
 
-def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: CampaignFigures) -> None:
-    wrong = figures.CampaignFigures(**vars(campaign) | {"message_count": campaign.message_count - 1})
+def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: CampaignReview) -> None:
+    wrong = replace(campaign, books=replace(campaign.books, is_balanced=False))
 
     assert "DO NOT BALANCE" in campaign_charts.books(wrong, LOOK).found
     assert "accounted for" in campaign_charts.books(campaign, LOOK).found
 
 
+def test_the_figures_of_the_warehouse_and_of_the_published_copy_are_the_same(place: Place) -> None:
+    with reconciled(place.settings, as_of=datetime.now(UTC)) as source:
+        ours = [read_campaign(source, campaign_id, []) for campaign_id in CAMPAIGNS]
+    with published(place.data_dir) as source:
+        theirs = [read_campaign(source, campaign_id, []) for campaign_id in CAMPAIGNS]
+
+    for one, two in zip(ours, theirs, strict=True):
+        assert {**one.to_json(), "as_of": None} == {**two.to_json(), "as_of": None}
+        assert one.books.is_balanced
+        assert one.codes.equals(two.codes)
+        assert one.refusals.equals(two.refusals)
+
+
+def test_published_books_balance_only_if_every_row_is_published(place: Place) -> None:
+    with published(place.data_dir) as source:
+        assert read_campaign(source, LATEST, []).books.is_balanced
+        source.connection.execute("CREATE TEMP VIEW messages AS FROM analytics.main.messages WHERE input_row <> 7")
+        figures_without_a_row = read_campaign(source, LATEST, [])
+
+    assert figures_without_a_row.books.rows == PEOPLE - 1
+    assert not figures_without_a_row.books.is_balanced
+
+
 def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
-    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+    campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
 ) -> None:
     rates = dict(
         marts.execute("SELECT campaign_id, delivered_of_accepted_rate FROM marts.campaign_delivery").fetchall()
@@ -88,14 +114,14 @@ def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
 
 
 def test_fewer_than_three_earlier_campaigns_are_no_median(place: Place) -> None:
-    second = figures.of_campaign(place.data_dir, "week-2", min_message_count=100)
+    second = figures.campaign_review(place.data_dir, "week-2", min_message_count=100)
 
     assert not second.earlier.height
     assert "median" not in campaign_charts.rates(second, LOOK).found
-    assert figures.of_campaign(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
+    assert figures.campaign_review(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
 
 
-def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection) -> None:
+def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignReview, marts: duckdb.DuckDBPyConnection) -> None:
     codes = _data(campaign_charts.codes(campaign, LOOK))
     movers = _data(campaign_charts.movers(campaign, LOOK))
     wanted = marts.execute(
@@ -109,7 +135,7 @@ def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignFigures, marts
 
 
 def test_the_parts_of_the_sending_and_the_curve_of_latency_add_up(
-    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+    campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
 ) -> None:
     assert campaign.sending["accepted_total_count"].sum() == _one(marts, "accepted_total_count")
     assert campaign.sending["delivered_count"].sum() == _one(marts, "delivered_count")
@@ -121,7 +147,7 @@ def test_the_parts_of_the_sending_and_the_curve_of_latency_add_up(
 
 @pytest.mark.parametrize("breakdown", ["city", "variant", "carriers"])
 def test_a_breakdown_adds_up_to_the_campaign(
-    breakdown: str, campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
+    breakdown: str, campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
 ) -> None:
     groups = campaign.carriers if breakdown == "carriers" else campaign.owner[breakdown]
 
@@ -130,9 +156,7 @@ def test_a_breakdown_adds_up_to_the_campaign(
     assert groups.filter((pl.col("rate_low") > pl.col("rate")) | (pl.col("rate") > pl.col("rate_high"))).is_empty()
 
 
-def test_replies_and_opt_outs_are_those_of_the_mart(
-    campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection
-) -> None:
+def test_replies_and_opt_outs_are_those_of_the_mart(campaign: CampaignReview, marts: duckdb.DuckDBPyConnection) -> None:
     assert campaign.replies["reply_count"].sum() == _one(marts, "reply_count")
     assert campaign.replies.filter("is_opt_out")["reply_count"].sum() == _one(marts, "opt_out_count")
     assert sum(groups["reply_count"].sum() for groups in campaign.owner.values()) == 2 * _one(marts, "reply_count")
@@ -156,7 +180,7 @@ def test_the_health_of_the_gateway_is_that_of_all_campaigns(
 
 
 def test_fewer_days_show_less(place: Place, gateway: GatewayFigures) -> None:
-    short = figures.of_gateway(place.data_dir, day_count=1)
+    short = figures.gateway_figures(place.data_dir, day_count=1)
 
     assert short.code_days["submitted_on"].unique().to_list() == [gateway.code_days["submitted_on"].max()]
     assert short.pull_days.height == 1
@@ -164,7 +188,7 @@ def test_fewer_days_show_less(place: Place, gateway: GatewayFigures) -> None:
 
 def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> None:
     days = gateway.pull_days.with_columns(state=pl.lit("missing"))
-    wrong = figures.GatewayFigures(**vars(gateway) | {"pull_days": days})
+    wrong = replace(gateway, pull_days=days)
 
     first: date = days["pulled_on"][0]
     assert f"smsrecon pull --day {first}" in gateway_charts.pull_days(wrong, LOOK).found
@@ -176,7 +200,7 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_every_chart_is_drawn_in_every_language_and_width(
-    language: Any, width: int, campaign: CampaignFigures, gateway: GatewayFigures
+    language: Any, width: int, campaign: CampaignReview, gateway: GatewayFigures
 ) -> None:
     context = ChartContext(Words(language), width)
     drawn = [getattr(campaign_charts, name)(campaign, context) for name in CHARTS]
@@ -191,29 +215,31 @@ def test_every_chart_is_drawn_in_every_language_and_width(
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: CampaignFigures) -> None:
-    delivery = {
-        column: None if "_rate" in column or "latency" in column else value
-        for column, value in campaign.delivery.items()
-    }
-    delivery |= {f"{status}_count": 0 for status in STATUSES} | {"planned_count": delivery["row_count"]}
+def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: CampaignReview) -> None:
+    rows = campaign.books.rows
+    books = replace(
+        campaign.books,
+        statuses=dict.fromkeys(STATUSES, 0) | {"planned": rows},
+        rates=dict.fromkeys(RATES, Rate(None, None, None, 0, 0)),
+        latency_seconds=dict.fromkeys(PERCENTILES),
+    )
     frames = {name: value.clear() for name, value in vars(campaign).items() if isinstance(value, pl.DataFrame)}
-    unsent = figures.CampaignFigures(**vars(campaign) | frames | {"delivery": delivery})
+    unsent = replace(campaign, books=books, **frames)
 
     if name not in ("carriers", "provinces"):  # left out where there are none
         assert getattr(campaign_charts, name)(unsent, LOOK).found
 
 
-def test_every_exception_has_its_next_step(campaign: CampaignFigures) -> None:
+def test_every_exception_has_its_next_step(campaign: CampaignReview) -> None:
     every = pl.DataFrame({"kind": EXCEPTION_KINDS, "occurrence_count": 1, "example": "?"})
-    shown = tables.exceptions(figures.CampaignFigures(**vars(campaign) | {"exceptions": every}), Words("zh"))
+    shown = tables.exceptions(replace(campaign, exceptions=every), Words("zh"))
 
     assert shown.height == len(EXCEPTION_KINDS)
     assert "?" not in shown.to_series(2)
     assert all(any(sign > "\u2e80" for sign in cell) for cell in shown.to_series(0))
 
 
-def test_the_tables_hold_the_counts_of_the_mart(campaign: CampaignFigures, marts: duckdb.DuckDBPyConnection) -> None:
+def test_the_tables_hold_the_counts_of_the_mart(campaign: CampaignReview, marts: duckdb.DuckDBPyConnection) -> None:
     wanted = marts.execute(
         "SELECT sum(occurrence_count)::BIGINT AS n FROM marts.exceptions"
         " WHERE campaign_id = ? OR campaign_id IS NULL GROUP BY kind ORDER BY n DESC",
@@ -235,10 +261,10 @@ def test_a_label_ends_before_the_value_begins(label: str) -> None:
     assert sum(12 if sign > "\u2e80" else 6 for sign in shown) < NARROW - 6 * len("1,000 · 99.9%")
 
 
-def test_where_a_price_is_set_each_cause_and_all_failures_have_their_cost(campaign: CampaignFigures) -> None:
+def test_where_a_price_is_set_each_cause_and_all_failures_have_their_cost(campaign: CampaignReview) -> None:
     codes = campaign.codes.with_columns(cost=pl.col("message_count") * 0.05)
-    delivery = campaign.delivery | {"accepted_cost": 80.0, "failed_cost": 4.25}
-    priced = figures.CampaignFigures(**vars(campaign) | {"codes": codes, "delivery": delivery})
+    books = replace(campaign.books, accepted_cost=80.0, failed_cost=4.25)
+    priced = replace(campaign, codes=codes, books=books)
 
     values = [row["value"] for row in _data(campaign_charts.codes(priced, LOOK))]
 

@@ -10,7 +10,7 @@ import pytest
 from pipelines.errors import UsageError
 from pipelines.formatting import count, percent
 from pipelines.review import figures, html
-from pipelines.review.figures import CampaignFigures
+from pipelines.review.figures import CampaignReview
 from pipelines.review.translations import LANGUAGES, Language
 from tests.support.history import CONTENT, LATEST, Place
 
@@ -20,12 +20,12 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 
 @pytest.fixture(scope="module")
-def campaign(place: Place) -> CampaignFigures:
-    return figures.of_campaign(place.data_dir, LATEST, min_message_count=100)
+def campaign(place: Place) -> CampaignReview:
+    return figures.campaign_review(place.data_dir, LATEST, min_message_count=100)
 
 
 @pytest.fixture(scope="module")
-def pages(campaign: CampaignFigures) -> dict[Language, str]:
+def pages(campaign: CampaignReview) -> dict[Language, str]:
     return {language: html.page(campaign, language=language) for language in LANGUAGES}
 
 
@@ -40,13 +40,13 @@ def test_a_report_asks_nobody_for_anything_and_is_small(language: Language, page
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_report_holds_the_numbers_of_the_marts(
-    language: Language, pages: dict[Language, str], campaign: CampaignFigures
+    language: Language, pages: dict[Language, str], campaign: CampaignReview
 ) -> None:
-    row, page = campaign.delivery, pages[language]
+    books, page = campaign.books, pages[language]
 
-    for column in ("row_count", "invalid_count", "accepted_total_count", "unreported_count", "failed_count"):
-        assert f"{count(row[column])} · " in page, column
-    assert percent(row["delivered_of_accepted_rate"]) in page
+    for number in (books.rows, books.accepted_total_count, *books.statuses.values()):
+        assert not number or f"{count(number)} · " in page, number
+    assert percent(books.rates["delivered_of_accepted_rate"].value) in page
     for code, number, share in campaign.codes.select("code", "message_count", "of_failed_rate").head(12).iter_rows():
         assert code in page
         assert f"{count(number)} · {percent(share)}" in page
@@ -77,7 +77,7 @@ def test_a_report_holds_nobodys_phone_and_no_text(pages: dict[Language, str], pl
         assert CONTENT not in page
 
 
-def test_a_report_is_written_whole_or_not_at_all(campaign: CampaignFigures, tmp_path: Path) -> None:
+def test_a_report_is_written_whole_or_not_at_all(campaign: CampaignReview, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("an earlier one", encoding="utf-8")
 

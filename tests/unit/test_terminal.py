@@ -9,31 +9,24 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
 from pipelines.console.campaign_page import (
     MEANINGS,
     NEXT_STEPS,
+    campaign_as_markdown,
     overview_as_rows,
-    report_as_markdown,
+    show_campaign,
     show_overview,
-    show_report,
 )
 from pipelines.console.terminal import cell, show_lines, show_object, show_table
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.errors import BooksError
 from pipelines.formatting import duration, percent, printable
-from pipelines.review.books import (
-    BATCH_STATES,
-    Books,
-    CampaignReport,
-    CodeLine,
-    ExceptionLine,
-    Overview,
-    Rate,
-    ReasonLine,
-    RefusalLine,
-)
+from pipelines.review.books import BATCH_STATES, Books, Rate
+from pipelines.review.figures import CampaignFigures
+from pipelines.review.status import Overview
 
 AT = datetime(2026, 11, 22, 16, 30, tzinfo=UTC)
 CANARY = "13712345678"
@@ -63,30 +56,51 @@ BOOKS = Books(
     proven_batch_count=2,
     proven_message_count=2000,
 )
-REPORT = CampaignReport(
+
+
+def codes(*rows: tuple[str, int, float, str, str]) -> pl.DataFrame:
+    """Rows of sql/figures/codes.sql: the columns that a page shows."""
+    schema = {
+        "code": pl.String, "message_count": pl.Int64, "of_failed_rate": pl.Float64,
+        "whose_move": pl.String, "meaning": pl.String,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def exceptions(*rows: tuple[str, int, str]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["kind", "occurrence_count", "example"], orient="row")
+
+
+FIGURES = CampaignFigures(
     books=BOOKS,
-    reasons=[ReasonLine("invalid", "phone_malformed", 1)],
-    codes=[CodeLine(f"X:{number}", 1000, 0.1, "a meaning", "campaign_owner", "do it") for number in range(10)],
-    refusals=[RefusalLine("100008", 1_000_000, "some phone was asked for too often lately")],
-    exceptions=[ExceptionLine(kind, 9_999_999, "for example") for kind in NEXT_STEPS],
-    findings=[],
+    reasons=pl.DataFrame({"status": ["invalid"], "reason": ["phone_malformed"], "row_count": [1]}),
+    codes=codes(*((f"X:{number}", 1000, 0.1, "campaign_owner", "a meaning") for number in range(10))),
+    refusals=pl.DataFrame(
+        {
+            "error_code": ["100008"],
+            "message_count": [1_000_000],
+            "meaning": ["some phone was asked for too often lately"],
+            "meaning_zh": ["有号码短期内请求过多"],
+        }
+    ),
+    exceptions=exceptions(*((kind, 9_999_999, "for example") for kind in NEXT_STEPS)),
 )
 
 
-def shown(capsys: pytest.CaptureFixture[str], report: CampaignReport) -> str:
-    show_report(report)
+def shown(capsys: pytest.CaptureFixture[str], figures: CampaignFigures) -> str:
+    show_campaign(figures)
     return capsys.readouterr().out
 
 
 def test_no_line_is_wider_than_80_columns_or_ends_in_blanks(capsys: pytest.CaptureFixture[str]) -> None:
     show_overview(Overview([BOOKS, replace(BOOKS, campaign_id="c" * 40)], []), as_json=False)
-    lines = (shown(capsys, REPORT) + capsys.readouterr().out).splitlines()
+    lines = (shown(capsys, FIGURES) + capsys.readouterr().out).splitlines()
 
     assert all(len(line) <= 80 and line == line.rstrip() for line in lines)
 
 
 def test_nothing_wraps_on_the_page_of_ten_million_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = shown(capsys, REPORT).splitlines()
+    lines = shown(capsys, FIGURES).splitlines()
 
     assert [line for line in lines if line.endswith("may have been sent: no answer")]
     for kind, step in NEXT_STEPS.items():
@@ -95,7 +109,7 @@ def test_nothing_wraps_on_the_page_of_ten_million_rows(capsys: pytest.CaptureFix
 
 
 def test_the_page_says_all_that_the_books_say(capsys: pytest.CaptureFixture[str]) -> None:
-    page = shown(capsys, REPORT)
+    page = shown(capsys, FIGURES)
 
     for words in (
         "Campaign autumn-sale, as of 2026-11-23 00:30",  # China's time
@@ -124,7 +138,7 @@ def test_books_that_do_not_balance_are_loud(capsys: pytest.CaptureFixture[str]) 
     wrong = replace(BOOKS, is_balanced=False)
     show_overview(Overview([wrong], [BooksError("wrong")]), as_json=False)
     assert "BOOKS WRONG" in capsys.readouterr().out
-    assert "DOES NOT BALANCE" in shown(capsys, replace(REPORT, books=wrong))
+    assert "DOES NOT BALANCE" in shown(capsys, replace(FIGURES, books=wrong))
 
 
 @pytest.mark.parametrize(
@@ -153,14 +167,14 @@ def test_every_status_and_every_kind_of_exception_has_its_words() -> None:
 
 
 def test_a_page_holds_no_detail_of_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
-    exceptions = [ExceptionLine("orphan", 1, f"code {CANARY}")]
+    found = exceptions(("orphan", 1, f"code {CANARY}"))
 
-    assert CANARY not in shown(capsys, replace(REPORT, exceptions=exceptions))
+    assert CANARY not in shown(capsys, replace(FIGURES, exceptions=found))
 
 
 def test_text_from_elsewhere_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    code = CodeLine("\x1b[31m[red]:smile:\n", 1, 1.0, "un\x07known", "vendor", "ask")
-    page = shown(capsys, replace(REPORT, codes=[code]))
+    code = ("\x1b[31m[red]:smile:\n", 1, 1.0, "vendor", "un\x07known")
+    page = shown(capsys, replace(FIGURES, codes=codes(code)))
 
     assert "\ufffd[31m[red]:smile:\ufffd" in page
     assert "un\ufffdknown" in page
@@ -168,8 +182,8 @@ def test_text_from_elsewhere_steers_no_terminal(capsys: pytest.CaptureFixture[st
 
 
 def test_the_page_in_markdown_is_whole_and_what_comes_from_elsewhere_is_no_markup() -> None:
-    code = CodeLine("X|<b>*1*", 1, 1.0, "[a](javascript:x)", "vendor", "ask")
-    page = report_as_markdown(replace(REPORT, codes=[code, *REPORT.codes]))
+    code = ("X|<b>*1*", 1, 1.0, "vendor", "[a](javascript:x)")
+    page = campaign_as_markdown(replace(FIGURES, codes=pl.concat([codes(code), FIGURES.codes])))
 
     assert page.startswith("# Campaign autumn-sale, as of 2026-11-23 00:30\n\n1,000 in doubt\n\n## The books\n")
     assert "| delivered | 9,998,999 | >99.9% |" in page.replace("\\", "")
@@ -191,7 +205,7 @@ def test_where_there_are_no_blocks_shares_are_shown_by_plain_signs(monkeypatch: 
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr(sys, "stdout", output)
 
-    show_report(REPORT)
+    show_campaign(FIGURES)
     show_object({"meaning": "空号"})
 
     output.flush()

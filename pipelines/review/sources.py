@@ -1,0 +1,69 @@
+"""The databases that figures are read from: the reconciled warehouse, and the published copy.
+
+The statements of sql/figures run on both. They read marts, `main.messages`, `main.replies` and `main.campaigns`; the
+views of sql/sources add the names that a database does not have itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.errors import UsageError
+from pipelines.settings import Settings
+from pipelines.sql_files import statement
+from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.interruption import interruptible
+
+
+@dataclass(frozen=True)
+class FigureSource:
+    """An open database, and the instant at which its tables were made."""
+
+    connection: duckdb.DuckDBPyConnection
+    as_of: datetime
+
+    def figure(self, name: str, **parameters: Any) -> pl.DataFrame:
+        """The rows of sql/figures/<name>.sql."""
+        rows: pl.DataFrame = self.connection.sql(statement(f"figures/{name}"), params=parameters or None).pl()
+        return rows
+
+    def has_mart(self, name: str) -> bool:
+        """True if the mart exists; a copy that an older version published may lack it."""
+        query = "FROM duckdb_tables() WHERE schema_name = 'marts' AND table_name = ?"
+        return bool(self.connection.execute(query, [name]).fetchall())
+
+
+@contextmanager
+def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]:
+    """Open the warehouse, which was reconciled at `as_of`.
+
+    `main.messages` has only the columns that the figures of `status` read; there is no `main.replies`.
+    """
+    with warehouse_of(settings).read() as connection:
+        connection.execute(statement("sources/warehouse_campaigns"))
+        connection.execute(statement("sources/warehouse_messages"))
+        yield FigureSource(connection, as_of)
+
+
+@contextmanager
+def published(data_dir: Path) -> Iterator[FigureSource]:
+    """Open the published copy in `data_dir`. Raises UsageError if there is no copy, or if it can't be read."""
+    path = data_dir / "published" / "analytics.duckdb"
+    if not path.exists():
+        raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
+            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute(statement("functions/wilson"))
+            connection.execute(statement("sources/published_campaigns"))
+            yield FigureSource(connection, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    except duckdb.Error as error:
+        raise UsageError(
+            f"{path} can't be read ({str(error).splitlines()[0]}); make it again with 'smsrecon publish'"
+        ) from None
