@@ -24,6 +24,7 @@ from pipelines.gateway.document import Format
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
 from pipelines.landing.calls import Call, CallKind
 from pipelines.landing.landing import Landing
+from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
@@ -52,7 +53,6 @@ class Pulled:
         return self.problem is None
 
 
-OnProgress = Callable[[Pulled], None]
 Ask = Callable[[], Awaitable[Exchange]]
 Found = TypeVar("Found", Answer, Records)
 Read = Callable[[bytes, Format], Found]
@@ -94,23 +94,25 @@ class Puller:
             raise GatewayError("the gateway's answer holds no balance; see the newest file in landing/balance")
         return answer.count
 
-    async def reports(self, days: Sequence[date], on_progress: OnProgress = lambda _: None) -> list[Pulled]:
+    async def reports(self, days: Sequence[date], progress: Progress = no_progress) -> list[Pulled]:
         """Pull every day; a day that fails doesn't stop the others, unless the gateway can't be reached."""
         pulled: list[Pulled] = []
-        for day in days:
+        for done, day in enumerate(days):
             if pulled and isinstance(pulled[-1].problem, GatewayUnavailable):  # it can't be reached for this day either
                 pulled.append(Pulled("reports", day, 0, 0, pulled[-1].problem))
                 continue
             ask = partial(self._client.query_status_report, day)
-            pulled.append(await self._until_nothing_new("reports", day, ask, read_reports, on_progress))
+            show = _shown_as(f"reports of {day}", progress, done / len(days))
+            pulled.append(await self._until_nothing_new("reports", day, ask, read_reports, show))
         return pulled
 
-    async def replies(self, on_progress: OnProgress = lambda _: None) -> Pulled:
+    async def replies(self, progress: Progress = no_progress) -> Pulled:
         """Pull all replies that the gateway holds."""
-        return await self._until_nothing_new("replies", None, self._client.query_mo_record, read_replies, on_progress)
+        show = _shown_as("replies", progress, None)
+        return await self._until_nothing_new("replies", None, self._client.query_mo_record, read_replies, show)
 
     async def _until_nothing_new(
-        self, kind: CallKind, day: date | None, ask: Ask, read: Read[Records], on_progress: OnProgress
+        self, kind: CallKind, day: date | None, ask: Ask, read: Read[Records], show: Callable[[Pulled], None]
     ) -> Pulled:
         seen = pl.Series([], dtype=pl.UInt64)
         pulled = Pulled(kind, day, 0, 0)
@@ -124,7 +126,7 @@ class Puller:
             is_all_again = len(seen) > 0 and len(hashes) - len(new) == len(seen)
             seen.append(new)
             pulled = replace(pulled, call_count=pulled.call_count + 1, record_count=len(seen))
-            on_progress(pulled)
+            show(pulled)
             if new.is_empty() or is_all_again:
                 return pulled
         problem = GatewayError(f"the gateway had more after {self._max_calls} calls; raise pull.max_calls_per_day")
@@ -171,6 +173,10 @@ class Puller:
                 )
             )
         return exchange
+
+
+def _shown_as(what: str, progress: Progress, share: float | None) -> Callable[[Pulled], None]:
+    return lambda pulled: progress(f"{what}: {pulled.record_count:,} records, calls: {pulled.call_count}", share)
 
 
 def _not_whole(failure: str | None) -> GatewayError:

@@ -44,7 +44,7 @@ REPEATS = 3  # of a batch in doubt, where the policy has it repeated
 
 
 @dataclass
-class Progress:
+class SendProgress:
     """How far a submission is, in messages; `total` is what was left to send when it began."""
 
     total: int
@@ -92,7 +92,7 @@ class Sender:
         settings: Settings,
         clock: Clock,
         rate_limiter: RateLimiter | None = None,
-        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_progress: Callable[[SendProgress], None] = lambda _: None,
     ) -> None:
         self._campaign = campaign
         self._plan = plan
@@ -108,7 +108,7 @@ class Sender:
         self._journaling = ThreadPoolExecutor(1, "journal")  # one thread: events in their order
         self._next_number = journal.next_batch_number(campaign.campaign_id)
         self._doubts_in_a_row = 0
-        self.progress = Progress(sum(send_range.message_count for send_range in self._waiting))
+        self.progress = SendProgress(sum(send_range.message_count for send_range in self._waiting))
         self.progress.counts["in_doubt"] = sum(
             send_range.message_count for send_range in self._waiting if send_range.repeats
         )

@@ -12,7 +12,7 @@ from pipelines.campaign.journal import Journal
 from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
 from pipelines.campaign.rate_limit import RateLimiter
-from pipelines.campaign.sender import Pause, Progress, Sender
+from pipelines.campaign.sender import Pause, Sender, SendProgress
 from pipelines.campaign.unsent_ranges import doubts_to_repeat, unsent_ranges
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
@@ -22,7 +22,7 @@ from pipelines.pull import CALL_ATTEMPTS, Puller
 from pipelines.settings import Settings, require_credentials
 from pipelines.times import Clock
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[SendProgress], None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Submission:
     """What a submission did; counts are messages, of this run only."""
 
     plan: Plan
-    progress: Progress
+    progress: SendProgress
     pause: Pause | None
     in_doubt_batch_count: int  # of the whole campaign, so also of earlier runs
     refused_batch_count: int  # of this run, refused for a fault of ours

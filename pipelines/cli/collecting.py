@@ -31,8 +31,8 @@ def pull(
     from pipelines.pull import chosen_days
 
     wanted = chosen_days(day, days, now=invocation.now())
-    with working("pulling") as tell:
-        summary = steps.pull(invocation.settings(), clock=invocation.now, days=wanted, tell=tell)
+    with working("pulling") as progress:
+        summary = steps.pull(invocation.settings(), clock=invocation.now, days=wanted, progress=progress)
     show_pull(summary, as_json=json)
     return report_findings(summary.findings)
 
@@ -43,8 +43,8 @@ def load(*, json: Json = False) -> int:
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
 
-    with working("loading") as tell:
-        summary = steps.load(invocation.settings(), tell=tell)
+    with working("loading") as progress:
+        summary = steps.load(invocation.settings(), progress=progress)
     show_lines(asdict(summary), as_json=json)
     return 0
 
@@ -79,8 +79,8 @@ def daily(*, json: Json = False) -> int:
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
 
-    with working("pulling") as tell:
-        summary = steps.daily(invocation.settings(), clock=invocation.now, tell=tell)
+    with working("pulling") as progress:
+        summary = steps.daily(invocation.settings(), clock=invocation.now, progress=progress)
     show_lines(summary.to_json(), as_json=json)
     return report_findings(summary.findings)
 
@@ -101,8 +101,8 @@ def rebuild(*, json: Json = False) -> int:
     from pipelines.console.terminal import show_lines
     from pipelines.operations import daily as steps
 
-    with working("loading") as tell:
-        loaded, books = steps.rebuild(invocation.settings(), as_of=invocation.now(), tell=tell)
+    with working("loading") as progress:
+        loaded, books = steps.rebuild(invocation.settings(), as_of=invocation.now(), progress=progress)
     show_lines(asdict(loaded) | steps.books_as_json(books), as_json=json)
     return report_findings(steps.books_findings(books))
 
@@ -140,7 +140,7 @@ def import_reports(
         return 0
     if not yes:
         confirm(is_shown=not json)
-    with working("loading") as tell:
-        summary = apply_import(proposal, settings=settings, tell=tell)
+    with working("loading") as progress:
+        summary = apply_import(proposal, settings=settings, progress=progress)
     show_import(summary, as_json=json)
     return 0

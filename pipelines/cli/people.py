@@ -115,9 +115,9 @@ def forget(
     (number,) = _phones_of((phone,)) or [""]
     if not yes:
         confirm_forgetting(is_shown=not json and phone != "-")
-    with working("looking") as tell:
+    with working("looking") as progress:
         done = forget_person(
-            number, keep_suppressed=keep_suppressed, settings=settings, clock=invocation.now, tell=tell
+            number, keep_suppressed=keep_suppressed, settings=settings, clock=invocation.now, progress=progress
         )
     show_lines(asdict(done), as_json=json)
     return 0
@@ -155,8 +155,8 @@ def purge(
     if is_to_be_done:
         if not yes:
             confirm_purge(found, is_shown=not json)
-        with working("removing") as tell:
-            apply_purge(found, settings=settings, clock=invocation.now, tell=tell)
+        with working("removing") as progress:
+            apply_purge(found, settings=settings, clock=invocation.now, progress=progress)
         if not json:
             to_stdout("\nAll of that is gone.")
     if json:

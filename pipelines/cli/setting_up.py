@@ -36,7 +36,8 @@ def demo(
     from pipelines.operations.demo import CAMPAIGN, play
     from pipelines.review.status import campaign_status
 
-    settings = play(folder, recipient_count=recipients, on_step=to_stderr if json else to_stdout)
+    write = to_stderr if json else to_stdout
+    settings = play(folder, recipient_count=recipients, progress=lambda doing, _=None: write(doing))
     figures = campaign_status(settings, CAMPAIGN, clock=invocation.now)
     show_campaign(figures, as_json=json)
     if not json:

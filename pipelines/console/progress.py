@@ -8,18 +8,18 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Display
 from rich.text import Text
 
 if TYPE_CHECKING:
     from pipelines.campaign import sender
-    from pipelines.operations.daily import Tell
+    from pipelines.progress import Progress
 
 
 class _Rate(ProgressColumn):
@@ -30,7 +30,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def working(what: str) -> Iterator["Tell"]:
+def working(what: str) -> Iterator["Progress"]:
     """A spinner, and what is being done; the function says what it is now."""
     with _shown(SpinnerColumn(), TextColumn("{task.description}", markup=False)) as shown:
         task = shown.add_task(what, total=None)
@@ -38,7 +38,7 @@ def working(what: str) -> Iterator["Tell"]:
 
 
 @contextmanager
-def sending() -> "Iterator[Callable[[sender.Progress], None]]":
+def sending() -> "Iterator[Callable[[sender.SendProgress], None]]":
     """A bar of messages done of all, how many a second, and the time left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with _shown(*columns) as shown:
@@ -46,6 +46,6 @@ def sending() -> "Iterator[Callable[[sender.Progress], None]]":
         yield lambda now: shown.update(task, description="sending", completed=now.done, total=now.total)
 
 
-def _shown(*columns: ProgressColumn) -> Progress:
+def _shown(*columns: ProgressColumn) -> Display:
     console = Console(stderr=True)
-    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
+    return Display(*columns, console=console, transient=True, disable=not console.is_interactive)

@@ -33,7 +33,7 @@ SECONDS_BETWEEN = 2.0
 
 
 class Bar:
-    """A progress artifact, moved by a thread of its own every two seconds, so that the work never waits for it."""
+    """Progress callback that moves a progress artifact, in a thread of its own, so that the work never waits for it."""
 
     def __init__(self, what: str) -> None:
         self._share, self._what = 0.0, what
@@ -48,16 +48,16 @@ class Bar:
         self._is_over.set()
         self._thread.join(timeout=10)
 
-    def tell(self, what: str, share: float | None = None) -> None:
-        """Say what is done now; a share that is not known leaves the bar where it is."""
-        self._what = what
+    def __call__(self, doing: str, share: float | None = None, /) -> None:
+        """Show what is being done; a share that is not known leaves the bar where it is."""
+        self._what = doing
         if share is not None:
             self._share = share
 
-    def sent(self, progress: "sender.Progress") -> None:
-        """Say how far a submission is."""
+    def sent(self, progress: "sender.SendProgress") -> None:
+        """Show how far a submission is."""
         share = progress.done / progress.total if progress.total else 1.0
-        self.tell(f"{progress.done:,} of {progress.total:,} messages, {share:.0%}", share)
+        self(f"{progress.done:,} of {progress.total:,} messages, {share:.0%}", share)
 
     def _keep_moving(self) -> None:
         with _only_logged("the progress"), get_client(sync_client=True) as client:

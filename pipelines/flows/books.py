@@ -41,8 +41,8 @@ def reconcile() -> State[None]:
     with redact_errors():
         settings = settings_of_run()
     with Bar("loading") as bar:
-        books = steps.close_books(settings, clock=now, tell=bar.tell, run=_tasks(settings))
-        bar.tell("all steps", 1.0)
+        books = steps.close_books(settings, clock=now, progress=bar, run=_tasks(settings))
+        bar("all steps", 1.0)
     return _closed(settings, books, books.findings)
 
 
@@ -55,8 +55,8 @@ def daily() -> State[None]:
     with redact_errors():
         settings = settings_of_run()
     with Bar("pulling") as bar:
-        summary = steps.daily(settings, clock=now, tell=bar.tell, run=_tasks(settings))
-        bar.tell("all steps", 1.0)
+        summary = steps.daily(settings, clock=now, progress=bar, run=_tasks(settings))
+        bar("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
 
 

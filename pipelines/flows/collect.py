@@ -14,7 +14,8 @@ from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
-from pipelines.operations.daily import PullSummary, Tell
+from pipelines.operations.daily import PullSummary
+from pipelines.progress import Progress
 from pipelines.pull import chosen_days
 from pipelines.settings import Settings
 
@@ -42,7 +43,8 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
     with redact_errors():
         wanted = chosen_days(day, days, now=now())
     return _pulled(
-        "pull reports", lambda settings, tell: steps.pull_reports(settings, clock=now, days=wanted, tell=tell)
+        "pull reports",
+        lambda settings, progress: steps.pull_reports(settings, clock=now, days=wanted, progress=progress),
     )
 
 
@@ -52,7 +54,9 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
     flow_run_name="pull replies",
 )
 def pull_replies() -> State[None]:
-    return _pulled("pull replies", lambda settings, tell: steps.pull_replies(settings, clock=now, tell=tell))
+    return _pulled(
+        "pull replies", lambda settings, progress: steps.pull_replies(settings, clock=now, progress=progress)
+    )
 
 
 @flow(
@@ -71,14 +75,14 @@ def watch_balance() -> State[None]:
     return Completed(message=f"still low: {message}" if summary.findings else message)
 
 
-def _pulled(name: str, pull: Callable[[Settings, Tell], PullSummary]) -> State[None]:
+def _pulled(name: str, pull: Callable[[Settings, Progress], PullSummary]) -> State[None]:
     with redact_errors():
         settings = settings_of_run()
 
     def step() -> PullSummary:
         with Bar(name) as bar:
-            summary = pull(settings, bar.tell)
-            bar.tell("all that was asked for", 1.0)
+            summary = pull(settings, bar)
+            bar("all that was asked for", 1.0)
             return summary.checked()
 
     summary = TaskRunner(settings.schedule.retry_delays_seconds)(name, step)

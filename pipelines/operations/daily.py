@@ -19,6 +19,7 @@ from pipelines.campaign.suppressions import land_entries
 from pipelines.errors import BooksError, GatewayError, SmsreconError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing.landing import landing_of
+from pipelines.progress import Progress, no_progress
 from pipelines.pull import CALL_ATTEMPTS, Pulled, Puller, window
 from pipelines.settings import Settings, require_credentials
 from pipelines.times import Clock
@@ -33,20 +34,10 @@ from pipelines.warehouse.reconcile import ReconcileSummary
 Brought = TypeVar("Brought")
 
 
-class Tell(Protocol):
-    """Is told what is being done, and how much of it is, from 0 to 1, where that is known."""
-
-    def __call__(self, what: str, share: float | None = None, /) -> None: ...
-
-
 class Run(Protocol):
     """Runs a step of a day under its name: here at once, in a flow as a task."""
 
     def __call__(self, name: str, step: Callable[[], Brought], /) -> Brought: ...
-
-
-def _nobody(_: str, __: float | None = None) -> None:
-    """Whom to tell where nobody looks on."""
 
 
 def _at_once(_: str, step: Callable[[], Brought]) -> Brought:
@@ -140,10 +131,12 @@ class BalanceSummary:
     news: list[Finding]
 
 
-def pull(settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, tell: Tell = _nobody) -> PullSummary:
+def pull(
+    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, progress: Progress = no_progress
+) -> PullSummary:
     """Pull the reports of `days` (default: the trailing window), the replies and the balance into the landing."""
-    reports = pull_reports(settings, clock=clock, days=days, tell=tell)
-    replies = pull_replies(settings, clock=clock, tell=tell)
+    reports = pull_reports(settings, clock=clock, days=days, progress=progress)
+    replies = pull_replies(settings, clock=clock, progress=progress)
     try:
         balance = read_balance(settings, clock=clock)
     except GatewayError:  # landed like every call; the books don't need it
@@ -152,21 +145,16 @@ def pull(settings: Settings, *, clock: Clock, days: Sequence[date] | None = None
 
 
 def pull_reports(
-    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, tell: Tell = _nobody
+    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, progress: Progress = no_progress
 ) -> PullSummary:
     """Pull the reports of `days` (default: the trailing window) into the landing."""
     wanted = days or window(settings.pull.days, clock())
-
-    def on_progress(pulled: Pulled) -> None:
-        done = wanted.index(pulled.day) if pulled.day else 0
-        tell(f"reports of {pulled.day}: {_brought(pulled)}", done / len(wanted))
-
-    return PullSummary(_asked(settings, clock, lambda puller: puller.reports(wanted, on_progress)))
+    return PullSummary(_asked(settings, clock, lambda puller: puller.reports(wanted, progress)))
 
 
-def pull_replies(settings: Settings, *, clock: Clock, tell: Tell = _nobody) -> PullSummary:
+def pull_replies(settings: Settings, *, clock: Clock, progress: Progress = no_progress) -> PullSummary:
     """Pull all replies that the gateway has for us into the landing."""
-    pulled = _asked(settings, clock, lambda puller: puller.replies(lambda now: tell(f"replies: {_brought(now)}")))
+    pulled = _asked(settings, clock, lambda puller: puller.replies(progress))
     return PullSummary([pulled])
 
 
@@ -175,15 +163,11 @@ def read_balance(settings: Settings, *, clock: Clock, attempts: int = 1) -> int:
     return _asked(settings, clock, lambda puller: puller.balance(attempts=attempts))
 
 
-def load(settings: Settings, *, tell: Tell = _nobody) -> LoadSummary:
+def load(settings: Settings, *, progress: Progress = no_progress) -> LoadSummary:
     """Bring what is new in the landing into the warehouse, and clear away what killed processes left half-written."""
     landing = landing_of(settings)
     landing.remove_drafts()
-    return loading.load(
-        landing,
-        warehouse_of(settings),
-        progress=lambda done, total: tell(f"loading: {done:,} of {total:,} files", done / total),
-    )
+    return loading.load(landing, warehouse_of(settings), progress=progress)
 
 
 def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
@@ -239,22 +223,24 @@ def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | Non
     return int(found.height)
 
 
-def close_books(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> BooksSummary:
+def close_books(
+    settings: Settings, *, clock: Clock, progress: Progress = no_progress, run: Run = _at_once
+) -> BooksSummary:
     """Load, reconcile and publish, each whatever became of the one before."""
     day = _Steps(run)
-    tell("loading")
-    loaded = day.step("load", lambda: load(settings, tell=tell))
-    tell("reconciling")
+    progress("loading")
+    loaded = day.step("load", lambda: load(settings, progress=progress))
+    progress("reconciling")
     reconciled = day.step("reconcile", lambda: reconcile(settings, as_of=clock()))
     if reconciled:
         day.step("suppress", lambda: suppress(settings, clock=clock))
-    tell("publishing")
+    progress("publishing")
     published = day.step("publish", lambda: publish(settings))
     findings = [*day.findings, *(books_findings(reconciled) if reconciled else [])]
     return BooksSummary(loaded, reconciled, published, findings)
 
 
-def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = _at_once) -> DailySummary:
+def daily(settings: Settings, *, clock: Clock, progress: Progress = no_progress, run: Run = _at_once) -> DailySummary:
     """All steps, each whatever the one before brought, and one verdict, of which the webhook is told."""
     day = _Steps(run)
     pulls: dict[str, PullSummary] = {}
@@ -263,10 +249,10 @@ def daily(settings: Settings, *, clock: Clock, tell: Tell = _nobody, run: Run = 
         pulls[kind] = summary  # also where a part is missing
         summary.checked()
 
-    day.step("pull reports", lambda: keep(pull_reports(settings, clock=clock, tell=tell), "reports"))
-    day.step("pull replies", lambda: keep(pull_replies(settings, clock=clock, tell=tell), "replies"))
+    day.step("pull reports", lambda: keep(pull_reports(settings, clock=clock, progress=progress), "reports"))
+    day.step("pull replies", lambda: keep(pull_replies(settings, clock=clock, progress=progress), "replies"))
     balance = day.step("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
-    books = close_books(settings, clock=clock, tell=tell, run=run)
+    books = close_books(settings, clock=clock, progress=progress, run=run)
     if books.reconcile:
         day.findings += day.step("look at figures", lambda: look_at_figures(settings, as_of=clock())) or []
     low = rules.low_balance(balance, settings.alerts) if balance is not None else []
@@ -297,11 +283,13 @@ def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
     return BalanceSummary(balance, findings, news)
 
 
-def rebuild(settings: Settings, *, as_of: datetime, tell: Tell = _nobody) -> tuple[LoadSummary, ReconcileSummary]:
+def rebuild(
+    settings: Settings, *, as_of: datetime, progress: Progress = no_progress
+) -> tuple[LoadSummary, ReconcileSummary]:
     """Delete the warehouse and make it again from the landing alone."""
     warehouse_of(settings).delete()
-    loaded = load(settings, tell=tell)
-    tell("reconciling")
+    loaded = load(settings, progress=progress)
+    progress("reconciling")
     return loaded, reconcile(settings, as_of=as_of)
 
 
@@ -359,7 +347,3 @@ def _asked(settings: Settings, clock: Clock, ask: Callable[[Puller], Awaitable[B
             return await ask(Puller(client, landing_of(settings), settings=settings, clock=clock))
 
     return asyncio.run(run())
-
-
-def _brought(pulled: Pulled) -> str:
-    return f"{pulled.record_count:,} records, calls: {pulled.call_count}"

@@ -6,7 +6,6 @@ clock of sending and the sandbox's are set back four days, so that all reports t
 
 import random
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipelines.errors import UsageError
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.phones import PHONE
+from pipelines.progress import Progress
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, Settings
 
@@ -36,7 +36,7 @@ _PREFIXES = {"cm": ("135", "136", "138", "139", "150", "187"), "cu": ("130", "13
 _REFUSED_PHONES = ("19999990007", "19999990008")
 
 
-def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) -> Settings:
+def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
     """Send a campaign to `recipient_count` invented people and close its books; returns the settings it was sent with.
 
     Writes everything beneath `folder`, replacing an earlier demo there; raises UsageError if something else is there.
@@ -44,7 +44,7 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
     if recipient_count < 1000:
         raise UsageError("the demo needs 1000 recipients or more to show something; raise --recipients")
     _clear(folder)
-    on_step(f"a Parquet file of {recipient_count:,} recipients: {folder}/recipients.parquet")
+    progress(f"a Parquet file of {recipient_count:,} recipients: {folder}/recipients.parquet")
     people = _recipients(recipient_count)
     people.write_parquet(folder / "recipients.parquet")
 
@@ -65,7 +65,7 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
         asked_at = datetime.now(UTC) - 2 * DAYS_AGO
         landing_of(settings).suppressions.land(_opt_outs(people, asked_at), name="opt-outs", at=asked_at)
 
-        on_step(f"campaign {CAMPAIGN}, sent four days ago to a sandbox gateway that loses one answer on the way")
+        progress(f"campaign {CAMPAIGN}, sent four days ago to a sandbox gateway that loses one answer on the way")
         gateway.control(faults=[{"kind": "drop", "is_accepted": True}])
         sent = submit(
             PlanRequest(CAMPAIGN, folder / "recipients.parquet", CONTENT),
@@ -75,7 +75,7 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
         if sent.pause is not None:  # nothing else pauses it: sending was stopped by hand
             raise KeyboardInterrupt
         counts = sent.progress.counts
-        on_step(
+        progress(
             f"{counts['accepted']:,} accepted, {counts['refused']:,} refused,"
             f" {counts['in_doubt']:,} in doubt: sent, but their answer was lost, so never sent again"
         )
@@ -83,7 +83,7 @@ def play(folder: Path, *, recipient_count: int, on_step: Callable[[str], None]) 
         gateway.control(clock_shift_seconds=0)
         summary = daily.daily(settings, clock=lambda: datetime.now(UTC))
         if summary.books.load is not None:
-            on_step(f"{summary.books.load.new_report_count:,} reports pulled, loaded, reconciled and published")
+            progress(f"{summary.books.load.new_report_count:,} reports pulled, loaded, reconciled and published")
     return settings
 
 

@@ -32,8 +32,8 @@ from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.operations import daily
-from pipelines.operations.daily import Tell
 from pipelines.phones import PHONE, PREFIX, holds, national
+from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.tabular.parquet import read_parquet
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
@@ -83,7 +83,9 @@ class _Person:
         return text if text in self.opt_outs else "·" * len(text)
 
 
-def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clock: Clock, tell: Tell) -> Forgotten:
+def forget(
+    phone: str, *, keep_suppressed: bool = False, settings: Settings, clock: Clock, progress: Progress = no_progress
+) -> Forgotten:
     """Take a person out of everything; with `keep_suppressed` but the lists of who must not be written to.
 
     Raises UsageError for what is no phone, CampaignBusy, and BooksError if the phone is still somewhere afterwards.
@@ -100,14 +102,14 @@ def forget(phone: str, *, keep_suppressed: bool = False, settings: Settings, clo
         rows = sum(_rows_of(person, path) for path in landing.campaigns.plan_paths())
         rewrites = [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]
         for done, rewrite in enumerate(rewrites):
-            tell("rewriting", done / len(rewrites))
+            progress("rewriting", done / len(rewrites))
             rewrite()
         if [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]:
             raise BooksError("the phone is still in the landing; run the same command again")
         if rows:  # what is still to be sent to them is kept back
             listed = {"phone": [person.tombstone], "reason": [REASON], "since_at": [clock()], "is_removed": [False]}
             land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
-    daily.rebuild(settings, as_of=clock(), tell=tell)
+    daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
     if left_over:
         raise BooksError(f"{left_over[0]} still holds the person and can't be removed; remove it by hand")

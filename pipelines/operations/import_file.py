@@ -11,7 +11,7 @@ from pipelines.errors import InputRefused, UsageError
 from pipelines.landing.imports import Import
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
-from pipelines.operations.daily import Tell
+from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.tabular.mapping import ExportKind, Mapped, MappingFault, map_columns, missing
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
@@ -72,13 +72,13 @@ def propose_import(file: Path, kind: ExportKind, *, told: Sequence[str], clock: 
     return Proposal(imported, columns, sheet, checked)
 
 
-def apply_import(proposal: Proposal, *, settings: Settings, tell: Tell) -> ImportSummary:
+def apply_import(proposal: Proposal, *, settings: Settings, progress: Progress = no_progress) -> ImportSummary:
     """Land the file and load it. Run again, it goes on where it was, and the same rows count once."""
     landing = landing_of(settings)
-    daily.load(settings, tell=tell)  # what has landed before, so that what is new afterwards is the file's
+    daily.load(settings, progress=progress)  # what has landed before, so that what is new afterwards is the file's
     landed_before = landing.imports.names()
     source_file = landing.imports.land(proposal.imported)
-    loaded = daily.load(settings, tell=tell)
+    loaded = daily.load(settings, progress=progress)
     return ImportSummary(
         kind=proposal.imported.kind,
         file_name=proposal.imported.file_name,

@@ -28,7 +28,7 @@ from pipelines.landing.campaigns import Purged
 from pipelines.landing.landing import Landing, landed_at, landing_of
 from pipelines.landing.segments.folder import begun_at
 from pipelines.operations import daily
-from pipelines.operations.daily import Tell
+from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.sql_files import statement
 from pipelines.tabular.sheet import read_sheet
@@ -144,7 +144,7 @@ def part(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, lis
         before = earlier
 
 
-def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) -> None:
+def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Progress = no_progress) -> None:
     """Do what `plan_purge` found.
 
     Raises UsageError if it would find something else by now, CampaignBusy, and BooksError if the books don't balance
@@ -160,9 +160,9 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, tell: Tell) 
         for purged in _marks(agreed, settings, purged_at=clock().astimezone(CHINA)):
             landing.campaigns.mark_purged(purged)
             reach("purge.between_marks")
-        _clear(landing, agreed, settings, tell)
+        _clear(landing, agreed, settings, progress)
     reach("purge.before_rebuild")
-    _, books = daily.rebuild(settings, as_of=clock(), tell=tell)
+    _, books = daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
     if left_over:
         raise BooksError(f"{left_over[0]} holds what was purged and can't be removed; remove it, then purge again")
@@ -231,17 +231,17 @@ def _marks(agreed: Purge, settings: Settings, *, purged_at: datetime) -> list[Pu
     return [Purged(row["campaign_id"], purged_at, row) for row in rows.iter_rows(named=True)]
 
 
-def _clear(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> None:
+def _clear(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
     """Clear away what is left of purged campaigns, and what landed before the instant.
 
     What came again since goes first, while it is still known from what came before.
     """
-    _clear_repeats(landing, agreed, settings, tell)
+    _clear_repeats(landing, agreed, settings, progress)
     purged = landing.campaigns.purged_ids()
     for campaign_id in purged:
         landing.campaigns.clear_purged(campaign_id)
     for done, name in enumerate(agreed.files):
-        tell("removing", done / len(agreed.files))
+        progress("removing", done / len(agreed.files))
         reach("purge.between_files")
         if name.startswith("pushes/"):
             landing.pushes.rewrite(name, [])
@@ -254,7 +254,7 @@ def _clear(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> N
             journal.remove(purged)
 
 
-def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, tell: Tell) -> None:
+def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
     """Write anew the calls and imports that stay and hold records that go."""
     with warehouse_of(settings).read() as connection:
         gone = {
@@ -263,7 +263,7 @@ def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, tell: Te
         }
     kept = sorted({*_landed(landing), *landing.pushes.names()} - {*agreed.files})
     for done, name in enumerate(kept):
-        tell("looking for what came again", done / len(kept))
+        progress("looking for what came again", done / len(kept))
         if name.startswith("imports/"):
             _clear_import(landing, name, gone, agreed.before)
         elif name.startswith("pushes/"):

@@ -8,7 +8,7 @@ import pytest
 import stamina
 
 from pipelines.campaign.rate_limit import RateLimiter
-from pipelines.campaign.sender import CONNECTION_ATTEMPTS, Progress
+from pipelines.campaign.sender import CONNECTION_ATTEMPTS, SendProgress
 from pipelines.errors import GatewayError, GatewayUnavailable
 from pipelines.pull import CALL_ATTEMPTS
 from pipelines.sandbox import Fault, RunningSandbox
@@ -128,7 +128,7 @@ def test_doubts_that_leave_nothing_to_send_do_not_pause(tmp_path: Path, shared_s
 def killing(sandbox: RunningSandbox, campaign: Campaign) -> None:
     """Submit 20 messages to a sandbox that dies after the first batch; nothing waits."""
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: SendProgress) -> None:
         if progress.done:
             sandbox.kill()
 
@@ -177,7 +177,7 @@ def test_a_gateway_that_is_back_before_the_last_attempt_is_hardly_noticed(
                 down.clear()
                 sandbox.start()
 
-    def kill_once(progress: Progress) -> None:
+    def kill_once(progress: SendProgress) -> None:
         if progress.done == 5:
             sandbox.kill()
             down.append(True)

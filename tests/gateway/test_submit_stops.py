@@ -14,7 +14,7 @@ from subprocess import Popen
 import pytest
 
 from pipelines.campaign.rate_limit import RateLimiter
-from pipelines.campaign.sender import Progress
+from pipelines.campaign.sender import SendProgress
 from pipelines.errors import CampaignBusy
 from pipelines.sandbox import Fault, RunningSandbox
 from tests.support.campaigns import Campaign, campaign_at, people, soon
@@ -129,7 +129,7 @@ def test_the_signal_handlers_of_before_are_there_again_afterwards(
 
 
 def test_a_signal_after_the_last_message_stops_nothing(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
-    def interrupt(progress: Progress) -> None:
+    def interrupt(progress: SendProgress) -> None:
         if progress.done == progress.total:
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -30,10 +30,6 @@ def all_bytes(settings: Settings) -> bytes:
     return b"".join([*files, *landed(folder), *landed(folder, "refused")])
 
 
-def nothing(*_: object) -> None:
-    return None
-
-
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_a_person_is_taken_out_of_pushes_and_the_books_stay(settings: Settings, is_packed: bool) -> None:
     push(settings, REPORT, REPLY, THEIR_REPORT)
@@ -45,7 +41,7 @@ def test_a_person_is_taken_out_of_pushes_and_the_books_stay(settings: Settings, 
     before = rows(settings, counts)
     assert (settings.data_dir / "landing" / "pushes" / "2026-11-20.zip").exists() is is_packed
 
-    forget(PHONE, settings=settings, clock=lambda: AT, tell=nothing)
+    forget(PHONE, settings=settings, clock=lambda: AT)
 
     assert PHONE.encode() not in all_bytes(settings)
     assert SAID not in all_bytes(settings)
@@ -69,7 +65,7 @@ def test_old_pushes_go_and_what_of_them_came_again_goes_too(settings: Settings, 
     now = later + timedelta(days=2)
     found = plan_purge(30, settings=settings, as_of=now)
     assert len(found.files) == 1 + is_packed
-    apply_purge(found, settings=settings, clock=lambda: now, tell=nothing)
+    apply_purge(found, settings=settings, clock=lambda: now)
 
     assert PHONE.encode() not in all_bytes(settings)
     assert len(landed(settings.data_dir.parent)) == 2

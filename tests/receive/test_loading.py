@@ -40,9 +40,15 @@ def test_the_vendors_samples_are_a_report_and_a_reply(settings: Settings) -> Non
     push(settings, REPORT, REPLY)
 
     assert rows(settings, "SELECT mission_num, phone, code, stat_time, batch_num, send_status FROM core.reports") == [
-        ("100001", "15267797477", "DELIVRD", datetime(2017, 4, 21, 22, 42, 22, tzinfo=CHINA), "zhuanxinyun100001",
-         "SUCCESS")
-    ]  # fmt: skip
+        (
+            "100001",
+            "15267797477",
+            "DELIVRD",
+            datetime(2017, 4, 21, 22, 42, 22, tzinfo=CHINA),
+            "zhuanxinyun100001",
+            "SUCCESS",
+        )
+    ]
     assert rows(settings, "SELECT phone, content, access_num, replied_at, has_own_time FROM core.replies") == [
         ("15058306581", "測試", "410001123", datetime(2016, 8, 23, 14, 30, 33, tzinfo=CHINA), True)
     ]
@@ -74,8 +80,10 @@ def test_a_reply_that_was_pushed_and_pulled_counts_once(settings: Settings) -> N
         (2, True),
     ]
     assert rows(settings, "SELECT content, is_pushed FROM core.replies ORDER BY ALL") == [
-        ("TD", True), ("測試", False), ("測試", True)
-    ]  # fmt: skip
+        ("TD", True),
+        ("測試", False),
+        ("測試", True),
+    ]
 
 
 def test_what_no_contract_takes_is_a_reject_with_its_push(settings: Settings) -> None:
@@ -89,8 +97,10 @@ def test_what_no_contract_takes_is_a_reject_with_its_push(settings: Settings) ->
 
     found = rows(settings, "SELECT position, reason, raw_record FROM core.rejects ORDER BY ALL")
     assert [(position, reason.partition(":")[0]) for position, reason, _ in found] == [
-        (1, "phone"), (2, "the push holds neither reports nor a reply"), (3, "code")
-    ]  # fmt: skip
+        (1, "phone"),
+        (2, "the push holds neither reports nor a reply"),
+        (3, "code"),
+    ]
     assert '"dest_id":"nobody"' in found[0][2]
     assert rows(settings, "SELECT record_count, accepted_count, rejected_count FROM core.files") == [(5, 2, 3)]
 
@@ -179,8 +189,9 @@ def test_what_is_damaged_in_a_segment_is_a_reject_and_the_rest_is_loaded(setting
 
     assert rows(settings, "SELECT count(*) FROM core.reports") == [(7,)]
     assert rows(settings, "SELECT position, reason FROM core.rejects ORDER BY ALL") == [
-        (4, "the segment is damaged here"), (7, "the segment is damaged here")
-    ]  # fmt: skip
+        (4, "the segment is damaged here"),
+        (7, "the segment is damaged here"),
+    ]
     assert rows(settings, "SELECT record_count, rejected_count FROM core.files") == [(9, 2)]
 
 
@@ -204,10 +215,9 @@ def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settin
     assert pack.read_bytes() == damaged
     assert late.exists()
     with pytest.raises(BooksError, match="in a damaged pack, which may hold the person"):
-        forget("15267797477", settings=settings, clock=lambda: AT, tell=lambda *_: None)
+        forget("15267797477", settings=settings, clock=lambda: AT)
     assert pack.read_bytes() == damaged
-    apply_purge(plan_purge(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT,
-              tell=lambda *_: None)  # fmt: skip
+    apply_purge(plan_purge(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT)
     assert pushes.names() == []
 
 

@@ -518,9 +518,9 @@ def test_progress_is_told_in_files(landing: Landing, warehouse: Warehouse, monke
     monkeypatch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
     for minute in range(3):
         land(landing, "reports", answer([report()]), minute=minute)
-    told: list[tuple[int, int]] = []
-    load(landing, warehouse, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    shown: list[tuple[str, float | None]] = []
+    load(landing, warehouse, progress=lambda doing, share=None: shown.append((doing, share)))
+    assert shown == [(f"loading: {done} of 3 files", done / 3) for done in (1, 2, 3)]
 
 
 def test_an_empty_landing_loads_to_an_empty_warehouse(landing: Landing, warehouse: Warehouse) -> None:
@@ -533,8 +533,8 @@ def test_a_load_that_dies_half_way_is_finished_by_the_next(
     for minute in range(3):
         land(landing, "reports", answer([report(batchNum=str(minute)), report(destId="x")]), minute=minute)
 
-    def die(done: int, _: int) -> None:
-        if done == 2:
+    def die(_: str, share: float | None = None) -> None:
+        if share == 2 / 3:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -552,8 +552,8 @@ def test_files_that_another_process_loaded_meanwhile_are_left_out(
     for minute in range(2):
         land(landing, "reports", answer([report(), report(destId="x")]), minute=minute)
 
-    def load_elsewhere(done: int, _: int) -> None:
-        if done == 1:
+    def load_elsewhere(_: str, share: float | None = None) -> None:
+        if share == 1 / 2:
             load(landing, warehouse)
 
     assert load(landing, warehouse, progress=load_elsewhere).file_count == 1

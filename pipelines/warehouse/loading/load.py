@@ -6,7 +6,7 @@ calls, pushes, imports, suppressions and campaigns.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -17,6 +17,7 @@ from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
 from pipelines.landing.calls import CALL_KINDS, CallKind
 from pipelines.landing.landing import Landing
+from pipelines.progress import Progress, no_progress
 from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
@@ -43,8 +44,8 @@ class LoadSummary:
     campaign_count: int  # campaigns with news in the journal
 
 
-def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int], None] | None = None) -> LoadSummary:
-    """Load what is not in yet. `progress` is told how many files of how many are in.
+def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress) -> LoadSummary:
+    """Load the files that are not loaded yet.
 
     Raises WarehouseBusy, and BooksError if a plan is missing. What was committed before stays, and the rest is loaded
     the next time.
@@ -62,8 +63,7 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Callable[[int, int
         with warehouse.write() as connection:
             totals.update(_write(connection, tables))
         done += tables[Files].height
-        if progress is not None:
-            progress(done, file_count)
+        progress(f"loading: {done:,} of {file_count:,} files", done / file_count)
     with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
         totals["campaign_count"] = load_campaigns(connection, landing)
     landing.pushes.note_loaded(loaded.union(pushes))
