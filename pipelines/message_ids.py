@@ -1,4 +1,4 @@
-"""The numbers of messages and batches: how a campaign's key and a position become a number, and are read back.
+"""The numbers of messages and batches: made from a campaign's key and a position in its plan, and read back.
 
 message_id   = campaign key * 2^28 + position in the plan
 mission_num  = the key as 7 base-32 characters, then the position as 9 digits
@@ -7,7 +7,7 @@ batch_num    = the key as 7 base-32 characters, then B, then a counter as 8 digi
 
 import hashlib
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
@@ -17,11 +17,18 @@ POSITION_BITS = 28
 MAX_MESSAGES = 1 << POSITION_BITS
 
 _KEY_CHARACTERS: Final = KEY_BITS // 5
-_DERIVED_MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{9}}$"
+_POSITION_DIGITS: Final = len(str(MAX_MESSAGES - 1))
+
+MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{{_POSITION_DIGITS}}}$"
+# Goes before a pattern of eleven digits that are not to be the end of a mission number: with two digits of the key,
+# its position can look like a phone.
+NOT_IN_MISSION_NUM: Final = f"(?<![{ALPHABET}]{{{_KEY_CHARACTERS + _POSITION_DIGITS - 11}}})"
+
+Position = TypeVar("Position", int, pl.Expr)
 
 
 def campaign_key(installation: str, campaign_id: str, *, taken: Collection[int]) -> int:
-    """35 bits of a hash of both names, salted until no other campaign has it."""
+    """35 bits of a hash of both names, salted until it is not among the keys `taken`."""
     salt = 0
     while True:
         digest = hashlib.sha256(f"{installation}\0{campaign_id}\0{salt}".encode()).digest()
@@ -37,15 +44,30 @@ def key_text(key: int) -> str:
 
 
 def batch_num(key: int, number: int) -> str:
-    """The name of the campaign's `number`-th request."""
+    """The number of the campaign's `number`-th request."""
     return f"{key_text(key)}B{number:08}"
 
 
+def message_id(key: int, position: Position) -> Position:
+    """The ids of the messages at these positions of a campaign's plan."""
+    return position + (key << POSITION_BITS)
+
+
+def position_of(message_id: pl.Expr) -> pl.Expr:
+    """The positions in their plans of these messages."""
+    return message_id & (MAX_MESSAGES - 1)
+
+
+def mission_num(key: int, position: pl.Expr) -> pl.Expr:
+    """The mission numbers of the messages at these positions of a campaign's plan."""
+    return pl.concat_str(pl.lit(key_text(key)), position.cast(pl.String).str.zfill(_POSITION_DIGITS))
+
+
 def message_ids(mission_nums: pl.Series) -> pl.Series:
-    """The message ids that mission numbers of ours were made from; null for all others."""
+    """The ids of the messages that these mission numbers were made for; null for numbers that aren't ours."""
     key_text = pl.col("mission_num").str.head(_KEY_CHARACTERS)
     position = pl.col("mission_num").str.slice(_KEY_CHARACTERS).cast(pl.Int64, strict=False)
-    is_derived = pl.col("mission_num").str.contains(_DERIVED_MISSION_NUM) & (position < MAX_MESSAGES)
+    is_derived = pl.col("mission_num").str.contains(MISSION_NUM) & (position < MAX_MESSAGES)
     frame = pl.DataFrame({"mission_num": mission_nums}, schema={"mission_num": pl.String})
     keys = {text: _key(text) for text in frame.filter(is_derived).select(key_text.unique()).to_series()}
     key = key_text.replace_strict(list(keys), list(keys.values()), default=None, return_dtype=pl.Int64)

@@ -20,7 +20,7 @@ from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.failpoints import reach
 from pipelines.files import make_folder, written_whole
 from pipelines.landing.landing import Landing
-from pipelines.message_ids import MAX_MESSAGES, POSITION_BITS, campaign_key, key_text
+from pipelines.message_ids import MAX_MESSAGES, campaign_key, message_id, mission_num, position_of
 from pipelines.settings import Settings
 
 ROW_GROUP = 128_000  # rows of the plan that are read at once while sending
@@ -152,7 +152,7 @@ class PlanFile:
 
     def batches(self) -> list[tuple[int, int, int]]:
         """(planned_batch, first position, last position), in the order of sending."""
-        position = pl.col("message_id") & (MAX_MESSAGES - 1)
+        position = position_of(pl.col("message_id"))
         batches = (
             self._rows.filter(pl.col("message_id").is_not_null())
             .group_by("planned_batch")
@@ -170,7 +170,7 @@ class PlanFile:
     def listed(self, suppressed: pl.DataFrame) -> list[tuple[int, str]]:
         """(position, reason) of the messages whose phone is among the `suppressed` (phone, reason), in order."""
         messages = self._rows.filter(pl.col("message_id").is_not_null()).with_columns(
-            position=pl.col("message_id") & (MAX_MESSAGES - 1)
+            position=position_of(pl.col("message_id"))
         )
         found = messages.select("position", "phone").join(suppressed.lazy(), on="phone")
         return list(found.select("position", "reason").sort("position").collect().iter_rows())
@@ -221,9 +221,8 @@ def _arranged(
     if messages.height > MAX_MESSAGES:
         raise InputRefused(f"{source}: has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
     position = pl.int_range(pl.len(), dtype=pl.Int64)
-    derived = pl.concat_str(pl.lit(key_text(key)), position.cast(pl.String).str.zfill(9))
     messages = messages.with_columns(
-        message_id=position + (key << POSITION_BITS), mission_num=pl.coalesce("mission_num", derived)
+        message_id=message_id(key, position), mission_num=pl.coalesce("mission_num", mission_num(key, position))
     )
     others = decided.filter(~is_message).with_columns(
         message_id=pl.lit(None, pl.Int64), planned_batch=pl.lit(None, pl.Int32)

@@ -16,11 +16,12 @@ from pipelines.errors import InputRefused
 from pipelines.landing.landing import Landing
 from pipelines.phones import national
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
+from pipelines.times import CHINA, in_china
 
 _LISTED: Final[dict[str, pl.DataType]] = {
     "phone": pl.String(),
     "reason": pl.String(),
-    "since_at": pl.Datetime("us", "Asia/Shanghai"),
+    "since_at": pl.Datetime("us", CHINA.key),
 }
 
 
@@ -74,7 +75,7 @@ def instants(dtype: pl.DataType) -> pl.Expr:
     if dtype == pl.Date:
         dtype, since_at = pl.Datetime("us"), since_at.cast(pl.Datetime("us"))
     if isinstance(dtype, pl.Datetime) and dtype.time_zone is None:
-        return since_at.dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
+        return in_china(since_at)
     return since_at
 
 

@@ -6,6 +6,7 @@ import polars.selectors as cs
 
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
+from pipelines.times import CHINA
 from pipelines.warehouse.interruption import interruptible
 
 _TABLES = """
@@ -30,7 +31,7 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
         raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
     try:
         with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
-            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute(f"SET TimeZone = '{CHINA.key}'")
             connection.execute("SET search_path = 'main,marts'")  # so that marts need no prefix
             _check(connection, query or _TABLES)
             rows: pl.DataFrame = connection.sql(query or _TABLES).pl()

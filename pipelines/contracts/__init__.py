@@ -15,7 +15,9 @@ import pandera.polars as pa
 import polars as pl
 from pandera.errors import SchemaErrors
 
-Instant = Annotated[pl.Datetime, "us", "Asia/Shanghai"]
+from pipelines.times import CHINA
+
+Instant = Annotated[pl.Datetime, "us", CHINA.key]
 
 # The metadata of a text column that holds JSON: metadata=JSON.
 JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
@@ -30,7 +32,7 @@ _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
     pl.Float64(): "DOUBLE",
     pl.Boolean(): "BOOLEAN",
     pl.Date(): "DATE",
-    pl.Datetime("us", "Asia/Shanghai"): "TIMESTAMP WITH TIME ZONE",
+    pl.Datetime("us", CHINA.key): "TIMESTAMP WITH TIME ZONE",
 }
 
 

@@ -21,9 +21,10 @@ from pipelines.flows.books import daily, reconcile
 from pipelines.flows.campaign import resume_campaign, submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from pipelines.settings import ScheduleSettings
+from pipelines.times import CHINA
 
 TAG: Final = "smsrecon"
-TIMEZONE: Final = "Asia/Shanghai"
+TIMEZONE: Final = CHINA.key
 ONE_AT_A_TIME: Final = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 ON_DEMAND: Final[tuple[Flow[..., Any], ...]] = (submit_campaign, resume_campaign, pull_reports, pull_replies)

@@ -31,6 +31,7 @@ from pipelines.landing.header import UNREADABLE_HEADER
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
+from pipelines.message_ids import NOT_IN_MISSION_NUM
 from pipelines.operations import daily
 from pipelines.phones import PHONE, PREFIX, holds, national
 from pipelines.progress import Progress, no_progress
@@ -64,7 +65,7 @@ class _Person:
     @property
     def _written(self) -> re.Pattern[str]:
         """The phone wherever it is written, but not the end of a mission number that we made."""
-        return re.compile(rf"(?<![0-9])(?<![0-9A-HJKMNP-TV-Z]{{5}})({PREFIX}?){self.phone}(?![0-9])")
+        return re.compile(rf"(?<![0-9]){NOT_IN_MISSION_NUM}({PREFIX}?){self.phone}(?![0-9])")
 
     def is_in(self, text: str) -> bool:
         return self.phone in text and self._written.search(text) is not None

@@ -4,7 +4,7 @@ What is told becomes a landed list of its own; nothing on earlier lists is chang
 and a campaign that is being sent keeps back who is still to get its message.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +19,7 @@ from pipelines.phones import PHONE, national
 from pipelines.settings import Settings
 from pipelines.tabular.mapping import map_columns
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
-from pipelines.times import CHINA
+from pipelines.times import instants_from_text
 
 BY_HAND: Final = "by_hand"
 
@@ -70,7 +70,7 @@ def bring(file: Path, *, reason: str, settings: Settings, at: datetime) -> Liste
     entries = table.select(
         phone=phone,
         reason=(pl.col("reason") if "reason" in table.columns else pl.lit(None, pl.String)).fill_null(reason),
-        since_at=_instant(pl.col("since_at")) if "since_at" in table.columns else pl.lit(at),
+        since_at=instants_from_text(pl.col("since_at"), also_days=True) if "since_at" in table.columns else pl.lit(at),
         is_removed=pl.lit(value=False),
     ).filter(pl.col("phone").str.contains(PHONE))
     if entries.is_empty():
@@ -95,15 +95,6 @@ def _given(phones: Iterable[str]) -> pl.DataFrame:
         what = f"number {wrong['place'][0]} of the given phones is none" if wrong.height else "no phone was given"
         raise UsageError(f"{what}; give 11 digits each, or - and one a line on standard input")
     return given.unique(maintain_order=True)
-
-
-def _instant(text: pl.Expr) -> pl.Expr:
-    """A day, or a day and a time, in China's time."""
-    times: Sequence[pl.Expr] = [
-        text.str.to_datetime(form, strict=False, time_unit="us")
-        for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S%.f")
-    ]
-    return pl.coalesce(times).dt.replace_time_zone(CHINA.key)
 
 
 def _landed(entries: pl.DataFrame, name: str, settings: Settings, at: datetime, *, rejected_count: int = 0) -> Listed:

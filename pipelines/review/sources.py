@@ -17,6 +17,7 @@ import polars as pl
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.sql_files import statement
+from pipelines.times import CHINA
 from pipelines.warehouse.database import warehouse_of
 from pipelines.warehouse.interruption import interruptible
 
@@ -59,7 +60,7 @@ def published(data_dir: Path) -> Iterator[FigureSource]:
         raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
     try:
         with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
-            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute(f"SET TimeZone = '{CHINA.key}'")
             connection.execute(statement("functions/wilson"))
             connection.execute(statement("sources/published_campaigns"))
             yield FigureSource(connection, datetime.fromtimestamp(path.stat().st_mtime, UTC))

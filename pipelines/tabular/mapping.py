@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from pipelines.message_ids import MISSION_NUM
 from pipelines.phones import PHONE, national
 from pipelines.tabular.values import is_time
 
@@ -52,7 +53,7 @@ def _matches(pattern: str) -> pl.Expr:
 _PHONE: Final = national(pl.all()).str.contains(PHONE)
 _CODE: Final = _matches(r"^(?:DELIVRD|UNDELIV|EXPIRED|REJECTD|DELETED|[A-Z]{2}:[A-Z0-9]{1,6}|[0-9]:[0-9]{1,4})$")
 _TIME: Final = is_time(pl.all())
-_MISSION_NUM: Final = _matches("^[0-9A-HJKMNP-TV-Z]{7}[0-9]{9}$")  # as we make them
+_MISSION_NUM: Final = _matches(MISSION_NUM)
 
 _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
     "reports": (

@@ -18,6 +18,7 @@ import polars as pl
 from pipelines.gateway.document import json_text
 from pipelines.phones import has_phone
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
+from pipelines.times import CHINA, TIME_FORMAT
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
@@ -156,8 +157,8 @@ def _is_cell(dtype: pl.DataType) -> bool:
 def _as_text(column: pl.Series) -> pl.Series:
     """Instants in China's time; a whole number as such, though it was kept as a float."""
     if isinstance(column.dtype, pl.Datetime):
-        local = column.dt.convert_time_zone("Asia/Shanghai") if column.dtype.time_zone else column
-        return local.dt.strftime("%Y-%m-%d %H:%M:%S%.f")
+        local = column.dt.convert_time_zone(CHINA.key) if column.dtype.time_zone else column
+        return local.dt.strftime(TIME_FORMAT)
     text = column.cast(pl.String)
     return text.str.strip_suffix(".0") if column.dtype.is_float() else text
 

@@ -26,6 +26,7 @@ from pipelines.failpoints import reach
 from pipelines.files import make_folder, written_whole
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
+from pipelines.times import CHINA
 from pipelines.warehouse.interruption import interruptible
 
 # A file of 1.5 can be opened by every supported version, and by older tools too.
@@ -110,7 +111,7 @@ class Warehouse:
         if self.settings.threads is not None:
             config["threads"] = self.settings.threads
         with duckdb.connect(":memory:", config=config) as connection, interruptible(connection):
-            connection.execute("SET TimeZone = 'Asia/Shanghai'")
+            connection.execute(f"SET TimeZone = '{CHINA.key}'")
             self._attach_when_free(connection, f"ATTACH {_quoted(str(self.path))} AS warehouse ({options})")
             connection.execute("USE warehouse")
             yield connection

@@ -12,7 +12,7 @@ from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
 from pipelines.contracts.core import Batches, Campaigns, Files
 from pipelines.errors import BooksError
 from pipelines.landing.landing import Landing
-from pipelines.message_ids import POSITION_BITS
+from pipelines.message_ids import message_id
 from pipelines.sql_files import statement
 from pipelines.times import CHINA
 from pipelines.warehouse.database import insert
@@ -100,13 +100,12 @@ def _campaign_row(campaign: CampaignRecord, paused_reason: str | None) -> tuple[
 
 
 def _batch_row(campaign: CampaignRecord, batch: BatchRecord) -> tuple[object, ...]:
-    first_message_id = campaign.campaign_key << POSITION_BITS
     return (
         batch.batch_num,
         batch.campaign_id,
         batch.planned_batch,
-        first_message_id + batch.first_position,
-        first_message_id + batch.last_position,
+        message_id(campaign.campaign_key, batch.first_position),
+        message_id(campaign.campaign_key, batch.last_position),
         batch.message_count,
         batch.attempt,
         batch.state,

@@ -14,6 +14,7 @@ from pipelines.contracts.core import Replies, Reports
 from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.message_ids import message_ids
 from pipelines.phones import MASK, PHONE, mask_in_text, national, without_prefix
+from pipelines.times import instants_from_text
 from pipelines.warehouse.loading.rows import plausible
 
 Channel = Literal["pull", "push", "import"]
@@ -32,7 +33,7 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         mission_num=pl.col("mission_num").fill_null(""),
         phone=without_prefix(pl.col("phone")),
         code=mask_in_text(pl.col("code")),
-        stat_time=_instant("stat_time"),
+        stat_time=plausible(instants_from_text(pl.col("stat_time"))),
         batch_num=mask_in_text(pl.col("batch_num")).fill_null(""),
         is_delivered=pl.col("code").is_in(DELIVERED_CODES),
         send_status=pl.col("send_status").fill_null(""),
@@ -54,7 +55,9 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(MASK))
         .otherwise("access_num")
         .fill_null(""),
-        replied_at=pl.when(has_own_time).then(_instant("mo_time")).otherwise("received_at"),
+        replied_at=pl.when(has_own_time)
+        .then(plausible(instants_from_text(pl.col("mo_time"))))
+        .otherwise("received_at"),
         has_own_time=has_own_time,
         received_at=pl.col("received_at"),
         source_file=pl.col("source_file"),
@@ -73,14 +76,3 @@ def plain(text: pl.Expr) -> pl.Expr:
 def plain_words(words: Sequence[str]) -> list[str]:
     """Words that replies are searched for, in the form of `plain`."""
     return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()
-
-
-def _instant(column: str) -> pl.Expr:
-    """China's time, `2026-11-22 08:00:00`; also with T, or with fractions of a second."""
-    return plausible(
-        pl.col(column)
-        .str.replace("T", " ", literal=True)
-        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-        # Clocks were last put back in 1991: times before 2000 need not be right, for the contract rejects them.
-        .dt.replace_time_zone("Asia/Shanghai", ambiguous="earliest", non_existent="null")
-    )
