@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PROCESSES := 3  # that run tests: one more than the cores it is measured on, since tests also wait
 
-.PHONY: help demo notebook test check bench fuzz laws contention torture format docs lock clean
+.PHONY: help demo notebook test test-deep check bench fuzz laws contention torture format docs lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(READY)  ## the whole story on this machine, offline: send, collect, close the books
 	$(BIN)/smsrecon demo --dir demo
@@ -19,8 +20,11 @@ notebook: $(READY) demo/data  ## one campaign of the demo in pictures, in the br
 demo/data:
 	$(BIN)/smsrecon demo --dir demo
 
-test: $(READY)  ## the whole test suite
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: $(READY)  ## all tests, few cases each; one kind: make test KIND=unit
+	$(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(addprefix tests/,$(KIND))
+
+test-deep: $(READY)  ## the same tests with all their cases, and a table of what was run: make test-deep KIND=crash
+	$(BIN)/pytest -n $(PROCESSES) --dist loadgroup --deep $(addprefix tests/,$(KIND))
 
 check: $(READY)  ## format, lint, types, import layers, SQL
 	$(BIN)/ruff format --check .

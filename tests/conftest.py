@@ -1,11 +1,47 @@
-"""What holds for all tests."""
+"""What holds for all tests: the lane, hypothesis' profile, and Ctrl-C."""
 
+import os
 import signal
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
+from tests.support import depth  # noqa: E402  an import before the line above would not be rewritten
+
 # Where tests are run in the background, Ctrl-C is ignored, and all they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--deep", action="store_true", help="try as many cases as the deep lane does")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--deep"):
+        os.environ[depth.VARIABLE] = "1"
+    depth.choose_hypothesis_profile()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of the deep lane where it isn't asked for, and note how many cases each of the others has."""
+    only_deep = [item for item in items if item.get_closest_marker("deep") and not depth.is_deep()]
+    if only_deep:
+        config.hook.pytest_deselected(items=only_deep)
+        items[:] = [item for item in items if item not in only_deep]
+    for item in items:
+        item.user_properties.append(("cases", depth.case_count(item)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End the deep lane with what it ran."""
+    if depth.is_deep():
+        reports = [
+            report
+            for outcome in ("passed", "failed", "skipped", "")  # the empty one holds set-ups and tear-downs
+            for report in terminalreporter.getreports(outcome)
+            if isinstance(report, pytest.TestReport)
+        ]
+        terminalreporter.section("cases of the deep lane")
+        terminalreporter.write_line("\n".join(depth.table_of(reports)))

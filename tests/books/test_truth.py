@@ -10,6 +10,7 @@ import stamina
 
 from pipelines.operations import daily
 from tests.support.books import all_rows, assert_books_agree
+from tests.support.depth import cases
 from tests.support.worlds import World, running_world
 
 ROWS = 240
@@ -24,7 +25,7 @@ def _impatient() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("report_mode", ["snapshot", "drain"])
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(cases(fast=3, deep=10)))
 def test_the_books_agree_with_the_truth_message_by_message(tmp_path: Path, seed: int, report_mode: str) -> None:
     with running_world(tmp_path, seed=seed, report_mode=report_mode, query_fault_rate=0.15, **FAULTS) as world:
         world.send("first", ROWS, seed)

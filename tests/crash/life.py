@@ -62,15 +62,16 @@ class Life:
         self._open: list[str] = []
 
     def live(self, kills: int) -> None:
-        """Die at each point of the seed, and so often in all."""
+        """Die at each point of the seed, then at random until there are `kills` deaths."""
         try:
-            self._live(kills, points_of(self.seed))
+            self.live_through(points_of(self.seed), kills=kills)
         except BaseException as error:
             error.add_note(f"to play it again: make torture SEED={self.seed} KILLS={kills}")
             raise
 
-    def _live(self, kills: int, points: Sequence[str]) -> None:
-        share = -(-max(kills, len(points)) // len(PHASES))
+    def live_through(self, points: Sequence[str], *, kills: int = 0) -> None:
+        """Die at each of these points, spread over the phases, and at random until there are `kills` deaths."""
+        share = -(-kills // len(PHASES))
         for number, ago in enumerate(PHASES):
             self.place.move_to(ago)
             begun = self.deaths.total()

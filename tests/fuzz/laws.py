@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -50,12 +51,12 @@ def _rows_fit(case: Case, records: Records) -> None:
 
 @dataclass(frozen=True)
 class UnlandedCalls:
-    """Stands for a landing whose calls are the cases, so that a million need no disk."""
+    """The calls of a landing that holds the cases in memory, so that a million need no disk."""
 
-    calls: dict[str, Call] = field(repr=False)
+    by_name: dict[str, Call] = field(repr=False)
 
-    def read_call(self, name: str) -> Call:
-        return self.calls[name]
+    def read(self, name: str) -> Call:
+        return self.by_name[name]
 
 
 def call_of(case: Case) -> Call:
@@ -72,7 +73,7 @@ def rows_by_the_laws(cases: Sequence[Case]) -> None:
 
 
 def _count(kind: CallKind, calls: dict[str, Call]) -> None:
-    landing: Any = UnlandedCalls(calls)
+    landing: Any = SimpleNamespace(calls=UnlandedCalls(calls))
     reads = [read_call(landing, kind, name) for name in calls]
     tables = tables_of_calls(kind, reads)
     files, rejects = tables[Files], tables[Rejects]

@@ -15,10 +15,11 @@ from pipelines.warehouse.loading.load import load
 from tests.fuzz.bait import laid
 from tests.fuzz.hostile import CANARY, CHANGES, Bait, case
 from tests.fuzz.laws import call_of, read_by_the_laws, rows_by_the_laws
+from tests.support.depth import cases
 
 PART = 1000
-PARTS = 5
-LANDED = 400
+PARTS = cases(fast=1, deep=10)
+LANDED = cases(fast=80, deep=800)
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,7 @@ def trap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bait, Calla
         yield trap
 
 
+@pytest.mark.cases(PART)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_answer_is_read_by_the_laws_and_its_records_add_up(
     part: int, trap: tuple[Bait, Callable[[], int]]
@@ -42,6 +44,7 @@ def test_every_answer_is_read_by_the_laws_and_its_records_add_up(
     assert calls() == 0
 
 
+@pytest.mark.cases(LANDED)
 def test_hostile_answers_are_loaded_counted_and_kept_byte_for_byte(
     tmp_path: Path, trap: tuple[Bait, Callable[[], int]]
 ) -> None:

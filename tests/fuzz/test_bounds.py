@@ -10,13 +10,14 @@ import pytest
 
 from pipelines.gateway.wire import UnreadableAnswer, read_reports
 from tests.fuzz.large import SHAPES
+from tests.support.depth import cases
 
 ROOT = Path(__file__).parents[2]
 
 # The way from landed bytes to loaded rows: so many times the body, and what pandera takes for the rows it looks at.
 TIMES_THE_BODY = 40
 ROWS_AT_ONCE_MIB = 450
-BODY_MB = 20
+BODY_MB = cases(fast=5, deep=20)
 
 LARGE = ("reports", "reports as XML", "numbers", "short texts", "unknown fields, sloppy", "one text", "nul bytes")
 

@@ -17,10 +17,11 @@ from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
 from tests.fuzz.laws import AT
+from tests.support.depth import cases
 
 PHONE = "13800000001"
 FOOTER = 1200  # bytes at the end, where the damage tells most
-CASES = 3000
+CASES = cases(fast=600, deep=6000)
 
 
 def written(**options: Any) -> bytes:
@@ -43,6 +44,7 @@ def damaged(number: int) -> bytes:
     return bytes(file[: dice.randrange(len(file))] if dice.random() < 0.1 else file)
 
 
+@pytest.mark.cases(CASES)
 def test_damaged_parquet_is_a_frame_or_one_error_and_nothing_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     faults: set[str] = set()
     for number in range(CASES):

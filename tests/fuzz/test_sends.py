@@ -9,9 +9,10 @@ from pipelines.gateway.wire import UnreadableAnswer, read_answer
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.fuzz.hostile import Bait, Case, case
 from tests.support.campaigns import campaign_at, people
+from tests.support.depth import cases
 from tests.support.relay import Reply, relaying
 
-COUNT = 150
+COUNT = cases(fast=30, deep=300)
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def unreadable(count: int, bait: Bait) -> list[Case]:
     return found
 
 
+@pytest.mark.cases(COUNT)
 def test_every_unreadable_answer_to_a_send_is_a_doubt_with_its_bytes_in_the_journal(
     tmp_path: Path, sandbox: RunningSandbox
 ) -> None:

@@ -25,7 +25,7 @@ REPLY = {
     "access_num": ("destId", "dest_id"),
     "mo_time": ("moTime", "mo_time"),
 }
-SHARED_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SHARED_MACHINE = settings(suppress_health_check=[HealthCheck.too_slow])
 READERS = {"reports": (read_reports, REPORT), "replies": (read_replies, REPLY)}
 
 # Characters that XML 1.0 can carry: no surrogates, no controls, no noncharacters.

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.campaign.suppressions import land_entries, suppressed_phones
@@ -43,7 +43,6 @@ def listed(entries: list[Entry]) -> dict[str, tuple[str, datetime]]:
     return found
 
 
-@settings(deadline=None, max_examples=50)
 @given(lists=st.lists(st.lists(ENTRIES, min_size=1, max_size=5), max_size=3))
 def test_who_is_on_a_list_is_who_the_twin_says_however_the_entries_are_shared_out(lists: list[list[Entry]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

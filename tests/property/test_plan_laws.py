@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.campaign.journal import BatchRecord
@@ -172,7 +172,6 @@ def inputs(draw: Callable[..., object]) -> list[dict[str, str | None]]:
     return draw(st.lists(st.fixed_dictionaries(columns), min_size=1, max_size=40))
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     rows=inputs(),
     suppressed=st.dictionaries(st.sampled_from(NUMBERS), st.sampled_from(("opted_out", "dead_number"))),
@@ -260,7 +259,6 @@ def record(number: int, part: SendRange, state: str) -> BatchRecord:
     )
 
 
-@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, 9), max_size=6), data=st.data())
 def test_what_is_settled_and_what_is_still_to_send_are_the_plan_exactly(sizes: list[int], data: st.DataObject) -> None:
     starts = [sum(sizes[:number]) for number in range(len(sizes))]

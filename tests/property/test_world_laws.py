@@ -1,6 +1,6 @@
 """Laws of the books on small random worlds, landed for real: SQL says what plain Python says, however the data came.
 
-TESTS_WORLDS says how many worlds each law is tried on (`make laws`); without it they are few.
+TESTS_WORLDS says how many worlds each law is tried on (`make laws`); without it the lane does.
 """
 
 import os
@@ -22,6 +22,7 @@ from tests.property.happenings import World
 from tests.property.landed import landed
 from tests.property.pulls import pulled_in_other_calls, pulled_on_other_days
 from tests.property.worlds import worlds
+from tests.support.depth import cases
 
 # What describes the calls themselves, beside core.files; so do the findings of rejected records.
 OF_CALLS = ("core.pulls", "core.rejects", "marts.pull_coverage")
@@ -31,11 +32,11 @@ HOW_IT_CAME = ("source_file", "send_status")
 WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", "first_seen_at", "last_seen_at")
 
 
-def on(few: int) -> settings:
-    """So many worlds; as many as told, and then a world that breaks a law is made as small as can be, for minutes."""
+def on(*, fast: int, deep: int) -> settings:
+    """The number of worlds; only `make laws` makes a world that breaks a law as small as possible, for minutes."""
     told = os.environ.get("TESTS_WORLDS")
     return settings(
-        max_examples=int(told or few),
+        max_examples=int(told or cases(fast=fast, deep=deep)),
         phases=set(Phase) if told else set(Phase) - {Phase.shrink, Phase.explain},
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -51,7 +52,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@on(few=18)
+@on(fast=6, deep=36)
 @given(world=worlds())
 def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance(template: Path, world: World) -> None:
     with landed(template, []) as place:
@@ -65,7 +66,7 @@ def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance
             assert summary.failed_checks == ()
 
 
-@on(few=6)
+@on(fast=2, deep=12)
 @given(world=worlds())
 def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: World) -> None:
     contracts = (*CORE, *RECONCILED, *MARTS)
@@ -81,7 +82,7 @@ def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: 
         assert_same(step_by_step, place.tables(contracts), names=("step by step", "once"))
 
 
-@on(few=8)
+@on(fast=3, deep=16)
 @given(pair=pulled_in_other_calls())
 def test_pulls_that_are_shuffled_split_and_repeated_change_nothing_but_what_is_said_of_calls(
     template: Path, pair: tuple[World, World]
@@ -90,7 +91,7 @@ def test_pulls_that_are_shuffled_split_and_repeated_change_nothing_but_what_is_s
     assert_same(one, other, names=("one way", "the other way"))
 
 
-@on(few=8)
+@on(fast=3, deep=16)
 @given(pair=pulled_on_other_days())
 def test_pulls_spread_over_other_days_change_nothing_but_what_is_said_of_calls_and_of_arrivals(
     template: Path, pair: tuple[World, World]

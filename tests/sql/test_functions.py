@@ -246,7 +246,7 @@ def shares(draw: st.DrawFn) -> tuple[int, int]:
     return draw(st.integers(0, trials)), trials
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(a=shares(), b=shares())
 def test_two_rates_compare_as_the_books_of_statistics_say(
     copy: duckdb.DuckDBPyConnection, a: tuple[int, int], b: tuple[int, int]

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import CampaignBusy
@@ -47,7 +47,6 @@ def call(at: datetime = AT, body: bytes = b"{}") -> Call:
     return Call("reports", at, 12, "json", date(2026, 11, 22), http_status=200, body=body)
 
 
-@settings(deadline=None, max_examples=50)
 @given(CALLS)
 def test_a_landed_call_comes_back_byte_for_byte(call: Call) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -67,7 +66,6 @@ def test_the_body_stands_in_the_file_as_received(landing: Landing) -> None:
     assert (landing.root / name).read_bytes().partition(b"\n")[2] == body
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(-200_000_000, 200_000_000), max_size=12))
 def test_the_order_of_the_names_is_the_order_of_the_calls(offsets: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:

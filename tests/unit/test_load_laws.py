@@ -18,10 +18,11 @@ from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
+from tests.support.depth import cases
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 
-SMALL = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SMALL = settings(max_examples=cases(fast=4, deep=20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 Record = dict[str, Any]
 
