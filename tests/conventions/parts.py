@@ -130,6 +130,16 @@ def _delivery_codes(language: Language) -> str:
     )
 
 
+def _statuses(language: Language) -> str:
+    return _table(
+        {"en": ("status", "means"), "zh": ("状态", "含义")}[language],
+        (
+            (f"`{row['status']}`", row["meaning" if language == "en" else "meaning_zh"])
+            for row in reference_rows("statuses")
+        ),
+    )
+
+
 def _sandbox_errors(language: Language) -> str:
     texts = texts_of(language)
     return _table(
@@ -145,6 +155,7 @@ PARTS: Final[dict[str, Part]] = {
     "exit-codes": Part("pipelines/errors.py", _exit_codes),
     "error-codes": Part("sql/reference/error_codes.csv", _error_codes),
     "delivery-codes": Part("sql/reference/gateway_codes.csv", _delivery_codes),
+    "statuses": Part("sql/reference/statuses.csv", _statuses),
     "sandbox-errors": Part("pipelines/sandbox/answers.py", _sandbox_errors),
 }
 
