@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipelines.alerts.rules import RULES
 from pipelines.cli.main import app
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
@@ -33,6 +35,7 @@ UNSET = "–"
 
 README = both("README")
 HOW_IT_WORKS = both("pipelines/README")
+SCHEDULES = both("pipelines/flows/README")
 COMMAND_LINE = both("pipelines/cli/README")
 SANDBOX = both("pipelines/sandbox/README")
 SQL = both("sql/README")
@@ -69,6 +72,26 @@ def each_of(pages: tuple[Path, Path]) -> pytest.MarkDecorator:
 @each_of(COMMAND_LINE)
 def test_every_command_is_named_and_no_other(page: Path) -> None:
     assert table(page, ("command", "命令"), ("does", "做什么")).keys() == COMMANDS
+
+
+@each_of(HOW_IT_WORKS)
+def test_every_module_is_named_in_the_layer_that_it_belongs_to(page: Path) -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [set(layer.split(" | ")) for contract in settings["contracts"] for layer in contract.get("layers", [])]
+    named = table(page, ("module", "模块"), ("holds", "内容"))
+
+    assert [set(re.findall(r"(\w+)(?:/|\.py)", modules)) for modules in named] == layers
+
+
+@each_of(SCHEDULES)
+def test_every_rule_of_alerts_is_named(page: Path) -> None:
+    named = {
+        rule
+        for rules in table(page, ("rule", "规则"), ("found when", "何时触发"))
+        for rule in re.findall(r"\w+", rules)
+    }
+
+    assert named >= {*RULES, "low_balance", "day_not_pulled", "check_failed"}
 
 
 @each_of(TABLES)
