@@ -1,5 +1,4 @@
--- campaign_delivery, daily_delivery, carrier_delivery and code_breakdown agree with core.message_status, for every campaign and
--- status.
+-- Every mart that counts messages by status agrees with core.message_status, for every campaign and each status that it counts.
 WITH booked AS (
     SELECT
         campaign_id,
@@ -27,6 +26,24 @@ delivery_marts AS (
         campaign_id,
         COLUMNS('_count$')
     FROM marts.carrier_delivery
+    UNION ALL BY NAME
+    SELECT
+        'batch_delivery' AS mart,
+        campaign_id,
+        COLUMNS('_count$')
+    FROM marts.batch_delivery
+    UNION ALL BY NAME
+    SELECT
+        'submit_errors' AS mart,
+        campaign_id,
+        COLUMNS('_count$')
+    FROM marts.submit_errors
+    UNION ALL BY NAME
+    SELECT
+        'latency_histogram' AS mart,
+        campaign_id,
+        COLUMNS('_count$')
+    FROM marts.latency_histogram
 ),
 
 mart_counts AS (
@@ -62,8 +79,24 @@ expected AS (
         b.message_count
     FROM booked AS b
     INNER JOIN core.statuses AS s ON b.status = s.status
-    CROSS JOIN (VALUES ('campaign_delivery'), ('daily_delivery'), ('carrier_delivery'), ('code_breakdown')) AS m (mart)
-    WHERE m.mart <> 'code_breakdown' OR s.is_reported
+    CROSS JOIN (
+        VALUES
+        ('campaign_delivery'),
+        ('daily_delivery'),
+        ('carrier_delivery'),
+        ('batch_delivery'),
+        ('code_breakdown'),
+        ('submit_errors'),
+        ('latency_histogram')
+    ) AS m (mart)
+    WHERE
+        CASE m.mart
+            WHEN 'batch_delivery' THEN s.is_sent OR b.status = 'refused'
+            WHEN 'code_breakdown' THEN s.is_reported
+            WHEN 'submit_errors' THEN b.status = 'refused'
+            WHEN 'latency_histogram' THEN b.status = 'delivered'
+            ELSE TRUE
+        END
 )
 
 SELECT

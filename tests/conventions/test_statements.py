@@ -13,7 +13,7 @@ from pipelines.contracts import columns_of, grain_of, kind_of, parquet_of, table
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
-from pipelines.contracts.reconciled import RECONCILED
+from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.statements import called_functions, parse
 
@@ -114,6 +114,16 @@ def test_each_row_of_a_table_by_campaign_belongs_to_one(contract: type) -> None:
     assert grain_of(contract) in {"campaign", "whole"}
     if grain_of(contract) == "campaign":
         assert any(not column.is_nullable for column in keys)
+
+
+@pytest.mark.parametrize("contract", MARTS, ids=table_of)
+def test_a_mart_is_read_by_the_checks_of_what_it_holds(contract: type) -> None:
+    columns = {column.name for column in columns_of(contract)}
+
+    if columns & {f"{status}_count" for status in STATUSES}:
+        assert table_of(contract) in inputs_of("checks/marts_add_up")
+    if any(name.endswith("_rate") for name in columns):
+        assert table_of(contract) in inputs_of("checks/rates_in_bounds")
 
 
 @pytest.mark.parametrize("contract", PUBLISHED, ids=table_of)

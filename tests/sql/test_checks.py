@@ -89,6 +89,30 @@ def test_a_check_fails_where_its_fault_is(name: str, warehouse_of: MakeWarehouse
         assert failed[name].row_count == 1
 
 
+@pytest.mark.parametrize(
+    ("mart", "status"),
+    [
+        ("campaign_delivery", "planned"),
+        ("daily_delivery", "failed"),
+        ("carrier_delivery", "invalid"),
+        ("batch_delivery", "unreported"),
+        ("submit_errors", "refused"),
+        ("latency_histogram", "delivered"),
+    ],
+)
+def test_marts_add_up_finds_a_wrong_count_in_every_mart(
+    mart: str, status: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+) -> None:
+    with warehouse_of(_HEALTHY).write() as connection:
+        make_tables(connection, parameters)
+        connection.execute(f"UPDATE marts.{mart} SET {status}_count = {status}_count + 1")
+
+        failed = {check.name: check for check in run_checks(connection)}
+        assert failed["marts_add_up"].message.startswith(f"{mart}, campaign ")
+        assert failed["marts_add_up"].message.endswith(" in the books")
+        assert status in failed["marts_add_up"].message
+
+
 def test_every_check_has_a_fault_that_it_finds() -> None:
     assert set(_FAULTS) == {path.stem for path in SQL_FOLDER.glob("checks/*.sql")}
 
