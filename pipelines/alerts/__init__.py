@@ -1,1 +1,1 @@
-"""Alerts: what is worth waking somebody for, whom to tell, and what was told already."""
+"""Alerts: rules that examine the books, the webhook that alerts are sent to, and the alerts sent before."""

@@ -1,4 +1,4 @@
-"""One thing that is wrong, in one line that can be shown to anybody: no phone, no text and no secret."""
+"""Finding: one thing that is wrong, in a line without phones, texts and secrets, so that anybody may read it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -8,7 +8,7 @@ from pipelines.errors import SmsreconError
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found: a line that ends in the next step, and the figure with the bound that it crossed."""
+    """One match of a rule: a message that ends with the next step, and the value with the bound that it crossed."""
 
     rule: str
     message: str

@@ -1,10 +1,9 @@
-"""The rules: what counts as wrong in a reconciled warehouse, and how it is said.
+"""Rules of alerts: they examine a reconciled warehouse and make findings.
 
-What a rule finds stands in sql/alerts/<rule>.sql; here stand the words and the next step. From where on a figure is
-worth an alert is for the settings to say.
+sql/alerts/<rule>.sql selects the rows that a rule matches, with bounds from the settings; `RULES` holds the message for
+each row, which ends with the next step.
 """
 
-import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,37 +11,38 @@ import duckdb
 
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised, InDoubt, UsageError
+from pipelines.phones import mask_numbers_in_text
 from pipelines.settings import AlertSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.statements import statement
 
 RULES: Final = {
     "in_doubt": (
-        "campaign {campaign_id}: whether {message_count:,} messages were sent is in doubt (batches: {value:.0f}); "
-        "see 'smsrecon resolve {campaign_id}'"
+        "campaign {campaign_id}: {message_count:,} messages may or may not have been sent (batches in doubt: "
+        "{value:.0f}); settle them with 'smsrecon resolve {campaign_id}'"
     ),
     "low_delivery_rate": (
-        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, surely fewer than "
-        "{bound:.1%}; see why with 'smsrecon status {campaign_id}'"
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, significantly "
+        "fewer than {bound:.1%}; see why with 'smsrecon status {campaign_id}'"
     ),
     "delivery_rate_drop": (
-        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, surely fewer than "
-        "the {bound:.1%} to expect from campaigns like it; see why with 'smsrecon status {campaign_id}'"
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, significantly "
+        "fewer than the {bound:.1%} expected from comparable campaigns; see why with 'smsrecon status {campaign_id}'"
     ),
     "code_share_jump": (
         "campaign {campaign_id}: {value:.1%} of {message_count:,} reported messages failed with code {subject}, more "
-        "than the {bound:.1%} to expect from campaigns like it; see what to do with 'smsrecon status {campaign_id}'"
+        "than the {bound:.1%} expected from comparable campaigns; see what to do with 'smsrecon status {campaign_id}'"
     ),
     "unknown_code_share": (
-        "campaign {campaign_id}: {value:.1%} of {message_count:,} reported messages have a code that nobody knows, "
-        "more than {bound:.1%}; see the codes with 'smsrecon status {campaign_id}' and ask the vendor what they mean"
+        "campaign {campaign_id}: {value:.1%} of {message_count:,} reported messages have an undocumented code, more "
+        "than {bound:.1%}; see the codes with 'smsrecon status {campaign_id}' and ask the vendor what they mean"
     ),
     "orphan_share": (
-        "{value:.1%} of the {message_count:,} reports received lately belong to no message, more than {bound:.1%}; see "
-        "whether another program sends with the same app_key"
+        "{value:.1%} of the {message_count:,} reports received lately belong to no message, more than {bound:.1%}; "
+        "check whether another program sends with the same app_key"
     ),
 }
-"""The rules of sql/alerts, the gravest first, and what each says of a row."""
+"""The rules of sql/alerts, the most severe first, with the message for a row that a rule matches."""
 
 _EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code}
 
@@ -60,7 +60,7 @@ def examine(
 
 
 def rows(connection: duckdb.DuckDBPyConnection, rule: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a rule finds: campaign_id, subject, message_count, value and bound, a row a finding."""
+    """Rows that a rule matches: campaign_id, subject, message_count, value and bound of each."""
     select = statement(connection, f"alerts/{rule}")
     found = connection.execute(select.text, select.arguments(parameters))
     names = [name for name, *_ in found.description or ()]
@@ -68,7 +68,7 @@ def rows(connection: duckdb.DuckDBPyConnection, rule: str, parameters: dict[str,
 
 
 def low_balance(balance: int, settings: AlertSettings) -> list[Finding]:
-    """The rule on the balance, which the gateway tells."""
+    """Findings of the rule on the balance, in segments, as the gateway reports it."""
     if balance >= settings.min_balance:
         return []
     message = f"the balance is {balance:,} segments, fewer than {settings.min_balance:,}; top up the account"
@@ -82,8 +82,8 @@ def _finding(rule: str, row: dict[str, Any]) -> Finding:
 
 
 def _shown(code: str) -> str:
-    """A code as one can show it: it comes from outside, and may hold anything, such as a phone or a robot's markup."""
-    if re.search(r"\d{11}", code):
+    """A code made safe to show: it comes from outside and may hold anything, such as a phone or a robot's markup."""
+    if mask_numbers_in_text(code) != code:
         return "…"
     plain = "".join(letter if letter.isalnum() or letter in " :._/-" else "?" for letter in code)
     return plain if len(plain) <= 40 else f"{plain[:39]}…"

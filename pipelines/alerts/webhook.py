@@ -1,4 +1,4 @@
-"""One message to whoever is on duty: posted to a webhook of one's own, or to a robot of DingTalk, WeCom or Feishu.
+"""Sends findings as one message to a webhook: the user's own, or a robot of DingTalk, WeCom or Feishu.
 
 A robot's URL holds its token, so neither errors nor logs show it.
 """
@@ -21,47 +21,49 @@ from pipelines.times import CHINA
 _TIMEOUT: Final = httpx.Timeout(10.0)
 _ATTEMPTS: Final = 4
 
-# What robots take of text, in bytes; DingTalk and Feishu 20 kB a request, in which some characters are escaped.
+# The longest texts that robots accept, in bytes. DingTalk and Feishu accept requests of 20 kB, where JSON escapes make
+# some characters longer.
 _WECOM_LIMIT: Final = 4096
 _OTHER_LIMIT: Final = 16_000
 
-_VERDICTS: Final = ("errcode", "code", "StatusCode")  # a robot says no with HTTP status 200, and one of these is not 0
+_STATUS_FIELDS: Final = ("errcode", "code", "StatusCode")  # a robot refuses with HTTP status 200 and one of these not 0
 
 
-class _NotNow(Exception):
-    """The receiver can't take a message at the moment."""
+class _Unavailable(Exception):
+    """The receiver answered that it can't accept messages at the moment."""
 
 
-_MAY_PASS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, _NotNow)
+_TRANSIENT_ERRORS: Final = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError, _Unavailable)
 
 
-def tell(findings: Sequence[Finding], settings: AlertSettings, *, installation: str, at: datetime) -> None:
-    """Post one message for all findings; nothing if there are none, or no webhook is set.
+def send(findings: Sequence[Finding], settings: AlertSettings, *, installation: str, at: datetime) -> None:
+    """Post one message with all findings; does nothing without findings or without a webhook in the settings.
 
-    Raises AlertRaised if it surely or maybe did not arrive, after a few attempts: told twice is better than never.
+    Raises AlertRaised if the receiver did not confirm it, after a few attempts. It may arrive twice, since two alerts
+    are better than none.
     """
     if not findings or not settings.webhook_url.get_secret_value():
         return
     try:
         response = _post(_request(findings, settings, installation, at))
-    except _NotNow as error:
-        raise _unheard(str(error)) from None
+    except _Unavailable as error:
+        raise _unconfirmed(str(error)) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise _unheard(type(error).__name__) from None
+        raise _unconfirmed(type(error).__name__) from None
     if not response.is_success:
-        raise _unheard(f"HTTP status {response.status_code}")
+        raise _unconfirmed(f"HTTP status {response.status_code}")
     if settings.webhook_format != "json":
-        _check_verdict(response.content)
+        _check_robot_answer(response.content)
 
 
 def _post(request: httpx.Request) -> httpx.Response:
-    for attempt in stamina.retry_context(on=_MAY_PASS, attempts=_ATTEMPTS, wait_initial=1.0, wait_max=10.0):
+    for attempt in stamina.retry_context(on=_TRANSIENT_ERRORS, attempts=_ATTEMPTS, wait_initial=1.0, wait_max=10.0):
         # The transport alone: httpx's client logs the whole URL at INFO. No proxy is used, as with the gateway.
         with attempt, httpx.HTTPTransport(trust_env=False) as transport:
             response = transport.handle_request(request)
             response.read()
             if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-                raise _NotNow(f"HTTP status {response.status_code}")
+                raise _Unavailable(f"HTTP status {response.status_code}")
     return response
 
 
@@ -96,7 +98,7 @@ def _request(findings: Sequence[Finding], settings: AlertSettings, installation:
 
 
 def _text(title: str, findings: Sequence[Finding], limit: int) -> str:
-    """The title and a line a finding, as many as `limit` bytes hold; the last line counts the others."""
+    """The title and one line for each finding, as many as fit into `limit` bytes; the last line counts the others."""
     lines = [title, "", *(f"- {finding.message}" for finding in findings)]
     more: list[str] = []
     while len("\n".join(lines + more).encode()) > limit and len(lines) > 2:
@@ -109,19 +111,19 @@ def _hmac_sha256(key: str, content: str) -> str:
     return b64encode(hmac.digest(key.encode(), content.encode(), "sha256")).decode()
 
 
-def _check_verdict(content: bytes) -> None:
-    """Raise AlertRaised unless a robot says here that it took the message."""
+def _check_robot_answer(content: bytes) -> None:
+    """Raise AlertRaised unless this is the answer of a robot that accepted the message."""
     try:
         answer = json.loads(content)
     except ValueError:
         answer = None
-    verdicts = [answer[name] for name in _VERDICTS if name in answer] if isinstance(answer, dict) else []
-    if not verdicts:
-        raise _unheard("the answer is not a robot's")
-    refusals = [verdict for verdict in verdicts if verdict != 0]
+    statuses = [answer[name] for name in _STATUS_FIELDS if name in answer] if isinstance(answer, dict) else []
+    if not statuses:
+        raise _unconfirmed("the answer does not come from a robot")
+    refusals = [status for status in statuses if status != 0]
     if refusals:
-        raise _unheard(f"the robot says no with code {str(refusals[0])[:12]}, see its own security settings")
+        raise _unconfirmed(f"the robot refused it with code {str(refusals[0])[:12]}, see the robot's security settings")
 
 
-def _unheard(reason: str) -> AlertRaised:
-    return AlertRaised(f"nobody could be told: {reason}; check alerts.webhook_url")
+def _unconfirmed(reason: str) -> AlertRaised:
+    return AlertRaised(f"the alert may not have arrived: {reason}; check alerts.webhook_url")

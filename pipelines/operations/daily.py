@@ -335,7 +335,7 @@ class _Steps:
 
 
 def _tell(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:
-    webhook.tell(findings, settings.alerts, installation=settings.installation, at=at)
+    webhook.send(findings, settings.alerts, installation=settings.installation, at=at)
 
 
 def _asked(settings: Settings, clock: Clock, ask: Callable[[Puller], Awaitable[Brought]]) -> Brought:

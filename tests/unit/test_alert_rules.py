@@ -1,4 +1,4 @@
-"""What a rule finds becomes one line with the next step; what the rules find is tested by the cases of tests/sql."""
+"""Findings of a rule become lines that end with the next step. The cases of tests/sql test what the rules find."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,9 @@ ALERTS = AlertSettings(min_message_count=4)
 
 
 def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
-    """A reconciled warehouse of campaigns sent one day after the other, the last yesterday, with a code a message.
+    """A reconciled warehouse of campaigns sent on days in a row, the last one yesterday, with one code for each message.
 
-    The code `?` is neither report nor answer; the code `orphan` is reported of nobody's message.
+    The code `?` stands for no answer and no report; the code `orphan` for a report that belongs to no message.
     """
     warehouse = Warehouse(folder / "warehouse.duckdb", WarehouseSettings())
     with warehouse.write() as connection:
@@ -62,7 +62,7 @@ def found(warehouse: Warehouse, settings: AlertSettings = ALERTS) -> list[Findin
     return examine(warehouse, settings, as_of=NOON, report_window_hours=WINDOW)
 
 
-def test_every_rule_has_its_words_and_its_statement() -> None:
+def test_every_rule_has_a_message_and_a_statement() -> None:
     assert set(RULES) == {path.stem for path in SQL_FOLDER.glob("alerts/*.sql")}
 
 
@@ -72,21 +72,22 @@ def test_every_rule_says_what_is_wrong_and_the_next_step(tmp_path: Path) -> None
     warehouse = warehouse_with(tmp_path, one=well, two=well, three=well, odd=["orphan"], lost=["?", "?"], ill=ill)
 
     assert [finding.message for finding in found(warehouse)] == [
-        "campaign lost: whether 2 messages were sent is in doubt (batches: 1); see 'smsrecon resolve lost'",
-        "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than 80.0%; "
+        "campaign lost: 2 messages may or may not have been sent (batches in doubt: 1); "
+        "settle them with 'smsrecon resolve lost'",
+        "campaign ill: 50.0% of 20 reported messages were delivered, significantly fewer than 80.0%; "
         "see why with 'smsrecon status ill'",
-        "campaign ill: 50.0% of 20 reported messages were delivered, surely fewer than the 90.0% to expect from "
-        "campaigns like it; see why with 'smsrecon status ill'",
-        "campaign ill: 50.0% of 20 reported messages failed with code XX:1, more than the 5.0% to expect from "
-        "campaigns like it; see what to do with 'smsrecon status ill'",
-        "campaign ill: 50.0% of 20 reported messages have a code that nobody knows, more than 2.0%; "
+        "campaign ill: 50.0% of 20 reported messages were delivered, significantly fewer than the 90.0% expected from "
+        "comparable campaigns; see why with 'smsrecon status ill'",
+        "campaign ill: 50.0% of 20 reported messages failed with code XX:1, more than the 5.0% expected from "
+        "comparable campaigns; see what to do with 'smsrecon status ill'",
+        "campaign ill: 50.0% of 20 reported messages have an undocumented code, more than 2.0%; "
         "see the codes with 'smsrecon status ill' and ask the vendor what they mean",
         "4.8% of the 21 reports received lately belong to no message, more than 1.0%; "
-        "see whether another program sends with the same app_key",
+        "check whether another program sends with the same app_key",
     ]
 
 
-def test_a_finding_holds_its_figures_and_the_exit_code_of_what_it_is(tmp_path: Path) -> None:
+def test_a_finding_has_its_value_its_bound_and_its_exit_code(tmp_path: Path) -> None:
     doubt, rate, *_ = found(warehouse_with(tmp_path, lost=["?"], ill=["MK:0001"] * 20))
 
     assert (doubt.rule, doubt.exit_code, doubt.value, doubt.bound) == ("in_doubt", 13, 1.0, 0.0)
@@ -123,6 +124,8 @@ def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
         ("x" * 40, "x" * 40),
         ("x" * 41, "x" * 39 + "…"),
         ("to 13912345678", "…"),
+        ("139 1234 5678", "…"),
+        ("8613912345678", "…"),
         ("1３９12345678", "…"),
         ("[a](http://b)\n<at user_id='all'>\x1b", "?a??http://b???at user_id??all???"),
     ],

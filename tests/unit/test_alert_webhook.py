@@ -1,4 +1,4 @@
-"""One message goes to whoever is on duty, in the form and with the signature each robot wants, or an error says no."""
+"""Findings are sent as one message, in the format and with the signature of each receiver, or an error is raised."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ import stamina
 from pydantic import SecretStr
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.webhook import tell
+from pipelines.alerts.webhook import send
 from pipelines.errors import AlertRaised
 from pipelines.settings import AlertSettings
 
@@ -31,7 +31,7 @@ DOUBT = Finding("in_doubt", "campaign 春季: in doubt; see 'smsrecon status'", 
 
 
 class Receiver(ThreadingHTTPServer):
-    """A webhook on loopback: gives the answers it was told, the last one again and again, and keeps what came."""
+    """A webhook on loopback: gives the answers it was given, repeating the last one, and keeps the requests."""
 
     daemon_threads = True
 
@@ -80,15 +80,15 @@ def _without_waits() -> Iterator[None]:
         yield
 
 
-def tell_at(url: str, *findings: Finding, secret: str = "", **settings: Any) -> None:
+def send_to(url: str, *findings: Finding, secret: str = "", **settings: Any) -> None:
     alerts = AlertSettings(webhook_url=SecretStr(url), webhook_secret=SecretStr(secret), **settings)
-    tell(findings, alerts, installation="main", at=NOON)
+    send(findings, alerts, installation="main", at=NOON)
 
 
 def refusal(url: str, **settings: Any) -> str:
-    """The message of a telling that fails; the token is nowhere in its traceback."""
+    """Error message of a failed sending; the token is not in its traceback."""
     with pytest.raises(AlertRaised) as caught:
-        tell_at(url, LOW, secret=SECRET, **settings)
+        send_to(url, LOW, secret=SECRET, **settings)
     for canary in (TOKEN, SECRET):
         assert canary not in "".join(traceback.format_exception(caught.value))
     return str(caught.value)
@@ -103,8 +103,8 @@ def closed_port() -> int:
 # ── Forms and signatures ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_webhook_of_ones_own_gets_all_findings_with_their_figures(receiver: Receiver) -> None:
-    tell_at(receiver.url, DOUBT, LOW)
+def test_the_users_own_webhook_gets_all_findings_with_their_values(receiver: Receiver) -> None:
+    send_to(receiver.url, DOUBT, LOW)
 
     assert receiver.bodies == [
         {
@@ -134,7 +134,7 @@ FEISHU_SIGN = {"timestamp": "1794283200", "sign": "dhOQdyXk7nowmiz8MeVxiOnAEhMTK
 def test_a_robot_gets_the_findings_in_its_own_form(receiver: Receiver, robot: str) -> None:
     receiver.answers = [(200, TAKEN[robot])]
 
-    tell_at(receiver.url, DOUBT, LOW, webhook_format=robot)
+    send_to(receiver.url, DOUBT, LOW, webhook_format=robot)
 
     assert receiver.bodies == [FORMS[robot]]
     assert receiver.queries == [{"access_token": TOKEN}]
@@ -144,12 +144,12 @@ def test_a_robot_gets_the_findings_in_its_own_form(receiver: Receiver, robot: st
     ("robot", "in_query", "in_body"),
     [("dingtalk", DINGTALK_SIGN, {}), ("feishu", {}, FEISHU_SIGN), ("wecom", {}, {})],
 )
-def test_a_message_is_signed_as_the_robot_wants_it(
+def test_a_message_has_the_signature_that_the_robot_checks(
     receiver: Receiver, robot: str, in_query: dict[str, str], in_body: dict[str, str]
 ) -> None:
     receiver.answers = [(200, TAKEN[robot])]
 
-    tell_at(receiver.url, DOUBT, LOW, webhook_format=robot, secret=SECRET)
+    send_to(receiver.url, DOUBT, LOW, webhook_format=robot, secret=SECRET)
 
     assert receiver.queries == [{"access_token": TOKEN} | in_query]
     assert receiver.bodies == [FORMS[robot] | in_body]
@@ -160,7 +160,7 @@ def test_a_long_message_is_cut_between_findings_and_says_how_many_are_missing(re
     line = Finding("low_balance", "余额不足" * 4 + "; top up", 16)  # 59 bytes with its dash and line feed
     receiver.answers = [(200, TAKEN["wecom"])]
 
-    tell_at(receiver.url, *[line] * count, webhook_format="wecom")
+    send_to(receiver.url, *[line] * count, webhook_format="wecom")
 
     content = receiver.bodies[0]["markdown"]["content"]
     first, empty, *lines = content.split("\n")
@@ -175,15 +175,15 @@ def test_a_long_message_is_cut_between_findings_and_says_how_many_are_missing(re
 def test_a_request_to_a_robot_stays_below_20_kb(receiver: Receiver, robot: str) -> None:
     receiver.answers = [(200, TAKEN[robot])]
 
-    tell_at(receiver.url, *[DOUBT] * 1000, webhook_format=robot, secret=SECRET)
+    send_to(receiver.url, *[DOUBT] * 1000, webhook_format=robot, secret=SECRET)
 
     (body,) = receiver.bodies
     assert 15_000 < len(json.dumps(body, ensure_ascii=False).encode()) < 20_000
 
 
-def test_without_findings_or_a_webhook_nobody_is_told(receiver: Receiver) -> None:
-    tell_at(receiver.url)
-    tell_at("", LOW)
+def test_without_findings_or_a_webhook_nothing_is_sent(receiver: Receiver) -> None:
+    send_to(receiver.url)
+    send_to("", LOW)
 
     assert receiver.bodies == []
 
@@ -192,26 +192,26 @@ def test_without_findings_or_a_webhook_nobody_is_told(receiver: Receiver) -> Non
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_a_receiver_that_can_not_now_is_asked_again(receiver: Receiver, status: int) -> None:
+def test_a_receiver_that_is_unavailable_is_tried_again(receiver: Receiver, status: int) -> None:
     receiver.answers = [(status, b""), (status, b""), (200, b"")]
 
-    tell_at(receiver.url, LOW)
+    send_to(receiver.url, LOW)
 
     assert len(receiver.bodies) == 3
 
 
-def test_a_receiver_that_never_can_is_asked_a_few_times(receiver: Receiver) -> None:
+def test_a_receiver_that_stays_unavailable_is_tried_a_few_times(receiver: Receiver) -> None:
     receiver.answers = [(500, b"")]
 
-    assert refusal(receiver.url) == "nobody could be told: HTTP status 500; check alerts.webhook_url"
+    assert refusal(receiver.url) == "the alert may not have arrived: HTTP status 500; check alerts.webhook_url"
     assert len(receiver.bodies) == 4
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404])
-def test_a_receiver_that_says_no_is_asked_once(receiver: Receiver, status: int) -> None:
+def test_a_receiver_that_refuses_is_tried_once(receiver: Receiver, status: int) -> None:
     receiver.answers = [(status, b"")]
 
-    assert refusal(receiver.url) == f"nobody could be told: HTTP status {status}; check alerts.webhook_url"
+    assert refusal(receiver.url) == f"the alert may not have arrived: HTTP status {status}; check alerts.webhook_url"
     assert len(receiver.bodies) == 1
 
 
@@ -224,14 +224,14 @@ def test_a_receiver_that_says_no_is_asked_once(receiver: Receiver, status: int) 
         ("feishu", b'{"StatusCode":19024,"code":0}', "19024"),
     ],
 )
-def test_a_robot_that_says_no_with_status_200_is_heard(
+def test_a_robot_that_refuses_with_status_200_raises_an_error(
     receiver: Receiver, robot: str, answer: bytes, code: str
 ) -> None:
     receiver.answers = [(200, answer)]
 
     message = refusal(receiver.url, webhook_format=robot)
 
-    assert f"the robot says no with code {code}, " in message
+    assert f"the robot refused it with code {code}, " in message
     assert message.endswith("; check alerts.webhook_url")
     assert len(receiver.bodies) == 1
 
@@ -240,7 +240,7 @@ def test_a_robot_that_says_no_with_status_200_is_heard(
 def test_an_answer_that_is_not_a_robots_is_no_success(receiver: Receiver, answer: bytes) -> None:
     receiver.answers = [(200, answer)]
 
-    assert "the answer is not a robot's" in refusal(receiver.url, webhook_format="wecom")
+    assert "the answer does not come from a robot" in refusal(receiver.url, webhook_format="wecom")
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_an_answer_that_is_not_a_robots_is_no_success(receiver: Receiver, answer
         (TOKEN, "UnsupportedProtocol"),
     ],
 )
-def test_an_address_where_nobody_is_tells_nobody_and_shows_nothing(url: str, reason: str) -> None:
-    assert refusal(url) == f"nobody could be told: {reason}; check alerts.webhook_url"
+def test_a_wrong_address_is_an_error_that_does_not_show_it(url: str, reason: str) -> None:
+    assert refusal(url) == f"the alert may not have arrived: {reason}; check alerts.webhook_url"
 
 
 def test_neither_errors_nor_logs_hold_the_token(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
@@ -263,7 +263,7 @@ def test_neither_errors_nor_logs_hold_the_token(receiver: Receiver, caplog: pyte
         caplog.set_level(logging.DEBUG, logger=name)
     receiver.answers = [(500, b""), (200, TAKEN["dingtalk"])]
 
-    tell_at(receiver.url, LOW, webhook_format="dingtalk", secret=SECRET)
+    send_to(receiver.url, LOW, webhook_format="dingtalk", secret=SECRET)
     assert "ConnectError" in refusal(f"http://127.0.0.1:{closed_port()}/{TOKEN}")
 
     records = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
