@@ -56,7 +56,7 @@ def examine(
         try:
             return [_finding(rule, row) for rule in RULES for row in rows(connection, rule, parameters)]
         except duckdb.CatalogException:
-            raise UsageError(f"{warehouse.path} has no marts yet; make them with 'smsrecon reconcile'") from None
+            raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
 
 
 def rows(connection: duckdb.DuckDBPyConnection, rule: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,9 +1,8 @@
-"""What a contract is: the one place where a table's columns, types, checks and descriptions stand.
+"""Contracts: each table's columns, types, checks and descriptions, how it is filled and what its grain is.
 
-A contract is a pandera model whose `Config.name` is the table's name (`core.reports`) and whose docstring is the
-table's comment. This module reads contracts (`columns_of`) and applies them (`split`); the contracts of the loaded
-tables are in `core`, those of the tables for people in `marts`. DDL and comments in the database agree with them, by
-test.
+A contract is a pandera model. `Config.name` is the table's name (`core.reports`), `Config.metadata` a `TableConfig`,
+and its docstring is the table's comment. The modules hold the contracts of the loaded tables (`core`), of the other
+tables of the schema core (`reconciled`), of the marts and of the published views. Tests hold that the database agrees.
 """
 
 from collections.abc import Mapping
@@ -19,10 +18,10 @@ from pipelines.times import CHINA
 
 Instant = Annotated[pl.Datetime, "us", CHINA.key]
 
-# The metadata of a text column that holds JSON: metadata=JSON.
+# Metadata of a text column that holds JSON.
 JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
 
-# A row that fails costs pandera some 3 KB: this many at once are 400 MB, however many there are.
+# A row that fails costs pandera about 3 KB, so this many rows at a time need at most 400 MB.
 _ROWS_AT_ONCE: Final = 2**17
 
 _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
@@ -77,7 +76,7 @@ class Contract(pa.DataFrameModel):
 
 @dataclass(frozen=True)
 class Column:
-    """One column as the database must show it."""
+    """One column as the database shows it."""
 
     name: str
     duckdb_type: str
@@ -119,16 +118,16 @@ def columns_of(contract: type[Contract]) -> list[Column]:
 
 
 def schema_of(contract: type[Contract]) -> dict[str, pl.DataType]:
-    """The polars type of every column, in order, to build or to cast a frame with."""
+    """The polars type of every column, in order, for building or casting a frame."""
     return {name: column.dtype.type for name, column in contract.to_schema().columns.items()}
 
 
 def split(contract: type[Contract], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the rows of `frame` that keep the contract from those that don't.
+    """Split the rows of `frame` into those that satisfy the contract and those that don't.
 
-    Returns the good rows, unchanged and in order, and one row for each bad one, in order: `position` (its row number
-    in `frame`) and `reason`, which names columns and checks, never values. The frame must have the contract's columns
-    and types: a frame of another shape is a bug, and a TypeError.
+    Returns the valid rows, unchanged and in order, and one row for each invalid one, in order: `position` (its row
+    number in `frame`) and `reason`, which names columns and checks, never values. Raises TypeError if the frame does
+    not have the contract's columns and types, which is a bug of the caller.
     """
     starts = range(0, max(frame.height, 1), _ROWS_AT_ONCE)
     bad = pl.concat(_bad(contract, frame.slice(start, _ROWS_AT_ONCE), start) for start in starts)
@@ -138,7 +137,7 @@ def split(contract: type[Contract], frame: pl.DataFrame) -> tuple[pl.DataFrame, 
 
 
 def _bad(contract: type[Contract], frame: pl.DataFrame, start: int) -> pl.DataFrame:
-    """position and reason of the rows that don't keep the contract; `start` is the position of the first row."""
+    """Position and reason of the rows that violate the contract; `start` is the position of the first row."""
     try:
         contract.validate(frame, lazy=True)
     except SchemaErrors as errors:
@@ -146,7 +145,7 @@ def _bad(contract: type[Contract], frame: pl.DataFrame, start: int) -> pl.DataFr
     else:
         return pl.DataFrame(schema={"position": pl.Int64, "reason": pl.String})
     if failures["position"].has_nulls():  # outside of the except clause, so that no traceback holds the values
-        raise TypeError(f"a frame is not of the shape of {table_of(contract)}: {_shape_problems(failures)}")
+        raise TypeError(f"a frame does not have the columns of {table_of(contract)}: {_shape_problems(failures)}")
     return _reasons(failures, table_of(contract)).with_columns(pl.col("position") + start)
 
 

@@ -1,7 +1,7 @@
-"""The warehouse's file: opened for one short transaction, waited for while busy, migrated, described.
+"""The warehouse's database file: opened for one short transaction, waited for while busy, migrated and commented.
 
-Nothing here knows what the tables mean. One process at a time can write, and nobody can read meanwhile (DESIGN: short
-writes); the statements that run inside are in sql/.
+Only one process can write at a time, and no other process can read meanwhile, so transactions are short. The statements
+that run in them are in sql/; nothing here depends on the meaning of the tables.
 """
 
 import errno
@@ -29,7 +29,7 @@ from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
 from pipelines.warehouse.interruption import interruptible
 
-# A file of 1.5 can be opened by every supported version, and by older tools too.
+# Every supported version of DuckDB opens files of 1.5, and so do older tools.
 _STORAGE_VERSION: Final = "v1.5.0"
 
 _FIRST_WAIT_SECONDS: Final = 0.02
@@ -38,16 +38,16 @@ _LONGEST_WAIT_SECONDS: Final = 0.5
 
 @dataclass(frozen=True)
 class Warehouse:
-    """The database file at `path`. All that is in it can be rebuilt from the landing."""
+    """The database file at `path`, which can be rebuilt from the landing at any time."""
 
     path: Path
     settings: WarehouseSettings
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open for one transaction: committed when the block ends, rolled back when it raises.
+        """Open the file for one transaction, which is committed when the block ends and rolled back when it raises.
 
-        Makes the file and migrates it where needed. Waits while another process has the file open; raises WarehouseBusy
+        Creates and migrates the file if needed. Waits while another process has the file open; raises WarehouseBusy
         after `busy_timeout_seconds`.
         """
         if not self.path.exists():
@@ -67,7 +67,7 @@ class Warehouse:
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open read-only; waits like `write`. Raises UsageError if there is no warehouse yet."""
+        """Open the file read-only. Waits like `write`. Raises UsageError if there is no file yet."""
         if not self.path.exists():
             raise UsageError(f"there is no warehouse {self.path} yet; make it with 'smsrecon load'")
         with self._attached("READ_ONLY") as connection:
@@ -76,26 +76,26 @@ class Warehouse:
             yield connection
 
     def delete(self) -> None:
-        """Remove the file, once nobody has it open. Raises WarehouseBusy like `write`; no file, nothing done."""
+        """Remove the file, if there is one, once no process has it open. Raises WarehouseBusy like `write`."""
         with ExitStack() as held:
             if self.path.exists():
-                with suppress(BooksError):  # a damaged file can't be held, and is removed too
+                with suppress(BooksError):  # a damaged file can't be opened, but is removed too
                     held.enter_context(self._attached("READ_ONLY"))
             self.path.with_name(self.path.name + ".wal").unlink(missing_ok=True)
             reach("warehouse.half_deleted")
             self.path.unlink(missing_ok=True)
-            shutil.rmtree(self._spilled, ignore_errors=True)  # what a killed process has left there, too
+            shutil.rmtree(self._spilled, ignore_errors=True)  # a killed process leaves its own there
 
     @property
     def _spilled(self) -> Path:
-        """Where DuckDB puts rows that don't fit into memory."""
+        """Folder for rows that DuckDB can't keep in memory."""
         return Path(f"{self.path}.tmp")
 
     def _make(self) -> None:
-        """Make an empty file in one step, since DuckDB can't open one that it was killed at making."""
+        """Create an empty file in one step, since DuckDB can't open a file if it was killed while creating it."""
         make_folder(self.path.parent)
         with (
-            suppress(FileExistsError),  # another process made it first
+            suppress(FileExistsError),  # another process created it first
             written_whole(self.path, overwrite=False) as draft,
             duckdb.connect() as connection,
         ):
@@ -104,7 +104,7 @@ class Warehouse:
 
     @contextmanager
     def _attached(self, options: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        make_folder(self._spilled)  # else DuckDB makes it, and others could read in it while something is published
+        make_folder(self._spilled)  # DuckDB would create it readable for others
         config: dict[str, str | bool | int | float | list[str]] = {"temp_directory": str(self._spilled)}
         if self.settings.memory_limit is not None:
             config["memory_limit"] = self.settings.memory_limit
@@ -130,12 +130,12 @@ class Warehouse:
                             raise OSError(code, os.strerror(code), str(self.path)) from None
                     raise BooksError(
                         f"{self.path} can't be opened ({_first_line(error)}); "
-                        "make it again from the landing with 'smsrecon rebuild'"
+                        "rebuild it from the landing with 'smsrecon rebuild'"
                     ) from None
                 if time.monotonic() >= give_up_at:
                     raise WarehouseBusy(
-                        f"{self.path} is held by {holder}, for longer than {self.settings.busy_timeout_seconds:g} s; "
-                        "try again when it has ended, or set warehouse.busy_timeout_seconds higher"
+                        f"{self.path} has been in use by {holder} for {self.settings.busy_timeout_seconds:g} s; "
+                        "try again when it has ended, or raise warehouse.busy_timeout_seconds"
                     ) from None
             else:
                 return
@@ -144,7 +144,7 @@ class Warehouse:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run the migrations the database lacks, in order, and bring all comments up to date with the contracts."""
+    """Run the pending migrations in order, and update all comments from the contracts."""
     for number, path in pending_migrations(connection):
         connection.execute(path.read_text(encoding="utf-8"))
         connection.execute("INSERT INTO core.migrations VALUES (?, ?)", [number, path.stem])
@@ -152,9 +152,9 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, Path]]:
-    """The migrations in sql/schema that the database lacks, by number.
+    """Number and path of the migrations of sql/schema that were not applied yet, in order.
 
-    Raises UsageError if the database has one that sql/schema lacks.
+    Raises UsageError if the database has a migration that sql/schema doesn't.
     """
     known = {int(path.name.split("_")[0]): path for path in SQL_FOLDER.glob("schema/[0-9]*.sql")}
     is_empty = not connection.execute(
@@ -172,7 +172,7 @@ def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int,
 
 
 def set_comments(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]) -> None:
-    """Make the comments of tables, views and their columns those of the contracts; what isn't there is passed over."""
+    """Set the comments of the tables and views that exist, and of their columns, to the contracts' descriptions."""
     kinds = dict(connection.execute(_KINDS).fetchall())
     current = {(table, column): comment for table, column, comment in connection.execute(_COMMENTS).fetchall()}
     for contract in contracts:
@@ -203,7 +203,7 @@ WHERE database_name = current_database()
 
 @contextmanager
 def registered(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
-    """Let statements read these frames by their names."""
+    """Let statements read frames under their names while the block runs."""
     for name, frame in frames.items():
         connection.register(name, frame)
     yield
@@ -218,7 +218,7 @@ def insert(connection: duckdb.DuckDBPyConnection, contract: type[Contract], fram
 
 
 def _holder(message: str) -> str | None:
-    """Who has the file open, from DuckDB's message; None if the message is about something else."""
+    """The process that has the file open, from DuckDB's message; None if the message is about something else."""
     if "Unique file handle conflict" in message:
         return "another connection of this process"
     if "Could not set lock" not in message:
@@ -232,7 +232,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A SQL text literal, for the few statements that take no parameters."""
+    """A SQL string literal, for statements that take no parameters, such as ATTACH and COMMENT."""
     return "'" + text.replace("'", "''") + "'"
 
 

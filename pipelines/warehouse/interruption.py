@@ -1,4 +1,4 @@
-"""Ctrl-C for a query: DuckDB looks for signals now and then only, and half of the time it never notices one."""
+"""Ctrl-C during a query: DuckDB checks for signals only now and then, and misses about half of them."""
 
 import signal
 import socket
@@ -11,11 +11,11 @@ import duckdb
 
 @contextmanager
 def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Let SIGINT end at once what `connection` is doing inside the block, as a KeyboardInterrupt.
+    """Let SIGINT interrupt a query of `connection` at once, as a KeyboardInterrupt, while the block runs.
 
-    The system's handler wakes up a thread, which can tell DuckDB while the main thread is busy inside it.
+    The signal wakes up a thread, which interrupts DuckDB while the main thread is busy inside it.
     """
-    if threading.current_thread() is not threading.main_thread():  # only there do signals arrive
+    if threading.current_thread() is not threading.main_thread():  # signals arrive only there
         yield
         return
     reader, writer = socket.socketpair()

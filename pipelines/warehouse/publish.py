@@ -1,16 +1,15 @@
-"""The analysts' copy: Parquet and a small DuckDB file that anybody can open at any time, without phones or texts.
+"""Publishes the analysts' copy: Parquet and a small DuckDB file, without phones or texts, open to readers at any time.
 
-    published                          a link to the newest version, changed in one step
-    published/analytics.duckdb         the marts as tables; messages and replies as views over the Parquet beside it;
-                                       functions that ask them
+    published                          link to the newest version, replaced in one step
+    published/analytics.duckdb         the marts as tables; messages and replies as views of the Parquet beside it;
+                                       functions that query them
     published/messages/campaign_id=…/messages.parquet
     published/replies/replies.parquet
     published/marts/<name>.parquet
-    .published/<time>/                 the versions: the newest, the one before it, and those that somebody has open
+    .published/<time>/                 the versions: the newest, the one before it, and those that are open somewhere
 
-The views name the Parquet of their own version, so a session left open sees one state of the books for as long as it
-lasts; whoever opens the file anew sees the newest. What is shown of a message or a reply is decided in sql/published,
-and described by the contracts.
+The views read the Parquet of their own version, so an open session keeps seeing one state of the books, and a new
+session sees the newest. sql/published selects what is shown of a message or a reply; the contracts describe it.
 """
 
 import fcntl
@@ -47,9 +46,9 @@ _NO_CAMPAIGN: Final = "none"
 
 @dataclass(frozen=True)
 class PublishSummary:
-    """What was published: the folder of the version, its rows of messages and replies, its marts.
+    """The published version: its folder, its numbers of messages and replies, and its number of marts.
 
-    `left_over` are old versions that could not be removed; the next time tries again.
+    `left_over` are old versions that could not be removed; the next publish tries again.
     """
 
     version: Path
@@ -62,22 +61,22 @@ class PublishSummary:
 def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str, keep_old: bool = True) -> PublishSummary:
     """Write a new version of the analysts' copy of `warehouse`, then make `published` a link to it.
 
-    Readers never wait and never see half a version; with `keep_old` off, who has an old one open loses it.
-    `phone_hash_key` makes the hashes of the phones. Raises UsageError if `published` is there but is no such link, or
-    if the warehouse was never reconciled.
+    Readers never wait and never see a partial version. Without `keep_old`, all other versions are removed even if they
+    are open. `phone_hash_key` is the key of the phones' hashes. Raises UsageError if `published` exists and is not such
+    a link, or if the warehouse was never reconciled.
     """
     published = published.absolute()
     if published.exists() and not published.is_symlink():
-        raise UsageError(f"{published} was not made by 'smsrecon publish'; move it away, then publish again")
+        raise UsageError(f"{published} was not created by 'smsrecon publish'; move it away, then publish again")
     versions = published.parent / f".{published.name}"
     versions.mkdir(parents=True, exist_ok=True)
-    with _alone_in(versions):
+    with _publish_lock(versions):
         return _publish(warehouse, published, versions, phone_hash_key, keep_old=keep_old)
 
 
 @contextmanager
-def _alone_in(versions: Path) -> Iterator[None]:
-    """Publish one at a time, since each clears away what others left half done; the lock dies with its process."""
+def _publish_lock(versions: Path) -> Iterator[None]:
+    """Hold the lock of publishing, since a publish removes unfinished versions; the lock ends with its process."""
     folder = os.open(versions, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -104,19 +103,19 @@ def _publish(
             shutil.rmtree(version)
         raise
     old = [path for path in versions.iterdir() if path != version]
-    going = [path for path in old if not keep_old or (path != before and not _is_open(path))]
-    left_over = tuple(path for path in going if not _remove(path))
+    outdated = [path for path in old if not keep_old or (path != before and not _is_open(path))]
+    left_over = tuple(path for path in outdated if not _remove(path))
     return PublishSummary(version, message_count, reply_count, len(MARTS), left_over)
 
 
 def _is_open(version: Path) -> bool:
-    """Whether another process has the version's database open: DuckDB holds a lock on it for as long."""
+    """True if another process has the version's database open, since DuckDB locks it meanwhile."""
     try:
         with (version / _DATABASE).open("r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # it has none, or is not ours to lock
+    except OSError:  # it doesn't exist, or belongs to another user
         return False
     return False
 
@@ -129,11 +128,11 @@ def _remove(version: Path) -> bool:
 def _write_parquet(
     connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, version: Path, phone_hash_key: str
 ) -> tuple[int, int]:
-    """Write messages, replies and marts; returns the rows of the first two."""
+    """Write messages, replies and marts; return the numbers of messages and of replies."""
     try:
         campaigns = connection.execute("SELECT campaign_id, row_count FROM marts.campaign_delivery").fetchall()
     except duckdb.CatalogException:
-        raise UsageError(f"{warehouse.path} has no marts yet; make them with 'smsrecon reconcile'") from None
+        raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
     campaign_ids = [campaign_id for campaign_id, _ in campaigns] or [_NO_CAMPAIGN]
     for contract in PUBLISHED:
         select = statement(connection, table_of(contract).replace("main.", "published/"))
@@ -153,7 +152,7 @@ def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 
 def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
-    # The form that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
+    # The format that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
     connection.execute(f"ATTACH {_literal(version / _DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
     connection.execute("CREATE SCHEMA marts")
@@ -183,7 +182,7 @@ def _define_functions(connection: duckdb.DuckDBPyConnection) -> None:
 def _point(published: Path, version: Path) -> None:
     """Make `published` a link to `version`, in one step."""
     link = version.with_name("next")
-    link.unlink(missing_ok=True)  # one who was killed left it
+    link.unlink(missing_ok=True)  # left by a killed process
     link.symlink_to(version.relative_to(published.parent))
     reach("publish.before_rename")
     link.replace(published)
@@ -195,5 +194,5 @@ def _points_to(published: Path, version: Path) -> bool:
 
 
 def _literal(value: Path | str) -> str:
-    """A path or a text as a SQL text literal: ATTACH, views and comments take no parameters."""
+    """A path or a text as a SQL string literal: ATTACH, views and comments take no parameters."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -26,7 +26,7 @@ _CONTRACTS: Final = {table_of(contract): contract for contract in (*RECONCILED, 
 
 @dataclass(frozen=True)
 class FailedCheck:
-    """A check of sql/checks that returned rows: how many, and what the first of them says."""
+    """A check of sql/checks that returned rows: their number, and the finding in the first of them."""
 
     name: str
     row_count: int
@@ -35,7 +35,7 @@ class FailedCheck:
 
 @dataclass(frozen=True)
 class ReconcileSummary:
-    """What the books say, and whether they are right."""
+    """Totals of the books after a reconcile, and the checks that failed."""
 
     campaign_count: int
     row_count: int
@@ -59,9 +59,9 @@ def reconcile(
     price_per_segment: float | None = None,
     opt_out_words: Sequence[str] = (),
 ) -> ReconcileSummary:
-    """Make every table of sql/core and sql/marts anew, and run every check of sql/checks.
+    """Compute every table of sql/core and sql/marts, and run every check of sql/checks.
 
-    A failed check is reported in the summary and doesn't undo the tables, so that one can look into them.
+    The tables are kept when a check fails, so that they can be examined; the summary names the failed checks.
     """
     parameters = {
         "as_of": as_of,
@@ -77,7 +77,7 @@ def reconcile(
 
 def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any]) -> None:
     """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
-    # Several reads of core.report_matches would be kept as one copy of ten million rows; reading it again is cheaper.
+    # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
     statements: dict[str, Statement] = {}
     for table, contract in _CONTRACTS.items():
@@ -93,7 +93,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:
-    """Run every check, in the order of their names; what returns a row has failed."""
+    """Run every check in the order of names; a check that returns rows has failed."""
     failed = []
     for path in sorted(SQL_FOLDER.glob("checks/*.sql")):
         row_count, message = (

@@ -197,14 +197,14 @@ def test_an_empty_warehouse_is_published_too(
 def test_a_folder_of_somebody_else_is_not_touched(warehouse: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
 
-    with pytest.raises(UsageError, match="was not made by 'smsrecon publish'"):
+    with pytest.raises(UsageError, match="was not created by 'smsrecon publish'"):
         publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
 
 
 def test_a_warehouse_that_was_never_reconciled_is_refused_and_nothing_changes(
     tmp_path: Path, warehouse_of: MakeWarehouse
 ) -> None:
-    with pytest.raises(UsageError, match="make them with 'smsrecon reconcile'"):
+    with pytest.raises(UsageError, match="compute them with 'smsrecon reconcile'"):
         publish(warehouse_of(tmp_path), tmp_path / "published", phone_hash_key=_KEY)
 
     assert not (tmp_path / "published").exists()

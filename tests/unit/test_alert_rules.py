@@ -20,7 +20,7 @@ ALERTS = AlertSettings(min_message_count=4)
 
 
 def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
-    """A reconciled warehouse of campaigns sent on days in a row, the last one yesterday, with one code for each message.
+    """A reconciled warehouse of campaigns sent on successive days, the last yesterday, with one code for each message.
 
     The code `?` stands for no answer and no report; the code `orphan` for a report that belongs to no message.
     """
@@ -144,7 +144,7 @@ def test_a_warehouse_that_was_never_reconciled_is_refused(tmp_path: Path) -> Non
     with warehouse.write():
         pass
 
-    with pytest.raises(UsageError, match="make them with 'smsrecon reconcile'"):
+    with pytest.raises(UsageError, match="compute them with 'smsrecon reconcile'"):
         found(warehouse)
 
 
