@@ -98,6 +98,15 @@ _THREE_ROWS: Final = (
 FUNCTIONS: Final[dict[str, str]] = {
     "wilson_low": "Lower end of the 95 % Wilson interval: SELECT wilson_low(930, 1000).",
     "wilson_high": "Upper end of the 95 % Wilson interval: SELECT wilson_high(930, 1000).",
+    "is_accepted": "True for a status that counts as accepted: FROM messages WHERE is_accepted(status).",
+    "status_counts": (
+        "Aggregate: the counts by status of a group of rows, as a STRUCT; its arguments are the status, the messages"
+        " and the segments of a row: SELECT unnest(status_counts(status, 1, segment_count)) FROM messages."
+    ),
+    "delivery_rates": (
+        "The three rates with their 95 % Wilson intervals, as a STRUCT; its arguments are the messages delivered,"
+        " reported and accepted: SELECT unnest(delivery_rates(930, 950, 1000))."
+    ),
     "delivery_by": (
         "One row per campaign and value of one of the owner's columns, with every count, the three rates and is_mature:"
         " FROM delivery_by('city') or FROM delivery_by('city', campaign := 'spring'). Rows without a value are unknown."

@@ -30,7 +30,7 @@ from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
 from pipelines.warehouse.database import Warehouse, set_comments
-from pipelines.warehouse.statements import define_functions, statement
+from pipelines.warehouse.statements import define_functions, statement, table_functions
 
 # How a view reads its files, by their grain. campaign_id stays text, even where all of them look like numbers.
 _READ_OPTIONS: Final = {
@@ -175,7 +175,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
 def _define_functions(connection: duckdb.DuckDBPyConnection) -> None:
     define_functions(connection, FUNCTIONS, is_temporary=False)
     for name, description in FUNCTIONS.items():
-        kind = "MACRO" if name.startswith("wilson_") else "MACRO TABLE"
+        kind = "MACRO TABLE" if name in table_functions() else "MACRO"
         connection.execute(f"COMMENT ON {kind} {name} IS {_literal(description)}")
 
 

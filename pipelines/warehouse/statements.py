@@ -19,6 +19,7 @@ from pipelines.sql_files import SQL_FOLDER
 
 _COMMENT: Final = re.compile(r"--.*")
 _MACRO: Final = re.compile(r"\b(?:TEMP )?MACRO (\w+)\(")
+_TABLE_MACRO: Final = re.compile(r"\bMACRO (\w+)\([^)]*\) AS TABLE")
 _CALL: Final = re.compile(r"\b(\w+)\(")
 
 
@@ -97,6 +98,13 @@ def define_functions(
     kind = "TEMP MACRO" if is_temporary else "MACRO"
     for name in in_order(calls):
         connection.execute(_MACRO.sub(rf"{kind} \1(", sql_files.statement(name)))
+
+
+@cache
+def table_functions() -> frozenset[str]:
+    """The functions of sql/functions that return rows; the others return a value."""
+    texts = [path.read_text(encoding="utf-8") for path in SQL_FOLDER.glob("functions/*.sql")]
+    return frozenset(name for text in texts for name in _TABLE_MACRO.findall(text))
 
 
 @cache

@@ -19,7 +19,7 @@ groups AS (
         cast(coalesce(sum(a.opt_out_count), 0) AS BIGINT) AS opt_out_count
     FROM main.messages AS m
     LEFT JOIN answers AS a ON m.message_id = a.message_id
-    WHERE m.campaign_id = $campaign_id AND m.status IN ('accepted', 'unreported', 'delivered', 'failed')
+    WHERE m.campaign_id = $campaign_id AND is_accepted(m.status)
     GROUP BY value
 )
 

@@ -2,7 +2,7 @@
 -- than three. Comparable: first submitted up to 90 days before it, of the same templates or like it of none, and reported
 -- often enough.
 -- Inputs: marts.campaign_delivery, core.recipients. Argument: min_message_count.
-CREATE OR REPLACE TEMP MACRO comparable_campaigns(min_message_count) AS TABLE
+CREATE OR REPLACE MACRO comparable_campaigns(min_message_count) AS TABLE
     WITH templates AS (
         SELECT
             campaign_id,

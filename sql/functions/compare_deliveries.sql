@@ -1,34 +1,12 @@
--- compare_deliveries: three rows, one for each of the three rates, of b against a. What compare_campaigns and compare_variants share.
--- Input: compare_rates. Arguments: the names of both; of each the messages delivered, reported (delivered + failed) and accepted; is_mature.
--- The verdict goes by the 95 % interval of the difference: it says better only where that lies on one side of 0.
+-- compare_deliveries: three rows, one for each of the three rates, of b against a; the common part of compare_campaigns and
+-- compare_variants. Input: compare_rates.
+-- Arguments: the names of both; of each the messages delivered, reported (delivered + failed) and accepted; are_both_mature.
+-- The verdict follows from the 95 % interval of the difference: one is better only if the interval lies on one side of 0.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=AL09,RF02
 CREATE OR REPLACE MACRO compare_deliveries(
     a, b, a_delivered, a_reported, a_accepted, b_delivered, b_reported, b_accepted, are_both_mature
 ) AS TABLE
-    WITH counts AS (
-        SELECT
-            'delivered_of_accepted' AS rate_name,
-            a_delivered AS a_count,
-            a_accepted AS a_total_count,
-            b_delivered AS b_count,
-            b_accepted AS b_total_count
-        UNION ALL
-        SELECT
-            'delivered_of_reported',
-            a_delivered,
-            a_reported,
-            b_delivered,
-            b_reported
-        UNION ALL
-        SELECT
-            'coverage',
-            a_reported,
-            a_accepted,
-            b_reported,
-            b_accepted
-    )
-
     SELECT
         n.rate_name,
         a AS a,
@@ -51,4 +29,26 @@ CREATE OR REPLACE MACRO compare_deliveries(
             WHEN r.difference_high < 0 THEN a || ' is better'
             ELSE 'no difference shown'
         END AS verdict
-    FROM counts AS n, compare_rates(n.a_count, n.a_total_count, n.b_count, n.b_total_count) AS r;
+    FROM (
+        SELECT
+            'delivered_of_accepted' AS rate_name,
+            a_delivered AS a_count,
+            a_accepted AS a_total_count,
+            b_delivered AS b_count,
+            b_accepted AS b_total_count
+        UNION ALL
+        SELECT
+            'delivered_of_reported',
+            a_delivered,
+            a_reported,
+            b_delivered,
+            b_reported
+        UNION ALL
+        SELECT
+            'coverage',
+            a_reported,
+            a_accepted,
+            b_reported,
+            b_accepted
+    ) AS n,
+        compare_rates(n.a_count, n.a_total_count, n.b_count, n.b_total_count) AS r;

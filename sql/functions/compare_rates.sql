@@ -1,45 +1,11 @@
--- compare_rates: one row: the rates a_successes of a_trials and b_successes of b_trials, and their difference, b - a.
--- The 95 % interval of the difference is Newcombe's (1998, method 10), made of the Wilson intervals of the two rates. The p-value
+-- compare_rates: one row: the rates a_successes / a_trials and b_successes / b_trials, and their difference, b - a.
+-- The 95 % interval of the difference is Newcombe's (1998, method 10), built from the Wilson intervals of the two rates. The p-value
 -- is that of the two-sided test of two proportions with a common variance: erfc(x), where x is |z| / sqrt(2). DuckDB has no erfc:
--- the polynomial is erfcc of Numerical Recipes, right to 1.2e-7 of the p-value, however small. Without trials all is null.
+-- the polynomial is erfcc of Numerical Recipes, with a relative error below 1.2e-7, however small the p-value. Without trials every
+-- column is null.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=CP05
 CREATE OR REPLACE MACRO compare_rates(a_successes, a_trials, b_successes, b_trials) AS TABLE
-    WITH given AS (
-        SELECT
-            cast(a_successes AS DOUBLE) AS a_count,
-            cast(b_successes AS DOUBLE) AS b_count,
-            cast(nullif(a_trials, 0) AS DOUBLE) AS a_total,
-            cast(nullif(b_trials, 0) AS DOUBLE) AS b_total
-    ),
-
-    rates AS (
-        SELECT
-            *,
-            a_count / a_total AS a_rate,
-            b_count / b_total AS b_rate,
-            (a_count + b_count) / (a_total + b_total) AS common_rate
-        FROM given
-    ),
-
-    tested AS (
-        SELECT
-            *,
-            b_rate - a_rate AS difference,
-            CASE
-                WHEN common_rate IN (0, 1) THEN 0
-                ELSE abs(b_rate - a_rate) / sqrt(2 * common_rate * (1 - common_rate) * (1 / a_total + 1 / b_total))
-            END AS x
-        FROM rates
-    ),
-
-    prepared AS (
-        SELECT
-            *,
-            2 / (2 + x) AS t
-        FROM tested
-    )
-
     SELECT
         a_rate,
         b_rate,
@@ -65,4 +31,31 @@ CREATE OR REPLACE MACRO compare_rates(a_successes, a_trials, b_successes, b_tria
                 )
             )
         END AS p_value
-    FROM prepared;
+    FROM (
+        SELECT
+            *,
+            2 / (2 + x) AS t
+        FROM (
+            SELECT
+                *,
+                b_rate - a_rate AS difference,
+                CASE
+                    WHEN common_rate IN (0, 1) THEN 0
+                    ELSE abs(b_rate - a_rate) / sqrt(2 * common_rate * (1 - common_rate) * (1 / a_total + 1 / b_total))
+                END AS x
+            FROM (
+                SELECT
+                    *,
+                    a_count / a_total AS a_rate,
+                    b_count / b_total AS b_rate,
+                    (a_count + b_count) / (a_total + b_total) AS common_rate
+                FROM (
+                    SELECT
+                        cast(a_successes AS DOUBLE) AS a_count,
+                        cast(b_successes AS DOUBLE) AS b_count,
+                        cast(nullif(a_trials, 0) AS DOUBLE) AS a_total,
+                        cast(nullif(b_trials, 0) AS DOUBLE) AS b_total
+                ) AS given
+            ) AS rates
+        ) AS tested
+    ) AS prepared;

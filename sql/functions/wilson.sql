@@ -1,7 +1,7 @@
 -- The 95 % Wilson interval of `successes` out of `trials`, from 0 to 1; null without trials.
 -- z = 1.959963984540054. Unlike p ± z·sqrt(p(1-p)/n) it stays inside 0 and 1, and is right for 0 of n, n of n and small n.
 -- The constants are written as doubles (…e0): as decimals they leave no room for large counts.
-CREATE OR REPLACE TEMP MACRO wilson_low(successes, trials) AS CASE
+CREATE OR REPLACE MACRO wilson_low(successes, trials) AS CASE
     WHEN trials > 0
         THEN greatest(
             0e0,
@@ -12,7 +12,7 @@ CREATE OR REPLACE TEMP MACRO wilson_low(successes, trials) AS CASE
         )
 END;
 
-CREATE OR REPLACE TEMP MACRO wilson_high(successes, trials) AS CASE
+CREATE OR REPLACE MACRO wilson_high(successes, trials) AS CASE
     WHEN trials > 0
         THEN least(
             1e0,

@@ -15,15 +15,10 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.sql_files import SQL_FOLDER, statement
-from pipelines.warehouse.statements import called_functions, parse
+from pipelines.warehouse.statements import called_functions, parse, table_functions
 
 FOLDERS = ("core", "marts", "published", "figures", "alerts", "purging", "functions")
 NAMES = sorted(f"{folder}/{path.stem}" for folder in FOLDERS for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
-TABLE_FUNCTIONS = {
-    name
-    for path in SQL_FOLDER.glob("functions/*.sql")
-    for name in re.findall(r"MACRO (\w+)\([^)]*\) AS TABLE", path.read_text(encoding="utf-8"))
-}
 COMPUTED = [contract for contract in (*RECONCILED, *MARTS) if kind_of(contract) != "reference"]
 
 each_statement = pytest.mark.parametrize("name", NAMES)
@@ -55,7 +50,7 @@ def named_inputs(name: str) -> set[str]:
 def inputs_of(name: str) -> set[str]:
     """The tables and table functions that a file reads."""
     text = body(name)
-    functions = called_functions(text) & TABLE_FUNCTIONS - {name.partition("/")[2]}
+    functions = called_functions(text) & table_functions() - {name.partition("/")[2]}
     if name.startswith("functions/"):  # no SELECT, so DuckDB does not serialize it
         return functions | set(re.findall(r"\b(?:core|marts|main)\.[a-z_]+", text))
     with duckdb.connect() as connection:
@@ -74,7 +69,7 @@ def test_a_header_names_the_parameters_that_are_used_and_no_others(name: str) ->
 
 @each_statement
 def test_a_header_says_the_grain(name: str) -> None:
-    if name.startswith("functions/") and name.partition("/")[2] not in TABLE_FUNCTIONS:
+    if name.startswith("functions/") and name.partition("/")[2] not in table_functions():
         pytest.skip("gives a value, not rows")
     assert re.search(r"\b([Oo]ne|three) rows?\b", header(name))
 

@@ -1,10 +1,8 @@
 """The functions of the published copy say what plain Python says, and don't guess where there is nothing to say."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +16,10 @@ from pipelines.contracts.marts import CampaignDelivery
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.sql_files import SQL_FOLDER
-from pipelines.warehouse.publish import publish
-from pipelines.warehouse.reconcile import reconcile
-from tests.sql.cases import PARAMETERS, filled
+from pipelines.sql_files import SQL_FOLDER, reference_rows
+from tests.sql.variants import ODD_COLUMN, SENT
 
 Z = 1.959963984540054  # the normal quantile of 97.5 %
-ODD_COLUMN = 'a/b~c "d".e'
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One message of the world below: `fate` is delivered, failed, or unreported, or accepted where young."""
-
-    campaign_id: str
-    position: int
-    owner: dict[str, Any] | None
-    fate: str
-
-
-def world() -> list[Sent]:
-    """Two old campaigns of two variants, and a young one of which little is known yet."""
-    fates = {
-        ("spring", "A"): {"delivered": 150, "failed": 40, "unreported": 10},
-        ("spring", "B"): {"delivered": 185, "failed": 12, "unreported": 3},
-        ("spring", None): {"delivered": 5, "failed": 1},
-        ("autumn", "A"): {"delivered": 170, "failed": 25, "unreported": 5},
-        ("young", "A"): {"delivered": 30, "failed": 1, "accepted": 69},
-        ("young", "B"): {"delivered": 10, "failed": 21, "accepted": 69},
-    }
-    sent: list[Sent] = []
-    at: Counter[str] = Counter()
-    for (campaign_id, variant), counts in fates.items():
-        for fate, count in counts.items():
-            for _ in range(count):
-                position = at[campaign_id]
-                owner = {"variant": variant, "tier": position % 3, ODD_COLUMN: "x"} if position % 50 else None
-                sent.append(Sent(campaign_id, position, owner if variant else {"variant": None}, fate))
-                at[campaign_id] += 1
-    return sent
-
-
-SENT = world()
-CAMPAIGNS = {name: place for place, name in enumerate(("spring", "autumn", "young"))}
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The world, reconciled and published."""
-    data_dir = tmp_path_factory.mktemp("functions")
-    case = data_dir / "case"
-    case.mkdir()
-    _write(case / "core.campaigns.csv", "campaign_id,campaign_key,row_count,message_count,segment_count", _campaigns())
-    _write(
-        case / "core.batches.csv",
-        "batch_num,campaign_id,planned_batch,first_message_id,last_message_id,message_count,state,submitted_at",
-        _batches(),
-    )
-    _write(
-        case / "core.recipients.csv",
-        "campaign_id,input_row,message_id,disposition,phone,planned_batch,segment_count,owner",
-        (
-            [m.campaign_id, m.position, _id(m), "planned", _phone(m), 0, 1, m.owner and json.dumps(m.owner)]
-            for m in SENT
-        ),
-    )
-    _write(
-        case / "core.reports.csv",
-        "message_id,mission_num,phone,code,is_delivered,stat_time",
-        (
-            [_id(m), _id(m), _phone(m), {"delivered": "DELIVRD", "failed": "MK:0001"}[m.fate], m.fate == "delivered", t]
-            for t in ["2026-11-09 20:00:00+08"]
-            for m in SENT
-            if m.fate in {"delivered", "failed"}
-        ),
-    )
-    warehouse = filled(data_dir / "warehouse.duckdb", case)
-    assert reconcile(warehouse, **PARAMETERS).is_balanced
-    publish(warehouse, data_dir / "published", phone_hash_key="0123456789abcdef" * 4)
-    return data_dir
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +71,18 @@ def test_the_rates_of_a_breakdown_have_their_wilson_intervals(copy: duckdb.DuckD
         assert row["delivered_of_accepted_rate"] == pytest.approx(row["delivered_count"] / row["accepted_total_count"])
         assert row["delivered_of_accepted_rate_low"] == pytest.approx(low)
         assert row["delivered_of_accepted_rate_high"] == pytest.approx(high)
+
+
+def test_what_counts_as_accepted_and_as_reported_is_what_the_table_of_statuses_says(
+    copy: duckdb.DuckDBPyConnection,
+) -> None:
+    for row in reference_rows("statuses"):
+        (counts,) = _rows(copy, f"SELECT unnest(status_counts('{row['status']}', 3, 4))")
+        wanted = {"row_count": 3, f"{row['status']}_count": 3}
+        wanted |= {"accepted_total_count": 3, "accepted_segment_count": 4} if row["is_accepted"] == "true" else {}
+        wanted |= {"reported_count": 3} if row["is_reported"] == "true" else {}
+        assert {name: count for name, count in counts.items() if count} == wanted
+        assert _rows(copy, f"SELECT is_accepted('{row['status']}') AS it") == [{"it": row["is_accepted"] == "true"}]
 
 
 def test_a_breakdown_of_one_campaign_is_its_part_of_all(copy: duckdb.DuckDBPyConnection) -> None:
@@ -322,37 +257,6 @@ def assert_compared(row: dict[str, Any], a_successes: int, a_trials: int, b_succ
     assert row["difference_low"] == pytest.approx(difference - math.hypot(b_rate - b_low, a_high - a_rate), abs=1e-9)
     assert row["difference_high"] == pytest.approx(difference + math.hypot(b_high - b_rate, a_rate - a_low), abs=1e-9)
     assert row["p_value"] == pytest.approx(p_value, rel=1.3e-7, abs=1e-300)
-
-
-# the world, written
-
-
-def _id(message: Sent) -> int:
-    return (CAMPAIGNS[message.campaign_id] << 28) + message.position
-
-
-def _phone(message: Sent) -> str:
-    return f"138{CAMPAIGNS[message.campaign_id]}{message.position:07}"
-
-
-def _campaigns() -> Iterator[list[object]]:
-    for campaign_id, key in CAMPAIGNS.items():
-        count = sum(message.campaign_id == campaign_id for message in SENT)
-        yield [campaign_id, key, count, count, count]
-
-
-def _batches() -> Iterator[list[object]]:
-    for campaign_id, key, count, *_ in _campaigns():
-        first, day = int(str(key)) << 28, 9 if campaign_id == "young" else 2
-        last = first + int(str(count)) - 1
-        yield [f"B-{campaign_id}", campaign_id, 0, first, last, count, "accepted", f"2026-11-{day:02} 08:00:00+08"]
-
-
-def _write(path: Path, header: str, rows: Any) -> None:
-    def cell(value: object) -> str:
-        return "" if value is None else '"' + str(value).replace('"', '""') + '"'
-
-    path.write_text("\n".join([header, *(",".join(map(cell, row)) for row in rows)]), encoding="utf-8")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
