@@ -1,8 +1,8 @@
-"""The lists of phones that must not be written to, and what they say together.
+"""Suppression lists: the phones that must not get messages.
 
-A list is a Parquet file in the landing with phone, reason and since_at; an entry with is_removed takes back all entries
-of its phone up to its instant. Lists are added, never changed, and come from many hands: a phone counts however it is
-written, and with or without a reason. Which messages that keeps back is the planner's and the sender's business.
+A list is a Parquet file in the landing with phone, reason and since_at; an entry with is_removed cancels all entries of
+its phone up to its instant. Lists are added, never changed, and come from many sources: a phone counts in whatever form
+it is written, and with or without a reason.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ from pipelines.phones import national
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, in_china
 
-_LISTED: Final[dict[str, pl.DataType]] = {
+_SCHEMA: Final[dict[str, pl.DataType]] = {
     "phone": pl.String(),
     "reason": pl.String(),
     "since_at": pl.Datetime("us", CHINA.key),
@@ -26,11 +26,11 @@ _LISTED: Final[dict[str, pl.DataType]] = {
 
 
 def suppressed_phones(landing: Landing) -> pl.DataFrame:
-    """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry that still counts.
+    """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry in force.
 
     Raises InputRefused if a list can't be read.
     """
-    entries = entries_of(landing)
+    entries = read_entries(landing)
     removals = entries.filter("is_removed").group_by("phone").agg(removed_at=pl.max("since_at"))
     return (
         entries.filter(~pl.col("is_removed"))
@@ -38,39 +38,39 @@ def suppressed_phones(landing: Landing) -> pl.DataFrame:
         .filter((pl.col("since_at") > pl.col("removed_at")).fill_null(value=True))
         .sort("since_at", "reason")
         .unique("phone", keep="first", maintain_order=True)
-        .select(*_LISTED)
+        .select(*_SCHEMA)
     )
 
 
-def entries_of(landing: Landing) -> pl.DataFrame:
+def read_entries(landing: Landing) -> pl.DataFrame:
     """phone, reason, since_at, is_removed: all entries of all lists. Raises InputRefused if a list can't be read."""
     files = [landing.path(name) for name in landing.suppressions.names()]
     if not files:
-        return pl.DataFrame(schema=_LISTED | {"is_removed": pl.Boolean()})
+        return pl.DataFrame(schema=_SCHEMA | {"is_removed": pl.Boolean()})
     return pl.concat([_read(file) for file in files], how="vertical_relaxed")
 
 
 def _read(file: Path) -> pl.DataFrame:
     try:
-        return _entries(read_parquet(file.read_bytes()))
+        return _normalised(read_parquet(file.read_bytes()))
     except (pl.exceptions.PolarsError, LookupError, UnreadableParquet, OSError):
         raise InputRefused(
             f"{file}: this suppression list can't be read; it needs the columns phone, reason and since_at"
         ) from None
 
 
-def _entries(table: pl.DataFrame) -> pl.DataFrame:
-    """A list as it counts: phones as they are sent to, times as instants."""
+def _normalised(table: pl.DataFrame) -> pl.DataFrame:
+    """The entries of a list, phones in national form and times as instants."""
     return table.select(
         national(pl.col("phone").cast(pl.String)),
         pl.col("reason").cast(pl.String).fill_null("listed"),
-        instants(table["since_at"].dtype).cast(_LISTED["since_at"]),
+        since_at_of(table["since_at"].dtype).cast(_SCHEMA["since_at"]),
         (pl.col("is_removed") if "is_removed" in table.columns else pl.lit(value=False)).alias("is_removed"),
     )
 
 
-def instants(dtype: pl.DataType) -> pl.Expr:
-    """The `since_at` of a list, of this type; a day, and a time of no zone, is China's."""
+def since_at_of(dtype: pl.DataType) -> pl.Expr:
+    """The column `since_at` of a list as instants; days and times without a zone are China's."""
     since_at = pl.col("since_at")
     if dtype == pl.Date:
         dtype, since_at = pl.Datetime("us"), since_at.cast(pl.Datetime("us"))
@@ -80,7 +80,7 @@ def instants(dtype: pl.DataType) -> pl.Expr:
 
 
 def land_entries(landing: Landing, entries: pl.DataFrame, *, name: str, at: datetime) -> str:
-    """Land a list of its own with these entries (phone, reason, since_at, is_removed); returns its path."""
+    """Land a new list of these entries (phone, reason, since_at, is_removed); returns its name in the landing."""
     file = BytesIO()
-    entries.select(pl.col("since_at").cast(_LISTED["since_at"]), pl.exclude("since_at")).write_parquet(file)
+    entries.select(pl.col("since_at").cast(_SCHEMA["since_at"]), pl.exclude("since_at")).write_parquet(file)
     return landing.suppressions.land(file.getvalue(), name=name, at=at)

@@ -27,12 +27,12 @@ def pull(
     """
     from pipelines.console.progress import working
     from pipelines.console.results import show_pull
-    from pipelines.operations import daily as steps
+    from pipelines.operations import pulling
     from pipelines.pull import chosen_days
 
     wanted = chosen_days(day, days, now=invocation.now())
     with working("pulling") as progress:
-        summary = steps.pull(invocation.settings(), clock=invocation.now, days=wanted, progress=progress)
+        summary = pulling.pull(invocation.settings(), clock=invocation.now, days=wanted, progress=progress)
     show_pull(summary, as_json=json)
     return report_findings(summary.findings)
 

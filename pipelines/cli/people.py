@@ -38,9 +38,9 @@ def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False
       smsrecon suppress add - < phones.txt
     """
     from pipelines.console.terminal import show_lines
-    from pipelines.operations.suppression_lists import add
+    from pipelines.operations.suppression_lists import add_phones
 
-    listed = add(_phones_of(phones), reason=reason, settings=invocation.settings(), at=invocation.now())
+    listed = add_phones(_phones_of(phones), reason=reason, settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 
@@ -52,9 +52,9 @@ def suppress_remove(*phones: Phones, json: Json = False) -> int:
     Campaigns planned from now on send to them again.
     """
     from pipelines.console.terminal import show_lines
-    from pipelines.operations.suppression_lists import remove
+    from pipelines.operations.suppression_lists import remove_phones
 
-    listed = remove(_phones_of(phones), settings=invocation.settings(), at=invocation.now())
+    listed = remove_phones(_phones_of(phones), settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 
@@ -69,9 +69,9 @@ def suppress_import(
 ) -> int:
     """Add the phones of a file to a suppression list."""
     from pipelines.console.terminal import show_lines
-    from pipelines.operations.suppression_lists import bring
+    from pipelines.operations.suppression_lists import import_list
 
-    listed = bring(file, reason=reason, settings=invocation.settings(), at=invocation.now())
+    listed = import_list(file, reason=reason, settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 

@@ -14,7 +14,7 @@ from pipelines.phones import masked
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
     from pipelines.campaign.submit import Submission
-    from pipelines.operations.daily import PullSummary
+    from pipelines.operations.pulling import PullSummary
 
 
 def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json: bool) -> None:

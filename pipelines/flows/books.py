@@ -41,7 +41,7 @@ def reconcile() -> State[None]:
     with redact_errors():
         settings = settings_of_run()
     with Bar("loading") as bar:
-        books = steps.close_books(settings, clock=now, progress=bar, run=_tasks(settings))
+        books = steps.close_books(settings, clock=now, progress=bar, run_step=_tasks(settings))
         bar("all steps", 1.0)
     return _closed(settings, books, books.findings)
 
@@ -55,7 +55,7 @@ def daily() -> State[None]:
     with redact_errors():
         settings = settings_of_run()
     with Bar("pulling") as bar:
-        summary = steps.daily(settings, clock=now, progress=bar, run=_tasks(settings))
+        summary = steps.daily(settings, clock=now, progress=bar, run_step=_tasks(settings))
         bar("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
 

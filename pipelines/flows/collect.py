@@ -14,7 +14,8 @@ from pipelines.flows.edge import now, settings_of_run
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
-from pipelines.operations.daily import PullSummary
+from pipelines.operations import pulling
+from pipelines.operations.pulling import PullSummary
 from pipelines.progress import Progress
 from pipelines.pull import chosen_days
 from pipelines.settings import Settings
@@ -44,7 +45,7 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
         wanted = chosen_days(day, days, now=now())
     return _pulled(
         "pull reports",
-        lambda settings, progress: steps.pull_reports(settings, clock=now, days=wanted, progress=progress),
+        lambda settings, progress: pulling.pull_reports(settings, clock=now, days=wanted, progress=progress),
     )
 
 
@@ -55,7 +56,7 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
 )
 def pull_replies() -> State[None]:
     return _pulled(
-        "pull replies", lambda settings, progress: steps.pull_replies(settings, clock=now, progress=progress)
+        "pull replies", lambda settings, progress: pulling.pull_replies(settings, clock=now, progress=progress)
     )
 
 

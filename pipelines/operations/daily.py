@@ -1,27 +1,26 @@
-"""The daily way of the data, step by step: pull, load, reconcile, publish, alert, and all of them with one verdict.
+"""The steps of a day: pull, load, reconcile, publish and alert, each by itself or all with one verdict.
 
-Each step is a plain function of settings and clock, the same for the command line and for any scheduler; each can be
-run again at any time. Nothing here asks, loads or counts by itself.
+Each step is a plain function of settings and clock, the same for the command line and for a scheduler, and can be run
+again at any time. Pulling is in pulling.py.
 """
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
-from typing import Any, Protocol, TypeVar
+from datetime import datetime
+from typing import Any
 
-from pipelines.alerts import rules, webhook
-from pipelines.alerts import sent_alerts as told
+from pipelines.alerts import rules, sent_alerts, webhook
 from pipelines.alerts.findings import Finding
 from pipelines.campaign.suppressions import land_entries
-from pipelines.errors import BooksError, GatewayError, SmsreconError
-from pipelines.gateway.client import GatewayClient
+from pipelines.errors import BooksError
 from pipelines.landing.landing import landing_of
+from pipelines.operations.pulling import PullSummary, pull_replies, pull_reports, read_balance
+from pipelines.operations.steps import RunStep, Steps, call_step
 from pipelines.progress import Progress, no_progress
-from pipelines.pull import CALL_ATTEMPTS, Pulled, Puller, window
-from pipelines.settings import Settings, require_credentials
+from pipelines.pull import CALL_ATTEMPTS
+from pipelines.settings import Settings
 from pipelines.times import Clock
 from pipelines.warehouse import publish as publishing
 from pipelines.warehouse import reconcile as reconciling
@@ -31,67 +30,10 @@ from pipelines.warehouse.loading.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
 from pipelines.warehouse.reconcile import ReconcileSummary
 
-Brought = TypeVar("Brought")
-
-
-class Run(Protocol):
-    """Runs a step of a day under its name: here at once, in a flow as a task."""
-
-    def __call__(self, name: str, step: Callable[[], Brought], /) -> Brought: ...
-
-
-def _at_once(_: str, step: Callable[[], Brought]) -> Brought:
-    return step()
-
-
-@dataclass(frozen=True)
-class PullSummary:
-    """What was pulled: a row a day of reports, and one for the replies."""
-
-    pulled: list[Pulled]
-    balance: int | None = None  # where it was asked for, and answered
-
-    @property
-    def problem(self) -> SmsreconError | None:
-        """What is wrong: the gateway's own error if nothing came, missing data if a part did."""
-        failed = [part for part in self.pulled if part.problem is not None]
-        if not failed:
-            return None
-        if len(failed) == len(self.pulled):
-            return failed[0].problem
-        parts = ", ".join(str(part.day or part.kind) for part in failed)
-        return BooksError(f"not pulled: {parts} ({failed[0].problem}); then run 'smsrecon pull' again")
-
-    def checked(self) -> "PullSummary":
-        """Itself, where all came. Raises what `problem` is."""
-        if self.problem:
-            raise self.problem
-        return self
-
-    @property
-    def findings(self) -> list[Finding]:
-        return [Finding.of("not_pulled", self.problem)] if self.problem else []
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "pulled": [
-                {
-                    "kind": part.kind,
-                    "day": part.day,
-                    "call_count": part.call_count,
-                    "record_count": part.record_count,
-                    "is_complete": part.is_complete,
-                    "problem": None if part.problem is None else str(part.problem),
-                }
-                for part in self.pulled
-            ],
-            "balance": self.balance,
-        }
-
 
 @dataclass(frozen=True)
 class BooksSummary:
-    """What closing the books did; a step that failed is None, and a finding."""
+    """Results of closing the books; a failed step is None, and a finding."""
 
     load: LoadSummary | None
     reconcile: ReconcileSummary | None
@@ -101,7 +43,7 @@ class BooksSummary:
 
 @dataclass(frozen=True)
 class DailySummary:
-    """What every step of a day did, and all that is wrong, the books first."""
+    """Results of a day's steps, and all findings, those of the books first."""
 
     pull: PullSummary
     books: BooksSummary
@@ -124,54 +66,22 @@ class DailySummary:
 
 @dataclass(frozen=True)
 class BalanceSummary:
-    """Segments left, whether that is too little, and what of that is news."""
+    """The balance, and whether it is too low."""
 
-    balance: int
+    balance: int  # segments left
     findings: list[Finding]
-    news: list[Finding]
-
-
-def pull(
-    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, progress: Progress = no_progress
-) -> PullSummary:
-    """Pull the reports of `days` (default: the trailing window), the replies and the balance into the landing."""
-    reports = pull_reports(settings, clock=clock, days=days, progress=progress)
-    replies = pull_replies(settings, clock=clock, progress=progress)
-    try:
-        balance = read_balance(settings, clock=clock)
-    except GatewayError:  # landed like every call; the books don't need it
-        balance = None
-    return PullSummary([*reports.pulled, *replies.pulled], balance)
-
-
-def pull_reports(
-    settings: Settings, *, clock: Clock, days: Sequence[date] | None = None, progress: Progress = no_progress
-) -> PullSummary:
-    """Pull the reports of `days` (default: the trailing window) into the landing."""
-    wanted = days or window(settings.pull.days, clock())
-    return PullSummary(_asked(settings, clock, lambda puller: puller.reports(wanted, progress)))
-
-
-def pull_replies(settings: Settings, *, clock: Clock, progress: Progress = no_progress) -> PullSummary:
-    """Pull all replies that the gateway has for us into the landing."""
-    pulled = _asked(settings, clock, lambda puller: puller.replies(progress))
-    return PullSummary([pulled])
-
-
-def read_balance(settings: Settings, *, clock: Clock, attempts: int = 1) -> int:
-    """Ask for the segments left, and land the answer. Raises GatewayError where none comes that can be read."""
-    return _asked(settings, clock, lambda puller: puller.balance(attempts=attempts))
+    news: list[Finding]  # the findings that the webhook was sent now
 
 
 def load(settings: Settings, *, progress: Progress = no_progress) -> LoadSummary:
-    """Bring what is new in the landing into the warehouse, and clear away what killed processes left half-written."""
+    """Load the new files of the landing into the warehouse, and remove drafts that killed processes left there."""
     landing = landing_of(settings)
     landing.remove_drafts()
     return loading.load(landing, warehouse_of(settings), progress=progress)
 
 
 def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
-    """Decide every message's status, make the marts and run the checks."""
+    """Compute every message's status and the marts, and run the checks."""
     return reconciling.reconcile(
         warehouse_of(settings),
         as_of=as_of,
@@ -183,7 +93,10 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
 
 
 def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
-    """Replace what analysts open; what is old stays for who has it open, unless `keep_old` is off."""
+    """Publish a new version of the files for analysts; the one before stays for readers who have it open.
+
+    Without `keep_old` all older versions are removed.
+    """
     key = landing_of(settings).phone_hash_key()
     published = settings.published_folder
     with _readable_by_all():
@@ -192,7 +105,7 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
 
 @contextmanager
 def _readable_by_all() -> Iterator[None]:
-    """Let whoever may pass the data folder read what is made meanwhile; all else that a command makes is private."""
+    """Make files that every user can read, unlike all others; the data folder's own mode still applies."""
     before = os.umask(0o022)
     try:
         yield
@@ -200,17 +113,17 @@ def _readable_by_all() -> Iterator[None]:
         os.umask(before)
 
 
-def look_at_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
-    """What the rules of [alerts] find in the reconciled warehouse."""
+def examine_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
+    """Findings of the rules of [alerts] in the reconciled warehouse."""
     return rules.examine(
         warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
     )
 
 
 def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | None = None) -> int:
-    """List who should get no more messages, for the `reasons` that policy.suppress names; returns how many are new.
+    """Put phones on a suppression list, for these `reasons` (default: policy.suppress); returns how many are new.
 
-    The next load brings the list into the warehouse.
+    The phones and reasons are those of core.phones_to_suppress. The next load brings the list into the warehouse.
     """
     with warehouse_of(settings).read() as connection:
         found = connection.sql(
@@ -224,69 +137,71 @@ def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | Non
 
 
 def close_books(
-    settings: Settings, *, clock: Clock, progress: Progress = no_progress, run: Run = _at_once
+    settings: Settings, *, clock: Clock, progress: Progress = no_progress, run_step: RunStep = call_step
 ) -> BooksSummary:
-    """Load, reconcile and publish, each whatever became of the one before."""
-    day = _Steps(run)
+    """Load, reconcile and publish; a failed step doesn't stop the next ones."""
+    steps = Steps(run_step)
     progress("loading")
-    loaded = day.step("load", lambda: load(settings, progress=progress))
+    loaded = steps.run("load", lambda: load(settings, progress=progress))
     progress("reconciling")
-    reconciled = day.step("reconcile", lambda: reconcile(settings, as_of=clock()))
+    reconciled = steps.run("reconcile", lambda: reconcile(settings, as_of=clock()))
     if reconciled:
-        day.step("suppress", lambda: suppress(settings, clock=clock))
+        steps.run("suppress", lambda: suppress(settings, clock=clock))
     progress("publishing")
-    published = day.step("publish", lambda: publish(settings))
-    findings = [*day.findings, *(books_findings(reconciled) if reconciled else [])]
+    published = steps.run("publish", lambda: publish(settings))
+    findings = [*steps.findings, *(books_findings(reconciled) if reconciled else [])]
     return BooksSummary(loaded, reconciled, published, findings)
 
 
-def daily(settings: Settings, *, clock: Clock, progress: Progress = no_progress, run: Run = _at_once) -> DailySummary:
-    """All steps, each whatever the one before brought, and one verdict, of which the webhook is told."""
-    day = _Steps(run)
+def daily(
+    settings: Settings, *, clock: Clock, progress: Progress = no_progress, run_step: RunStep = call_step
+) -> DailySummary:
+    """Run all steps, and send the findings of all to the webhook; a failed step doesn't stop the next ones."""
+    steps = Steps(run_step)
     pulls: dict[str, PullSummary] = {}
 
     def keep(summary: PullSummary, kind: str) -> None:
-        pulls[kind] = summary  # also where a part is missing
+        pulls[kind] = summary  # kept before `checked` raises
         summary.checked()
 
-    day.step("pull reports", lambda: keep(pull_reports(settings, clock=clock, progress=progress), "reports"))
-    day.step("pull replies", lambda: keep(pull_replies(settings, clock=clock, progress=progress), "replies"))
-    balance = day.step("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
-    books = close_books(settings, clock=clock, progress=progress, run=run)
+    steps.run("pull reports", lambda: keep(pull_reports(settings, clock=clock, progress=progress), "reports"))
+    steps.run("pull replies", lambda: keep(pull_replies(settings, clock=clock, progress=progress), "replies"))
+    balance = steps.run("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
+    books = close_books(settings, clock=clock, progress=progress, run_step=run_step)
     if books.reconcile:
-        day.findings += day.step("look at figures", lambda: look_at_figures(settings, as_of=clock())) or []
+        steps.findings += steps.run("look at figures", lambda: examine_figures(settings, as_of=clock())) or []
     low = rules.low_balance(balance, settings.alerts) if balance is not None else []
-    findings = [*books.findings, *day.findings, *low]
+    findings = [*books.findings, *steps.findings, *low]
     if findings and settings.alerts.webhook_url.get_secret_value():
-        telling = _Steps(run)
-        telling.step("tell", lambda: _tell(settings, findings, at=clock()))
-        findings += telling.findings
-    together = [part for summary in pulls.values() for part in summary.pulled]
-    return DailySummary(PullSummary(together, balance), books, findings)
+        alerting = Steps(run_step)
+        alerting.run("tell", lambda: _send_alerts(settings, findings, at=clock()))
+        findings += alerting.findings
+    pulled = [part for summary in pulls.values() for part in summary.pulled]
+    return DailySummary(PullSummary(pulled, balance), books, findings)
 
 
 def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
-    """Ask for the balance; of one that is too low the webhook is told once, and again after `alerts.repeat_hours`.
+    """Ask for the balance; if it is too low, alert the webhook, and again only after `alerts.repeat_hours`.
 
-    Raises GatewayError where no answer comes, and AlertRaised where the webhook can't be told.
+    Raises GatewayError if no readable answer comes, and AlertRaised if the webhook can't be reached.
     """
     balance = read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS)
     findings = rules.low_balance(balance, settings.alerts)
-    with told.due_alerts(
+    with sent_alerts.due_alerts(
         findings,
         rules={"low_balance"},
         path=settings.sent_alerts_path,
         at=clock(),
         repeat_hours=settings.alerts.repeat_hours,
     ) as news:
-        _tell(settings, news, at=clock())
+        _send_alerts(settings, news, at=clock())
     return BalanceSummary(balance, findings, news)
 
 
 def rebuild(
     settings: Settings, *, as_of: datetime, progress: Progress = no_progress
 ) -> tuple[LoadSummary, ReconcileSummary]:
-    """Delete the warehouse and make it again from the landing alone."""
+    """Delete the warehouse and compute it again from the landing."""
     warehouse_of(settings).delete()
     loaded = load(settings, progress=progress)
     progress("reconciling")
@@ -298,7 +213,7 @@ def books_as_json(summary: ReconcileSummary) -> dict[str, Any]:
 
 
 def check_findings(summary: ReconcileSummary) -> list[Finding]:
-    """A finding for every check that found something."""
+    """A finding for every failed check."""
     return [
         Finding.of(
             "check_failed",
@@ -309,7 +224,7 @@ def check_findings(summary: ReconcileSummary) -> list[Finding]:
 
 
 def books_findings(summary: ReconcileSummary) -> list[Finding]:
-    """What keeps the books from being closed: failed checks, and days whose reports were never pulled."""
+    """Findings that keep the books open: failed checks, and days whose reports were never pulled."""
     findings = check_findings(summary)
     if summary.missing_days:
         days = ", ".join(str(day) for day in summary.missing_days)
@@ -318,32 +233,5 @@ def books_findings(summary: ReconcileSummary) -> list[Finding]:
     return findings
 
 
-class _Steps:
-    """Runs steps one after the other: what fails is a finding, and keeps no other from running."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self.findings: list[Finding] = []
-
-    def step(self, name: str, step: Callable[[], Brought]) -> Brought | None:
-        try:
-            return self._run(name, step)
-        except SmsreconError as error:
-            if str(error) not in {finding.message for finding in self.findings}:  # busy is busy: said once
-                self.findings.append(Finding.of(f"{name.replace(' ', '_')}_failed", error))
-            return None
-
-
-def _tell(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:
+def _send_alerts(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:
     webhook.send(findings, settings.alerts, installation=settings.installation, at=at)
-
-
-def _asked(settings: Settings, clock: Clock, ask: Callable[[Puller], Awaitable[Brought]]) -> Brought:
-    """What the gateway answers. Raises UsageError without credentials."""
-    require_credentials(settings.gateway)
-
-    async def run() -> Brought:
-        async with GatewayClient(settings.gateway) as client:
-            return await ask(Puller(client, landing_of(settings), settings=settings, clock=clock))
-
-    return asyncio.run(run())

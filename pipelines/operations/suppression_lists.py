@@ -1,7 +1,7 @@
-"""Who must not be written to, by the operator's word: phones put on a list, taken off again, or brought as a file.
+"""Suppression lists changed by the operator: phones added, removed, or imported from a file.
 
-What is told becomes a landed list of its own; nothing on earlier lists is changed. Every plan heeds it from then on,
-and a campaign that is being sent keeps back who is still to get its message.
+Each change lands a list of its own; earlier lists stay as they are. Every later plan follows it, and a campaign that is
+being sent keeps back the messages that it has not sent yet.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import entries_of, land_entries, suppressed_phones
+from pipelines.campaign.suppressions import land_entries, read_entries, suppressed_phones
 from pipelines.errors import InputRefused, UsageError
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.phones import PHONE, national
@@ -25,47 +25,47 @@ BY_HAND: Final = "by_hand"
 
 
 @dataclass(frozen=True)
-class Listed:
-    """What a list that was landed holds."""
+class ListSummary:
+    """A list that was landed."""
 
     source_file: str
     phone_count: int
-    rejected_count: int = 0  # rows of a file without a phone that can be sent to
+    rejected_count: int = 0  # rows of an imported file without a valid phone
 
 
-def add(phones: Iterable[str], *, reason: str, settings: Settings, at: datetime) -> Listed:
-    """Put phones on a list. Raises UsageError for one that is none."""
-    given = _given(phones)
-    since_at = _latest(given, landing_of(settings), at) + timedelta(microseconds=1)  # so after any removal
-    entries = given.with_columns(reason=pl.lit(reason), since_at=pl.lit(since_at), is_removed=pl.lit(value=False))
-    return _landed(entries, "add", settings, at)
+def add_phones(phones: Iterable[str], *, reason: str, settings: Settings, at: datetime) -> ListSummary:
+    """Put phones on a list. Raises UsageError if one is not valid, or none is given."""
+    checked = _checked(phones)
+    since_at = _latest(checked, landing_of(settings), at) + timedelta(microseconds=1)  # so after any removal
+    entries = checked.with_columns(reason=pl.lit(reason), since_at=pl.lit(since_at), is_removed=pl.lit(value=False))
+    return _land(entries, "add", settings, at)
 
 
-def remove(phones: Iterable[str], *, settings: Settings, at: datetime) -> Listed:
-    """Take phones off all lists. Raises UsageError for one that is no phone, or on none."""
-    given, landing = _given(phones), landing_of(settings)
-    unknown = given.join(suppressed_phones(landing), on="phone", how="anti").height
+def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) -> ListSummary:
+    """Take phones off all lists. Raises UsageError if one is not valid or on no list, or none is given."""
+    checked, landing = _checked(phones), landing_of(settings)
+    unknown = checked.join(suppressed_phones(landing), on="phone", how="anti").height
     if unknown:
         raise UsageError(f"{unknown} of the phones are on no list; see 'smsrecon suppress list'")
-    since_at = _latest(given, landing, at)
-    entries = given.with_columns(reason=pl.lit(BY_HAND), since_at=pl.lit(since_at), is_removed=pl.lit(value=True))
-    return _landed(entries, "remove", settings, at)
+    since_at = _latest(checked, landing, at)
+    entries = checked.with_columns(reason=pl.lit(BY_HAND), since_at=pl.lit(since_at), is_removed=pl.lit(value=True))
+    return _land(entries, "remove", settings, at)
 
 
-def bring(file: Path, *, reason: str, settings: Settings, at: datetime) -> Listed:
-    """Put the phones of a CSV, Excel or Parquet file on a list, with its own `reason` and `since_at` where it has them.
+def import_list(file: Path, *, reason: str, settings: Settings, at: datetime) -> ListSummary:
+    """Put the phones of a CSV, Excel or Parquet file on a list, with its columns `reason` and `since_at` if present.
 
-    Raises InputRefused for a file that can't be read or has no phones.
+    Raises InputRefused if the file can't be read, has no valid phones, or has a `since_at` that is not a time.
     """
     try:
         table = read_sheet(file.read_bytes()).frame
     except UnreadableExport as error:
         raise InputRefused(f"{file}: {error}") from None
     except OSError as error:
-        raise InputRefused(f"{file}: can't be read ({error.strerror}); give a file that can") from None
+        raise InputRefused(f"{file}: can't be read ({error.strerror}); give a readable file") from None
     heading = next((each.heading for each in map_columns("reports", table) if each.field == "phone"), None)
     if heading is None:
-        raise InputRefused(f"{file}: no column of phones was found; name it phone")
+        raise InputRefused(f"{file}: has no column of phones; name the column phone")
     phone = national(pl.col(heading)).str.strip_suffix(".0")
     entries = table.select(
         phone=phone,
@@ -74,29 +74,32 @@ def bring(file: Path, *, reason: str, settings: Settings, at: datetime) -> Liste
         is_removed=pl.lit(value=False),
     ).filter(pl.col("phone").str.contains(PHONE))
     if entries.is_empty():
-        raise InputRefused(f"{file}: column '{heading}' holds no phone that can be sent to; 11 digits are one")
+        raise InputRefused(f"{file}: column '{heading}' has no valid phone; write phones with 11 digits")
     undated = entries["since_at"].null_count()
     if undated:
-        raise InputRefused(f"{file}: column 'since_at' is no time in {undated} rows; write 2026-11-23 08:00:00")
-    return _landed(entries, "import", settings, at, rejected_count=table.height - entries.height)
+        raise InputRefused(f"{file}: column 'since_at' is not a time in {undated} rows; write 2026-11-23 08:00:00")
+    return _land(entries, "import", settings, at, rejected_count=table.height - entries.height)
 
 
-def _latest(given: pl.DataFrame, landing: Landing, at: datetime) -> datetime:
-    """Now, or when the last entry of these phones says it was made: the clock was ahead then, or is behind now."""
-    told = entries_of(landing).join(given, on="phone", how="semi")["since_at"].drop_nulls()
-    latest: datetime = max([at, *told])
-    return latest
-
-
-def _given(phones: Iterable[str]) -> pl.DataFrame:
+def _checked(phones: Iterable[str]) -> pl.DataFrame:
+    """The phones in national form, each once. Raises UsageError."""
     given = pl.DataFrame({"phone": list(phones)}, schema={"phone": pl.String}).select(national(pl.col("phone")))
     wrong = given.with_row_index("place", offset=1).filter(~pl.col("phone").str.contains(PHONE))
     if given.is_empty() or wrong.height:
-        what = f"number {wrong['place'][0]} of the given phones is none" if wrong.height else "no phone was given"
-        raise UsageError(f"{what}; give 11 digits each, or - and one a line on standard input")
+        fault = f"number {wrong['place'][0]} of the phones is not valid" if wrong.height else "no phone was given"
+        raise UsageError(f"{fault}; give 11 digits each, or - and one phone a line on standard input")
     return given.unique(maintain_order=True)
 
 
-def _landed(entries: pl.DataFrame, name: str, settings: Settings, at: datetime, *, rejected_count: int = 0) -> Listed:
+def _latest(phones: pl.DataFrame, landing: Landing, at: datetime) -> datetime:
+    """`at`, or the time of the phones' last entry if that is later: the clock may have been set back since."""
+    times = read_entries(landing).join(phones, on="phone", how="semi")["since_at"].drop_nulls()
+    latest: datetime = max([at, *times])
+    return latest
+
+
+def _land(
+    entries: pl.DataFrame, name: str, settings: Settings, at: datetime, *, rejected_count: int = 0
+) -> ListSummary:
     source_file = land_entries(landing_of(settings), entries, name=name, at=at)
-    return Listed(source_file, entries["phone"].n_unique(), rejected_count)
+    return ListSummary(source_file, entries["phone"].n_unique(), rejected_count)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.operations.suppression_lists import add as suppress
+from pipelines.operations.suppression_lists import add_phones as suppress
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
 from tests.support.campaigns import Campaign, campaign_at, people

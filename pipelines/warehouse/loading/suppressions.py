@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import instants
+from pipelines.campaign.suppressions import since_at_of
 from pipelines.contracts import schema_of, split
 from pipelines.contracts.core import Files, Rejects, Suppressions
 from pipelines.landing.landing import Landing
@@ -41,7 +41,7 @@ def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
 
 
 def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
-    since_at = instants(entries.schema["since_at"])
+    since_at = since_at_of(entries.schema["since_at"])
     return entries.select(
         pl.col("phone").cast(pl.String),
         pl.col("reason").cast(pl.String),
