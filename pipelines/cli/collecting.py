@@ -133,7 +133,7 @@ def import_reports(
     from pipelines.operations.import_file import apply_import, propose_import
 
     settings = invocation.settings()
-    proposal = propose_import(file, "replies" if replies else "reports", told=mapping, clock=invocation.now)
+    proposal = propose_import(file, "replies" if replies else "reports", mapping=mapping, clock=invocation.now)
     if dry_run or not json:
         show_proposal(proposal, as_json=json)
     if dry_run:

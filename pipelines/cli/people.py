@@ -109,14 +109,14 @@ def forget(
     from pipelines.console.progress import working
     from pipelines.console.results import confirm_forgetting
     from pipelines.console.terminal import show_lines
-    from pipelines.operations.erasure import forget as forget_person
+    from pipelines.operations.erasure import erase_person
 
     settings = invocation.settings()
     (number,) = _phones_of((phone,)) or [""]
     if not yes:
         confirm_forgetting(is_shown=not json and phone != "-")
     with working("looking") as progress:
-        done = forget_person(
+        done = erase_person(
             number, keep_suppressed=keep_suppressed, settings=settings, clock=invocation.now, progress=progress
         )
     show_lines(asdict(done), as_json=json)

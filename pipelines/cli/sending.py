@@ -91,18 +91,18 @@ def resolve(
     from pipelines.console.progress import working
     from pipelines.console.resolve import confirm, show_decisions, show_doubts
     from pipelines.errors import InDoubt
-    from pipelines.operations.resolve import decisions, doubts_of, settle
+    from pipelines.operations.resolve import apply_decisions, doubtful_batches, parse_decisions
 
     settings = invocation.settings()
     with working("reconciling"):
-        doubts = doubts_of(campaign_id, settings=settings, clock=invocation.now)
-    made = decisions(doubts, accept=accept, resend=resend)
-    rest = doubts.filter(~doubts["batch_num"].is_in([name for decision in made for name in decision.batch_nums]))
-    if made and not doubts.is_empty():
+        doubts = doubtful_batches(campaign_id, settings=settings, clock=invocation.now)
+    decisions = parse_decisions(doubts, accept=accept, resend=resend)
+    rest = doubts.filter(~doubts["batch_num"].is_in([name for decision in decisions for name in decision.batch_nums]))
+    if decisions and not doubts.is_empty():
         if not yes:
-            confirm(made, is_shown=not json)
-        settle(campaign_id, made, reason=reason, settings=settings, clock=invocation.now)
-        show_decisions(made, rest, campaign_id, as_json=json)
+            confirm(decisions, is_shown=not json)
+        apply_decisions(campaign_id, decisions, reason=reason, settings=settings, clock=invocation.now)
+        show_decisions(decisions, rest, campaign_id, as_json=json)
     else:
         show_doubts(doubts, campaign_id, as_json=json)
     if rest.is_empty():

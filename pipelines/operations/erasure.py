@@ -1,9 +1,9 @@
-"""One person taken out of all that is kept: plans, answers, imports, lists, journal, warehouse, and what is published.
+"""Erasing one person's data from everything that is stored: landing, journal, warehouse and published files.
 
-In the place of the phone stands a tombstone from then on: eleven digits that no phone can be, the same in every file.
-So reports still find their message, every row keeps its status, and the books say what they said. The person's texts
-and the owner's columns of their rows go. Files are written anew one by one; giving the same phone again goes on with a
-forgetting that was interrupted. Nothing else changes what has landed.
+The phone is replaced by a tombstone: eleven digits that no phone can have, the same in every file. So reports still
+find their messages, every row keeps its status, and the books stay balanced. The person's texts and the owner's columns
+of their rows are removed. Files are rewritten one by one; an erasure that was interrupted continues when the same phone
+is given again. Nothing but an erasure and a purge changes what has landed.
 """
 
 import json
@@ -47,53 +47,54 @@ Rewrite = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class Forgotten:
-    """What was done: files of the landing that were written anew, and rows of plans that were the person's."""
+class ErasureSummary:
+    """Counts of an erasure."""
 
-    file_count: int
-    row_count: int
+    file_count: int  # files of the landing that were rewritten
+    row_count: int  # rows of plans that were the person's
 
 
 @dataclass(frozen=True)
 class _Person:
-    """Who is to be forgotten, what stands in their place, and which of their texts ask for no more messages."""
+    """The person to erase, their tombstone, and those of their replies that are opt-outs."""
 
     phone: str = field(repr=False)
     tombstone: str
     opt_outs: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
-    def _written(self) -> re.Pattern[str]:
-        """The phone wherever it is written, but not the end of a mission number that we made."""
+    def _pattern(self) -> re.Pattern[str]:
+        """The phone with or without a prefix, but not as the end of a mission number of ours."""
         return re.compile(rf"(?<![0-9]){NOT_IN_MISSION_NUM}({PREFIX}?){self.phone}(?![0-9])")
 
     def is_in(self, text: str) -> bool:
-        return self.phone in text and self._written.search(text) is not None
+        return self.phone in text and self._pattern.search(text) is not None
 
-    def text(self, text: str) -> str:
-        return self._written.sub(rf"\g<1>{self.tombstone}", text) if self.phone in text else text
+    def erased_from_text(self, text: str) -> str:
+        return self._pattern.sub(rf"\g<1>{self.tombstone}", text) if self.phone in text else text
 
-    def bytes(self, body: bytes) -> bytes:
-        """Of whatever encoding: digits are one byte each in all that occur but UTF-16."""
+    def erased_from(self, body: bytes) -> bytes:
+        """The bytes with the tombstone for the phone, in any encoding: digits are one byte each in all but UTF-16."""
         for encoding in ("utf-16-le", "utf-16-be"):
             body = body.replace(self.phone.encode(encoding), self.tombstone.encode(encoding))
-        return self.text(body.decode("latin-1")).encode("latin-1")
+        return self.erased_from_text(body.decode("latin-1")).encode("latin-1")
 
-    def said(self, text: str) -> str:
-        """A text of theirs: as long as it was, and unreadable, unless it says only that they want no more messages."""
+    def blanked(self, text: str) -> str:
+        """A text of the person as dots of the same length; an opt-out stays, since it says nothing else."""
         return text if text in self.opt_outs else "·" * len(text)
 
 
-def forget(
+def erase_person(
     phone: str, *, keep_suppressed: bool = False, settings: Settings, clock: Clock, progress: Progress = no_progress
-) -> Forgotten:
-    """Take a person out of everything; with `keep_suppressed` but the lists of who must not be written to.
+) -> ErasureSummary:
+    """Erase a person's data permanently; with `keep_suppressed` their entries of suppression lists stay.
 
-    Raises UsageError for what is no phone, CampaignBusy, and BooksError if the phone is still somewhere afterwards.
+    Raises UsageError if `phone` is not valid or another phone's erasure is unfinished, CampaignBusy, and BooksError if
+    the phone is still in the landing or in a published file afterwards.
     """
     number = str(pl.select(national(pl.lit(phone))).item())
     if not re.fullmatch(PHONE, number):
-        raise UsageError("that is no phone; give 11 digits, or - and the digits on standard input")
+        raise UsageError("the phone is not valid; give 11 digits, or - and the digits on standard input")
     landing = landing_of(settings)
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
@@ -107,21 +108,22 @@ def forget(
             rewrite()
         if [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]:
             raise BooksError("the phone is still in the landing; run the same command again")
-        if rows:  # what is still to be sent to them is kept back
+        if rows:  # so that messages that are still to be sent to them are kept back
             listed = {"phone": [person.tombstone], "reason": [REASON], "since_at": [clock()], "is_removed": [False]}
             land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
     daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
     if left_over:
-        raise BooksError(f"{left_over[0]} still holds the person and can't be removed; remove it by hand")
+        raise BooksError(f"{left_over[0]} still holds the person's data and can't be removed; remove it by hand")
     landing.forgetting_path.unlink()
-    return Forgotten(len(rewrites), rows)
+    return ErasureSummary(len(rewrites), rows)
 
 
 def _tombstone(landing: Landing, phone: str) -> str:
-    """What stands for the phone, in a forgetting that was interrupted too. Raises UsageError if that was another's.
+    """The phone's tombstone, the same again after an interruption. Raises UsageError if another phone's is unfinished.
 
-    It is random, since what is made from a phone leads back to it; so it is noted, with a slow hash, until all is done.
+    It is random, since anything computed from the phone could be traced back to it. So it is noted with a slow hash of
+    the phone until the erasure is finished.
     """
     path = landing.forgetting_path
     if not path.exists():
@@ -130,7 +132,7 @@ def _tombstone(landing: Landing, phone: str) -> str:
         landing.note_forgetting(json.dumps(note).encode())
     note = json.loads(path.read_text())
     if note["digest"] != _digest(phone, note["salt"]):
-        raise UsageError("another phone is half forgotten; give that one again first")
+        raise UsageError("the erasure of another phone is unfinished; run it again first")
     return str(note["tombstone"])
 
 
@@ -149,7 +151,7 @@ def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
 
 
 def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
-    """For each file of the landing that holds the person what writes it anew without them."""
+    """A function for each file of the landing that holds the person, which rewrites the file without them."""
     for path in landing.campaigns.plan_paths():
         frame = pl.read_parquet(path, glob=False)
         cleaned = _plan_without(person, frame)
@@ -161,7 +163,11 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
         except UNREADABLE_HEADER:
             yield from _rewrites_of_damaged(landing, person, name)
             continue
-        body = _replies_without(person, call.body, call.format) if call.kind == "replies" else person.bytes(call.body)
+        body = (
+            _replies_without(person, call.body, call.format)
+            if call.kind == "replies"
+            else person.erased_from(call.body)
+        )
         if body != call.body:
             yield partial(landing.rewrite, name, replace(call, body=body))
     yield from _rewrites_of_pushes(landing, person)
@@ -176,18 +182,18 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
             yield partial(landing.rewrite, name, replace(imported, body=body))
     for name in () if keep_suppressed else landing.suppressions.names():
         entries = read_parquet(landing.suppressions.read(name))
-        others = entries.filter(~_is_theirs(person, pl.col("phone").cast(pl.String)))
+        others = entries.filter(~_is_of(person, pl.col("phone").cast(pl.String)))
         if others.height < entries.height:
             yield partial(_write_list, landing, name, others)
     with Journal.read_only(landing.journal_path) as journal:
-        if any(person.bytes(answer) != answer for answer in journal.answers()):
+        if any(person.erased_from(answer) != answer for answer in journal.answers()):
             yield partial(_redact_journal, landing.journal_path, person)
 
 
 def _rewrites_of_damaged(landing: Landing, person: _Person, name: str) -> Iterator[Rewrite]:
     content = landing.path(name).read_bytes()
-    if person.bytes(content) != content:
-        yield partial(landing.rewrite, name, person.bytes(content))
+    if person.erased_from(content) != content:
+        yield partial(landing.rewrite, name, person.erased_from(content))
 
 
 def _rewrites_of_pushes(landing: Landing, person: _Person) -> Iterator[Rewrite]:
@@ -198,13 +204,13 @@ def _rewrites_of_pushes(landing: Landing, person: _Person) -> Iterator[Rewrite]:
             yield partial(landing.pushes.rewrite, name, cleaned)
     for name in landing.refused.names():
         frames = _frames_of(landing.refused, name)
-        others = [frame for frame in frames if person.bytes(frame.body) == frame.body]
+        others = [frame for frame in frames if person.erased_from(frame.body) == frame.body]
         if others != frames:
             yield partial(landing.refused.rewrite, name, others)
 
 
 def _frames_of(segments: SegmentFolder, name: str) -> list[Frame]:
-    """Raises BooksError if they can't be read, since they are packed: nobody can tell who is in there."""
+    """The frames of a segment. Raises BooksError if a damaged pack hides some, since the person may be in them."""
     frames = segments.read(name)
     if NOTHING in frames:
         raise BooksError(
@@ -214,46 +220,46 @@ def _frames_of(segments: SegmentFolder, name: str) -> list[Frame]:
     return frames
 
 
-def _is_theirs(person: _Person, phone: pl.Expr) -> pl.Expr:
-    """Whether it is their phone, or no phone but holds theirs: -138…, or two in a cell."""
+def _is_of(person: _Person, phone: pl.Expr) -> pl.Expr:
+    """True for the person's phone, and for a cell that isn't a phone but holds theirs."""
     return holds(phone, person.phone)
 
 
 def _rows_of(person: _Person, path: Path) -> int:
     frame = pl.read_parquet(path, columns=["phone"], glob=False)
-    gone = pl.col("phone").eq_missing(person.tombstone)
-    return int(frame.select((_is_theirs(person, pl.col("phone")) | gone).sum()).item())
+    is_erased = pl.col("phone").eq_missing(person.tombstone)
+    return int(frame.select((_is_of(person, pl.col("phone")) | is_erased).sum()).item())
 
 
 def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
-    theirs = _is_theirs(person, pl.col("phone"))
-    of_all = [name for name in frame.columns if frame.schema[name] == pl.String and name != "phone"]
+    is_theirs = _is_of(person, pl.col("phone"))
+    text_columns = [name for name in frame.columns if frame.schema[name] == pl.String and name != "phone"]
     cleaned = frame.with_columns(
-        pl.col(name).map_elements(person.text, return_dtype=pl.String)
-        for name in of_all
+        pl.col(name).map_elements(person.erased_from_text, return_dtype=pl.String)
+        for name in text_columns
         if frame.select(pl.col(name).str.contains(person.phone, literal=True).any()).item()
     )
-    gone = {"content": pl.lit("·")}
+    replacements = {"content": pl.lit("·")}
     if "owner" in frame.columns:
         cleaned = cleaned.with_columns(_owner_without(person, frame["owner"]))
-        gone["owner"] = pl.lit(None, frame.schema["owner"])
+        replacements["owner"] = pl.lit(None, frame.schema["owner"])
     return cleaned.with_columns(
-        pl.when(theirs).then(pl.lit(person.tombstone)).otherwise("phone").alias("phone"),
-        *(pl.when(theirs).then(value).otherwise(name).alias(name) for name, value in gone.items()),
+        pl.when(is_theirs).then(pl.lit(person.tombstone)).otherwise("phone").alias("phone"),
+        *(pl.when(is_theirs).then(value).otherwise(name).alias(name) for name, value in replacements.items()),
     )
 
 
 def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
-    """The owner's columns of all rows without the phone: a cell that is no text but holds it is emptied."""
+    """The owner's columns without the phone; a cell that holds it and isn't text becomes null."""
 
-    def held(cells: pl.Series) -> pl.Series:
+    def holds_phone(cells: pl.Series) -> pl.Series:
         as_json = cells.to_frame("cell").select(pl.struct("cell").struct.json_encode()).to_series()
         return as_json.map_elements(person.is_in, return_dtype=pl.Boolean)
 
     def without(cells: pl.Series) -> pl.Series:
         if cells.dtype == pl.String:
-            return cells.map_elements(person.text, return_dtype=pl.String, skip_nulls=True)
-        return cells.to_frame().select(pl.when(~held(cells)).then(cells.name)).to_series()
+            return cells.map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
+        return cells.to_frame().select(pl.when(~holds_phone(cells)).then(cells.name)).to_series()
 
     if not owner.struct.json_encode().str.contains(person.phone, literal=True).any():
         return owner
@@ -261,56 +267,61 @@ def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
 
 
 def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
-    """A body whose records of the person hold neither their phone nor what they said; made anew, as JSON."""
-    if person.bytes(body) == body:
+    """An answer without the phone and texts of the person; written again as JSON if it held them."""
+    if person.erased_from(body) == body:
         return body
     try:
         records = read_replies(body, "xml" if form == "xml" else "json")
     except UnreadableAnswer:
-        return person.bytes(body)
+        return person.erased_from(body)
     texts = []
     for place in range(records.record_count):
         raw = records.raw(place)
         if person.is_in(records.columns["phone"][place] or ""):
             names = {"phone": "srcId", "content": "content", "access_num": "destId", "mo_time": "moTime"}
             values = {ours: records.columns[ours][place] for ours in names}
-            values |= {"phone": person.text(values["phone"] or ""), "content": person.said(values["content"] or "")}
+            values |= {
+                "phone": person.erased_from_text(values["phone"] or ""),
+                "content": person.blanked(values["content"] or ""),
+            }
             raw = json_text({name: values[ours] for ours, name in names.items() if values[ours] is not None})
-        texts.append(person.text(raw))
-    return replace(records, error_msg=person.text(records.error_msg)).holding(texts)
+        texts.append(person.erased_from_text(raw))
+    return replace(records, error_msg=person.erased_from_text(records.error_msg)).holding(texts)
 
 
 def _push_without(person: _Person, body: bytes) -> bytes:
-    """A push that holds neither their phone nor what they said."""
-    if person.bytes(body) == body:
+    """A push without the phone and texts of the person."""
+    if person.erased_from(body) == body:
         return body
 
     def edit(record: etree._Element, _: int) -> bool:
         if any(person.is_in(child.text or "") for child in record):
-            for said in record.iter("content"):
-                said.text = person.said((said.text or "").strip())
+            for content in record.iter("content"):
+                content.text = person.blanked((content.text or "").strip())
         return True
 
     try:
-        return person.bytes(edited(body, edit))
+        return person.erased_from(edited(body, edit))
     except UnreadablePush:
-        return person.bytes(body)
+        return person.erased_from(body)
 
 
 def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
-    """An export whose rows of the person hold neither their phone nor what they said; made anew, as Parquet."""
+    """An export without the phone and texts of the person; written again as Parquet if it held them."""
     try:
         frame = read_sheet(body).frame
     except UnreadableExport:
-        return person.bytes(body)
+        return person.erased_from(body)
     has_phone = pl.any_horizontal(pl.all().str.contains(person.phone, literal=True).fill_null(value=False))
-    theirs = frame.select(has_phone).to_series()
-    if not theirs.any():
+    is_theirs = frame.select(has_phone).to_series()
+    if not is_theirs.any():
         return body
-    cleaned = frame.with_columns(pl.all().map_elements(person.text, return_dtype=pl.String, skip_nulls=True))
+    cleaned = frame.with_columns(
+        pl.all().map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
+    )
     if content is not None:
-        said = pl.col(content).map_elements(person.said, return_dtype=pl.String, skip_nulls=True)
-        cleaned = cleaned.with_columns(pl.when(pl.lit(theirs)).then(said).otherwise(content).alias(content))
+        blanked = pl.col(content).map_elements(person.blanked, return_dtype=pl.String, skip_nulls=True)
+        cleaned = cleaned.with_columns(pl.when(pl.lit(is_theirs)).then(blanked).otherwise(content).alias(content))
     if cleaned.equals(frame):
         return body
     file = BytesIO()
@@ -326,4 +337,4 @@ def _write_list(landing: Landing, name: str, entries: pl.DataFrame) -> None:
 
 def _redact_journal(path: Path, person: _Person) -> None:
     with Journal.open(path) as journal:
-        journal.redact(person.bytes)
+        journal.redact(person.erased_from)

@@ -1,6 +1,6 @@
-"""An import: a file exported from the vendor's console, what is thought of its columns, and the way into the landing.
+"""Importing a file exported from the vendor's console: a proposal of its columns' meaning, then landing and loading.
 
-Nothing is landed before somebody has seen the mapping and agreed; who that is and how is the command line's business.
+Nothing is landed before the operator has agreed to the proposal, which is the command line's part.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
-from pipelines.tabular.mapping import ExportKind, Mapped, MappingFault, map_columns, missing
+from pipelines.tabular.mapping import ExportKind, MappedColumn, MappingError, map_columns, missing_fields
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
 from pipelines.times import Clock
 from pipelines.warehouse.loading.imports import Checked, check
@@ -21,17 +21,17 @@ from pipelines.warehouse.loading.imports import Checked, check
 
 @dataclass(frozen=True)
 class Proposal:
-    """A file that was read, what its columns are thought to mean, and what would become of its rows."""
+    """A file that was read, the fields that its columns are thought to hold, and its rows as they would be loaded."""
 
     imported: Import
-    columns: list[Mapped]
+    columns: list[MappedColumn]
     sheet: Sheet = field(repr=False)
     checked: Checked = field(repr=False)
 
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import brought; `new_count`: reports or replies that nothing had brought before."""
+    """Counts of an import; `new_count` are the reports or replies that weren't in the warehouse before."""
 
     kind: ExportKind
     file_name: str
@@ -43,24 +43,24 @@ class ImportSummary:
     is_repeated: bool  # the same file with the same mapping had been imported before
 
 
-def propose_import(file: Path, kind: ExportKind, *, told: Sequence[str], clock: Clock) -> Proposal:
-    """Read a file and find out which column means what; nothing is written.
+def propose_import(file: Path, kind: ExportKind, *, mapping: Sequence[str], clock: Clock) -> Proposal:
+    """Read a file and find out which column holds which field; nothing is written.
 
-    Raises InputRefused for a file that is no export, and UsageError for a mapping that is none.
+    Raises InputRefused if the file can't be read as an export of this kind, and UsageError if `mapping` is not valid.
     """
     try:
         body = file.read_bytes()
         sheet = read_sheet(body)
-        columns = map_columns(kind, sheet.frame, told)
+        columns = map_columns(kind, sheet.frame, mapping)
     except UnreadableExport as error:
         raise InputRefused(f"{file}: {error}") from None
-    except MappingFault as error:
+    except MappingError as error:
         raise UsageError(f"--mapping: {error}") from None
     except OSError as error:
-        raise InputRefused(f"{file}: can't be read ({error.strerror}); give a file that can") from None
-    if lacking := missing(kind, columns):
+        raise InputRefused(f"{file}: can't be read ({error.strerror}); give a readable file") from None
+    if lacking := missing_fields(kind, columns):
         raise InputRefused(
-            f"{file}: no column was found for {', '.join(lacking)}; name it, as in --mapping {lacking[0]}=HEADING"
+            f"{file}: has no column for {', '.join(lacking)}; name it with --mapping {lacking[0]}=HEADING"
         )
     if not sheet.row_count:
         raise InputRefused(f"{file}: has no rows; export again")
@@ -73,9 +73,11 @@ def propose_import(file: Path, kind: ExportKind, *, told: Sequence[str], clock: 
 
 
 def apply_import(proposal: Proposal, *, settings: Settings, progress: Progress = no_progress) -> ImportSummary:
-    """Land the file and load it. Run again, it goes on where it was, and the same rows count once."""
+    """Land the file and load it. Run again after a failure it continues, and no row counts twice."""
     landing = landing_of(settings)
-    daily.load(settings, progress=progress)  # what has landed before, so that what is new afterwards is the file's
+    daily.load(
+        settings, progress=progress
+    )  # all other files first, so that the new rows of the next load are this file's
     landed_before = landing.imports.names()
     source_file = landing.imports.land(proposal.imported)
     loaded = daily.load(settings, progress=progress)

@@ -1,7 +1,7 @@
-"""Batches in doubt: what there is to know of each, and the operator's word that settles them.
+"""Batches in doubt: what is known about each, and the operator's decisions about them.
 
-Reports settle doubt by themselves; what they leave is a person's to decide, after asking the vendor. A decision is an
-event of the journal, with who and when, and can't be taken back.
+A report for any message of a batch settles it without an operator. The others are decided by a person, after asking the
+vendor. A decision is an event of the journal, with its author and time, and can't be undone.
 """
 
 import os
@@ -21,22 +21,22 @@ from pipelines.settings import Settings
 from pipelines.times import Clock
 from pipelines.warehouse.database import warehouse_of
 
-EVERY = "all"
+ALL = "all"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be believed of batches in doubt: `accepted`, or `not_sent`, so that they can be sent again."""
+    """A decision that batches were `accepted`, or that they were `not_sent` and so can be sent again."""
 
     state: Literal["accepted", "not_sent"]
     batch_nums: list[str]
     message_count: int
 
 
-def doubts_of(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataFrame:
-    """The rows of marts.batches_in_doubt of a campaign, the oldest first, after loading and reconciling.
+def doubtful_batches(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataFrame:
+    """The campaign's rows of marts.batches_in_doubt, oldest first, after loading and reconciling.
 
-    Raises UsageError if there is no such campaign, or it was purged, and BooksError if the books don't balance.
+    Raises UsageError if the campaign is unknown or was purged, and BooksError if the books don't balance.
     """
     landing = landing_of(settings)
     landing.campaigns.refuse_purged(campaign_id)
@@ -45,32 +45,42 @@ def doubts_of(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataF
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
     daily.load(settings)
     if not daily.reconcile(settings, as_of=clock()).is_balanced:
-        raise BooksError(f"the books don't balance; see 'smsrecon status {campaign_id}' before you settle a doubt")
+        raise BooksError(
+            f"the books don't balance; see 'smsrecon status {campaign_id}' before you decide about a batch"
+        )
     with warehouse_of(settings).read() as connection:
         query = "FROM marts.batches_in_doubt WHERE campaign_id = $campaign_id ORDER BY submitted_at, batch_num"
         doubts: pl.DataFrame = connection.sql(query, params={"campaign_id": campaign_id}).pl()
     return doubts
 
 
-def decisions(doubts: pl.DataFrame, *, accept: str | None, resend: str | None) -> list[Decision]:
-    """What was asked for: batch numbers with commas, or `all`. Raises UsageError for a batch that is not in doubt."""
-    made = []
+def parse_decisions(doubts: pl.DataFrame, *, accept: str | None, resend: str | None) -> list[Decision]:
+    """Decisions from comma-separated batch numbers, or `all`, to accept and to resend.
+
+    Raises UsageError if a batch is named for both, or is not in doubt.
+    """
+    decisions = []
     if accept is not None:
-        made.append(_decision("accepted", doubts, accept))
+        decisions.append(_decision("accepted", doubts, accept))
     if resend is not None:
-        made.append(_decision("not_sent", doubts, resend))
-    named = [name for decision in made for name in decision.batch_nums]
+        decisions.append(_decision("not_sent", doubts, resend))
+    named = [name for decision in decisions for name in decision.batch_nums]
     if len(set(named)) < len(named):
-        raise UsageError("a batch is both to be accepted and to be sent again; name it once")
-    return made
+        raise UsageError("a batch is given to both --accept and --resend; give it to one")
+    return decisions
 
 
-def settle(campaign_id: str, made: Iterable[Decision], *, reason: str | None, settings: Settings, clock: Clock) -> None:
-    """Write the decisions to the journal. Raises CampaignBusy, and UsageError if a doubt was settled meanwhile."""
+def apply_decisions(
+    campaign_id: str, decisions: Iterable[Decision], *, reason: str | None, settings: Settings, clock: Clock
+) -> None:
+    """Write the decisions to the journal.
+
+    Raises CampaignBusy, and UsageError if a batch was settled since the decisions were made.
+    """
     landing = landing_of(settings)
     with landing.campaigns.lock(campaign_id), Journal.open(landing.journal_path) as journal:
         journal.doubt_unanswered(campaign_id, at=clock())
-        for decision in made:
+        for decision in decisions:
             try:
                 journal.decide(
                     campaign_id, decision.batch_nums, decision.state, by=_operator(), reason=reason, at=clock()
@@ -82,15 +92,15 @@ def settle(campaign_id: str, made: Iterable[Decision], *, reason: str | None, se
 
 
 def _decision(state: Literal["accepted", "not_sent"], doubts: pl.DataFrame, names: str) -> Decision:
-    wanted = doubts["batch_num"].to_list() if names == EVERY else [name.strip() for name in names.split(",")]
+    wanted = doubts["batch_num"].to_list() if names == ALL else [name.strip() for name in names.split(",")]
     chosen = doubts.filter(pl.col("batch_num").is_in(wanted))
     if unknown := sorted(set(wanted) - set(chosen["batch_num"])):
-        raise UsageError(f"not in doubt: {', '.join(unknown)}; name batches that 'smsrecon resolve' lists, or say all")
+        raise UsageError(f"not in doubt: {', '.join(unknown)}; name batches that 'smsrecon resolve' lists, or all")
     return Decision(state, chosen["batch_num"].to_list(), int(chosen["message_count"].sum()))
 
 
 def _operator() -> str:
-    """Who runs this: user and machine."""
+    """The user and the machine of this process, as user@machine."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # in a container, perhaps

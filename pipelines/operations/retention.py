@@ -1,13 +1,12 @@
-"""What is old taken out of all that is kept: campaigns whose books no longer move, and all that landed in their time.
+"""Retention: a purge removes old campaigns whose books can't change any more, and everything that landed in their time.
 
-One instant parts what goes from what stays: the campaigns, calls and imports before it go together, and no campaign
-that stays has anything from before it. So books that stay never lose a report. A campaign goes when nothing of it is to
-be sent or in doubt, its report window is over, and the last that was heard of it, reports and replies too, is before
-the instant; any other pulls the instant back to the day on which it began.
+One instant, the cutoff, separates what is removed from what stays: campaigns, calls and imports before it are removed
+together, and no campaign that stays has anything from before it. So the books that stay never lose a report. A campaign
+is removed if nothing of it is to be sent or in doubt, its report window is over, and its last report or reply came
+before the cutoff; any other campaign moves the cutoff back to the day on which it began.
 
-A mark in the landing is what makes a campaign gone; what is left of it is cleared away afterwards, and by the next
-purge if this one is killed. The mark keeps the campaign's final figures, the journal its id and its key: it is never
-sent again.
+A mark in the landing makes a campaign purged; its files are removed afterwards, or by the next purge if this one is
+killed. The mark keeps the campaign's final figures, and the journal its id and key: it is never sent again.
 """
 
 from collections import Counter
@@ -39,25 +38,25 @@ from pipelines.warehouse.loading import calls, imports, pushes
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign as a purge sees it: from when to when there is something of it, and whether it can still move."""
+    """A campaign's first and last activity, and whether its books can still change."""
 
     campaign_id: str
     row_count: int
     planned_count: int
     in_doubt_count: int
-    last_active_at: datetime  # its last submission; where there was none, its planning
+    last_active_at: datetime  # its last submission, or its planning if there was none
     began_at: datetime
     ended_at: datetime
 
     @property
     def is_open(self) -> bool:
-        """Whether something of it is to be sent or in doubt; so one that was kept back as a whole is not open."""
+        """True if some messages are to be sent or in doubt; one with all messages suppressed isn't open."""
         return self.planned_count > 0 or self.in_doubt_count > 0
 
 
 @dataclass(frozen=True)
 class Staying:
-    """A campaign that is old enough to go and stays, why, and what to do about it."""
+    """A campaign that is old enough to be purged but stays, the reason, and the next step."""
 
     campaign_id: str
     last_active_at: datetime
@@ -67,7 +66,7 @@ class Staying:
 
 @dataclass(frozen=True)
 class Purge:
-    """What goes and what stays; `before` is the instant that parts them, the beginning of a day in China."""
+    """A purge as planned: what is removed and what stays; `before` is the cutoff, the beginning of a day in China."""
 
     as_of: datetime
     older_than_days: int
@@ -76,10 +75,10 @@ class Purge:
     staying: tuple[Staying, ...]
     files: tuple[str, ...]  # calls, imports and segments of pushes
     byte_count: int  # of these and of the plans
-    told_again_count: int  # replies of before the instant that the gateway has told again since
-    to_list_count: int  # phones that are put on a list first
-    unlisted_count: int  # phones known to be dead that are on no list and written to before the instant
-    is_unfinished: bool  # an earlier purge was interrupted: what it has left goes too
+    told_again_count: int  # replies from before the cutoff that came again after it
+    to_list_count: int  # phones that are put on a suppression list first
+    unlisted_count: int  # phones that failed for good, are on no list, and got messages before the cutoff
+    is_unfinished: bool  # an earlier purge was interrupted; this one removes what is left
 
     @property
     def is_empty(self) -> bool:
@@ -87,15 +86,15 @@ class Purge:
 
 
 def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> Purge:
-    """What a purge would do, after loading and reconciling; nothing in the landing is changed.
+    """Plan a purge, after loading and reconciling; nothing in the landing is changed.
 
-    Raises UsageError for a number of days that is none, and BooksError if the books don't balance.
+    Raises UsageError if `older_than_days` is less than 1, and BooksError if the books don't balance.
     """
     if older_than_days < 1:
         raise UsageError("--older-than must be 1 or more days")
     landing = landing_of(settings)
     oldest = as_of - timedelta(days=older_than_days)
-    if not settings.landing_folder.exists():  # a question makes no folder
+    if not settings.landing_folder.exists():  # planning makes no folder
         return Purge(as_of, older_than_days, _day_of(oldest), (), (), (), 0, 0, 0, 0, is_unfinished=False)
     daily.load(settings)
     if not daily.reconcile(settings, as_of=as_of).is_balanced:
@@ -105,8 +104,8 @@ def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> 
         hours = {"report_window_hours": settings.policy.report_window_hours}
         rows = connection.sql(statement("purging/campaigns"), params=hours).pl()
         campaigns = [Campaign(**row) for row in rows.iter_rows(named=True)]
-        before, going = part(campaigns, oldest)
-        if unfinished:  # what it has left goes too, as far as no campaign that stays needs it
+        before, going = cutoff(campaigns, oldest)
+        if unfinished:  # its rest is removed too, except what a campaign that stays needs
             stay_from = (_day_of(campaign.began_at) for campaign in campaigns if campaign not in going)
             before = max(before, min([unfinished, *stay_from]))
         known = {"before": before, "reasons": _reasons(settings)}
@@ -124,16 +123,16 @@ def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> 
         going=tuple(going),
         staying=tuple(_staying(campaigns, going, as_of, older_than_days)),
         files=tuple(files),
-        byte_count=sum(path.stat().st_size for path in gone if path.exists()),  # but for what lies in packs
+        byte_count=sum(path.stat().st_size for path in gone if path.exists()),  # without segments in packs
         is_unfinished=unfinished is not None,
         **counts,
     )
 
 
-def part(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, list[Campaign]]:
-    """The latest instant, not after `oldest`, that parts campaigns that go from such that stay; and those that go.
+def cutoff(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, list[Campaign]]:
+    """The latest cutoff, at most `oldest`, before which no campaign that stays began; and the campaigns to purge.
 
-    It is the beginning of a day in China, so that no day is known by half.
+    It is the beginning of a day in China, so that no day is kept in part.
     """
     before = _day_of(oldest)
     while True:
@@ -145,31 +144,35 @@ def part(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, lis
 
 
 def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Progress = no_progress) -> None:
-    """Do what `plan_purge` found.
+    """Carry out a purge as planned.
 
-    Raises UsageError if it would find something else by now, CampaignBusy, and BooksError if the books don't balance
-    afterwards, or what was published before can't be removed.
+    Raises UsageError if the plan would be another one by now, CampaignBusy, and BooksError if the books don't balance
+    afterwards, or an older published version can't be removed.
     """
     landing = landing_of(settings)
     with landing.exclusive_lock():
         if plan_purge(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
-            raise UsageError("what can go has changed meanwhile; run the same command again, and look at it")
+            raise UsageError(
+                "what can be purged has changed meanwhile; run the same command again and look at its list"
+            )
         daily.suppress(settings, clock=clock, reasons=_reasons(settings))
         landing.note_purging(agreed.before)
         reach("purge.before_marks")
         for purged in _marks(agreed, settings, purged_at=clock().astimezone(CHINA)):
             landing.campaigns.mark_purged(purged)
             reach("purge.between_marks")
-        _clear(landing, agreed, settings, progress)
+        _remove(landing, agreed, settings, progress)
     reach("purge.before_rebuild")
     _, books = daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
     if left_over:
-        raise BooksError(f"{left_over[0]} holds what was purged and can't be removed; remove it, then purge again")
+        raise BooksError(
+            f"{left_over[0]} still holds purged data and can't be removed; remove it by hand, then purge again"
+        )
     reach("purge.before_end")
     landing.purging_path.unlink()
     if not books.is_balanced:
-        raise BooksError("the books don't balance any more; see 'smsrecon reconcile'")
+        raise BooksError("the books don't balance after the purge; see 'smsrecon reconcile'")
 
 
 def _day_of(at: datetime) -> datetime:
@@ -178,7 +181,7 @@ def _day_of(at: datetime) -> datetime:
 
 
 def _reasons(settings: Settings) -> list[str]:
-    """For what phones are put on a list before what says so goes; an opt-out always: it must be heeded for good."""
+    """Reasons for which phones are put on a list before their reports and replies are removed; opt-outs always."""
     return sorted({"opted_out", *settings.policy.suppress})
 
 
@@ -191,7 +194,7 @@ def _segments(landing: Landing) -> list[str]:
 
 
 def _last_at(landing: Landing, name: str) -> datetime:
-    """When the last push of a segment came."""
+    """The time of the last push in a segment."""
     folder = landing.pushes if name.startswith("pushes/") else landing.refused
     known = [datetime.fromisoformat(frame.head["received_at"]) for frame in folder.read(name) if frame.is_whole]
     return max([begun_at(name), *known])
@@ -200,7 +203,7 @@ def _last_at(landing: Landing, name: str) -> datetime:
 def _staying(
     campaigns: Sequence[Campaign], going: Sequence[Campaign], as_of: datetime, older_than_days: int
 ) -> list[Staying]:
-    """The campaigns that are old enough by their last submission, and stay."""
+    """The campaigns whose last submission is old enough, but that stay."""
     oldest = as_of - timedelta(days=older_than_days)
     staying = [campaign for campaign in campaigns if campaign not in going]
     by_themselves = [campaign for campaign in staying if campaign.is_open or campaign.ended_at >= _day_of(oldest)]
@@ -231,12 +234,12 @@ def _marks(agreed: Purge, settings: Settings, *, purged_at: datetime) -> list[Pu
     return [Purged(row["campaign_id"], purged_at, row) for row in rows.iter_rows(named=True)]
 
 
-def _clear(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
-    """Clear away what is left of purged campaigns, and what landed before the instant.
+def _remove(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
+    """Remove the files of purged campaigns, and what landed before the cutoff.
 
-    What came again since goes first, while it is still known from what came before.
+    Records that came again after the cutoff are removed first, while their first copies are still known.
     """
-    _clear_repeats(landing, agreed, settings, progress)
+    _remove_repeats(landing, agreed, settings, progress)
     purged = landing.campaigns.purged_ids()
     for campaign_id in purged:
         landing.campaigns.clear_purged(campaign_id)
@@ -254,8 +257,8 @@ def _clear(landing: Landing, agreed: Purge, settings: Settings, progress: Progre
             journal.remove(purged)
 
 
-def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
-    """Write anew the calls and imports that stay and hold records that go."""
+def _remove_repeats(landing: Landing, agreed: Purge, settings: Settings, progress: Progress) -> None:
+    """Rewrite the calls, pushes and imports that stay without the records that are removed."""
     with warehouse_of(settings).read() as connection:
         gone = {
             kind: connection.sql(statement(f"purging/{kind}"), params={"before": agreed.before}).pl()
@@ -263,17 +266,17 @@ def _clear_repeats(landing: Landing, agreed: Purge, settings: Settings, progress
         }
     kept = sorted({*_landed(landing), *landing.pushes.names()} - {*agreed.files})
     for done, name in enumerate(kept):
-        progress("looking for what came again", done / len(kept))
+        progress("looking for repeated records", done / len(kept))
         if name.startswith("imports/"):
-            _clear_import(landing, name, gone, agreed.before)
+            _rewrite_import(landing, name, gone, agreed.before)
         elif name.startswith("pushes/"):
-            _clear_segment(landing, name, gone, agreed.before)
+            _rewrite_segment(landing, name, gone, agreed.before)
         elif not name.startswith("balance/"):
             kind: Literal["reports", "replies"] = "reports" if name.startswith("reports/") else "replies"
-            _clear_call(landing, kind, name, gone, agreed.before)
+            _rewrite_call(landing, kind, name, gone, agreed.before)
 
 
-def _clear_call(
+def _rewrite_call(
     landing: Landing, kind: Literal["reports", "replies"], name: str, gone: dict[str, pl.DataFrame], before: datetime
 ) -> None:
     read = calls.read_call(landing, kind, name)
@@ -286,7 +289,7 @@ def _clear_call(
         landing.rewrite(name, replace(read.call, body=records.holding(raw)))
 
 
-def _clear_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
+def _rewrite_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
     frames, pushed = pushes.read_segment(landing, name)
     going: dict[int, set[int]] = {}  # push → places of its records
     for records in (pushed.reports, pushed.replies):
@@ -307,7 +310,7 @@ def _without(body: bytes, places: set[int]) -> bytes:
     return edited(body, lambda _, place: place not in places) if places else body
 
 
-def _clear_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
+def _rewrite_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], before: datetime) -> None:
     try:
         imported = landing.imports.read(name)
         sheet = read_sheet(imported.body)
@@ -321,9 +324,9 @@ def _clear_import(landing: Landing, name: str, gone: dict[str, pl.DataFrame], be
 
 
 def _stays(records: pl.DataFrame, gone: pl.DataFrame, before: datetime) -> pl.Series:
-    """Which of the records are not among those that go.
+    """True for each record that isn't among the removed ones.
 
-    Hardly a file that stays has records as old as these, and only they are looked for; a day more, since clocks differ.
+    Few files that stay have records this old, and only those are compared; with a day more, since clocks differ.
     """
     *others, time = gone.columns
     if time == "replied_at":

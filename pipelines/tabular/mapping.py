@@ -1,7 +1,7 @@
-"""Which column of an export means what: guessed from headings, then from the shape of the values, or told.
+"""The columns of an export and the fields they hold: given by the operator, or guessed from headings, then from values.
 
-A guess is no more than that: it is shown to somebody before it is used. A column whose heading says something else is
-never taken for its values.
+A guess is shown to the operator before it is used. A column whose heading names another field is never guessed from its
+values.
 """
 
 import re
@@ -20,30 +20,31 @@ ExportKind = Literal["reports", "replies"]
 FoundBy = Literal["heading", "values", "you"]
 
 _SAMPLE_ROWS: Final = 1000
-_MOST: Final = 0.9  # of the values that are there must have the shape
+_MIN_SHARE: Final = 0.9  # of the non-empty values must have the form
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of ours: what it may be called, plain (see `_plain`) and the likeliest first, and how its values look."""
+    """A field of reports or replies: its possible headings in plain form (see `_plain`), the likeliest first, and the
+    form of its values."""
 
     name: str
     headings: str
-    is_needed: bool = False
+    is_required: bool = False
     shape: pl.Expr | None = None
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """A field of ours and the column it is taken from."""
+class MappedColumn:
+    """A field and the column that holds it."""
 
     field: str
     heading: str
     found_by: FoundBy
 
 
-class MappingFault(ValueError):
-    """A mapping that was told is none. The message says what is wrong with it."""
+class MappingError(ValueError):
+    """A given mapping is not valid. The message says why."""
 
 
 def _matches(pattern: str) -> pl.Expr:
@@ -62,7 +63,7 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
             "destid phone phonenum phonenumber mobile mobilenumber mobilephone msisdn cellphone tel telephone 手机号 "
             "手机号码 手机 接收号码 接收手机 接收手机号 目标号码 目的号码 被叫号码 收信号码 用户号码 电话号码 电话 "
             "号码",
-            is_needed=True,
+            is_required=True,
             shape=_PHONE,
         ),
         Field(
@@ -70,7 +71,7 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
             "receiverealstatus realstatus 状态码 状态代码 状态报告码 回执码 回执状态码 网关状态码 真实状态 网关状态 "
             "错误码 失败代码 statuscode statcode reportcode errorcode code 状态报告 回执状态 报告状态 状态值 回执 "
             "stat reportstatus deliverystatus status 状态 结果",
-            is_needed=True,
+            is_required=True,
             shape=_CODE,
         ),
         Field(
@@ -78,7 +79,7 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
             "stattime 状态时间 状态报告时间 报告时间 回执时间 完成时间 送达时间 到达时间 接收时间 收到时间 返回时间 "
             "statustime reporttime receipttime donetime donedate deliverytime deliveredat deliveredtime finishtime "
             "completedat receivetime receivedat 时间 time",
-            is_needed=True,
+            is_required=True,
             shape=_TIME,
         ),
         Field(
@@ -105,13 +106,13 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
             "phone",
             "srcid phone phonenum phonenumber mobile mobilenumber mobilephone msisdn cellphone tel telephone 手机号 "
             "手机号码 手机 上行号码 回复号码 发送号码 主叫号码 用户号码 电话号码 电话 号码 from sender",
-            is_needed=True,
+            is_required=True,
             shape=_PHONE,
         ),
         Field(
             "content",
             "content 回复内容 上行内容 内容 消息内容 短信内容 replycontent mocontent reply message text",
-            is_needed=True,
+            is_required=True,
         ),
         Field(
             "replied_at",
@@ -126,7 +127,7 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
     ),
 }
 
-# A time of something else than the report or the reply.
+# Headings of times that are not those of the report or the reply.
 _OTHER_TIMES: Final = re.compile("提交|发送|创建|下发|定时|计划|submit|sen[dt]|creat|schedul|plan")
 
 _SIMPLIFIED: Final = str.maketrans(
@@ -139,69 +140,71 @@ def fields_of(kind: ExportKind) -> list[str]:
     return [field.name for field in _FIELDS[kind]]
 
 
-def missing(kind: ExportKind, mapped: Sequence[Mapped]) -> list[str]:
-    """The needed fields that no column was found for."""
+def missing_fields(kind: ExportKind, mapped: Sequence[MappedColumn]) -> list[str]:
+    """The required fields without a column."""
     found = {each.field for each in mapped}
-    return [field.name for field in _FIELDS[kind] if field.is_needed and field.name not in found]
+    return [field.name for field in _FIELDS[kind] if field.is_required and field.name not in found]
 
 
-def map_columns(kind: ExportKind, frame: pl.DataFrame, told: Sequence[str] = ()) -> list[Mapped]:
-    """The columns of our fields, in our order. `told`: `field=heading`, several with commas; no heading: no column.
+def map_columns(kind: ExportKind, frame: pl.DataFrame, given: Sequence[str] = ()) -> list[MappedColumn]:
+    """The columns that hold the fields of reports or replies, in the order of the fields.
 
-    Raises MappingFault for a field or a heading that isn't there.
+    `given` are the operator's own: `field=heading`, several separated by commas; without a heading the field has no
+    column. Raises MappingError for an unknown field or heading.
     """
-    chosen = _told(kind, frame.columns, told)
+    chosen = _parsed(kind, frame.columns, given)
     left = [heading for heading in frame.columns if heading not in chosen.values()]
-    found = {name: Mapped(name, heading, "you") for name, heading in chosen.items() if heading}
+    found = {name: MappedColumn(name, heading, "you") for name, heading in chosen.items() if heading}
     open_fields = [field for field in _FIELDS[kind] if field.name not in chosen]
     for field in open_fields:
         if heading := _by_heading(field, left):
-            found[field.name] = Mapped(field.name, heading, "heading")
+            found[field.name] = MappedColumn(field.name, heading, "heading")
             left.remove(heading)
-    unsaid = frame.head(_SAMPLE_ROWS).select(heading for heading in left if not _says_something(kind, heading))
+    unnamed = frame.head(_SAMPLE_ROWS).select(heading for heading in left if not _names_a_field(kind, heading))
     for field in open_fields:
-        if field.name not in found and (heading := _by_values(field, unsaid)):
-            found[field.name] = Mapped(field.name, heading, "values")
+        if field.name not in found and (heading := _by_values(field, unnamed)):
+            found[field.name] = MappedColumn(field.name, heading, "values")
     return [found[field.name] for field in _FIELDS[kind] if field.name in found]
 
 
-def _told(kind: ExportKind, headings: Sequence[str], told: Sequence[str]) -> dict[str, str]:
-    pairs = [pair for one in told for pair in re.split(r",(?=[a-z_]+=)", one)]
+def _parsed(kind: ExportKind, headings: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """The headings that were given, by field; empty for a field without a column."""
+    pairs = [pair for one in given for pair in re.split(r",(?=[a-z_]+=)", one)]
     chosen: dict[str, str] = {}
     for pair in pairs:
         name, sign, heading = pair.partition("=")
         name, heading = name.strip(), heading.strip()
         if not sign or name not in fields_of(kind):
-            raise MappingFault(f"a mapping is FIELD=HEADING, with a field of {', '.join(fields_of(kind))}")
+            raise MappingError(f"a mapping is FIELD=HEADING, with a field of {', '.join(fields_of(kind))}")
         if heading and heading not in headings:
-            raise MappingFault(f"no column is headed '{heading}'; write the heading as it stands in the file")
+            raise MappingError(f"no column is headed '{heading}'; write the heading as it stands in the file")
         if heading and heading in chosen.values():
-            raise MappingFault(f"the column '{heading}' is given to two fields; give each its own")
+            raise MappingError(f"the column '{heading}' is given to two fields; give each its own")
         chosen[name] = heading
     return chosen
 
 
 def _by_heading(field: Field, headings: Sequence[str]) -> str | None:
-    """The column with the likeliest of the field's headings; the first one, should there be several."""
+    """The first column with the likeliest of the field's headings."""
     names = [_plain(heading) for heading in headings]
     return next((headings[names.index(known)] for known in field.headings.split() if known in names), None)
 
 
 def _by_values(field: Field, frame: pl.DataFrame) -> str | None:
-    """The only column whose values have the field's shape."""
+    """The column whose values have the field's form, if there is exactly one."""
     if field.shape is None or frame.width == 0:
         return None
-    shares = frame.select(field.shape.mean()).row(0, named=True)  # of the values that are there
-    fitting = [heading for heading, share in shares.items() if share is not None and share >= _MOST]
+    shares = frame.select(field.shape.mean()).row(0, named=True)  # of the non-empty values
+    fitting = [heading for heading, share in shares.items() if share is not None and share >= _MIN_SHARE]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _says_something(kind: ExportKind, heading: str) -> bool:
+def _names_a_field(kind: ExportKind, heading: str) -> bool:
     name = _plain(heading)
     return bool(_OTHER_TIMES.search(name)) or any(name in field.headings.split() for field in _FIELDS[kind])
 
 
 def _plain(heading: str) -> str:
-    """A heading without case, traditional characters, punctuation and what stands in parentheses."""
+    """A heading in lower case and simplified characters, without punctuation and without parenthesised text."""
     text = unicodedata.normalize("NFKC", heading).lower().translate(_SIMPLIFIED)
     return re.sub(r"[\W_]", "", re.sub(r"\([^)]*\)", "", text))

@@ -1,8 +1,8 @@
-"""Parquet files that somebody else wrote: read whole into memory, or one error that says what is wrong with them.
+"""Parquet files of other writers, read whole into memory, or refused with one error that says why.
 
-A damaged file makes polars panic in places: it writes several lines to standard error by itself, which may quote the
-file, and raises what is no Exception. Here that is one UnreadableParquet. The bytes are read before they are decoded:
-polars would map the file, and a file that is cut short meanwhile would kill the process.
+A damaged file makes polars panic in places: it writes lines to standard error, which may quote the file, and raises a
+BaseException. Here that becomes an UnreadableParquet. Callers read the bytes first: polars would map the file, and a
+file that is cut short while it is mapped kills the process.
 """
 
 import os
@@ -14,19 +14,19 @@ from typing import Final
 
 import polars as pl
 
-MAX_COLUMNS: Final = 2000  # each costs 6 KB and 0.2 ms, however few rows there are: a million of them a machine
+MAX_COLUMNS: Final = 2000  # each costs 6 KB and 0.2 ms, however few rows: a million columns would take a machine down
 
 _MAGIC: Final = b"PAR1"
-_KINDS: Final = (  # how files begin that are taken for Parquet
+_OTHER_FORMATS: Final = (  # first bytes of files that are mistaken for Parquet
     (b"PARE", "it is encrypted; write it without encryption"),
     (b"PK\x03\x04", "it is an Excel or ZIP file; save it as Parquet"),
     (b"\xd0\xcf\x11\xe0", "it is an Excel file; save it as Parquet"),
 )
-_one_at_a_time = threading.Lock()  # standard error is the process's
+_stderr_lock = threading.Lock()  # all threads share standard error
 
 
 class UnreadableParquet(ValueError):
-    """The bytes are no Parquet file that can be read. The message says why, and what to do, and holds nothing of it."""
+    """The bytes can't be read as Parquet. The message says why and what to do, and quotes nothing of them."""
 
 
 def read_parquet(body: bytes) -> pl.DataFrame:
@@ -34,7 +34,7 @@ def read_parquet(body: bytes) -> pl.DataFrame:
     if fault := _fault_of_form(body):
         raise UnreadableParquet(fault)
     try:
-        with _one_at_a_time, _unheard():
+        with _stderr_lock, _silenced_stderr():
             width = len(pl.read_parquet_schema(BytesIO(body)))
             if width <= MAX_COLUMNS:
                 return pl.read_parquet(BytesIO(body))
@@ -47,10 +47,10 @@ def read_parquet(body: bytes) -> pl.DataFrame:
 
 
 def _fault_of_form(body: bytes) -> str | None:
-    """What is wrong with the frame of the file, if something is: Parquet begins and ends with the same four bytes."""
+    """The fault of the file's first and last bytes, None if there is none: Parquet begins and ends with PAR1."""
     if not body:
         return "it is empty; write it again, as Parquet"
-    kind = next((words for magic, words in _KINDS if body.startswith(magic)), None)
+    kind = next((words for magic, words in _OTHER_FORMATS if body.startswith(magic)), None)
     if kind is None and not body.startswith(_MAGIC):
         return "it is not Parquet; save it as Parquet"
     if kind is None and not (len(body) > 2 * len(_MAGIC) and body.endswith(_MAGIC)):
@@ -59,8 +59,8 @@ def _fault_of_form(body: bytes) -> str | None:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
-    """Let nothing that native code writes to standard error come through."""
+def _silenced_stderr() -> Iterator[None]:
+    """Drop what native code writes to standard error."""
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123

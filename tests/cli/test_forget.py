@@ -132,7 +132,7 @@ def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
         with kept.start(f"forget {WHO} --yes", variables=point) as killed:
             killed.communicate()
         assert killed.returncode == -signal.SIGKILL
-    kept.run(f"forget {OTHERS[0]} --yes").fails(2, "another phone is half forgotten")
+    kept.run(f"forget {OTHERS[0]} --yes").fails(2, "the erasure of another phone is unfinished")
 
     assert kept.run(f"forget {WHO} --yes").code == 0
 
@@ -142,7 +142,7 @@ def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
 
 @pytest.mark.parametrize("kept", ["json"], indirect=True)
 def test_lists_can_be_kept_and_nothing_is_done_unasked(kept: Place) -> None:
-    kept.run("forget 12 --yes").fails(2, "that is no phone")
+    kept.run("forget 12 --yes").fails(2, "the phone is not valid")
     kept.run(f"forget {WHO}").fails(2, "--yes")
     assert holding(kept.folder / "data", NAME)
 

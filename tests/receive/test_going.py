@@ -8,7 +8,7 @@ import pytest
 from pipelines.landing.landing import Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
-from pipelines.operations.erasure import forget
+from pipelines.operations.erasure import erase_person
 from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from tests.receive.pushes import AT, push, rows
@@ -41,7 +41,7 @@ def test_a_person_is_taken_out_of_pushes_and_the_books_stay(settings: Settings, 
     before = rows(settings, counts)
     assert (settings.data_dir / "landing" / "pushes" / "2026-11-20.zip").exists() is is_packed
 
-    forget(PHONE, settings=settings, clock=lambda: AT)
+    erase_person(PHONE, settings=settings, clock=lambda: AT)
 
     assert PHONE.encode() not in all_bytes(settings)
     assert SAID not in all_bytes(settings)

@@ -12,7 +12,7 @@ from pipelines.landing.calls import Call
 from pipelines.landing.landing import Landing
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
-from pipelines.operations.erasure import forget
+from pipelines.operations.erasure import erase_person
 from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from pipelines.times import CHINA
@@ -215,7 +215,7 @@ def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settin
     assert pack.read_bytes() == damaged
     assert late.exists()
     with pytest.raises(BooksError, match="in a damaged pack, which may hold the person"):
-        forget("15267797477", settings=settings, clock=lambda: AT)
+        erase_person("15267797477", settings=settings, clock=lambda: AT)
     assert pack.read_bytes() == damaged
     apply_purge(plan_purge(10, settings=settings, as_of=AT + timedelta(days=20)), settings=settings, clock=lambda: AT)
     assert pushes.names() == []

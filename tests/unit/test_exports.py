@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import xlsxwriter
 
-from pipelines.tabular.mapping import ExportKind, MappingFault, map_columns, missing
+from pipelines.tabular.mapping import ExportKind, MappingError, map_columns, missing_fields
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
 from pipelines.tabular.values import replies_of, reports_of
 
@@ -97,13 +97,13 @@ def test_what_is_told_wins_and_a_field_can_be_left_without_a_column() -> None:
         ("code", "状态码", "heading"),
         ("stat_time", "b", "you"),
     ]
-    assert missing("reports", mapped) == []
-    assert missing("reports", map_columns("reports", frame)) == ["phone", "stat_time"]
+    assert missing_fields("reports", mapped) == []
+    assert missing_fields("reports", map_columns("reports", frame)) == ["phone", "stat_time"]
 
 
 @pytest.mark.parametrize("told", ["phone", "frob=a", "phone=c", "phone=a,code=a"])
 def test_a_mapping_that_is_none_is_refused(told: str) -> None:
-    with pytest.raises(MappingFault):
+    with pytest.raises(MappingError):
         map_columns("reports", sheet_of("a,b\n1,2\n").frame, [told])
 
 

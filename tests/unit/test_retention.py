@@ -20,7 +20,7 @@ from pipelines.landing.campaigns import Purged
 from pipelines.landing.imports import Import
 from pipelines.landing.landing import Landing, landed_at
 from pipelines.message_ids import batch_num, key_text
-from pipelines.operations.retention import Campaign, apply_purge, part, plan_purge
+from pipelines.operations.retention import Campaign, apply_purge, cutoff, plan_purge
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.tabular.sheet import read_sheet
 from pipelines.times import CHINA
@@ -67,7 +67,7 @@ WORLDS = {
 def test_what_goes_together_is_parted_from_what_stays_by_one_instant(name: str) -> None:
     campaigns, days, going = WORLDS[name]
 
-    before, gone = part(campaigns, TODAY - 30 * DAY)
+    before, gone = cutoff(campaigns, TODAY - 30 * DAY)
 
     assert before == (TODAY - days * DAY).replace(hour=0, minute=0)
     assert "".join(each.campaign_id for each in gone) == going
@@ -79,7 +79,7 @@ def test_no_campaign_that_stays_has_anything_from_before_and_none_that_could_go_
         spans = [sorted((chance.uniform(0, 90), chance.uniform(0, 90)), reverse=True) for _ in range(8)]
         campaigns = [campaign(str(place), *span, in_doubt=chance.random() < 0.1) for place, span in enumerate(spans)]
 
-        before, gone = part(campaigns, TODAY - 30 * DAY)
+        before, gone = cutoff(campaigns, TODAY - 30 * DAY)
 
         staying = [each for each in campaigns if each not in gone]
         assert all(each.began_at >= before for each in staying), number
