@@ -1,4 +1,4 @@
-"""The contracts describe the tables as the database has them, and part good rows from bad ones."""
+"""The contracts agree with the tables of the database, and split valid rows from invalid ones."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -72,12 +72,12 @@ def test_every_table_and_column_is_described(contract: type[Contract]) -> None:
     assert all(column.description.endswith(".") for column in columns_of(contract))
 
 
-def test_no_table_is_without_a_contract(database: duckdb.DuckDBPyConnection) -> None:
+def test_every_table_of_the_schema_has_a_contract(database: duckdb.DuckDBPyConnection) -> None:
     rows = database.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
     assert {name for (name,) in rows} == {table_of(contract) for contract in CORE}
 
 
-def test_rows_that_keep_the_contract_come_back_unchanged() -> None:
+def test_valid_rows_come_back_unchanged() -> None:
     frame = reports({}, {"mission_num": "", "extra": '{"x":"1"}'})
     good, bad = split(Reports, frame)
     assert good.equals(frame)
@@ -97,7 +97,9 @@ def test_rows_that_keep_the_contract_come_back_unchanged() -> None:
         ({"code": None, "phone": None}, "code: missing or unreadable; phone: missing or unreadable"),
     ],
 )
-def test_a_bad_row_is_told_by_place_and_reason_and_its_neighbours_stay(fault: dict[str, Any], reason: str) -> None:
+def test_an_invalid_row_is_returned_with_position_and_reason_and_the_others_stay(
+    fault: dict[str, Any], reason: str
+) -> None:
     frame = reports({}, fault, {"mission_num": "C"})
     good, bad = split(Reports, frame)
     assert good.equals(frame[[0, 2]])
@@ -105,13 +107,13 @@ def test_a_bad_row_is_told_by_place_and_reason_and_its_neighbours_stay(fault: di
 
 
 @pytest.mark.parametrize("year", [1970, 1999, 2100, 9999])
-def test_a_time_out_of_this_century_is_bad(year: int) -> None:
+def test_a_time_outside_this_century_is_invalid(year: int) -> None:
     good, bad = split(Reports, reports({"stat_time": datetime(year, 1, 1, tzinfo=CHINA)}))
     assert good.is_empty()
     assert bad["reason"].str.starts_with("stat_time: ").all()
 
 
-def test_all_rows_of_an_empty_frame_are_good() -> None:
+def test_an_empty_frame_has_no_invalid_rows() -> None:
     good, bad = split(Reports, reports({}).clear())
     assert good.height == bad.height == 0
 
@@ -132,7 +134,7 @@ def test_reasons_hold_no_values() -> None:
     ],
     ids=["a column is missing", "a column too many", "another type", "another order"],
 )
-def test_a_frame_of_another_shape_is_a_bug_told_without_values(spoil: Any) -> None:
+def test_a_frame_of_other_columns_is_an_error_without_values(spoil: Any) -> None:
     with pytest.raises(TypeError, match=r"core\.reports") as caught:
         split(Reports, spoil(reports({"phone": "canary-4711"})))
     assert "canary-4711" not in str(caught.value)

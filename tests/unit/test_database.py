@@ -1,4 +1,4 @@
-"""The warehouse's file is opened for one transaction, waited for while busy, and brought up to date."""
+"""The database file is opened for one transaction, waited for while busy, and migrated."""
 
 import os
 import subprocess
@@ -74,14 +74,14 @@ def test_a_reader_cannot_write(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("options", ["READ_WRITE", "READ_ONLY"])
-def test_a_writer_gives_up_with_the_name_of_the_holder(warehouse: Warehouse, options: str) -> None:
+def test_a_writer_gives_up_naming_the_process_that_has_the_file_open(warehouse: Warehouse, options: str) -> None:
     with held_by_another_process(warehouse, options) as holder:
         with pytest.raises(WarehouseBusy, match=f"process {holder.pid}, ") as caught, warehouse.write():
             pass
         assert caught.value.exit_code == 15
 
 
-def test_a_reader_gives_up_with_the_name_of_the_writer(warehouse: Warehouse) -> None:
+def test_a_reader_gives_up_naming_the_process_that_writes(warehouse: Warehouse) -> None:
     with (
         held_by_another_process(warehouse) as holder,
         pytest.raises(WarehouseBusy, match=f"process {holder.pid}, "),
@@ -125,7 +125,7 @@ def test_opening_again_changes_nothing(warehouse: Warehouse) -> None:
     assert [number for number, _ in migrations] == [*range(1, len(migrations) + 1)]
 
 
-def test_a_comment_that_went_astray_is_put_right_by_the_next_write(warehouse: Warehouse) -> None:
+def test_a_wrong_comment_is_corrected_by_the_next_write(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         connection.execute("COMMENT ON COLUMN core.reports.code IS 'wrong'")
     query = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reports' AND column_name = 'code'"
@@ -133,18 +133,18 @@ def test_a_comment_that_went_astray_is_put_right_by_the_next_write(warehouse: Wa
         assert connection.execute(query).fetchall() != [("wrong",)]
 
 
-def test_days_are_those_of_china(warehouse: Warehouse) -> None:
+def test_days_are_in_the_time_zone_of_china(warehouse: Warehouse) -> None:
     with warehouse.read() as connection:
         day = connection.execute("SELECT CAST(CAST(TIMESTAMPTZ '2026-11-21 16:00:00+00' AS DATE) AS TEXT)").fetchone()
     assert day == ("2026-11-22",)
 
 
-def test_the_file_is_its_owners_only(warehouse: Warehouse) -> None:
+def test_only_the_owner_can_read_the_file(warehouse: Warehouse) -> None:
     assert warehouse.path.stat().st_mode & 0o777 == 0o600
     assert warehouse.path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_any_path_will_do(tmp_path: Path) -> None:
+def test_a_path_may_hold_quotes_blanks_and_brackets(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "o'brien; [1]*" / "ware house.duckdb", WarehouseSettings())
     with warehouse.write() as connection:
         connection.execute(ADD_BALANCE)
@@ -163,7 +163,7 @@ def test_reading_before_the_first_load_names_the_next_step(tmp_path: Path) -> No
         pass
 
 
-def test_a_warehouse_of_a_newer_version_is_left_alone(warehouse: Warehouse) -> None:
+def test_a_warehouse_of_a_newer_version_is_refused(warehouse: Warehouse) -> None:
     with warehouse.write() as connection:
         connection.execute("INSERT INTO core.migrations VALUES (999, '999_future')")
     for opened in (warehouse.read, warehouse.write):
@@ -178,7 +178,7 @@ def test_a_warehouse_of_an_older_version_is_not_read(warehouse: Warehouse) -> No
         pass
 
 
-def test_a_damaged_file_is_told_in_one_line_and_can_be_deleted(warehouse: Warehouse) -> None:
+def test_a_damaged_file_is_an_error_of_one_line_and_can_be_deleted(warehouse: Warehouse) -> None:
     warehouse.path.write_bytes(b"this is no database" * 1000)
     with pytest.raises(BooksError, match="smsrecon rebuild") as caught, warehouse.write():
         pass
@@ -187,7 +187,7 @@ def test_a_damaged_file_is_told_in_one_line_and_can_be_deleted(warehouse: Wareho
     assert not warehouse.path.exists()
 
 
-def test_a_new_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_is_created_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
 
     def killed(draft: Path, path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_new_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
     assert warehouse.path.stat().st_mode & 0o777 == 0o600
 
 
-def test_deleting_twice_is_deleting_once(warehouse: Warehouse) -> None:
+def test_deleting_twice_is_the_same_as_once(warehouse: Warehouse) -> None:
     warehouse.delete()
     warehouse.delete()
     assert list(warehouse.path.parent.iterdir()) == []
