@@ -1,9 +1,9 @@
-"""One campaign, in pictures: what became of every row, how it compares, and what to do next.
+"""One campaign in charts: the outcome of every row, the comparison with earlier campaigns, and what to do next.
 
     marimo run notebooks/campaign_review.py -- --data-dir demo/data [--campaign ID] [--language zh]
 
-It only reads what is published. In the browser, ?campaign=ID&language=zh chooses too. Queries are in sql/figures,
-charts in pipelines/review.
+It only reads the published tables. In the browser, ?campaign=ID&language=zh chooses campaign and language. Queries are
+in sql/figures, charts in pipelines/review.
 """
 
 import marimo
@@ -19,7 +19,7 @@ with app.setup:
 
     from pipelines.review import campaign_charts as charts
     from pipelines.review import figures, html, tables
-    from pipelines.review.translations import LANGUAGES, Words
+    from pipelines.review.translations import LANGUAGES, Texts
     from pipelines.settings import load_settings
 
 
@@ -29,88 +29,91 @@ def place():
     data_dir = Path(mo.cli_args().get("data-dir") or settings.data_dir)
     campaigns = figures.published_campaigns(data_dir)
     asked = {**mo.cli_args().to_dict(), **mo.query_params().to_dict()}
-    first = Words(asked["language"] if asked.get("language") in LANGUAGES else settings.review.language)
-    mo.stop(not campaigns, mo.md(first("no_campaign")))
+    initial_text = Texts(asked["language"] if asked.get("language") in LANGUAGES else settings.review.language)
+    mo.stop(not campaigns, mo.md(initial_text("no_campaign")))
     wanted = str(asked.get("campaign") or campaigns[0])
-    mo.stop(wanted not in campaigns, mo.md(first("no_such_campaign", name=wanted)))
-    return campaigns, data_dir, first, settings, wanted
+    mo.stop(wanted not in campaigns, mo.md(initial_text("no_such_campaign", name=wanted)))
+    return campaigns, data_dir, initial_text, settings, wanted
 
 
 @app.cell
-def choice(campaigns, first, wanted):
-    campaign = mo.ui.dropdown(campaigns, value=wanted, label=first("choose_campaign"))
-    language = mo.ui.dropdown(LANGUAGES, value=first.language, label=first("choose_language"))
+def choice(campaigns, initial_text, wanted):
+    campaign = mo.ui.dropdown(campaigns, value=wanted, label=initial_text("choose_campaign"))
+    language = mo.ui.dropdown(LANGUAGES, value=initial_text.language, label=initial_text("choose_language"))
     mo.hstack([campaign, language], justify="start", gap=2, wrap=True).style(padding_right="3rem")  # marimo's button
     return campaign, language
 
 
 @app.cell
 def reading(campaign, data_dir, language, settings):
-    of = figures.campaign_review(data_dir, campaign.value, min_message_count=settings.alerts.min_message_count)
-    words = Words(language.value)
-    _title = f"# {words('campaign', name=of.books.campaign_id)}\n\n{' · '.join(html.facts(of, words))}"
+    review = figures.campaign_review(data_dir, campaign.value, min_message_count=settings.alerts.min_message_count)
+    text = Texts(language.value)
+    _title = f"# {text('campaign', name=review.books.campaign_id)}\n\n{' · '.join(html.facts(review, text))}"
     mo.vstack([mo.md(_title), mo.Html(f"<style>{html.STYLE}</style>")])
-    return of, words
+    return review, text
 
 
 @app.cell
-def books(of, words):
-    mo.Html(html.picture(words, charts.books, of))
+def books(review, text):
+    mo.Html(html.figure(text, charts.books, review))
 
 
 @app.cell
-def rates(of, words):
-    mo.Html(html.picture(words, charts.rates, of))
+def rates(review, text):
+    mo.Html(html.figure(text, charts.rates, review))
 
 
 @app.cell
-def codes(of, words):
-    mo.Html(html.picture(words, charts.codes, of))
+def codes(review, text):
+    mo.Html(html.figure(text, charts.codes, review))
 
 
 @app.cell
-def movers(of, words):
-    mo.Html(html.picture(words, charts.movers, of))
+def responsible_parties(review, text):
+    mo.Html(html.figure(text, charts.responsible_parties, review))
 
 
 @app.cell
-def exceptions(of, words):
-    _table = tables.exceptions(of, words)
-    _shown = mo.Html(html.table_of(_table)) if _table.height else mo.md(words("exceptions_none"))
-    mo.vstack([mo.md(f"### {words('h_exceptions')}"), _shown])
+def exceptions(review, text):
+    _table = tables.exceptions(review, text)
+    _shown = mo.Html(html.table(_table)) if _table.height else mo.md(text("no_exceptions"))
+    mo.vstack([mo.md(f"### {text('heading_exceptions')}"), _shown])
 
 
 @app.cell
-def refusals(of, words):
-    _table = tables.refusals(of, words)
-    _shown = mo.Html(html.table_of(_table)) if _table.height else mo.md(words("refusals_none"))
-    mo.vstack([mo.md(f"### {words('h_refusals')}"), _shown])
+def refusals(review, text):
+    _table = tables.refusals(review, text)
+    _shown = mo.Html(html.table(_table)) if _table.height else mo.md(text("no_refusals"))
+    mo.vstack([mo.md(f"### {text('heading_refusals')}"), _shown])
 
 
 @app.cell
-def sending(of, words):
-    mo.Html(html.picture(words, charts.sending, of))
+def sending(review, text):
+    mo.Html(html.figure(text, charts.sending, review))
 
 
 @app.cell
-def latency(of, words):
-    mo.Html(html.picture(words, charts.latency, of))
+def latency(review, text):
+    mo.Html(html.figure(text, charts.latency, review))
 
 
 @app.cell
-def carriers(of, words):
+def carriers(review, text):
     _both = (charts.carriers, charts.provinces)
-    mo.Html("".join(html.picture(words, _chart, of) for _chart in _both if of.carriers.height))
+    mo.Html("".join(html.figure(text, _chart, review) for _chart in _both if review.carriers.height))
 
 
 @app.cell
-def owner(of, words):
-    mo.Html("".join(html.picture(words, charts.owner, *_column) for _column in of.owner.items()) or words("owner_none"))
+def owner(review, text):
+    mo.Html(
+        "".join(html.figure(text, charts.owner, *_column) for _column in review.owner.items())
+        or text("no_owner_columns")
+    )
 
 
 @app.cell
-def replies(of, words):
-    mo.Html(html.picture(words, charts.replies, of))
+def replies(review, text):
+    mo.Html(html.figure(text, charts.replies, review))
 
 
 if __name__ == "__main__":

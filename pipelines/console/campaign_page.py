@@ -1,6 +1,6 @@
-"""A campaign on one page of a terminal: its books, its rates, why messages failed, what somebody should look at.
+"""The page of a campaign in a terminal and as Markdown: books, rates, why messages failed, exceptions.
 
-And all campaigns, a line for each. The figures are those of books.py; here they get their words and their place.
+Also the overview: one line per campaign. The figures come from pipelines/review.
 """
 
 from collections.abc import Iterator
@@ -15,45 +15,15 @@ from pipelines.formatting import count, duration, instant, percent, printable, w
 from pipelines.review.books import Books
 from pipelines.review.figures import CampaignFigures
 from pipelines.review.status import Overview
+from pipelines.review.translations import Texts
 
 MOST_CODES = 8
 BAR_WIDTH = 10
-ALWAYS_SHOWN = ("delivered", "failed")  # also where they are none
+ALWAYS_SHOWN = ("delivered", "failed")  # also if their count is 0
 
-MEANINGS = {
-    "invalid": "can't be sent",
-    "duplicate": "an earlier row has the phone",
-    "suppressed": "on a list of phones to spare",
-    "planned": "still to be sent",
-    "refused": "the gateway said no",
-    "in_doubt": "may have been sent: no answer",
-    "accepted": "taken, no report yet",
-    "unreported": "taken, no report ever came",
-    "delivered": "the phone has it",
-    "failed": "a report says why not",
-}
 STYLES = {"delivered": "green", "failed": "red", "in_doubt": "yellow", "planned": "cyan", "accepted": "cyan"}
 
-RATE_NAMES = {
-    "delivered_of_accepted_rate": "delivered / accepted",
-    "delivered_of_reported_rate": "delivered / reported",
-    "coverage_rate": "reported / accepted",
-}
-MOVERS = {"campaign_owner": "owner"}
-
-NEXT_STEPS = {
-    "orphan": "of none of ours: is the account shared?",
-    "conflict": "delivered and failed: delivered counts",
-    "phone_mismatch": "for another phone: not believed; ask vendor",
-    "report_of_unsent": "of a message not sent: ask the vendor",
-    "sent_twice": "sent again, though the first one was taken",
-    "report_before_submission": "before the sending: is this clock right?",
-    "late_report": "after the report window, but it counts",
-    "unreported": "no report: ask the vendor, by batch_num",
-    "in_doubt": "pull again, then ask the vendor for it",
-    "unknown_code": "in no table: ask the vendor what it means",
-    "reject": 'unreadable: smsrecon sql "FROM exceptions"',
-}
+_text = Texts("en")
 
 
 def show_campaign(figures: CampaignFigures, *, as_json: bool = False) -> None:
@@ -78,8 +48,8 @@ def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
             "state": _state(books),
             "balanced": "yes" if books.is_balanced else "NO",
             "rows": books.rows,
-            **{RATE_NAMES[name]: percent(rate.value) for name, rate in books.rates.items()},
-            **{words(status): number for status, number in reversed(books.statuses.items())},
+            **{_text(name): percent(rate.value) for name, rate in books.rates.items()},
+            **{_text(f"status_{status}"): number for status, number in reversed(books.statuses.items())},
         }
         for books in overview.campaigns
     ]
@@ -130,15 +100,15 @@ def _grids(figures: CampaignFigures, *, most_codes: int) -> Iterator[Grid]:
     if figures.refusals.height:
         refusals = figures.refusals.select("error_code", "message_count", "meaning").iter_rows()
         lines = [(error_code, count(number), meaning) for error_code, number, meaning in refusals]
-        yield Grid(["error code", "messages>", "meaning"], lines, title="Refused by the gateway")
+        yield Grid(["error code", "messages>", "meaning"], lines, title=_text("heading_refusals"))
     if figures.codes.height:
         yield _codes_grid(figures.codes, most_codes)
     if figures.exceptions.height:
-        found = [
-            (words(kind), count(number), NEXT_STEPS.get(kind, example))
-            for kind, number, example in figures.exceptions.iter_rows()
+        lines = [
+            (_text(f"exception_{kind}"), count(number), _text(f"exception_{kind}_step"))
+            for kind, number in figures.exceptions.select("kind", "occurrence_count").iter_rows()
         ]
-        yield Grid(["found", "times>", "what it is, and what to do"], found, title="Exceptions")
+        yield Grid([_text("exception"), f"{_text('times')}>", _text("next_step")], lines, title="Exceptions")
 
 
 def _books_grid(figures: CampaignFigures) -> Grid:
@@ -149,7 +119,13 @@ def _books_grid(figures: CampaignFigures) -> Grid:
             continue
         share, style = number / books.rows, STYLES.get(status, "")
         lines.append(
-            [Text(words(status), style), count(number), percent(share), Text(_bar(share), style), MEANINGS[status]]
+            [
+                Text(_text(f"status_{status}"), style),
+                count(number),
+                percent(share),
+                Text(_bar(share), style),
+                _text(f"status_{status}_meaning"),
+            ]
         )
         if status != "duplicate":  # which has but one reason
             lines += [
@@ -159,20 +135,20 @@ def _books_grid(figures: CampaignFigures) -> Grid:
             ]
     verdict = Text("balanced", "bold green") if books.is_balanced else Text("DOES NOT BALANCE", "bold red")
     lines.append([Text("rows of the file", "bold"), Text(count(books.rows), "bold"), percent(1), "", verdict])
-    return Grid(["status", "rows>", "share>", "", ""], lines, title="The books")
+    return Grid(["status", "rows>", "share>", "", ""], lines, title=_text("heading_books"))
 
 
 def _rates_grid(books: Books) -> Grid:
     lines = [
         (
-            RATE_NAMES[name],
+            _text(name),
             Text(percent(rate.value), "bold"),
             "" if rate.low is None or rate.high is None else f"{percent(rate.low)} – {percent(rate.high)}",
             f"{count(rate.numerator)} of {count(rate.denominator)}",
         )
         for name, rate in books.rates.items()
     ]
-    title = "Rates" if books.is_mature else "Rates, which can still move"
+    title = "Rates" if books.is_mature else "Rates, which can still change"
     return Grid(["", "rate>", "95 % interval", "messages"], lines, title=title)
 
 
@@ -215,7 +191,7 @@ def _codes_grid(codes: pl.DataFrame, most: int) -> Grid:
             row["code"],
             count(row["message_count"]),
             percent(row["of_failed_rate"]),
-            words(MOVERS.get(row["whose_move"], row["whose_move"])),
+            _text(f"party_{row['whose_move']}"),
             row["meaning"],
         )
         for row in codes.head(most).iter_rows(named=True)
@@ -224,7 +200,7 @@ def _codes_grid(codes: pl.DataFrame, most: int) -> Grid:
     if rest.height:
         number, share = int(rest["message_count"].sum()), float(rest["of_failed_rate"].sum())
         lines.append((f"{rest.height} more", count(number), percent(share), "", ""))
-    return Grid(["code", "failed>", "share>", "whose move", "meaning"], lines, title="Why messages failed")
+    return Grid(["code", "failed>", "share>", "who can act", "meaning"], lines, title=_text("heading_codes"))
 
 
 def _state(books: Books) -> str:
@@ -235,7 +211,7 @@ def _state(books: Books) -> str:
         return f"{count(books.statuses['in_doubt'])} in doubt"
     if books.statuses["planned"]:
         return f"{count(books.statuses['planned'])} to send"
-    return "closed" if books.is_mature else "can still move"
+    return "closed" if books.is_mature else "can still change"
 
 
 def _bar(share: float) -> str:

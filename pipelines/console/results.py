@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from rich.text import Text
 
-from pipelines.console.campaign_page import MEANINGS
 from pipelines.console.terminal import Grid, agree, cell, show, show_object, show_table
 from pipelines.formatting import count, printable, words
 from pipelines.phones import masked
+from pipelines.review.translations import Texts
 
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
     from pipelines.campaign.submit import Submission
     from pipelines.operations.pulling import PullSummary
+
+_text = Texts("en")
 
 
 def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json: bool) -> None:
@@ -37,7 +39,7 @@ def _plan_grids(
     record = plan.record
     lines: list[tuple[str | Text, ...]] = []
     for disposition, number in plan.disposition_counts.items():
-        lines.append((disposition, count(number), MEANINGS[disposition] if number else ""))
+        lines.append((disposition, count(number), _text(f"status_{disposition}_meaning") if number else ""))
         lines += [
             (Text(f"  {printable(words(reason))}", "dim"), Text(count(rows), "dim"), "")
             for of, reason, rows in plan.reason_counts

@@ -1,7 +1,7 @@
-"""How every chart looks: its width, its colours, and rows with their label above the bar.
+"""The style that all charts share: widths, colours, and rows with their label above the bar.
 
-Colours are those of Okabe and Ito, which colour-blind people can tell apart. Which figure a chart shows is decided in
-campaign_charts.py and gateway_charts.py.
+Colours are those of Okabe and Ito, which colour-blind people can tell apart. The charts themselves are in
+campaign_charts/ and gateway_charts.py.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
-from pipelines.review.translations import Words
+from pipelines.review.translations import Texts
 
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE, GREY = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A",
@@ -18,19 +18,19 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE, GREY = (
 INK, FAINT, RULE = "#222222", "#666666", "#DDDDDD"
 
 WIDE, NARROW = 720, 350  # pixels: a page, a phone
-# A chart's axes are laid out as if in Arial: to look for signs in a large Chinese font takes three times as long.
+# Axes are laid out as if in Arial: measuring characters in a large Chinese font takes three times as long.
 MEASURED: Final = "Arial"
 FONT: Final = "Arial, 'Liberation Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 ROW = 40  # pixels: a line of text and a bar below it
 
-Chart = alt.Chart | alt.LayerChart | alt.FacetChart  # what altair says that layers may be
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart  # the type that altair gives for a layered chart
 
 
 @dataclass(frozen=True)
 class ChartContext:
-    """In which words, and how wide."""
+    """The language of a chart, and its width in pixels."""
 
-    words: Words
+    text: Texts
     width: int = WIDE
 
     @property
@@ -40,17 +40,17 @@ class ChartContext:
 
 @dataclass(frozen=True)
 class Picture:
-    """What a chart has found, a note on how it counts, and the chart; none where there is nothing to show."""
+    """A title that says what the chart shows, a note on how it counts, and the chart; None if there is no data."""
 
-    found: str
+    title: str
     note: str = ""
     chart: Chart | None = None
 
 
-def finished(chart: Chart, context: ChartContext, *, found: str, note: str, height: int) -> Picture:
-    """The picture of a chart, in the look of all charts.
+def styled(chart: Chart, context: ChartContext, *, title: str, note: str, height: int) -> Picture:
+    """The picture of a chart, with the size, font and colours that all charts share.
 
-    Its words stand on the page, not in the chart: the page breaks their lines at any width and in any font.
+    Title and note stand on the page, not in the chart: the page breaks their lines at any width and in any font.
     """
     complete: Chart = (
         chart.properties(width=context.width, height=height)
@@ -68,18 +68,19 @@ def finished(chart: Chart, context: ChartContext, *, found: str, note: str, heig
             labelFontSize=11,
             titleFontSize=11,
         )
-        .configure_axisXQuantitative(labelFlush=20)  # so near to its ends, in pixels, a centred label would be cut off
+        .configure_axisXQuantitative(labelFlush=20)  # a centred label within 20 pixels of an end would be cut off
         .configure_text(fontSize=12, color=INK)
     )
-    return Picture(found, note, complete)
+    return Picture(title, note, complete)
 
 
 def rows_height(frame: pl.DataFrame) -> int:
+    """The height in pixels of a chart with one row for each row of the frame."""
     return ROW * max(frame.height, 1)
 
 
 def bars(frame: pl.DataFrame, context: ChartContext, *, whole: float) -> Chart:
-    """A bar a row of `frame`, from `start` to `end` of `whole`, with its `label` and its `value` above it."""
+    """One bar per row of `frame`, from `start` to `end` on an axis up to `whole`, below its `label` and `value`."""
     base = _placed(frame, context)
     x = alt.X("start:Q", axis=None, scale=alt.Scale(domain=[0, whole], nice=False, zero=True))
     bar = base.mark_bar(height=11, yOffset=8, strokeWidth=1).encode(
@@ -89,7 +90,7 @@ def bars(frame: pl.DataFrame, context: ChartContext, *, whole: float) -> Chart:
 
 
 def intervals(frame: pl.DataFrame, context: ChartContext, *, low: float, high: float) -> Chart:
-    """A rate a row: a point at `rate`, a line from `rate_low` to `rate_high`, `label` and `value` above them."""
+    """One rate per row of `frame`, below its `label` and `value`: a point at `rate`, a line over its interval."""
     base = _placed(frame, context)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(format=percents(low, high), tickCount=5, title=None, grid=True)
@@ -103,30 +104,40 @@ def intervals(frame: pl.DataFrame, context: ChartContext, *, low: float, high: f
 
 
 def bounds(*shares: float) -> tuple[float, float]:
-    """From where to where an axis goes that shows these shares: a little beyond them, and inside 0 and 1."""
+    """The ends of an axis that shows these shares: a little wider than they are, and inside 0 and 1."""
     low, high = min(shares), max(shares)
     margin = max((high - low) * 0.08, 0.005)
     return max(0.0, low - margin), min(1.0, high + margin)
 
 
 def percents(low: float, high: float) -> str:
-    """How an axis from `low` to `high` writes shares, so that no two of its labels are the same."""
+    """The number format of an axis of shares from `low` to `high`: no two of its labels are the same."""
     return ".0%" if high - low > 0.05 else ".1%"
+
+
+def lowest(values: pl.Series) -> float:
+    """The minimum of a column of numbers that is not empty."""
+    return float(values.min())  # type: ignore[arg-type]
+
+
+def highest(values: pl.Series) -> float:
+    """The maximum of a column of numbers that is not empty."""
+    return float(values.max())  # type: ignore[arg-type]
 
 
 def _fitting(text: str, room: float) -> str:
     """The text, cut to `room` pixels."""
     used = 0.0
-    for place, sign in enumerate(text):
-        used += _width(sign)
+    for place, character in enumerate(text):
+        used += _width(character)
         if used > room:
             return f"{text[: max(place - 1, 0)].rstrip()}…"
     return text
 
 
 def _width(text: str) -> float:
-    """How many pixels a text takes, a little too much rather than too little; a Chinese sign is a square."""
-    return sum(12.0 if ord(sign) > 0x2E80 else 6.6 for sign in text)
+    """An upper estimate of the width of a text in pixels; a Chinese character is as wide as it is high."""
+    return sum(12.0 if ord(character) > 0x2E80 else 6.6 for character in text)
 
 
 def _placed(frame: pl.DataFrame, context: ChartContext) -> alt.Chart:

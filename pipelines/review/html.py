@@ -1,4 +1,4 @@
-"""A campaign as one HTML file that stands alone: no script, no style, font or picture from elsewhere.
+"""The campaign report: one self-contained HTML file, without scripts and without anything loaded from elsewhere.
 
 Each chart is drawn twice as SVG, for a page and for a phone; the browser shows the one that fits, paper the first. The
 charts are those of the notebook.
@@ -19,9 +19,9 @@ from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
 from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, ChartContext, Picture
 from pipelines.review.figures import CampaignReview
-from pipelines.review.translations import Language, Words
+from pipelines.review.translations import Language, Texts
 
-# What pictures and tables need, here and in the notebooks.
+# The style of figures and tables, here and in the notebooks.
 STYLE: Final = (
     f"figure text {{ font-family: {FONT}; }}"
     """
@@ -45,7 +45,10 @@ th:nth-child(2), td:nth-child(2) { text-align: right; font-variant-numeric: tabu
 
 
 def write(figures: CampaignReview, path: Path, *, language: Language) -> int:
-    """Write the report, whole or not at all, and return its size in bytes. Raises UsageError if it can't be there."""
+    """Write the campaign report, whole or not at all; returns its size in bytes.
+
+    Raises UsageError if the file can't be written.
+    """
     content = page(figures, language=language).encode()
     try:
         with written_whole(path, overwrite=True, mode=0o644) as draft:
@@ -56,39 +59,39 @@ def write(figures: CampaignReview, path: Path, *, language: Language) -> int:
 
 
 def page(figures: CampaignReview, *, language: Language) -> str:
-    """The whole page."""
-    words = Words(language)
-    sections = "\n".join(_sections(figures, words))
+    """The campaign report as HTML."""
+    text = Texts(language)
+    sections = "\n".join(_sections(figures, text))
     return _PAGE.format(
         language={"en": "en", "zh": "zh-CN"}[language],
         style=STYLE,
         font=FONT,
-        title=escape(words("campaign", name=figures.books.campaign_id)),
-        facts=escape(" · ".join(facts(figures, words))),
+        title=escape(text("campaign", name=figures.books.campaign_id)),
+        facts=escape(" · ".join(facts(figures, text))),
         sections=sections,
-        footer=escape(words("footer")),
+        footer=escape(text("footer")),
     )
 
 
-def facts(figures: CampaignReview, words: Words) -> Iterator[str]:
-    """What stands below the name of the campaign."""
+def facts(figures: CampaignReview, text: Texts) -> Iterator[str]:
+    """The facts below the name of the campaign: sending times, money, and whether the books balance."""
     books = figures.books
     if books.first_submitted_at is None or books.last_submitted_at is None:
-        yield words("not_sent")
+        yield text("not_sent")
     else:
-        first, last = words.instant(books.first_submitted_at), words.instant(books.last_submitted_at)
-        yield words("sent_at", first=first) if first == last else words("sent_between", first=first, last=last)
-    yield words("closed" if books.is_mature else "moving")
+        first, last = text.instant(books.first_submitted_at), text.instant(books.last_submitted_at)
+        yield text("sent_at", first=first) if first == last else text("sent_between", first=first, last=last)
+    yield text("figures_final" if books.is_mature else "figures_can_change")
     if books.accepted_cost is not None:
-        yield words("cost", accepted=f"{books.accepted_cost:,.2f}", failed=f"{books.failed_cost:,.2f}")
-    yield words("balanced" if books.is_balanced else "unbalanced")
-    yield words("as_of", at=words.instant(books.as_of))
+        yield text("cost", accepted=f"{books.accepted_cost:,.2f}", failed=f"{books.failed_cost:,.2f}")
+    yield text("balanced" if books.is_balanced else "unbalanced")
+    yield text("as_of", at=text.instant(books.as_of))
 
 
-def picture(words: Words, draw: Callable[..., Picture], *shown: Any) -> str:
-    """A picture of what is `shown`, its chart for a page and for a phone; needs STYLE beside it."""
-    wide, narrow = (draw(*shown, ChartContext(words, width)) for width in (WIDE, NARROW))
-    caption = f"<figcaption><b>{escape(wide.found)}</b> {escape(wide.note)}</figcaption>"
+def figure(text: Texts, draw: Callable[..., Picture], *shown: Any) -> str:
+    """A chart of `shown` as an HTML figure, drawn for a page and for a phone; the page needs STYLE."""
+    wide, narrow = (draw(*shown, ChartContext(text, width)) for width in (WIDE, NARROW))
+    caption = f"<figcaption><b>{escape(wide.title)}</b> {escape(wide.note)}</figcaption>"
     charts = "".join(
         f'<div class="{name}">{_svg(drawn.chart)}</div>'
         for name, drawn in (("wide", wide), ("narrow", narrow))
@@ -97,40 +100,40 @@ def picture(words: Words, draw: Callable[..., Picture], *shown: Any) -> str:
     return f"<figure>{caption}{charts}</figure>"
 
 
-def table_of(table: pl.DataFrame) -> str:
-    """A frame of texts as an HTML table."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.iter_rows())
+def table(frame: pl.DataFrame) -> str:
+    """A frame of texts as an HTML table; the page needs STYLE."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in frame.columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in frame.iter_rows())
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _sections(figures: CampaignReview, words: Words) -> Iterator[str]:
+def _sections(figures: CampaignReview, text: Texts) -> Iterator[str]:
     def section(heading: str, *contents: str) -> str:
-        return f"<section><h2>{escape(words(heading))}</h2>{''.join(contents)}</section>"
+        return f"<section><h2>{escape(text(heading))}</h2>{''.join(contents)}</section>"
 
     def drawn(draw: Callable[..., Picture]) -> str:
-        return picture(words, draw, figures)
+        return figure(text, draw, figures)
 
-    def tabled(table: pl.DataFrame, none: str) -> str:
-        return table_of(table) if table.height else f"<p>{escape(words(none))}</p>"
+    def tabled(frame: pl.DataFrame, no_rows: str) -> str:
+        return table(frame) if frame.height else f"<p>{escape(text(no_rows))}</p>"
 
-    yield section("h_books", drawn(charts.books))
-    yield section("h_rates", drawn(charts.rates))
-    yield section("h_codes", drawn(charts.codes))
-    yield section("h_movers", drawn(charts.movers))
-    yield section("h_exceptions", tabled(tables.exceptions(figures, words), "exceptions_none"))
-    yield section("h_refusals", tabled(tables.refusals(figures, words), "refusals_none"))
-    yield section("h_sending", drawn(charts.sending))
-    yield section("h_latency", drawn(charts.latency))
+    yield section("heading_books", drawn(charts.books))
+    yield section("heading_rates", drawn(charts.rates))
+    yield section("heading_codes", drawn(charts.codes))
+    yield section("heading_responsible_parties", drawn(charts.responsible_parties))
+    yield section("heading_exceptions", tabled(tables.exceptions(figures, text), "no_exceptions"))
+    yield section("heading_refusals", tabled(tables.refusals(figures, text), "no_refusals"))
+    yield section("heading_sending", drawn(charts.sending))
+    yield section("heading_latency", drawn(charts.latency))
     if figures.carriers.height:
-        yield section("h_carriers", drawn(charts.carriers), drawn(charts.provinces))
+        yield section("heading_carriers", drawn(charts.carriers), drawn(charts.provinces))
     if figures.owner:
-        yield section("h_owner", *(picture(words, charts.owner, *column) for column in figures.owner.items()))
-    yield section("h_replies", drawn(charts.replies))
+        yield section("heading_owner", *(figure(text, charts.owner, *column) for column in figures.owner.items()))
+    yield section("heading_replies", drawn(charts.replies))
 
 
 def _svg(chart: Chart) -> str:
-    """The chart as an element of the page; the namespaces that a file of its own would need are left out."""
+    """The chart as an SVG element, without the namespaces that only an SVG file needs."""
     svg: str = vl_convert.vegalite_to_svg(chart.to_json(validate=False))
     return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
 

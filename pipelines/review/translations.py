@@ -1,9 +1,9 @@
-"""The words that people read in English and in Chinese: those of translations.csv, read once.
+"""The texts that people read in English and in Chinese, from translations.csv.
 
-A key is a section and a name. Sections that the program shows hold both languages: `review` (charts, notebooks, the
-HTML report) and `unit`. In the others `en` is empty, because the English stands in the code or in a table, and only the
-Chinese is here: `next_step` (under the English text), and what `make docs` writes into the Chinese pages. The meanings
-of codes stand in both languages in sql/reference/*.csv, and nowhere else.
+A key is a section and a name. Sections that the program shows hold both languages: `review` (charts, notebooks, HTML
+report, pages in the terminal) and `unit`. In the others `en` is empty, because the English stands in the code or in a
+table, and only the Chinese is here: `next_step` (under the English text), and what `make docs` writes into the Chinese
+pages. The meanings of codes stand in both languages in sql/reference/*.csv, and nowhere else.
 """
 
 import csv
@@ -42,23 +42,23 @@ def _texts() -> dict[str, Translation]:
         return {row["key"]: Translation(row["en"], row["zh"]) for row in csv.DictReader(file, strict=True)}
 
 
-WORDS: Final = section("review")
+TEXTS: Final = section("review")
 
 
 @dataclass(frozen=True)
-class Words:
-    """The words of one language."""
+class Texts:
+    """The texts of one language, by name: `Texts("zh")("no_codes")`."""
 
     language: Language = "en"
 
     def __call__(self, name: str, /, **values: str) -> str:
-        return self._choose(WORDS[name]).format(**values)
+        return self._choose(TEXTS[name]).format(**values)
 
     def of(self, row: dict[str, str], column: str) -> str:
         """A text that the table holds in both languages."""
         return row[column if self.language == "en" else f"{column}_zh"]
 
-    def to_do(self, english: str) -> str:
+    def next_step(self, english: str) -> str:
         """What to do about a code, which the tables hold in English only."""
         known = section("next_step").get(english)
         return self._choose(Translation(english, known.zh if known else english))

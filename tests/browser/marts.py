@@ -70,8 +70,8 @@ class Marts:
             campaign,
         )
 
-    def movers(self, campaign: str) -> list[Row]:
-        """By whose move it is: how many failed, and the advice for most of them."""
+    def parties(self, campaign: str) -> list[Row]:
+        """The failed messages by who can act on them, with the most frequent next step."""
         return self.rows(
             """
             WITH advice AS (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from pipelines.review.translations import Words
+from pipelines.review.translations import Texts
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures, tables
@@ -32,16 +32,16 @@ def test_the_app_opens_with_the_newest_campaign_and_then_shows_the_one_and_the_l
     page = windows.open()
 
     visit(page, app, NAME)
-    _assert_shows(page, newest, Words("en"), marts)
+    _assert_shows(page, newest, Texts("en"), marts)
     page.screenshot(path=tmp_path / "newest.png")
 
     with redrawn(page, "h1"):
         page.get_by_label("Campaign", exact=True).select_option(second)
-    _assert_shows(page, second, Words("en"), marts)
+    _assert_shows(page, second, Texts("en"), marts)
 
     with redrawn(page, "h1"):
         page.get_by_label("Language", exact=True).select_option("zh")
-    _assert_shows(page, second, Words("zh"), marts)
+    _assert_shows(page, second, Texts("zh"), marts)
     page.screenshot(path=tmp_path / "second.png")
 
 
@@ -53,12 +53,12 @@ def test_the_app_fits_a_phone_and_its_address_chooses_too(
     visit(page, f"{app}?campaign=week-3&language=zh", NAME)
 
     page.screenshot(path=tmp_path / "phone.png")
-    _assert_shows(page, "week-3", Words("zh"), marts)
+    _assert_shows(page, "week-3", Texts("zh"), marts)
     assert all(picture.chart.is_narrow for picture in pictures(page))
     assert flaws(page) == []
     assert not is_covered(page.get_by_label("语言", exact=True))
 
 
-def _assert_shows(page: Page, campaign: str, words: Words, marts: Marts) -> None:
-    assert page.locator("h1").inner_text() == words("campaign", name=campaign)
-    assert_campaign_is_shown(pictures(page), tables(page), marts, campaign, words)
+def _assert_shows(page: Page, campaign: str, text: Texts, marts: Marts) -> None:
+    assert page.locator("h1").inner_text() == text("campaign", name=campaign)
+    assert_campaign_is_shown(pictures(page), tables(page), marts, campaign, text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.review.translations import Words
+from pipelines.review.translations import Texts
 from tests.browser.apps import redrawn, served, visit
 from tests.browser.marts import Marts
 from tests.browser.reading import flaws, is_covered, pictures
@@ -30,17 +30,17 @@ def test_the_app_opens_with_thirty_days_and_then_shows_the_days_and_the_language
     page = windows.open()
 
     visit(page, app, NAME)
-    assert page.locator("h1").inner_text() == "Health of the gateway"
-    assert_gateway_is_shown(pictures(page), marts, 30, Words("en"))
+    assert page.locator("h1").inner_text() == "Gateway health"
+    assert_gateway_is_shown(pictures(page), marts, 30, Texts("en"))
     page.screenshot(path=tmp_path / "thirty.png")
 
     with redrawn(page, "figcaption"):
         page.get_by_role("slider").press("Home")
-    assert_gateway_is_shown(pictures(page), marts, 1, Words("en"))
+    assert_gateway_is_shown(pictures(page), marts, 1, Texts("en"))
 
     with redrawn(page, "h1"):
         page.get_by_label("Language", exact=True).select_option("zh")
-    assert_gateway_is_shown(pictures(page), marts, 1, Words("zh"))
+    assert_gateway_is_shown(pictures(page), marts, 1, Texts("zh"))
     page.screenshot(path=tmp_path / "one.png")
 
 
@@ -51,13 +51,13 @@ def test_the_app_fits_a_phone_and_its_address_chooses_too(
 
     visit(page, f"{app}?days=14&language=zh", NAME)
     page.screenshot(path=tmp_path / "chinese.png")
-    assert_gateway_is_shown(pictures(page), marts, 14, Words("zh"))
+    assert_gateway_is_shown(pictures(page), marts, 14, Texts("zh"))
     assert all(picture.chart.is_narrow for picture in pictures(page))
     assert flaws(page) == []
 
     with redrawn(page, "h1"):
         page.get_by_label("语言", exact=True).select_option("en")
     page.screenshot(path=tmp_path / "english.png")
-    assert_gateway_is_shown(pictures(page), marts, 14, Words("en"))
+    assert_gateway_is_shown(pictures(page), marts, 14, Texts("en"))
     assert flaws(page) == []
     assert not is_covered(page.get_by_label("语言", exact=True))

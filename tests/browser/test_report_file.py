@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, PdfMargins
 
-from pipelines.review.translations import LANGUAGES, Language, Words
+from pipelines.review.translations import LANGUAGES, Language, Texts
 from tests.browser.marts import Marts
 from tests.browser.pixels import colour_shares
 from tests.browser.reading import flaws, pictures, tables
@@ -50,8 +50,8 @@ def test_a_report_shows_what_the_tables_hold_and_fits_the_screen(
     page.goto(reports[language].as_uri())
 
     page.screenshot(path=tmp_path / "report.png", full_page=True)
-    assert page.locator("h1").inner_text() == Words(language)("campaign", name=LATEST)
-    assert_campaign_is_shown(pictures(page), tables(page), marts, LATEST, Words(language))
+    assert page.locator("h1").inner_text() == Texts(language)("campaign", name=LATEST)
+    assert_campaign_is_shown(pictures(page), tables(page), marts, LATEST, Texts(language))
     assert all(picture.chart.is_narrow is (page.viewport_size == PHONE) for picture in pictures(page))
     assert flaws(page) == []
 

@@ -31,7 +31,7 @@ def test_the_demo_tells_its_story_and_where_to_look_next(closed: Closed) -> None
         "1 batch of 1,000 messages had no answer; reports prove it taken",
         "delivered / accepted",
         "Why messages failed",
-        "whose move",
+        "who can act",
         "Refused by the gateway",
         "Exceptions",
         "Where to look next",

@@ -12,12 +12,12 @@ from pipelines.contracts import Contract
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
 from pipelines.review import translations
-from pipelines.review.translations import WORDS, Words, section
+from pipelines.review.translations import TEXTS, Texts, section
 from pipelines.sql_files import reference_rows, statement
 from tests.conventions.tables import values_of
 
 PACKAGE = Path(pipelines.__file__).parent
-READERS = [*(PACKAGE / "review").glob("*.py"), *(PACKAGE.parent / "notebooks").glob("*.py")]
+READERS = [*(PACKAGE / "review").rglob("*.py"), *(PACKAGE.parent / "notebooks").glob("*.py")]
 SHOWN_CONTRACTS: tuple[type[Contract], ...] = (*RECONCILED, *MARTS)
 
 
@@ -43,18 +43,18 @@ def test_every_next_step_of_a_code_is_translated_and_no_other() -> None:
     assert all(text.zh for text in section("next_step").values())
 
 
-def test_no_word_is_unused() -> None:
+def test_no_text_is_unused() -> None:
     literals, patterns = literals_of_the_readers()
     literals |= {value for contract in SHOWN_CONTRACTS for values in values_of(contract).values() for value in values}
 
-    unused = WORDS.keys() - literals
-    assert {word for word in unused if not any(re.fullmatch(pattern, word) for pattern in patterns)} == set()
+    unused = TEXTS.keys() - literals
+    assert {name for name in unused if not any(re.fullmatch(pattern, name) for pattern in patterns)} == set()
 
 
 def test_an_unknown_next_step_stays_as_the_table_says_it() -> None:
-    assert Words("zh").to_do("change the text") == "修改短信内容"
-    assert Words("en").to_do("change the text") == "change the text"
-    assert Words("zh").to_do("ask somebody") == "ask somebody"
+    assert Texts("zh").next_step("change the text") == "修改短信内容"
+    assert Texts("en").next_step("change the text") == "change the text"
+    assert Texts("zh").next_step("ask somebody") == "ask somebody"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_an_unknown_next_step_stays_as_the_table_says_it() -> None:
     [(8, "8 s", "8 秒"), (600, "10 min", "10 分钟"), (4 * 3600, "4 h", "4 小时"), (5 * 86400, "5.0 days", "5.0 天")],
 )
 def test_a_duration_has_its_unit_in_the_language(seconds: float, english: str, chinese: str) -> None:
-    assert (Words("en").duration(seconds), Words("zh").duration(seconds)) == (english, chinese)
+    assert (Texts("en").duration(seconds), Texts("zh").duration(seconds)) == (english, chinese)
 
 
 def placeholders(text: str) -> set[str]:
@@ -70,7 +70,7 @@ def placeholders(text: str) -> set[str]:
 
 
 def literals_of_the_readers() -> tuple[set[str], set[str]]:
-    """The strings in the modules that show words, and a pattern for each f-string there, such as `do_{kind}`."""
+    """The strings in the modules that show texts, and a pattern for each f-string there, such as `status_{name}`."""
     literals, patterns = set(), set()
     for path in READERS:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

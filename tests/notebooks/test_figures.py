@@ -16,17 +16,17 @@ from pipelines.errors import UsageError
 from pipelines.formatting import count, percent
 from pipelines.review import campaign_charts, figures, gateway_charts, html, tables
 from pipelines.review.books import PERCENTILES, RATES, Rate
-from pipelines.review.campaign_charts import books_steps
-from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, finished
+from pipelines.review.campaign_charts.outcome import books_steps
+from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, bars, styled
 from pipelines.review.figures import CampaignReview, GatewayFigures, read_campaign
 from pipelines.review.sources import published, reconciled
-from pipelines.review.translations import LANGUAGES, Words
+from pipelines.review.translations import LANGUAGES, Texts
 from tests.support.history import CAMPAIGNS, LATEST, PEOPLE, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 
-LOOK = ChartContext(Words("en"))
-CHARTS = ("books", "rates", "sending", "latency", "codes", "movers", "carriers", "provinces", "replies")
+CONTEXT = ChartContext(Texts("en"))
+CHARTS = ("books", "rates", "sending", "latency", "codes", "responsible_parties", "carriers", "provinces", "replies")
 GATEWAY_CHARTS = ("code_days", "unknown_codes", "answer_times", "error_codes", "pull_days", "balance")
 
 
@@ -59,7 +59,7 @@ def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delive
     campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
 ) -> None:
     steps = books_steps(campaign.books)
-    columns = {"rows": "row_count", "taken": "accepted_total_count"}
+    columns = {"rows": "row_count", "accepted_total": "accepted_total_count"}
 
     for name, number in steps.select("name", "row_count").iter_rows():
         assert number == _one(marts, columns.get(name, f"{name}_count")), name
@@ -71,8 +71,8 @@ def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delive
 def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: CampaignReview) -> None:
     wrong = replace(campaign, books=replace(campaign.books, is_balanced=False))
 
-    assert "DO NOT BALANCE" in campaign_charts.books(wrong, LOOK).found
-    assert "accounted for" in campaign_charts.books(campaign, LOOK).found
+    assert "DO NOT BALANCE" in campaign_charts.books(wrong, CONTEXT).title
+    assert "accounted for" in campaign_charts.books(campaign, CONTEXT).title
 
 
 def test_the_figures_of_the_warehouse_and_of_the_published_copy_are_the_same(place: Place) -> None:
@@ -107,23 +107,26 @@ def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
     ours = rates.pop(LATEST)
     points = abs(ours - median(rates.values())) * 100
 
-    title = campaign_charts.rates(campaign, LOOK).found
+    title = campaign_charts.rates(campaign, CONTEXT).title
 
     assert title.startswith(f"{percent(ours)} of the accepted messages were delivered")
-    assert f", {points:.1f} points {'above' if ours > median(rates.values()) else 'below'} the median" in title
+    side = "above" if ours > median(rates.values()) else "below"
+    assert title.endswith(f", {points:.1f} percentage points {side} the median")
 
 
 def test_fewer_than_three_earlier_campaigns_are_no_median(place: Place) -> None:
     second = figures.campaign_review(place.data_dir, "week-2", min_message_count=100)
 
     assert not second.earlier.height
-    assert "median" not in campaign_charts.rates(second, LOOK).found
+    assert "median" not in campaign_charts.rates(second, CONTEXT).title
     assert figures.campaign_review(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
 
 
-def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignReview, marts: duckdb.DuckDBPyConnection) -> None:
-    codes = _data(campaign_charts.codes(campaign, LOOK))
-    movers = _data(campaign_charts.movers(campaign, LOOK))
+def test_codes_and_responsible_parties_are_those_of_the_mart(
+    campaign: CampaignReview, marts: duckdb.DuckDBPyConnection
+) -> None:
+    codes = _data(campaign_charts.codes(campaign, CONTEXT))
+    parties = _data(campaign_charts.responsible_parties(campaign, CONTEXT))
     wanted = marts.execute(
         "SELECT whose_move, sum(message_count)::BIGINT FROM marts.code_breakdown"
         " WHERE campaign_id = ? AND NOT is_delivered GROUP BY ALL",
@@ -131,7 +134,7 @@ def test_codes_and_movers_are_those_of_the_mart(campaign: CampaignReview, marts:
     ).fetchall()
 
     assert sum(row["message_count"] for row in codes) == _one(marts, "failed_count")
-    assert {row["whose_move"]: row["message_count"] for row in movers} == dict(wanted)
+    assert {row["whose_move"]: row["message_count"] for row in parties} == dict(wanted)
 
 
 def test_the_parts_of_the_sending_and_the_curve_of_latency_add_up(
@@ -191,7 +194,7 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
     wrong = replace(gateway, pull_days=days)
 
     first: date = days["pulled_on"][0]
-    assert f"smsrecon pull --day {first}" in gateway_charts.pull_days(wrong, LOOK).found
+    assert f"smsrecon pull --day {first}" in gateway_charts.pull_days(wrong, CONTEXT).title
 
 
 # In every language, at every width, of everything and of nothing
@@ -202,7 +205,7 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
 def test_every_chart_is_drawn_in_every_language_and_width(
     language: Any, width: int, campaign: CampaignReview, gateway: GatewayFigures
 ) -> None:
-    context = ChartContext(Words(language), width)
+    context = ChartContext(Texts(language), width)
     drawn = [getattr(campaign_charts, name)(campaign, context) for name in CHARTS]
     drawn += [campaign_charts.owner(name, groups, context) for name, groups in campaign.owner.items()]
     drawn += [getattr(gateway_charts, name)(gateway, context) for name in GATEWAY_CHARTS]
@@ -210,8 +213,8 @@ def test_every_chart_is_drawn_in_every_language_and_width(
     for picture in drawn:
         if picture.chart is not None:
             picture.chart.to_dict()  # what altair doesn't take is an error
-        assert picture.found
-        assert "{" not in picture.found + picture.note
+        assert picture.title
+        assert "{" not in picture.title + picture.note
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -227,12 +230,12 @@ def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: Ca
     unsent = replace(campaign, books=books, **frames)
 
     if name not in ("carriers", "provinces"):  # left out where there are none
-        assert getattr(campaign_charts, name)(unsent, LOOK).found
+        assert getattr(campaign_charts, name)(unsent, CONTEXT).title
 
 
 def test_every_exception_has_its_next_step(campaign: CampaignReview) -> None:
     every = pl.DataFrame({"kind": EXCEPTION_KINDS, "occurrence_count": 1, "example": "?"})
-    shown = tables.exceptions(replace(campaign, exceptions=every), Words("zh"))
+    shown = tables.exceptions(replace(campaign, exceptions=every), Texts("zh"))
 
     assert shown.height == len(EXCEPTION_KINDS)
     assert "?" not in shown.to_series(2)
@@ -246,14 +249,14 @@ def test_the_tables_hold_the_counts_of_the_mart(campaign: CampaignReview, marts:
         [LATEST],
     ).fetchall()
 
-    assert tables.exceptions(campaign, Words("en"))["times"].to_list() == [count(number) for (number,) in wanted]
+    assert tables.exceptions(campaign, Texts("en"))["times"].to_list() == [count(number) for (number,) in wanted]
 
 
 @pytest.mark.parametrize("label", ["short", "a meaning that goes on and on" * 4, "一个说不完的含义" * 9])
 def test_a_label_ends_before_the_value_begins(label: str) -> None:
     frame = pl.DataFrame({"label": [label], "value": ["1,000 · 99.9%"], "start": [0], "end": [1], "colour": ["red"]})
 
-    picture = finished(bars(frame, ChartContext(Words("en"), NARROW), whole=1), LOOK, found="", note="", height=40)
+    picture = styled(bars(frame, ChartContext(Texts("en"), NARROW), whole=1), CONTEXT, title="", note="", height=40)
 
     (shown,) = (row["label"] for row in _data(picture))
     assert label.startswith(shown.removesuffix("…"))
@@ -266,12 +269,12 @@ def test_where_a_price_is_set_each_cause_and_all_failures_have_their_cost(campai
     books = replace(campaign.books, accepted_cost=80.0, failed_cost=4.25)
     priced = replace(campaign, codes=codes, books=books)
 
-    values = [row["value"] for row in _data(campaign_charts.codes(priced, LOOK))]
+    values = [row["value"] for row in _data(campaign_charts.codes(priced, CONTEXT))]
 
     assert values[0].endswith(f"cost {codes['cost'][0]:,.2f}")
-    assert "cost 80.00, of which 4.25 for messages that failed" in [*html.facts(priced, LOOK.words)]
-    assert not any("cost" in fact for fact in html.facts(campaign, LOOK.words))
-    assert not any("cost" in row["value"] for row in _data(campaign_charts.codes(campaign, LOOK)))
+    assert "cost 80.00, of which 4.25 for messages that failed" in [*html.facts(priced, CONTEXT.text)]
+    assert not any("cost" in fact for fact in html.facts(campaign, CONTEXT.text))
+    assert not any("cost" in row["value"] for row in _data(campaign_charts.codes(campaign, CONTEXT)))
 
 
 def _data(picture: Picture) -> list[dict[str, Any]]:
