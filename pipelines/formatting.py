@@ -1,4 +1,4 @@
-"""Numbers, shares, instants and durations as text, the same in terminals, charts and pages."""
+"""Numbers, shares, instants and durations as text for terminals, charts and pages."""
 
 from datetime import datetime
 
@@ -6,11 +6,12 @@ from pipelines.times import CHINA
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere without what could steer a terminal."""
+    """Text with U+FFFD for characters that could control a terminal."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def words(name: str) -> str:
+    """A name such as in_doubt with blanks."""
     return name.replace("_", " ")
 
 
@@ -19,7 +20,7 @@ def count(number: int) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share that says neither none nor all where it is nearly so."""
+    """A share with one digit after the point; <0.1% and >99.9% instead of a rounded 0 or 100 %."""
     if share is None:
         return "–"
     if 0 < share < 0.0005:
@@ -28,11 +29,12 @@ def percent(share: float | None) -> str:
 
 
 def instant(at: datetime) -> str:
+    """An instant in China's time, to the minute."""
     return f"{at.astimezone(CHINA):%Y-%m-%d %H:%M}"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that says most."""
+    """A duration in seconds, minutes, hours or days."""
     minutes, hours, days = seconds / 60, seconds / 3600, seconds / 86400
     if minutes < 2:
         return f"{seconds:.0f} s"

@@ -1,1 +1,1 @@
-"""From a file to answered batches: the recipients, the plan, the journal and the sender."""
+"""Sending a campaign: recipients, plan, journal and sender."""

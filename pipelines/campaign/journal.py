@@ -1,8 +1,7 @@
-"""The append-only record of every batch's fate: one SQLite file for all campaigns.
+"""The journal: an append-only record of all campaigns and of the state of every batch, in one SQLite file.
 
-A batch is journaled as `sending` before its request leaves, and its outcome after the answer was read. So whatever
-stops the process, the journal knows which messages may have been sent: a `sending` without an outcome is in doubt.
-Nothing here talks to the gateway or decides what to send.
+A batch is journaled as `sending` before its request leaves, and its outcome after the answer was read. So after any
+stop of the process the journal shows which messages may have been sent: a `sending` without an outcome is in doubt.
 """
 
 import sqlite3
@@ -26,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class CampaignRecord:
-    """A campaign as it was planned; `input_sha256` binds its id to one input for good."""
+    """A planned campaign; `input_sha256` binds its id to one input permanently."""
 
     campaign_id: str
     campaign_key: int
@@ -41,7 +40,7 @@ class CampaignRecord:
 
 @dataclass(frozen=True)
 class BatchRecord:
-    """One batch_num and what became of it; positions are those of the plan, both ends included."""
+    """One batch and its state; positions are those of the plan, both ends included."""
 
     batch_num: str
     campaign_id: str
@@ -72,11 +71,11 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open for appending, and make the file if there is none. Every append is synced to disk before it returns."""
+        """Open for appending, making the file if it is missing. Every append is synced to disk before it returns."""
         if not path.exists():
             make(path)
         upgrade(path)
-        # Made in one thread and written to in another, the sender's; never in both at once.
+        # Opened in one thread and written to in the sender's, never in both at the same time.
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -84,7 +83,7 @@ class Journal:
 
     @classmethod
     def read_only(cls, path: Path) -> Self:
-        """Open for reading; where there is no file yet, an empty journal."""
+        """Open for reading; an empty journal if the file is missing."""
         if path.exists():
             upgrade(path)
             return cls(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
@@ -104,7 +103,7 @@ class Journal:
     # Campaigns
 
     def register(self, campaign: CampaignRecord) -> None:
-        """Bind a campaign's id and key for good. Raises sqlite3.IntegrityError if either is taken."""
+        """Record a campaign, whose id and key can't be used again. Raises sqlite3.IntegrityError if either is taken."""
         self._connection.execute(
             "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -164,7 +163,7 @@ class Journal:
         detail: str | None = None,
         decided_by: str | None = None,
     ) -> None:
-        """Record what became of a batch; `answer` is the body as received."""
+        """Record the outcome of a batch; `answer` is the body as received."""
         reach("journal.before_outcome")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, batch_num, error_code, http_status, answer_ms,"
@@ -185,6 +184,7 @@ class Journal:
         reach("journal.after_outcome")
 
     def paused(self, campaign_id: str, reason: str, *, at: datetime) -> None:
+        """Record that the campaign is paused."""
         reach("journal.before_pause")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, detail) VALUES (?, ?, 'paused', ?)",
@@ -193,7 +193,7 @@ class Journal:
         reach("journal.after_pause")
 
     def doubt_unanswered(self, campaign_id: str, *, at: datetime) -> int:
-        """Put every `sending` that has no outcome in doubt; returns how many. Only for the holder of the campaign."""
+        """Put every `sending` without an outcome in doubt; returns how many. The caller holds the campaign's lock."""
         with self._transaction():
             unanswered = self._connection.execute(
                 "SELECT batch_num FROM events WHERE campaign_id = ? GROUP BY batch_num HAVING count(*) = 1"
@@ -205,9 +205,9 @@ class Journal:
         return len(unanswered)
 
     def suppressed(self, campaign_id: str, batch_num: str, *, reason: str, at: datetime, **where: int) -> None:
-        """Record that a range of the plan is not sent, since its phones came onto a list; no request ever leaves.
+        """Record that a range of the plan is not sent, since its phones are on a suppression list now.
 
-        `where` is what `sending` takes.
+        `where` is the range, as `sending` takes it.
         """
         with self._transaction():
             self.sending(campaign_id, batch_num, at=at, **where)
@@ -223,21 +223,21 @@ class Journal:
         reason: str | None,
         at: datetime,
     ) -> None:
-        """Settle batches in doubt by somebody's word, all or none. Only for the holder of the campaign.
+        """Record the decision of an operator about batches in doubt, all or none. The caller holds the campaign's lock.
 
         Raises ValueError if one of them is not in doubt.
         """
         with self._transaction():
             doubts = {batch.batch_num: batch for batch in self.batches(campaign_id) if batch.state == "in_doubt"}
             if not doubts.keys() >= set(batch_nums):
-                raise ValueError("only what is in doubt can be decided")
+                raise ValueError("a batch is not in doubt")
             for batch in (doubts[batch_num] for batch_num in batch_nums):
                 self.outcome(
                     campaign_id,
                     batch.batch_num,
                     state,
                     at=at,
-                    error_code=batch.error_code,  # what the answer was, if there was one, is still known
+                    error_code=batch.error_code,  # of the answer, if there was one
                     http_status=batch.http_status,
                     answer_ms=batch.answer_ms,
                     detail=reason,
@@ -249,33 +249,33 @@ class Journal:
         for (answer,) in self._connection.execute("SELECT answer FROM events WHERE answer IS NOT NULL"):
             yield answer
 
-    def redact(self, without: Callable[[bytes], bytes]) -> None:
-        """Change answers, so that who is forgotten is not in them; no byte of what they were stays in the file."""
+    def redact(self, redacted: Callable[[bytes], bytes]) -> None:
+        """Replace every answer by its redacted form; no byte of the former answers stays in the file."""
         with self._transaction():
             self._connection.execute("DROP TRIGGER no_event_is_changed")
             for event_id, answer in self._connection.execute(
                 "SELECT event_id, answer FROM events WHERE answer IS NOT NULL"
             ).fetchall():
-                if (changed := without(answer)) != answer:
+                if (changed := redacted(answer)) != answer:
                     self._connection.execute("UPDATE events SET answer = ? WHERE event_id = ?", (changed, event_id))
             self._connection.execute(NEVER_CHANGED)
-        self._write_anew()
+        self._rewrite_file()
 
     def remove(self, campaign_ids: Iterable[str]) -> None:
-        """Remove all events of purged campaigns; no byte of them stays in the file. Their ids and keys stay taken."""
+        """Remove all events of campaigns; no byte of them stays in the file. Their ids and keys stay taken."""
         with self._transaction():
             self._connection.execute("DROP TRIGGER no_event_is_removed")
             self._connection.executemany("DELETE FROM events WHERE campaign_id = ?", [(each,) for each in campaign_ids])
             self._connection.execute(NEVER_REMOVED)
-        self._write_anew()
+        self._rewrite_file()
 
-    def _write_anew(self) -> None:
-        """Write the file without what it holds no more."""
+    def _rewrite_file(self) -> None:
+        """Rewrite the file without the bytes of removed rows."""
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    # What the events say
+    # Reading events
 
     def batches(self, campaign_id: str) -> list[BatchRecord]:
         """Every batch_num of the campaign, in the order of sending; one without an answer is in doubt."""
@@ -299,14 +299,14 @@ class Journal:
         return [_batch(row) for row in rows]
 
     def next_batch_number(self, campaign_id: str) -> int:
-        """The lowest counter that no batch_num of the campaign has used; they count from 1, one by one."""
+        """The number of the campaign's next batch; they are numbered from 1 without gaps."""
         (used,) = self._connection.execute(
             "SELECT count(*) FROM events WHERE campaign_id = ? AND event = 'sending'", (campaign_id,)
         ).fetchone()
         return int(used) + 1
 
     def paused_reason(self, campaign_id: str) -> str | None:
-        """Why the campaign rests, or None if it was never paused or has been sending since."""
+        """The reason of the campaign's pause, or None if it isn't paused."""
         row = self._connection.execute(
             "SELECT event, detail FROM events WHERE campaign_id = ? AND event IN ('paused', 'sending')"
             " ORDER BY event_id DESC LIMIT 1",
@@ -315,7 +315,7 @@ class Journal:
         return row["detail"] if row and row["event"] == "paused" else None
 
     def last_event_id(self) -> int:
-        """0 before the first event."""
+        """The id of the newest event, or 0 without events."""
         (event_id,) = self._connection.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()
         return int(event_id)
 

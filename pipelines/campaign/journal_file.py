@@ -1,7 +1,6 @@
-"""The journal's file in SQLite: its tables, made in one step, and brought up to date where an earlier version made it.
+"""The journal's SQLite file: its tables, how it is made, and how a file of an earlier version is upgraded.
 
-That a campaign key or a batch_num is never used twice, and that no event is ever changed, are constraints of the
-database.
+The database itself refuses a second use of a campaign key or a batch_num, and any change of an event.
 """
 
 import sqlite3
@@ -59,7 +58,7 @@ CREATE TABLE events (
     answer_ms INTEGER,
     answer BLOB,
     detail TEXT,
-    decided_by TEXT                             -- who settled doubt by a word of theirs; null where an answer did
+    decided_by TEXT                             -- the operator who decided about a doubt; null if an answer did
 ) STRICT;
 CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
 CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
@@ -86,7 +85,7 @@ COMMIT;
 
 
 def make(path: Path) -> None:
-    """Make an empty journal in one step, so that processes that begin together find it whole, or make the same one."""
+    """Make an empty journal in one step, so that processes that start together all find a complete one."""
     make_folder(path.parent)
     with (
         suppress(FileExistsError),  # another process made it first
@@ -98,12 +97,12 @@ def make(path: Path) -> None:
 
 
 def upgrade(path: Path) -> None:
-    """Bring a journal of an earlier version up to this one. Raises UsageError for one of a later version."""
+    """Upgrade a journal of an earlier version. Raises UsageError for one of a later version."""
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
         if _version(connection) < _VERSION:
             try:
                 connection.executescript(_UPGRADE)
-            except sqlite3.OperationalError:  # another process was faster; closing rolls back what this one began
+            except sqlite3.OperationalError:  # another process upgraded it first; closing rolls back this one's changes
                 if _version(connection) < _VERSION:
                     raise
         if _version(connection) > _VERSION:

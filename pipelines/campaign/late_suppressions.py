@@ -1,4 +1,4 @@
-"""Messages that are kept back at the last moment, since their phones came onto a list after the planning."""
+"""Messages of a plan that must not be sent any more, since their phones were put on a list after planning."""
 
 from bisect import bisect_left
 
@@ -8,7 +8,7 @@ from pipelines.landing.landing import Landing
 
 
 class LateSuppressions:
-    """Which messages of a plan are on a list by now; it looks again whenever a list was added."""
+    """The messages of a plan whose phones are on a list now; reads the lists again whenever one was added."""
 
     def __init__(self, landing: Landing, plan: PlanFile) -> None:
         self._landing = landing

@@ -1,7 +1,7 @@
-"""A campaign's plan: which rows are messages, under which numbers, cut into which batches; a file, whole or not at all.
+"""A campaign's plan: a file that says which rows are messages, with which numbers, and in which batches.
 
-The same input gives the same plan, byte for byte but for the time; once a campaign is registered in the journal its
-plan is never made again. Nothing is sent here.
+The same input gives the same plan. Once a campaign is registered in the journal its plan is never made again. Nothing
+is sent here.
 """
 
 import re
@@ -45,7 +45,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What the campaign's owner hands over: the rows, and the text or template where it is one for all."""
+    """The owner's input: a file of recipients, and the text or template if it is the same for all."""
 
     campaign_id: str
     source: Path
@@ -55,7 +55,7 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a finished plan holds, counted; `path` is its file, None for a dry run."""
+    """Counts of a finished plan; `path` is its file, None for a dry run."""
 
     record: CampaignRecord
     path: Path | None
@@ -69,9 +69,9 @@ def make_plan(
 ) -> Plan:
     """Plan a campaign and, unless it is a dry run, write the plan and register the campaign.
 
-    For a campaign registered before, returns its plan, if the input is the same. The caller holds the campaign's lock.
-    Raises UsageError for a malformed campaign id or a purged campaign, InputRefused for an input that can't be sent, or
-    isn't the one that the campaign was registered with.
+    A campaign that is registered already keeps its plan. The caller holds the campaign's lock. Raises UsageError for a
+    malformed campaign id or a purged campaign, and InputRefused for an input that can't be sent, or that isn't the one
+    of the registered campaign.
     """
     check_campaign_id(request.campaign_id)
     landing.campaigns.refuse_purged(request.campaign_id)
@@ -123,14 +123,14 @@ def make_plan(
     with Journal.open(landing.journal_path) as journal:
         try:
             journal.register(record)
-        except sqlite3.IntegrityError:  # another campaign took the key meanwhile: plan again, with another salt
+        except sqlite3.IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
             return make_plan(request, landing=landing, settings=settings, at=at)
     reach("plan.after_register")
     return _summarised(record, frame.lazy(), path)
 
 
 def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
-    """The plan of a registered campaign, from its file. Raises BooksError if that is gone or damaged."""
+    """The plan of a registered campaign, from its file. Raises BooksError if the file is missing or damaged."""
     path = landing.campaigns.plan_path(record.campaign_id)
     try:
         plan = _summarised(record, pl.scan_parquet(path, glob=False), path)
@@ -138,20 +138,20 @@ def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
         plan = None
     if plan is None or sum(plan.disposition_counts.values()) != record.row_count:
         raise BooksError(
-            f"{path} is gone or damaged, and it alone says which row has which number; restore it from a backup"
+            f"{path} is missing or damaged; restore it from a backup, since only this file has the numbers of the rows"
         )
     return plan
 
 
 class PlanFile:
-    """A plan's file as a sender reads it: in batches, by position, a row group at a time."""
+    """A plan's file, read for sending: by position, one row group at a time."""
 
     def __init__(self, path: Path) -> None:
         self._rows = pl.scan_parquet(path, glob=False)
         self._windows: dict[int, pl.DataFrame] = {}
 
     def batches(self) -> list[tuple[int, int, int]]:
-        """(planned_batch, first position, last position), in the order of sending."""
+        """(planned_batch, first position, last position) of all batches, in the order of sending."""
         position = position_of(pl.col("message_id"))
         batches = (
             self._rows.filter(pl.col("message_id").is_not_null())
@@ -182,7 +182,7 @@ class PlanFile:
 
     def _window(self, number: int) -> pl.DataFrame:
         if number not in self._windows:
-            if len(self._windows) > 2:  # the batches in flight lie in two neighbours
+            if len(self._windows) > 2:  # the batches in flight lie in two neighbouring row groups
                 del self._windows[min(self._windows)]
             columns = ("phone", "mission_num", "content", "extra_num", "template_id")
             self._windows[number] = self._rows.slice(number * ROW_GROUP, ROW_GROUP).select(columns).collect()
@@ -192,7 +192,7 @@ class PlanFile:
 def check_campaign_id(campaign_id: str) -> None:
     if not _CAMPAIGN_ID.fullmatch(campaign_id):
         raise UsageError(
-            f"'{campaign_id}' can't be a campaign id: at most 40 lower-case letters, digits and '-', the first no '-'"
+            f"'{campaign_id}' is not a campaign id; give up to 40 lower-case letters, digits and '-', the first not '-'"
         )
 
 
@@ -210,7 +210,7 @@ def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -
 def _arranged(
     recipients: pl.DataFrame, suppressions: pl.DataFrame, *, source: Path, key: int, batch_size: int
 ) -> pl.DataFrame:
-    """Decide every row, order the messages, number them and cut them into batches; the other rows follow behind."""
+    """Decide every row, order and number the messages and cut them into batches; the other rows come after them."""
     decided = _decided(recipients, suppressions)
     is_message = pl.col("disposition") == "planned"
     messages = _ordered(decided.filter(is_message), batch_size)
@@ -233,7 +233,7 @@ def _arranged(
 
 
 def _decided(recipients: pl.DataFrame, suppressions: pl.DataFrame) -> pl.DataFrame:
-    """Give every row its disposition; a duplicate points at the first valid row of its phone."""
+    """Give every row its disposition; a duplicate has the number of the first valid row of its phone."""
     valid = recipients.lazy().filter(pl.col("reason").is_null()).select("input_row", phone_number=_number("phone"))
     later = valid.filter(~pl.col("phone_number").is_first_distinct()).collect()
     if later.is_empty():
@@ -265,9 +265,9 @@ def _decided(recipients: pl.DataFrame, suppressions: pl.DataFrame) -> pl.DataFra
 
 
 def _ordered(messages: pl.DataFrame, batch_size: int) -> pl.DataFrame:
-    """Put together what can share a request, groups in the order of their first row, and cut each into batches.
+    """Group the messages that can share a request, ordered by each group's first row, and cut the groups into batches.
 
-    sendSms takes one text for all its phones; sendTplSms one text for each, so there the template makes the group.
+    sendSms takes one text for all its phones; sendTplSms takes one for each, so there the template makes the group.
     """
     shared = messages.select(pl.col("content", "template_id", "extra_num").n_unique() == 1).row(0)
     if all(shared):
@@ -284,12 +284,12 @@ def _ordered(messages: pl.DataFrame, batch_size: int) -> pl.DataFrame:
 
 
 def _number(column: str) -> pl.Expr:
-    """Phones as integers: they hash and compare several times faster than text."""
+    """Phones as integers, which hash and compare several times faster than text."""
     return pl.col(column).cast(pl.Int64)
 
 
 def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequence[Path]) -> None:
-    """A mission number names one message for good: raises InputRefused if another campaign has used one of these."""
+    """Raises InputRefused if another campaign has used one of these mission numbers: each names one message only."""
     if not plans:
         return
     known = pl.concat(
@@ -305,7 +305,7 @@ def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequ
 
 
 def write_plan(frame: pl.DataFrame, path: Path) -> None:
-    """Write the plan, whole or not at all, synced to disk."""
+    """Write the plan in one step, synced to disk."""
     make_folder(path.parent)
     with written_whole(path, overwrite=True) as draft:
         frame.write_parquet(draft, row_group_size=ROW_GROUP)

@@ -1,4 +1,4 @@
-"""The rate limit that all requests of a campaign share; the gateway's answers slow it down."""
+"""The rate limit shared by all requests of a campaign, slowed down by answers of the gateway."""
 
 import asyncio
 import random
@@ -7,10 +7,10 @@ from contextlib import suppress
 
 
 class RateLimiter:
-    """At most `requests_per_second`, evenly; after `back_off` nobody sends until the hold is over.
+    """Limits to `requests_per_second`, evenly spaced; after `back_off` no request starts until the hold ends.
 
-    Holds double from `first_hold` to `longest_hold` seconds, and last up to a quarter longer by chance, while the
-    gateway keeps saying that it is too fast or can't be reached; they start anew after `reset_backoff`.
+    Holds double from `first_hold` to `longest_hold` seconds with every `back_off`, plus up to a quarter by chance, and
+    start again from `first_hold` after `reset_backoff`.
     """
 
     def __init__(
@@ -25,26 +25,26 @@ class RateLimiter:
         self.consecutive_holds = 0
 
     async def acquire(self) -> None:
-        """Wait for the turn to send; after `stop` nobody waits."""
+        """Wait until a request may start; returns immediately after `stop`."""
         while not self._stopped.is_set() and (wait := self._next_at - time.monotonic()) > 0:
-            with suppress(TimeoutError):  # then look again: a hold may have lengthened the wait
+            with suppress(TimeoutError):  # look again: a hold may have lengthened the wait
                 await asyncio.wait_for(self._stopped.wait(), wait)
         self._next_at = time.monotonic() + self._interval
 
     def back_off(self) -> None:
-        """A request must be tried again later; several that left together are one hold."""
+        """Start a hold, since a request must be tried again later; calls during a hold are ignored."""
         now = time.monotonic()
         if now < self._held_until:
             return
         hold = min(self._longest_hold, self._first_hold * 2**self.consecutive_holds)
-        self._held_until = now + hold * random.uniform(1, 1.25)  # noqa: S311  so that many senders don't come together
+        self._held_until = now + hold * random.uniform(1, 1.25)  # noqa: S311  so that several senders don't start together
         self._next_at = max(self._next_at, self._held_until)
         self.consecutive_holds += 1
 
     def reset_backoff(self) -> None:
-        """The gateway answered a request, and not that it was too fast."""
+        """Make the next hold the shortest again: the gateway accepted the speed of a request."""
         self.consecutive_holds = 0
 
     def stop(self) -> None:
-        """Let nobody wait any longer: there is nothing more to send."""
+        """End all waits, since nothing more is to be sent."""
         self._stopped.set()

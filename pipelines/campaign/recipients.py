@@ -1,7 +1,7 @@
-"""The rows of an input file: found, read, normalised and checked, each with the reason if it can't be sent.
+"""The recipients of an input: its Parquet files found and read, the rows normalised and checked one by one.
 
-Whatever wrote the Parquet file (polars, pyarrow, pandas, DuckDB), the same people come out. Rows are numbered from 0 in
-the order of the files' names. Nothing here knows other rows (duplicates), lists (suppressions) or batches.
+The result doesn't depend on the library that wrote the file (polars, pyarrow, pandas, DuckDB). Rows are numbered from 0
+in the order of the files' names. Duplicates, suppressions and batches are in plan.py.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
 LONG_SEGMENT_UNITS = 67
 
-# Columns with a meaning; all others are the owner's own.
+# Columns that planning uses; all others are the owner's.
 OPTIONAL_COLUMNS = ("content", "extra_num", "mission_num", "template_id")
 COLUMNS = ("phone", *OPTIONAL_COLUMNS)
 
-# How owners call the column of phones, as `_plain` has it, so that the error can point at it.
+# Other names of a column of phones, in the form of `_plain`, so that the error can suggest it.
 _PHONE_NAME = re.compile(
     "phones|(phone|mobile|cell|tele?)(phone)?(no|num|number)?|msisdn|(手机|手機|电话|電話)(号|號|号码|號碼)?"
 )
@@ -35,8 +35,8 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 def input_files(source: Path) -> list[Path]:
     """The Parquet files behind a path: the file itself, all beneath a folder, or what a glob matches; sorted.
 
-    In a folder, what starts with a dot or an underscore is its writer's own (drafts, logs) and left out, as everywhere.
-    Raises InputRefused if there are none.
+    In a folder, names that start with a dot or an underscore are left out: by convention they are drafts and logs of
+    the writer. Raises InputRefused if no file is found.
     """
     try:
         if source.is_dir():
@@ -47,21 +47,21 @@ def input_files(source: Path) -> list[Path]:
             found = [Path(name) for name in glob(str(source), recursive=True)]  # noqa: PTH207  absolute globs too
         files = sorted(file for file in found if file.is_file())
     except (OSError, re.error) as error:  # a name too long, a folder that may not be entered, [z-a]
-        why = error.strerror if isinstance(error, OSError) else "no pattern"
-        raise InputRefused(f"{source}: can't be looked for ({why}); give a file, a folder or a quoted glob") from None
+        why = error.strerror if isinstance(error, OSError) else "not a valid pattern"
+        raise InputRefused(f"{source}: can't be searched ({why}); give a file, a folder or a quoted glob") from None
     if not files:
         raise InputRefused(f"{source}: no Parquet file there; give a file, a folder or a quoted glob")
     return files
 
 
 def input_state(files: Sequence[Path]) -> list[tuple[int, int, int]]:
-    """What changes when a file does; OSError is left to whoever reads them. A file that is gone has none."""
+    """Inode, size and time of each file, to notice a change while it is read; files that are missing are left out."""
     stats = [file.stat() for file in files if file.is_file()]
     return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
 
 
 def input_sha256(files: Sequence[Path], *, content: str | None, template_id: str | None) -> str:
-    """What binds a campaign's id to one input: the files' bytes and partitions, and the one text or template for all.
+    """Hash of an input: the files' bytes and partitions, and the text or template for all.
 
     Raises InputRefused for a file that can't be read.
     """
@@ -83,7 +83,7 @@ def read_recipients(
 
     Returns one row per recipient row: input_row, phone (normalised, or as given where invalid), content, extra_num,
     mission_num, template_id, segment_count, reason (null: can be sent), and owner, a struct of the owner's columns, if
-    there are any. Raises InputRefused, naming file and column, for what can't be read or sent as a whole.
+    there are any. Raises InputRefused, naming file and column, if the input as a whole can't be read or sent.
     """
     if content is not None:
         _check_common_content(content, max_content_length)
@@ -102,21 +102,21 @@ def read_recipients(
 
 
 def segment_count(text: pl.Expr) -> pl.Expr:
-    """Segments a text is billed as: by UTF-16 units, so that a character beyond U+FFFF counts twice."""
+    """Number of segments that a text is billed as, by UTF-16 units: a character beyond U+FFFF counts twice."""
     units = text.str.len_chars() + text.str.count_matches(r"[\x{10000}-\x{10FFFF}]")
     long = (units + (LONG_SEGMENT_UNITS - 1)) // LONG_SEGMENT_UNITS
     return pl.when(units <= SEGMENT_UNITS).then(1).otherwise(long).cast(pl.Int32)
 
 
 def _read(files: Sequence[Path]) -> pl.DataFrame:
-    """All rows of all files: input_row, the columns with a meaning as text, and the rest packed into `owner`."""
+    """All rows of all files: input_row, the columns that planning uses as text, and the others packed into `owner`."""
     parts = [_read_file(file) for file in files]
     columns = parts[0].columns
     for file, part in zip(files, parts, strict=True):
         differing = sorted(set(part.columns) ^ set(columns))
         if differing:
             raise InputRefused(
-                f"{file}: not the columns of {files[0]}, {', '.join(differing)}; give all files the same"
+                f"{file}: columns differ from {files[0]} in {', '.join(differing)}; give all files the same columns"
             )
     try:
         frame = pl.concat([part.select(columns) for part in parts], how="vertical_relaxed", rechunk=False)
@@ -125,12 +125,12 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
         file, its = next(pair for pair in zip(files, types, strict=True) if pair[1] != types[0])
         differing = [name for name in columns if its[name] != types[0][name]]
         raise InputRefused(
-            f"{file}: not the types of {files[0]}, in {', '.join(differing)}; write the columns alike in all files"
+            f"{file}: types differ from {files[0]} in {', '.join(differing)}; use the same types in all files"
         ) from None
     if frame.is_empty():
-        raise InputRefused(f"{files[0]}: has no rows; give a file of people")
+        raise InputRefused(f"{files[0]}: has no rows; give a file with recipients")
     owner = [name for name in columns if name not in COLUMNS]
-    # What is no number of JSON's is none: pandas writes NaN for what is missing.
+    # NaN and infinity become null: JSON has neither, and pandas writes NaN for missing values.
     finite = [pl.when(pl.col(name).is_finite()).then(name) if frame.schema[name].is_float() else name for name in owner]
     packed = [pl.struct(finite).alias("owner")] if owner else []
     frame = frame.select(*(name for name in COLUMNS if name in columns), *packed)
@@ -138,7 +138,7 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
 
 
 def _read_file(file: Path) -> pl.DataFrame:
-    """One file's rows, the columns with a meaning as text, and the partitions of its path as columns."""
+    """One file's rows, with the columns that planning uses as text, and the partitions of its path as columns."""
     try:
         frame = read_parquet(file.read_bytes())
     except UnreadableParquet as error:
@@ -157,21 +157,21 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _partitions(file: Path) -> dict[str, str | None]:
-    """The columns that a partitioned data set keeps in the names of its folders, as in variant=A/part-0.parquet."""
+    """Columns of a partitioned data set that are in the names of its folders, as in variant=A/part-0.parquet."""
     pairs = (part.split("=", 1) for part in file.parent.parts if "=" in part)
     return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, value in pairs}
 
 
 def _check_names(file: Path, names: Sequence[str]) -> None:
-    """Raises InputRefused where the phones are missing, or a column nearly has a name with a meaning.
+    """Raises InputRefused if the column of phones is missing, or a name differs from a used one only in its spelling.
 
-    Names are shown only where they are known ones: a headerless CSV makes people's data into names.
+    Only known names are shown: in a file made from a CSV without headings, people's data are the names.
     """
     meant = {_plain(name): name for name in COLUMNS}
     for name in names:
         if name not in COLUMNS and _plain(name) in meant:
             raise InputRefused(
-                f"{file}: has a column {name!r}; rename it to '{meant[_plain(name)]}', or to something else"
+                f"{file}: has a column {name!r}; rename it to '{meant[_plain(name)]}', or to another name"
             )
     if "phone" not in names:
         likely = next((name for name in names if _PHONE_NAME.fullmatch(_plain(name))), None)
@@ -180,12 +180,12 @@ def _check_names(file: Path, names: Sequence[str]) -> None:
 
 
 def _plain(name: str) -> str:
-    """A column's name without case, blanks, underscores and a byte order mark."""
+    """A column's name in lower case, without blanks, punctuation and a byte order mark."""
     return re.sub(r"[\W_]", "", name).casefold()
 
 
 def _as_text(file: Path, name: str, dtype: pl.DataType) -> pl.Expr:
-    """A column as trimmed text, empty as null, whatever its writer made of it."""
+    """A column as trimmed text, with null for empty, from any type that text or whole numbers are written as."""
     column = pl.col(name)
     is_text = isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
     if dtype.is_float() and name != "content":
@@ -196,13 +196,13 @@ def _as_text(file: Path, name: str, dtype: pl.DataType) -> pl.Expr:
         kind = type(dtype).__name__
         raise InputRefused(f"{file}: column '{name}' is of type {kind}; write it as text or whole numbers")
     text = column.cast(pl.String)
-    if is_text and name != "content":  # what is sent is sent as given, blanks included
+    if is_text and name != "content":  # contents are sent as given, blanks included
         text = text.str.strip_chars()
     return pl.when(text != "").then(text).alias(name)
 
 
 def _whole_floats_as_text(column: pl.Expr) -> pl.Expr:
-    """Integers beside a null, as pandas writes them; what isn't whole, or too large to be exact, stays as it is."""
+    """Floats as text without .0: pandas writes integers beside a null so. Other floats, and inexact ones, stay."""
     number = column.fill_nan(None)
     whole = number.cast(pl.Int64, strict=False)
     is_exact = (number == number.floor()) & (number.abs() < 2**53)
@@ -210,7 +210,7 @@ def _whole_floats_as_text(column: pl.Expr) -> pl.Expr:
 
 
 def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length: int) -> pl.DataFrame:
-    """Normalise the phones, count the segments and give each row that can't be sent its first reason."""
+    """Normalise the phones, count the segments, and give each row that can't be sent its first reason."""
     as_given = pl.col("phone")
     is_phone = pl.col("national").str.contains(PHONE)
     frame = frame.with_columns(national(as_given).alias("national"))
@@ -221,7 +221,7 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
     ]
     if "mission_num" in frame.columns:
         number = pl.col("mission_num")
-        first_phone = pl.col("national").first().over("mission_num")  # the same phone again is a duplicate, no clash
+        first_phone = pl.col("national").first().over("mission_num")  # the same phone again is a duplicate
         reasons += [
             pl.when(number.is_null()).then(pl.lit("mission_num_missing")),
             pl.when(~number.str.contains("^[A-Za-z0-9_]{1,32}$")).then(pl.lit("mission_num_malformed")),
@@ -254,7 +254,7 @@ def _content_reasons(content: pl.Expr, max_content_length: int) -> list[pl.Expr]
 
 
 def _check_common_content(content: str, max_content_length: int) -> None:
-    """Raises InputRefused if the one text for all can't be sent: no row could be."""
+    """Raises InputRefused if the text for all can't be sent."""
     reason = pl.select(pl.coalesce(_content_reasons(pl.lit(content), max_content_length))).item()
     if reason is not None:
         why = {

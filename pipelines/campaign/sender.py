@@ -1,18 +1,18 @@
-"""Sends what the journal says is still to send, and journals what became of every batch.
+"""The sender: sends the batches of a campaign that are still to be sent, and journals the outcome of each.
 
     answer                                  batch        then
     000000                                  accepted     next
-    100014                                  not_sent     all slow down; again, a bounded number of times; then pause
-    no connection                           not_sent     the same
-    100007, 100008, 100013                  split        two halves, until the guilty ones stand alone: refused
+    100014                                  not_sent     slow down, send again, at most 9 times in a row; then pause
+    no connection                           not_sent     the same, at most 5 times in a row
+    100007, 100008, 100013                  split        two halves, down to single messages: refused
     100002–4, 100009–11                     not_sent     pause the campaign
     other 1xxxxx                            refused      next
     anything else, or no answer             in_doubt     next; never sent again by itself
 
-Every request has a batch_num of its own, also when it is sent again; but where policy.in_doubt is same_batch_num, a
-batch in doubt is sent once more under its own number, and the refusal of a repeated one proves that the first was
-taken. A message whose phone came onto a list since the planning is kept back. One process sends a campaign at a time:
-the caller holds its lock. Nothing here plans, or checks balances.
+Every request has a new batch_num, also when messages are sent again. But if policy.in_doubt is same_batch_num, a batch
+in doubt is sent again under its own number, and a refusal as repeated proves that the first one was accepted. Messages
+whose phones were put on a suppression list after planning are not sent. One process sends a campaign at a time: the
+caller holds its lock.
 """
 
 import asyncio
@@ -38,14 +38,14 @@ from pipelines.message_ids import batch_num
 from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
-TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: three minutes are more than a burst
+TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: over three minutes, longer than any burst
 CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them
-REPEATS = 3  # of a batch in doubt, where the policy has it repeated
+REPEATS = 3  # of a batch in doubt, if the policy repeats them
 
 
 @dataclass
 class SendProgress:
-    """How far a submission is, in messages; `total` is what was left to send when it began."""
+    """Counts of a submission in messages, by state; `total` was left to send when it began."""
 
     total: int
     counts: dict[BatchState, int] = field(
@@ -59,16 +59,16 @@ class SendProgress:
 
 @dataclass(frozen=True)
 class Pause:
-    """Why a campaign rests; `exit_code` is what a command that ends so ends with."""
+    """The reason why a campaign is paused, and the exit code of a command that ends so."""
 
     reason: str
     exit_code: int = 0
 
 
 def is_open(window: str | None, now: datetime) -> bool:
-    """Whether `now` lies in a send window such as 08:00-21:00, in China's time.
+    """True if `now` is in a send window such as 08:00-21:00, in China's time.
 
-    A window may span midnight; one that closes when it opens is the whole day.
+    A window may span midnight; one with equal ends is the whole day.
     """
     if window is None:
         return True
@@ -78,7 +78,7 @@ def is_open(window: str | None, now: datetime) -> bool:
 
 
 class Sender:
-    """Sends one campaign, several requests in flight, and stops in good order when told to or when it must pause."""
+    """Sends one campaign with several requests in flight; when stopped or paused it lets them finish."""
 
     def __init__(
         self,
@@ -115,48 +115,48 @@ class Sender:
         self.pause: Pause | None = None
 
     async def run(self) -> None:
-        """Send all that waits. Afterwards `progress` counts it, and `pause` tells why some of it is still to send."""
+        """Send all waiting ranges. Afterwards `progress` has the counts, and `pause` the reason if some are left."""
         self._on_progress(self.progress)
         with self._journaling:
             async with asyncio.TaskGroup() as group:
-                self._fill(group)
+                self._start_requests(group)
         if self.progress.done == self.progress.total:
-            self.pause = None  # whatever it was, it came too late to keep anything back
+            self.pause = None  # it came after the last message was sent
         if self.pause is not None:
             self._journal.paused(self._campaign.campaign_id, self.pause.reason, at=self._clock())
 
     def stop(self, pause: Pause) -> None:
-        """Let the requests in flight end, and send no more."""
+        """Let the requests in flight finish, and send no more."""
         self.pause = self.pause or pause
         self._rate_limiter.stop()
 
-    def _fill(self, group: asyncio.TaskGroup) -> None:
-        """Have as many requests in flight as set, as long as something waits."""
+    def _start_requests(self, group: asyncio.TaskGroup) -> None:
+        """Start requests up to gateway.concurrency, as long as ranges wait."""
         while self._waiting and self.pause is None and self._in_flight < self._settings.gateway.concurrency:
             self._in_flight += 1
-            group.create_task(self._send_in_turn(self._waiting.popleft(), group))
+            group.create_task(self._send_when_allowed(self._waiting.popleft(), group))
 
-    async def _send_in_turn(self, send_range: SendRange, group: asyncio.TaskGroup) -> None:
+    async def _send_when_allowed(self, send_range: SendRange, group: asyncio.TaskGroup) -> None:
         await self._rate_limiter.acquire()
         if not is_open(self._settings.plan.send_window, self._clock()):
             self.stop(Pause(f"outside the send window {self._settings.plan.send_window}"))
         elif self.pause is None:
             await self._send(send_range)
         self._in_flight -= 1
-        self._fill(group)
+        self._start_requests(group)
 
     async def _send(self, send_range: SendRange) -> None:
-        """One request, journaled before it leaves and after its answer was read."""
+        """Send one request, journaled before it leaves and after its answer was read."""
         try:
-            kept = self._late_suppressions.within(send_range.first_position, send_range.last_position)
-        except InputRefused as error:  # a list that can't be read: who is on it, nobody knows
+            suppressed = self._late_suppressions.within(send_range.first_position, send_range.last_position)
+        except InputRefused as error:  # a list can't be read, so its phones are unknown
             self._waiting.appendleft(send_range)
             self.stop(Pause(str(error), exit_code=InputRefused.exit_code))
             return
-        if kept and send_range.repeats:
-            return  # it stays in doubt: if the first was not taken, this one would be
-        if kept:
-            await self._keep_back(send_range, kept)
+        if suppressed and send_range.repeats:
+            return  # it stays in doubt: if the first was not accepted, this one would be
+        if suppressed:
+            await self._suppress(send_range, suppressed)
             return
         messages = self._plan.messages(send_range.first_position, send_range.last_position)
         campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
@@ -166,7 +166,7 @@ class Sender:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
             reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
-            self._hold(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
+            self._back_off(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
             if send_range.repeats:
                 self._waiting.append(send_range)
                 return
@@ -180,14 +180,16 @@ class Sender:
                 await self._journaled(
                     self._journal.outcome, campaign_id, name, "in_doubt", at=self._clock(), answer=part, detail=detail
                 )
-            self._doubt(send_range, name)
+            self._mark_in_doubt(send_range, name)
         else:
-            await (self._take if send_range.repeats is None else self._take_repeated)(send_range, name, exchange)
+            await (self._handle_answer if send_range.repeats is None else self._handle_repeat_answer)(
+                send_range, name, exchange
+            )
 
-    async def _keep_back(self, send_range: SendRange, kept: list[tuple[int, int, str]]) -> None:
-        """Journal the messages that must not be sent, and have the others wait again."""
+    async def _suppress(self, send_range: SendRange, suppressed: list[tuple[int, int, str]]) -> None:
+        """Journal the messages that must not be sent, and put the others back in the queue."""
         rest, start = [], send_range.first_position
-        for first, last, reason in kept:
+        for first, last, reason in suppressed:
             part = send_range.part(first, last)
             await self._journaled(
                 self._journal.suppressed,
@@ -225,8 +227,8 @@ class Sender:
             extra_num=first["extra_num"],
         )
 
-    async def _take(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
-        """Do what an answer asks of all senders, at once; journal it; then see to the send_range."""
+    async def _handle_answer(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
+        """React to an answer: slow down or pause first, then journal it, then count or requeue the range."""
         error_code, doubt = self._read(exchange)
         what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
         state = _state(what, send_range)
@@ -235,7 +237,7 @@ class Sender:
             exit_code=GatewayRefused.exit_code,
         )
         if what is Verdict.TOO_FAST:
-            self._hold(TOO_FAST_ATTEMPTS, pause)
+            self._back_off(TOO_FAST_ATTEMPTS, pause)
         elif what is Verdict.CAMPAIGN:
             self.stop(pause)
         elif what is not Verdict.OUTCOME_UNKNOWN:
@@ -253,7 +255,7 @@ class Sender:
             detail=doubt,
         )
         if what is Verdict.OUTCOME_UNKNOWN:
-            self._doubt(send_range, name)
+            self._mark_in_doubt(send_range, name)
             return
         self._doubts_in_a_row = 0
         if state == "split":
@@ -263,8 +265,8 @@ class Sender:
         else:
             self._count(send_range, state)
 
-    async def _take_repeated(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
-        """Do what the answer to a repeated batch says of the first: taken, or still in doubt."""
+    async def _handle_repeat_answer(self, send_range: SendRange, name: str, exchange: Exchange) -> None:
+        """React to the answer to a repeated batch: the first one was accepted, or is still in doubt."""
         error_code, doubt = self._read(exchange)
         what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
         is_proven = not doubt and error_code == self._settings.policy.repeated_code
@@ -285,11 +287,11 @@ class Sender:
             self.progress.counts["in_doubt"] -= send_range.message_count
             self._count(send_range, "accepted")
         elif what is Verdict.TOO_FAST:
-            self._hold(TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {with_meaning(error_code)}"))
+            self._back_off(TOO_FAST_ATTEMPTS, Pause(f"the gateway refused with {with_meaning(error_code)}"))
             self._waiting.append(send_range)
         elif what is Verdict.OUTCOME_UNKNOWN:
-            self._doubt(send_range, name)
-        # any other refusal is of the repetition, and says nothing of the first
+            self._mark_in_doubt(send_range, name)
+        # any other refusal concerns the repetition and says nothing about the first
 
     def _next_batch_num(self) -> str:
         name = batch_num(self._campaign.campaign_key, self._next_number)
@@ -297,11 +299,11 @@ class Sender:
         return name
 
     async def _journaled(self, write: Callable[..., None], *values: object, **named: object) -> None:
-        """Append to the journal; while the disk syncs, others go on."""
+        """Append to the journal in its thread, so that other requests continue while the disk syncs."""
         await asyncio.get_running_loop().run_in_executor(self._journaling, partial(write, *values, **named))
 
     def _read(self, exchange: Exchange) -> tuple[str, str | None]:
-        """The error code, empty if there is none, and why the answer can't be trusted, if it can't."""
+        """The error code, empty without one, and the reason if the answer can't be trusted."""
         try:
             error_code = read_answer(exchange.body, self._settings.gateway.format).error_code
         except UnreadableAnswer as error:
@@ -309,17 +311,17 @@ class Sender:
         is_success = 200 <= exchange.http_status < 300
         return error_code, None if is_success else f"HTTP status {exchange.http_status}"
 
-    def _hold(self, attempts: int, pause: Pause) -> None:
-        """Slow all down; after so many attempts in a row, pause."""
+    def _back_off(self, attempts: int, pause: Pause) -> None:
+        """Slow down all requests; after `attempts` holds in a row, pause."""
         self._rate_limiter.back_off()
         if self._rate_limiter.consecutive_holds >= attempts:
             self.stop(pause)
 
-    def _doubt(self, send_range: SendRange, name: str) -> None:
+    def _mark_in_doubt(self, send_range: SendRange, name: str) -> None:
         if send_range.repeats is None:
             self._count(send_range, "in_doubt")
         if self._settings.policy.in_doubt == "same_batch_num" and send_range.repeat < REPEATS:
-            self._waiting.append(send_range.once_more(name))
+            self._waiting.append(send_range.repeated(name))
         self._doubts_in_a_row += 1
         if self._doubts_in_a_row >= self._settings.policy.pause_after_in_doubt:
             reason = f"{self._doubts_in_a_row} batches in a row got no answer that can be trusted"
@@ -331,7 +333,7 @@ class Sender:
 
 
 def _state(what: Verdict, send_range: SendRange) -> BatchState:
-    """The state that an answer puts a batch in."""
+    """The state of a batch after an answer."""
     if what is Verdict.SOME_MESSAGES:
         return "split" if send_range.message_count > 1 else "refused"
     return _STATES[what]

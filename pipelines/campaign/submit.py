@@ -1,4 +1,4 @@
-"""One submission of a campaign, from its plan to its last answer: lock, plan, check the balance, send, sum up."""
+"""A submission: takes the campaign's lock, plans, checks the balance, sends, and counts the result."""
 
 import asyncio
 import signal
@@ -27,17 +27,17 @@ OnProgress = Callable[[SendProgress], None]
 
 @dataclass(frozen=True)
 class Submission:
-    """What a submission did; counts are messages, of this run only."""
+    """Result of a submission; counts are messages of this run only."""
 
     plan: Plan
     progress: SendProgress
     pause: Pause | None
-    in_doubt_batch_count: int  # of the whole campaign, so also of earlier runs
-    refused_batch_count: int  # of this run, refused for a fault of ours
+    in_doubt_batch_count: int  # of the whole campaign, with earlier runs
+    refused_batch_count: int  # of this run, refused for an error in the request
 
     @property
     def exit_code(self) -> int:
-        """The highest that applies: 128 + a signal; 13 in doubt; 12 or 11 why it paused; 11 batches refused; 0."""
+        """The highest that applies: 128 + signal, 13 in doubt, 12 or 11 for the pause, 11 for refused batches, or 0."""
         return max(
             self.pause.exit_code if self.pause else 0,
             InDoubt.exit_code if self.in_doubt_batch_count else 0,
@@ -46,7 +46,7 @@ class Submission:
 
 
 def plan_only(request: PlanRequest, *, settings: Settings, clock: Clock) -> tuple[Plan, int | None]:
-    """What `submit` would send, and the balance, None where the gateway can't be asked. Writes no plan, sends nothing.
+    """The plan that `submit` would send, and the balance, or None if it can't be read. Writes no plan, sends nothing.
 
     Raises InputRefused and UsageError.
     """
@@ -72,10 +72,10 @@ def submit(
     on_progress: OnProgress = lambda _: None,
     rate_limiter: RateLimiter | None = None,
 ) -> Submission:
-    """Plan a campaign, or take up the plan it has, and send what is still to send.
+    """Plan a campaign unless it has a plan, and send the messages that are still to be sent.
 
-    `rate_limiter` replaces the one that the settings describe. Raises InputRefused, UsageError and CampaignBusy; and,
-    before the first message leaves, GatewayError if the gateway can't be reached or refuses.
+    `rate_limiter` replaces that of the settings. Raises InputRefused, UsageError and CampaignBusy, and GatewayError if
+    the gateway can't be reached or refuses before the first message is sent.
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
@@ -95,7 +95,7 @@ def resume(
     on_progress: OnProgress = lambda _: None,
     rate_limiter: RateLimiter | None = None,
 ) -> Submission:
-    """Send what is still to send of a campaign that was planned before. Raises as `submit` does."""
+    """Send the messages of a planned campaign that are still to be sent. Raises as `submit` does."""
     require_credentials(settings.gateway)
     landing = landing_of(settings)
     with Journal.read_only(landing.journal_path) as journal:
@@ -119,7 +119,7 @@ def _send(
     on_progress: OnProgress,
     rate_limiter: RateLimiter | None,
 ) -> Submission:
-    """Send what the journal says is left. The caller holds the campaign's lock."""
+    """Send the ranges that the journal has as unsent. The caller holds the campaign's lock."""
     campaign_id = plan.record.campaign_id
     file = PlanFile(landing.campaigns.plan_path(campaign_id))
 
@@ -175,8 +175,8 @@ def _check_balance(balance: int, segment_count: int) -> None:
 
 @contextmanager
 def _stopped_by_signal(sender: Sender) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the requests in flight end; the second does what it did before."""
-    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+    """Stop the sender at the first Ctrl-C or SIGTERM; a second one has its usual effect."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can handle signals
         yield
         return
     loop = asyncio.get_running_loop()
@@ -187,7 +187,7 @@ def _stopped_by_signal(sender: Sender) -> Iterator[None]:
         received = signal.Signals(number)
         signal.signal(received, before[received])
         pause = Pause(f"stopped by {received.name}", exit_code=128 + received)
-        loop.call_soon_threadsafe(sender.stop, pause)  # a signal may come in the middle of anything
+        loop.call_soon_threadsafe(sender.stop, pause)  # a signal can interrupt any statement
 
     for number in before:
         signal.signal(number, stop)

@@ -1,4 +1,4 @@
-"""The parts of a plan that are to be sent: what no settled batch covers, and what is sent again to settle a doubt."""
+"""Ranges of a plan that are to be sent: those that no settled batch covers, and batches in doubt to be repeated."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,18 +14,19 @@ class SendRange:
     first_position: int
     last_position: int
     attempt: int = 1
-    repeats: str | None = None  # the batch_num of a batch in doubt, which is sent once more as it was
-    repeat: int = 0  # how many times that was tried
+    repeats: str | None = None  # the batch_num of the batch in doubt that this repeats
+    repeat: int = 0  # number of repetitions
 
     @property
     def message_count(self) -> int:
         return self.last_position - self.first_position + 1
 
     def again(self) -> "SendRange":
+        """The range for its next attempt, under a new number."""
         return replace(self, attempt=self.attempt + 1)
 
-    def once_more(self, batch_num: str) -> "SendRange":
-        """To be sent as it was, under the number that it had."""
+    def repeated(self, batch_num: str) -> "SendRange":
+        """The range for a repetition under the same number."""
         return replace(self, repeats=batch_num, repeat=self.repeat + 1)
 
     def part(self, first_position: int, last_position: int) -> "SendRange":
@@ -37,7 +38,7 @@ class SendRange:
 
     @property
     def journaled(self) -> dict[str, int]:
-        """Where it lies, as the journal takes it."""
+        """The range as arguments of `Journal.sending`."""
         return {
             "planned_batch": self.planned_batch,
             "first_position": self.first_position,
@@ -47,7 +48,7 @@ class SendRange:
 
 
 def unsent_ranges(planned: Iterable[tuple[int, int, int]], batches: Iterable[BatchRecord]) -> list[SendRange]:
-    """The parts of the planned batches that no settled batch covers, in the order of the plan."""
+    """The ranges of planned batches (number, first, last position) that no settled batch covers, in that order."""
     settled: dict[int, list[tuple[int, int]]] = {}
     attempts: dict[int, int] = {}
     for batch in batches:
@@ -68,9 +69,9 @@ def unsent_ranges(planned: Iterable[tuple[int, int, int]], batches: Iterable[Bat
 
 
 def doubts_to_repeat(batches: Iterable[BatchRecord]) -> list[SendRange]:
-    """The batches in doubt, each to be sent once more under its own number."""
+    """The batches in doubt as ranges to be repeated under their own numbers."""
     return [
-        SendRange(batch.planned_batch, batch.first_position, batch.last_position, batch.attempt).once_more(
+        SendRange(batch.planned_batch, batch.first_position, batch.last_position, batch.attempt).repeated(
             batch.batch_num
         )
         for batch in batches

@@ -1,7 +1,7 @@
-"""The whole story on one's own machine: a campaign sent four days ago to a sandbox gateway, and its books closed today.
+"""The demo: a campaign sent four days ago to a sandbox gateway, and its books closed today, on this machine.
 
-Everything is the real thing but the gateway and the people: the same plan, journal, pulls, warehouse and marts. The
-clock of sending and the sandbox's are set back four days, so that all reports that ever come have come.
+Only the gateway and the people are invented: plan, journal, pulls, warehouse and marts are the real ones. The clocks of
+the sender and of the sandbox are set back four days, so that all reports have come.
 """
 
 import random
@@ -37,7 +37,7 @@ _REFUSED_PHONES = ("19999990007", "19999990008")
 
 
 def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
-    """Send a campaign to `recipient_count` invented people and close its books; returns the settings it was sent with.
+    """Send a campaign to `recipient_count` invented people and close its books; returns the settings for the folder.
 
     Writes everything beneath `folder`, replacing an earlier demo there; raises UsageError if something else is there.
     """
@@ -72,7 +72,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
             settings=settings,
             clock=lambda: datetime.now(UTC) - DAYS_AGO,
         )
-        if sent.pause is not None:  # nothing else pauses it: sending was stopped by hand
+        if sent.pause is not None:  # only Ctrl-C pauses this campaign
             raise KeyboardInterrupt
         counts = sent.progress.counts
         progress(
@@ -96,7 +96,7 @@ def _clear(folder: Path) -> None:
 
 
 def _recipients(count: int) -> pl.DataFrame:
-    """phone, city, variant: 1 % repeated and 1 % malformed phones among them, written in several ways."""
+    """phone, city, variant; 1 % of the phones are repeated, 1 % malformed, and 2 % have a prefix."""
     chance = random.Random(SEED)  # noqa: S311  the same people at every demo
     prefixes = [prefix for family in _PREFIXES.values() for prefix in family]
     phones = [f"{chance.choice(prefixes)}{chance.randrange(10**8):08}" for _ in range(count)]
@@ -118,7 +118,7 @@ def _recipients(count: int) -> pl.DataFrame:
 
 
 def _opt_outs(people: pl.DataFrame, since_at: datetime) -> bytes:
-    """A list of suppressions: half a percent of the people once asked not to be written to."""
+    """A suppression list with 0.5 % of the people, as Parquet."""
     phones = people["phone"].filter(people["phone"].str.contains(PHONE)).unique(maintain_order=True)
     asked = phones.sample(people.height // 200, seed=SEED).to_frame()
     content = BytesIO()
@@ -127,7 +127,7 @@ def _opt_outs(people: pl.DataFrame, since_at: datetime) -> bytes:
 
 
 def _write_config(folder: Path, settings: Settings, sandbox: SandboxSettings) -> None:
-    """So that the commands work on the demo afterwards: smsrecon --config demo/smsrecon.toml status."""
+    """Write the configuration for commands on the demo, as in smsrecon --config demo/smsrecon.toml status."""
     (folder / "smsrecon.toml").write_text(
         f'data_dir = "data"\n\n[gateway]\nbase_url = "{settings.gateway.base_url}"\n'
         f'app_key = "{sandbox.app_key}"\napp_secret = "{sandbox.app_secret}"  # of the sandbox\n',

@@ -1,4 +1,4 @@
-"""Is everything in order? Settings, data folder, journal, warehouse and gateway are looked at; nothing is changed."""
+"""Checks of the installation: settings, data folder, journal, warehouse, gateway and endpoint; nothing is changed."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ Verdict = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found; `exit_code` is that of the error, 0 where there is none."""
+    """The result of one check; `exit_code` is that of the error, or 0."""
 
     name: str
     verdict: Verdict
@@ -41,8 +41,8 @@ class Finding:
 
 
 def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
-    """ChartContext at everything, in the order in which things build on each other."""
-    looks: list[tuple[str, Callable[[], Finding]]] = [
+    """Run all checks, each after those that it depends on."""
+    checks: list[tuple[str, Callable[[], Finding]]] = [
         ("settings", lambda: _settings(settings)),
         ("data folder", lambda: _data_folder(settings.data_dir)),
         ("journal", lambda: _journal(settings)),
@@ -51,9 +51,9 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("endpoint", lambda: _endpoint(settings)),
     ]
     findings = []
-    for name, look in looks:
+    for name, check in checks:
         try:
-            findings.append(look())
+            findings.append(check())
         except SmsreconError as error:
             findings.append(Finding(name, "error", str(error), error.exit_code))
         except OSError as error:
@@ -64,20 +64,20 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
 
 def _settings(settings: Settings) -> Finding:
     require_credentials(settings.gateway)
-    strangers = unknown_variables()
-    if strangers:
-        return Finding("settings", "warning", f"no setting answers to {', '.join(strangers)}; a typing mistake?")
+    unknown = unknown_variables()
+    if unknown:
+        return Finding("settings", "warning", f"there is no setting for {', '.join(unknown)}; check the spelling")
     return Finding("settings", "ok", "complete")
 
 
 def _data_folder(folder: Path) -> Finding:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise UsageError(f"{there} is no folder; move it away, or set data_dir")
+        raise UsageError(f"{there} is not a folder; move it away, or set data_dir")
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         raise UsageError(f"{there} can't be written to; give this user the right to, or set data_dir")
     if there != folder:
-        return Finding("data folder", "ok", f"{folder} is not there yet: the first submit or pull makes it")
+        return Finding("data folder", "ok", f"{folder} does not exist yet: the first submit or pull makes it")
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
         return Finding("data folder", "warning", f"{folder}, {free / 1e9:.1f} GB free; make room soon")
@@ -87,7 +87,7 @@ def _data_folder(folder: Path) -> Finding:
 def _journal(settings: Settings) -> Finding:
     path = landing_of(settings).journal_path
     if not path.exists():
-        return Finding("journal", "ok", "none yet: no campaign was planned")
+        return Finding("journal", "ok", "none yet: the first submit makes it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             (state,) = connection.execute("PRAGMA quick_check").fetchone()
@@ -115,7 +115,7 @@ def _gateway(settings: Settings, clock: Clock) -> Finding:
         async with GatewayClient(settings.gateway) as client:
             return await Puller(client, landing, settings=settings, clock=clock).balance()
 
-    with TemporaryDirectory() as scratch:  # who only looks lands nothing
+    with TemporaryDirectory() as scratch:  # a check lands nothing in the data folder
         balance = asyncio.run(ask(Landing(Path(scratch))))
     return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} messages left")
 
@@ -129,8 +129,8 @@ def _endpoint(settings: Settings) -> Finding:
         found = problems(settings.receive)
     except httpx.HTTPError as error:
         return Finding(
-            "endpoint", "warning", f"{url} is not reached ({type(error).__name__}); does 'smsrecon receive' run?"
+            "endpoint", "warning", f"{url} can't be reached ({type(error).__name__}); start 'smsrecon receive'"
         )
     if found:
-        raise UsageError(f"{url}: {'; '.join(found)}; look at what stands before 'smsrecon receive'")
-    return Finding("endpoint", "ok", f"{url} answers, and refuses what it must")
+        raise UsageError(f"{url}: {'; '.join(found)}; check the proxy before 'smsrecon receive'")
+    return Finding("endpoint", "ok", f"{url} answers, and refuses wrong requests")

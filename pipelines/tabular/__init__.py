@@ -1,1 +1,1 @@
-"""Files exported from a vendor's console: what is in them, and which of their columns means what."""
+"""Tables in files of others: exports of a vendor's console, with their columns' meaning, and Parquet files."""

@@ -1,7 +1,7 @@
-"""The bytes of an export become a table of texts: CSV, Excel or Parquet, whatever they are written in.
+"""Exports read as tables of text: CSV, Excel or Parquet, in any of their encodings.
 
-What a column means is not asked here. The same bytes always give the same table, so that a landed file can be read
-again. Bytes that are no table raise UnreadableExport, whose message holds nothing of them.
+The meaning of columns is found in mapping.py. The same bytes always give the same table, so that a landed file can be
+read again.
 """
 
 import csv
@@ -29,19 +29,19 @@ Row = Sequence[str | None]
 
 
 class UnreadableExport(ValueError):
-    """The bytes are no table with headings. The message holds nothing of them."""
+    """The bytes can't be read as a table with headings. The message says why and quotes nothing of them."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of an export: a text column for each heading, all of different names; an empty cell is null.
+    """The rows of an export: one text column for each heading, with unique names; empty cells are null.
 
-    A row with more cells than there are headings can't be told apart into columns: it is null in all of them, and
-    `unfitting` has its cells as JSON.
+    A row with more cells than headings can't be assigned to columns: it is null in all of them, and `overlong_rows` has
+    its cells as JSON, by row number.
     """
 
     frame: pl.DataFrame = field(repr=False)
-    unfitting: dict[int, str] = field(repr=False)
+    overlong_rows: dict[int, str] = field(repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -53,8 +53,8 @@ class Sheet:
 
     def raw(self, position: int) -> str:
         """The JSON text of one row, its empty cells left out."""
-        if position in self.unfitting:
-            return self.unfitting[position]
+        if position in self.overlong_rows:
+            return self.overlong_rows[position]
         row = self.frame.row(position, named=True)
         return json_text({heading: value for heading, value in row.items() if value is not None})
 
@@ -77,7 +77,7 @@ def _csv_rows(text: str) -> list[Row]:
     try:
         return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error:
-        raise UnreadableExport("its rows can't be told apart: a quote is never closed; export it again") from None
+        raise UnreadableExport("a quote is never closed, so rows can't be separated; export it again") from None
 
 
 def _decoded(body: bytes) -> str:
@@ -88,10 +88,10 @@ def _decoded(body: bytes) -> str:
         except UnicodeDecodeError:
             continue
         if text.lstrip().startswith("<"):
-            raise UnreadableExport("it is a page of HTML, whatever its name says; open it and save it as .xlsx or CSV")
+            raise UnreadableExport("it is an HTML page; open it and save it as .xlsx or CSV")
         if "\0" not in text:
             return text
-    raise UnreadableExport("it is neither CSV in UTF-8 or GBK, nor Excel, nor Parquet")
+    raise UnreadableExport("it is neither CSV in UTF-8 or GBK, nor Excel, nor Parquet; export it as one of these")
 
 
 def _excel_rows(body: bytes) -> list[Row]:
@@ -101,7 +101,7 @@ def _excel_rows(body: bytes) -> list[Row]:
         sheets = [workbook.load_sheet(name, header_row=None, dtypes="string") for name in workbook.sheet_names]
         tables = [sheet.to_polars().rows() for sheet in sheets if sheet.height]
     except fastexcel.FastExcelError:
-        raise UnreadableExport("it is no whole Excel file; export it again") from None
+        raise UnreadableExport("it is an incomplete or damaged Excel file; export it again") from None
     rows = tables[0] if tables else []
     for more in tables[1:]:
         if more[0] != rows[0]:
@@ -111,19 +111,19 @@ def _excel_rows(body: bytes) -> list[Row]:
 
 
 def _sheet_of(rows: Iterable[Row]) -> Sheet:
-    """A sheet whose headings are in the first row that is not empty."""
+    """A sheet from rows; the first row that is not empty has the headings."""
     filled = (trimmed for row in rows if (trimmed := _without_blank_end(row)))
     headings = _headings(next(filled, ()))
     width = len(headings)
     fitting: list[Row] = []
-    unfitting: dict[int, str] = {}
+    overlong_rows: dict[int, str] = {}
     for position, row in enumerate(filled):
         if len(row) > width:
-            unfitting[position] = json_text([*row])
+            overlong_rows[position] = json_text([*row])
             row = ()  # noqa: PLW2901
         fitting.append((*row, *[None] * (width - len(row))))
     frame = pl.DataFrame(fitting, schema=dict.fromkeys(headings, pl.String), orient="row")
-    return Sheet(_trimmed(frame), unfitting)
+    return Sheet(_trimmed(frame), overlong_rows)
 
 
 def _without_blank_end(row: Row) -> Row:
@@ -147,7 +147,7 @@ def _sheet_of_parquet(body: bytes) -> Sheet:
 
 
 def _is_cell(dtype: pl.DataType) -> bool:
-    """Whether a column holds what a cell of a sheet can; lists, maps, bytes and the like are none of ours."""
+    """True for types that a cell of a sheet can hold, so not for lists, structs, bytes and the like."""
     is_number = dtype.is_numeric() or dtype == pl.Boolean
     return is_number or isinstance(
         dtype, pl.String | pl.Categorical | pl.Enum | pl.Date | pl.Datetime | pl.Time | pl.Null
@@ -155,7 +155,7 @@ def _is_cell(dtype: pl.DataType) -> bool:
 
 
 def _as_text(column: pl.Series) -> pl.Series:
-    """Instants in China's time; a whole number as such, though it was kept as a float."""
+    """A column as text: instants in China's time, and whole numbers without .0 even if they are floats."""
     if isinstance(column.dtype, pl.Datetime):
         local = column.dt.convert_time_zone(CHINA.key) if column.dtype.time_zone else column
         return local.dt.strftime(TIME_FORMAT)
@@ -167,12 +167,12 @@ def _as_text(column: pl.Series) -> pl.Series:
 
 
 def _headings(row: Row) -> list[str]:
-    """Names for the columns, each another one: an empty heading and a repeated one get a number."""
+    """Unique names for the columns: empty and repeated headings get a number."""
     if not row:
         raise UnreadableExport("it is empty; export again")
     names = [(heading or "").strip() or f"column {number}" for number, heading in enumerate(row, 1)]
     if any(_SEVEN_DIGITS.search(name) or has_phone(name) for name in names):
-        raise UnreadableExport("its first row holds no headings but data; add a row that names the columns")
+        raise UnreadableExport("its first row holds data instead of headings; add a row that names the columns")
     seen: Counter[str] = Counter()
     for place, name in enumerate(names):
         seen[name] += 1
@@ -184,6 +184,6 @@ def _headings(row: Row) -> list[str]:
 
 
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Cells without the marks that keep Excel from making numbers of them: ="138…", '138…, a tab before."""
+    """Cells without the marks that make Excel keep digits as text: ="138…", '138…, a leading tab."""
     text = pl.all().str.strip_chars().str.replace(r'^="(.*)"$', "$1").str.strip_prefix("'").str.strip_chars()
     return frame.with_columns(text).with_columns(pl.when(pl.all() != "").then(pl.all()))

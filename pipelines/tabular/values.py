@@ -1,6 +1,6 @@
-"""The values of an export, written as the gateway writes them, so that a report that comes both ways is one.
+"""The values of an export in the form of the gateway's answers, so that a report that comes both ways counts once.
 
-What can't be read becomes null, which the contracts then reject.
+A value that can't be read becomes null, which the contracts then reject.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Final
 
 import polars as pl
 
-# What a console calls a delivery. "发送成功" is not one of them: it may speak of the submission alone.
+# Words of consoles for "delivered". Not "发送成功": it may mean the submission alone.
 _DELIVERED_WORDS: Final = ("成功", "已送达", "送达", "已送達", "送達", "接收成功", "送达成功", "送達成功", "已接收")
 _DELIVERED_WORDS_EN: Final = ("success", "delivered")
 _VERDICTS_EN: Final = (*_DELIVERED_WORDS_EN, "fail", "failed")
-# A failure whose code the console keeps to itself: the word is then the code, one that is in no table.
+# Words of consoles for "failed", shown without a code: the word becomes the code, which no reference table has.
 _FAILED_WORDS: Final = (
     "失败",
     "失敗",
@@ -35,7 +35,7 @@ _DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9
 
 
 def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
-    """The columns that warehouse/records.py cleans into reports, row for row."""
+    """The columns from which loading/records.py makes reports, row for row."""
     column = partial(_column, mapping)
     return frame.select(
         mission_num=_number(column("mission_num")),
@@ -49,9 +49,9 @@ def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
 
 
 def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
-    """The columns that warehouse/records.py cleans into replies, row for row.
+    """The columns from which loading/records.py makes replies, row for row.
 
-    A time that can't be read stays as it is, so that the reply is rejected and not taken for one without a time.
+    A time that can't be read stays as it is, so that the reply is rejected: a null would mean that it has no time.
     """
     column = partial(_column, mapping)
     return frame.select(
@@ -63,38 +63,39 @@ def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
 
 
 def is_time(value: pl.Expr) -> pl.Expr:
-    """Whether a text is a time of day on a day."""
+    """True for a text that is a date with a time of day."""
     return value.str.contains(_TIME) | value.str.contains("^20[0-9]{12}$")
 
 
 def is_verdict(value: str) -> bool:
-    """Whether a text is a console's word for delivered or failed."""
+    """True for a console's word for delivered or failed."""
     return value in _DELIVERED_WORDS + _FAILED_WORDS or value.lower() in _VERDICTS_EN
 
 
 def _column(mapping: Mapping[str, str], name: str) -> pl.Expr:
-    """The column of a field; null where there is none."""
+    """The column of a field, or nulls if it has none."""
     return pl.col(mapping[name]) if name in mapping else pl.lit(None, pl.String)
 
 
 def _phone(value: pl.Expr) -> pl.Expr:
+    """A phone without the blanks, hyphens and parentheses of a sheet; its prefix is left to loading/records.py."""
     return value.str.replace_all(r"[\s()-]", "").str.strip_suffix(".0")
 
 
 def _number(value: pl.Expr) -> pl.Expr:
-    """A number of a message, a batch or an access; a dash stands for none."""
+    """A mission, batch or access number; dashes stand for an empty cell."""
     return pl.when(~value.str.contains("^-+$")).then(value)
 
 
 def _code(value: pl.Expr) -> pl.Expr:
-    """The gateway's code; a word that may mean anything is none."""
+    """The gateway's code: DELIVRD for a word for delivered; null for words of unknown meaning."""
     is_delivered = value.is_in(_DELIVERED_WORDS) | value.str.to_lowercase().is_in(_DELIVERED_WORDS_EN)
     is_verdict = value.is_in(_FAILED_WORDS) | value.str.contains("^[!-~]+$")
     return pl.when(is_delivered).then(pl.lit("DELIVRD")).when(is_verdict).then(value)
 
 
 def _time(value: pl.Expr) -> pl.Expr:
-    """`2026-11-22 08:00:00`, from what consoles and Excel make of it; always China's time."""
+    """A time as `2026-11-22 08:00:00`, from the forms of consoles and of Excel; always China's time."""
     return pl.coalesce(_time_of(value, _TIME), _time_of(value, _DIGITS_TIME))
 
 

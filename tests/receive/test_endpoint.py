@@ -327,7 +327,7 @@ def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path:
     place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
     with receiving(tmp_path) as endpoint:
         url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
-        assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses what it must")
+        assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses wrong requests")
         endpoint.stop()
         verdict, detail = _endpoint_of(place, **url)
         assert (verdict, "does 'smsrecon receive' run?" in detail) == ("warning", True)

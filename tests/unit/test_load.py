@@ -507,7 +507,7 @@ def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
 def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
     path = landing.campaigns.plan_path("autumn")
     pl.read_parquet(path).head(2).write_parquet(path)
-    with pytest.raises(BooksError, match="has not the 5 rows"):
+    with pytest.raises(BooksError, match="does not have the 5 rows"):
         load(landing, warehouse)
 
 

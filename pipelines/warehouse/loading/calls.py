@@ -1,7 +1,7 @@
-"""Landed calls of the gateway, read and made into rows; nothing is written here.
+"""Landed calls of the gateway, turned into rows; nothing is written here.
 
-Every call becomes one row of core.pulls and one of core.files, and every record of it one checked row or one row of
-core.rejects: accepted + rejected = received. A file that nobody can read is one record, rejected as a whole.
+Every call becomes one row of core.pulls and one of core.files, and each of its records one checked row or one row of
+core.rejects: accepted + rejected = received. A file that can't be read is one record, rejected as a whole.
 """
 
 from bisect import bisect_right
@@ -42,7 +42,7 @@ class Received:
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The records as text, with where and when they came."""
+        """The records as text columns, with channel, source file and time."""
         columns = self.records.columns | {"extra": self.records.extra}
         return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
             channel=pl.lit("pull"),
@@ -53,7 +53,7 @@ class Received:
 
 @dataclass(frozen=True)
 class ReadCall:
-    """One landed call and what its answer says; `fault` tells why the file as a whole is rejected."""
+    """One landed call and its decoded answer; `fault` is the reason if the file is rejected as a whole."""
 
     source_file: str
     call: Call | None
@@ -65,14 +65,14 @@ class ReadCall:
 
     @property
     def record_count(self) -> int:
-        """How many records came: a balance is one, and so is a file that nobody can read."""
+        """Number of records; a balance is one, and so is a file that can't be read."""
         if self.received is not None:
             return self.received.records.record_count
         return int(self.balance_count is not None or self.fault is not None)
 
 
 def read_call(landing: Landing, kind: CallKind, source_file: str) -> ReadCall:
-    """Read one landed call; what can't be read is an outcome, never an error."""
+    """Read one landed call; one that can't be read is an outcome, never an error."""
     try:
         call = landing.calls.read(source_file)
     except UNREADABLE_HEADER:
@@ -86,7 +86,7 @@ def read_call(landing: Landing, kind: CallKind, source_file: str) -> ReadCall:
 
 
 def tables_of_calls(kind: CallKind, calls: Sequence[ReadCall]) -> Tables:
-    """The rows that these calls, all of one kind, bring to core."""
+    """The rows of core that these calls, all of one kind, hold."""
     tables: Tables = {}
     rejects = [Reject(call.source_file, WHOLE_FILE, kind, call.fault, "") for call in calls if call.fault is not None]
     received = [call.received for call in calls if call.received is not None]
@@ -103,7 +103,7 @@ def tables_of_calls(kind: CallKind, calls: Sequence[ReadCall]) -> Tables:
 
 
 def cleaned(kind: Literal["reports", "replies"], received: Sequence[Received]) -> pl.DataFrame:
-    """The records of some answers in the columns of their table, row for row, good ones and bad ones."""
+    """The records of some answers in the columns of their table, row for row, not checked yet."""
     _, clean, _ = _RECORDS[kind]
     return clean(pl.concat(answer.frame for answer in received))
 
@@ -127,7 +127,7 @@ def _outcome(error_code: str) -> Outcome:
 
 
 def _rejects(kind: CallKind, received: Sequence[Received], bad: pl.DataFrame) -> list[Reject]:
-    """The bad rows of all answers together, each back at its place in its own answer."""
+    """The rejects of all answers, each with its position in its own answer."""
     counts = [answer.records.record_count for answer in received]
     ends = list(accumulate(counts))
     rejects = []
@@ -159,7 +159,7 @@ def _pulls(kind: CallKind, calls: Sequence[ReadCall], rejected_counts: Counter[s
             read.call.answer_ms,
             read.record_count,
             rejected_counts[read.source_file],
-            0,  # new_record_count is counted when the records are in
+            0,  # new_record_count is counted after the records are written
         )
         for read in calls
         if read.call is not None

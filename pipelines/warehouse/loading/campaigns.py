@@ -1,7 +1,7 @@
-"""Campaigns, their batches and their recipients, from the journal and the plans into core.
+"""Campaigns, their batches and their recipients, loaded from the journal and the plans.
 
-A plan never changes, so its rows go in once. The journal grows: a campaign with news in it gets its rows anew. A purged
-campaign goes out again, whatever is still there of it.
+A plan never changes, so its rows are loaded once. The other rows of a campaign with new events are replaced.
+The rows of a purged campaign are removed.
 """
 
 from glob import escape
@@ -20,36 +20,40 @@ from pipelines.warehouse.loading.rows import LoadedFile, frame_of
 
 
 def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> int:
-    """Bring core up to date with the journal; returns how many campaigns had news.
+    """Bring core up to date with the journal; returns the number of campaigns with new events.
 
-    Raises BooksError if the journal names a campaign whose plan is missing or another one.
+    Raises BooksError if the plan of a campaign of the journal is missing or isn't the one that was registered.
     """
     loaded = dict(connection.execute("SELECT source_file, record_count FROM core.files").fetchall())
     purged = landing.campaigns.purged_ids()
     _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
     journal_file = landing.name(landing.journal_path)
     with Journal.read_only(landing.journal_path) as journal:
-        last_event_id = journal.last_event_id()  # asked first: what happens from here on is news again the next time
-        # A purge that is not done yet may have removed the last events, and their ids are given again.
+        last_event_id = journal.last_event_id()  # read first: later events are loaded the next time
+        # An unfinished purge may have removed the last events, whose ids are then used again.
         since = 0 if landing.purging_before() else loaded.get(journal_file, 0)
         changed = set(journal.campaigns_changed_since(since))
-        news = [
+        changed_campaigns = [
             campaign
             for campaign in journal.campaigns()
             if campaign.campaign_id not in purged
             and (campaign.campaign_id in changed or _plan_file(landing, campaign.campaign_id) not in loaded)
         ]
-        campaign_rows = [_campaign_row(campaign, journal.paused_reason(campaign.campaign_id)) for campaign in news]
-        batch_rows = [
-            _batch_row(campaign, batch) for campaign in news for batch in journal.batches(campaign.campaign_id)
+        campaign_rows = [
+            _campaign_row(campaign, journal.paused_reason(campaign.campaign_id)) for campaign in changed_campaigns
         ]
-    if not news:
+        batch_rows = [
+            _batch_row(campaign, batch)
+            for campaign in changed_campaigns
+            for batch in journal.batches(campaign.campaign_id)
+        ]
+    if not changed_campaigns:
         return 0
-    campaign_ids = [campaign.campaign_id for campaign in news]
+    campaign_ids = [campaign.campaign_id for campaign in changed_campaigns]
     connection.execute("DELETE FROM core.campaigns WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.batches WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.files WHERE source_file = ?", [journal_file])
-    plans = [campaign for campaign in news if _plan_file(landing, campaign.campaign_id) not in loaded]
+    plans = [campaign for campaign in changed_campaigns if _plan_file(landing, campaign.campaign_id) not in loaded]
     for campaign in plans:
         _insert_recipients(connection, landing, campaign)
     files = [LoadedFile.of(_plan_file(landing, campaign.campaign_id), "plan", campaign.row_count) for campaign in plans]
@@ -57,7 +61,7 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     insert(connection, Campaigns, frame_of(Campaigns, campaign_rows))
     insert(connection, Batches, frame_of(Batches, batch_rows))
     insert(connection, Files, frame_of(Files, files))
-    return len(news)
+    return len(changed_campaigns)
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign_ids: list[str]) -> None:
@@ -81,7 +85,9 @@ def _insert_recipients(connection: duckdb.DuckDBPyConnection, landing: Landing, 
     except duckdb.Error:  # its message may hold values of the plan
         raise BooksError(f"{path} is missing or can't be read; restore it from a backup") from None
     if inserted != (campaign.row_count,):
-        raise BooksError(f"{path} has not the {campaign.row_count} rows that were planned; restore it from a backup")
+        raise BooksError(
+            f"{path} does not have the {campaign.row_count} rows that were planned; restore it from a backup"
+        )
 
 
 def _campaign_row(campaign: CampaignRecord, paused_reason: str | None) -> tuple[object, ...]:

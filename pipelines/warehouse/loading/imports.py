@@ -1,7 +1,7 @@
-"""Landed exports of a vendor's console, read and made into rows; nothing is written here.
+"""Landed exports of a vendor's console, turned into rows; nothing is written here.
 
-Every row of an export is one checked row or one row of core.rejects, as with the records of a call. What a row holds
-beyond the mapped columns stays in the landed bytes.
+Every row of an export is one checked row or one row of core.rejects, as with the records of a call. Columns that are
+not mapped stay in the landed bytes.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from pipelines.times import CHINA
 from pipelines.warehouse.loading.records import clean_replies, clean_reports
 from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
 
-# What reading a file raises that no import of ours wrote, or that is no export.
+# Errors of reading a file that isn't a landed import, or isn't an export.
 UNREADABLE: Final = (*UNREADABLE_HEADER, pl.exceptions.PolarsError)
 
 _ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (replies_of, clean_replies, Replies)}
@@ -29,25 +29,25 @@ _ROWS: Final = {"reports": (reports_of, clean_reports, Reports), "replies": (rep
 
 @dataclass(frozen=True)
 class Checked:
-    """The rows of an export that keep their contract, and for each other one its position and the reason."""
+    """The rows of an export that meet their contract, and position and reason of each that doesn't."""
 
     good: pl.DataFrame
     bad: pl.DataFrame
 
     @property
     def reason_counts(self) -> dict[str, int]:
-        """How many rows are bad for which reason, the most frequent first."""
+        """Number of bad rows by reason, the most frequent first."""
         return dict(Counter(self.bad["reason"]).most_common())
 
 
 def check(imported: Import, sheet: Sheet, source_file: str) -> Checked:
-    """The rows of an export, as they would be loaded."""
+    """Check the rows of an export as they would be loaded."""
     _, _, contract = _ROWS[imported.kind]
     return Checked(*split(contract, cleaned(imported, sheet, source_file)))
 
 
 def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
-    """The rows of an export in the columns of their table, row for row, good ones and bad ones."""
+    """The rows of an export in the columns of their table, row for row, not checked yet."""
     values_of, clean, _ = _ROWS[imported.kind]
     received = values_of(sheet.frame, imported.mapping).with_columns(
         extra=pl.lit(None, pl.String),
@@ -59,7 +59,7 @@ def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
 
 
 def tables_of_import(landing: Landing, source_file: str) -> Tables:
-    """The rows that one landed export brings to core."""
+    """The rows of core that one landed export holds."""
     try:
         imported = landing.imports.read(source_file)
         sheet = read_sheet(imported.body)

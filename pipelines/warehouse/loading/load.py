@@ -1,8 +1,8 @@
-"""From the landing into core: what is new in the landing becomes typed, checked, deduplicated rows.
+"""Loading: the new files of the landing become typed, checked, deduplicated rows of core.
 
-The same landing gives the same rows, in whatever order and however often it is loaded; core.files says what is in.
-Files are read outside of a transaction and written in one, some at a time. How a kind of file becomes rows is said in
-calls, pushes, imports, suppressions and campaigns.
+The same landing gives the same rows, in any order and however often it is loaded; core.files lists the loaded files.
+Files are read outside of transactions and written some at a time. The modules calls, pushes, imports, suppressions and
+campaigns turn each kind of file into rows.
 """
 
 from collections import Counter
@@ -27,13 +27,13 @@ from pipelines.warehouse.loading.pushes import tables_of_segment
 from pipelines.warehouse.loading.rows import Tables
 from pipelines.warehouse.loading.suppressions import tables_of_suppressions
 
-# About 300,000 reports: few enough to be decoded in 1 GiB, so many that opening the file doesn't count.
+# About 300,000 reports: decoding them takes less than 1 GiB, and opening the database for each part doesn't count.
 BYTES_PER_TRANSACTION: Final = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class LoadSummary:
-    """What one load brought in; `new` are those that no earlier file had brought."""
+    """Counts of one load; `new` are records that no earlier file had."""
 
     file_count: int
     record_count: int
@@ -41,14 +41,14 @@ class LoadSummary:
     rejected_count: int
     new_report_count: int
     new_reply_count: int
-    campaign_count: int  # campaigns with news in the journal
+    campaign_count: int  # campaigns with new events in the journal
 
 
 def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress) -> LoadSummary:
     """Load the files that are not loaded yet.
 
-    Raises WarehouseBusy, and BooksError if a plan is missing. What was committed before stays, and the rest is loaded
-    the next time.
+    Raises WarehouseBusy, and BooksError if a plan is missing. Files committed before an error stay loaded, and the next
+    load continues after them.
     """
     with warehouse.write() as connection:
         loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
@@ -74,12 +74,12 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
 def _read(
     landing: Landing, calls: dict[CallKind, list[str]], pushes: list[str], lists: list[str], imports: list[str]
 ) -> Iterator[Tables]:
-    """The rows of some files at a time, every file in one of them."""
+    """The rows of all files, some files at a time."""
     for name in lists:
         yield tables_of_suppressions(landing, name)
     for kind, names in calls.items():
-        for some in _read_calls(landing, kind, names):
-            yield tables_of_calls(kind, some)
+        for group in _read_calls(landing, kind, names):
+            yield tables_of_calls(kind, group)
     for name in pushes:
         yield tables_of_segment(landing, name)
     for name in imports:
@@ -87,18 +87,18 @@ def _read(
 
 
 def _read_calls(landing: Landing, kind: CallKind, names: list[str]) -> Iterator[list[ReadCall]]:
-    """Calls of one kind, some at a time, by the size of their bodies."""
-    some: list[ReadCall] = []
+    """All calls of one kind, in groups of about BYTES_PER_TRANSACTION."""
+    group: list[ReadCall] = []
     size = 0
     for name in names:
         read = read_call(landing, kind, name)
-        some.append(read)
+        group.append(read)
         size += len(read.call.body) if read.call is not None else 0
         if size >= BYTES_PER_TRANSACTION:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:
@@ -131,7 +131,7 @@ _THINNINGS: Final = {Reports: "load/thin_reports", Replies: "load/thin_replies"}
 
 
 def _without_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:
-    """Leave out the files that another process has loaded since we looked."""
+    """The tables without files that another process has loaded meanwhile."""
     with registered(connection, incoming=tables[Files]):
         rows = connection.execute(
             "SELECT source_file FROM core.files SEMI JOIN incoming USING (source_file)"

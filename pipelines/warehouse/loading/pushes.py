@@ -1,7 +1,7 @@
-"""Sealed segments of pushes, read and made into rows; nothing is written here.
+"""Sealed segments of pushes, turned into rows; nothing is written here.
 
-Every record of a push is one checked row or one row of core.rejects, as with the records of a call, and so is a push
-that nobody can read; its position is that of the push in its segment.
+Every record of a push is one checked row or one row of core.rejects, as with the records of a call. A push that can't
+be read is one reject; its position is that of the push in its segment.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from pipelines.warehouse.loading.rows import LoadedFile, Reject, Tables, frame_o
 
 
 def tables_of_segment(landing: Landing, source_file: str) -> Tables:
-    """The rows that one segment brings to core."""
+    """The rows of core that one segment holds."""
     frames, pushed = read_segment(landing, source_file)
     rejects = [Reject(source_file, place, "reports", fault, "") for place, fault in pushed.faults.items()]
     tables: Tables = {}
@@ -38,7 +38,7 @@ def tables_of_segment(landing: Landing, source_file: str) -> Tables:
 
 
 def read_segment(landing: Landing, source_file: str) -> tuple[list[Frame], Pushed]:
-    """The frames of a segment, and their records; what is damaged there is a fault."""
+    """The frames of a segment and their records; a damaged frame is a fault."""
     frames = landing.pushes.read(source_file)
     pushed = read_pushes([frame.body if frame.is_whole else b"" for frame in frames])
     damaged = {place: "the segment is damaged here" for place, frame in enumerate(frames) if not frame.is_whole}
@@ -46,7 +46,7 @@ def read_segment(landing: Landing, source_file: str) -> tuple[list[Frame], Pushe
 
 
 def cleaned(records: PushedRecords, frames: Sequence[Frame], source_file: str) -> pl.DataFrame:
-    """The records of the segment's frames in the columns of their contract, row for row."""
+    """The records of the frames in the columns of their table, row for row, not checked yet."""
     columns = records.columns | {"extra": records.extra}
     received_at = [datetime.fromisoformat(frames[push].head["received_at"]).astimezone(CHINA) for push in records.push]
     received = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(

@@ -1,7 +1,7 @@
-"""Reports and replies as received, cleaned into the columns of their contracts; whether they keep them is not asked.
+"""Reports and replies as received, converted to the columns of their contracts, which are checked afterwards.
 
-In: the text columns of gateway/wire.py, beside `extra`, `source_file`, `received_at` and `channel`. What is missing or
-can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
+Input: the text columns of gateway/wire.py, and `extra`, `source_file`, `received_at` and `channel`. A value that is
+missing or can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
 
 
 def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
-    """The columns of core.replies, row for row; a reply without a time of its own has the time of the call."""
+    """The columns of core.replies, row for row; a reply without a time gets the time of the call."""
     has_own_time = pl.col("mo_time").fill_null("") != ""
     return received.select(
         phone=without_prefix(pl.col("phone")),
@@ -68,11 +68,11 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
 
 
 def plain(text: pl.Expr) -> pl.Expr:
-    """A text as opt-outs are looked for in it: NFKC, lower case, one blank for all that is no letter and no digit."""
+    """A text in the form in which opt-outs are searched: NFKC, lower case, one blank for all but letters and digits."""
     letters = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
     return letters.str.strip_chars()
 
 
 def plain_words(words: Sequence[str]) -> list[str]:
-    """Words that replies are searched for, in the form of `plain`."""
+    """Opt-out words in the form of `plain`."""
     return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()

@@ -1,4 +1,4 @@
-"""What the readers of the landing hand over to the load: rows for tables of core, and the rows that can't be."""
+"""Rows that the readers of the landing give to the load: those for tables of core, and rejects."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Self
@@ -11,7 +11,7 @@ from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 # Rows for tables of the warehouse, by the contract of the table; every frame has a column source_file.
 Tables = dict[type[Contract], pl.DataFrame]
 
-WHOLE_FILE: Final = -1  # the position of a reject that is no single record
+WHOLE_FILE: Final = -1  # position of a reject that is a whole file
 
 
 class Reject(NamedTuple):
@@ -39,10 +39,10 @@ class LoadedFile(NamedTuple):
 
 
 def frame_of(contract: type[Contract], rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
-    """Rows of plain values, in the order of the contract's columns."""
+    """A frame of rows of Python values in the order of the contract's columns."""
     return pl.DataFrame(rows, schema=schema_of(contract), orient="row")
 
 
 def plausible(instant: pl.Expr) -> pl.Expr:
-    """Null for the times that no contract takes: pandera itself can't show the year 262000."""
+    """Instants with null for those that no contract accepts: pandera fails to show a year such as 262000."""
     return pl.when(instant.is_between(EARLIEST_INSTANT, LATEST_INSTANT, closed="left")).then(instant)

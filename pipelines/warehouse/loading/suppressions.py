@@ -1,7 +1,7 @@
-"""Landed lists of phones that must not be written to, read and made into rows; nothing is written here.
+"""Landed suppression lists, turned into rows; nothing is written here.
 
-A list is a Parquet file with the columns phone, reason and since_at, and is_removed where it takes entries back. Every
-entry becomes one checked row or one row of core.rejects; a list that nobody can read is one record, rejected whole.
+A list is a Parquet file with the columns phone, reason and since_at, and optionally is_removed, which cancels entries.
+Every entry becomes one checked row or one row of core.rejects; a list that can't be read is one record, rejected whole.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ _COLUMNS: Final = ("phone", "reason", "since_at")
 
 
 def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
-    """The rows that one list brings to core."""
+    """The rows of core that one list holds."""
     try:
         entries = read_parquet(landing.suppressions.read(source_file))
     except (UnreadableParquet, OSError):
