@@ -54,7 +54,7 @@ unlisted AS (
     SELECT p.phone
     FROM suspects AS p
     ANTI JOIN listed AS l ON p.phone = l.phone
-    WHERE length(p.phone) = 11 AND left(p.phone, 2) BETWEEN '13' AND '19'
+    WHERE is_phone(p.phone)
 ),
 
 messages AS (

@@ -16,8 +16,8 @@ WITH unplaced AS MATERIALIZED (
     FROM core.reports AS r
     ANTI JOIN core.campaigns AS c
         ON
-            (r.message_id >> 28) = c.campaign_key
-            AND (r.message_id & 268435455) < c.message_count
+            campaign_key_of(r.message_id) = c.campaign_key
+            AND position_of(r.message_id) < c.message_count
 ),
 
 -- A plan refuses numbers that another campaign has used. Should two hold the same, a report still counts once: the batch tells

@@ -228,8 +228,8 @@ SELECT
     batch_num,
     cast(message_id AS BIGINT) AS message_id,
     CASE
-        WHEN regexp_full_match(mission_num, '[0-9A-HJKMNP-TV-Z]{7}[0-9]{9}') THEN mission_num
-        ELSE regexp_replace(mission_num, '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g')
+        WHEN message_id_of(mission_num) IS NOT NULL THEN mission_num
+        ELSE mask_phones_in_text(mission_num)
     END AS mission_num,
     detail,
     cast(occurrence_count AS BIGINT) AS occurrence_count,

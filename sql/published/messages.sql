@@ -5,9 +5,8 @@
 WITH recipients AS (
     SELECT
         *,
-        regexp_replace(
-            regexp_replace(cast(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g'),
-            '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g'
+        mask_phones_in_text(
+            regexp_replace(cast(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g')
         ) AS masked_owner
     FROM core.recipients
     WHERE campaign_id = $campaign_id
@@ -17,12 +16,8 @@ SELECT
     s.input_row,
     s.message_id,
     CASE WHEN NOT contains(m.mission_num, m.phone) THEN m.mission_num END AS mission_num,
-    CASE
-        WHEN regexp_full_match(m.phone, '1[3-9][0-9]{9}') THEN left(m.phone, 3) || '****' || right(m.phone, 4)
-    END AS phone_masked,
-    CASE
-        WHEN regexp_full_match(m.phone, '1[3-9][0-9]{9}') THEN left(sha256($phone_hash_key || m.phone), 32)
-    END AS phone_hash,
+    CASE WHEN is_phone(m.phone) THEN mask_phone(m.phone) END AS phone_masked,
+    CASE WHEN is_phone(m.phone) THEN left(sha256($phone_hash_key || m.phone), 32) END AS phone_hash,
     s.status,
     coalesce(m.reason, b.detail) AS reason,
     m.duplicate_of_row,

@@ -3,7 +3,7 @@
 SELECT
     replied_at,
     received_at,
-    CASE WHEN length(phone) = 11 THEN left(phone, 3) || '****' || right(phone, 4) ELSE '****' END AS phone_masked,
+    mask_phone(phone) AS phone_masked,
     left(sha256($phone_hash_key || phone), 32) AS phone_hash,
     access_num,
     campaign_id,

@@ -48,7 +48,7 @@ def _rows() -> list[str]:
         "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL)",
         f"""INSERT INTO core.recipients VALUES
         ('20261109', 0, 0, 'planned', NULL, NULL, '{_PHONE}', 'u_{_PHONE}', 0, '{_TEXT}', '', NULL, 1,
-            '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}}}'),
+            '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}, "phone4": "139-0000 9999"}}'),
         ('20261109', 1, 1, 'planned', NULL, NULL, '{_OTHER_PHONE}', 'order_2', 0, '{_TEXT}', '', NULL, 1, NULL),
         ('20261109', 2, NULL, 'invalid', 'not a phone', NULL, 'Zhang San', NULL, NULL, '{_TEXT}', '', NULL, NULL,
             NULL)""",
@@ -70,7 +70,7 @@ def test_phones_are_masked_and_hashed_with_the_key(warehouse: Warehouse, tmp_pat
     rows = _ask(tmp_path, "SELECT phone_masked, phone_hash, mission_num, owner FROM messages ORDER BY input_row")
     masked, digest, mission_num, owner = rows[0]
     assert (masked, mission_num) == ("138****1234", None)
-    assert owner == '{"city": "上海", "phone2": "139****9999", "phone3":"139****9999"}'
+    assert owner == '{"city": "上海", "phone2": "139****9999", "phone3":"139****9999", "phone4": "139****9999"}'
     assert rows[2][:2] == (None, None)
     assert _ask(tmp_path, "SELECT phone_masked, phone_hash FROM replies") == [("138****1234", digest)]
     publish(warehouse, tmp_path / "published", phone_hash_key="another")

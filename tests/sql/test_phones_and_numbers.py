@@ -1,0 +1,124 @@
+"""Rules that exist in Python and in SQL give the same on the same inputs: masks of phones, numbers of messages."""
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pipelines import message_ids, phones
+from pipelines.warehouse.statements import define_functions
+
+FUNCTIONS = (
+    "is_phone",
+    "mask_phone",
+    "phone_gap",
+    "mask_phones_in_text",
+    "campaign_key_of",
+    "position_of",
+    "message_id_of",
+)
+GAPS = " -\t\n\r\xa0\u200b\u2010\u2212\u3000\ufeff\uff0d\U000e0020"
+
+together = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A session that has the functions."""
+    with duckdb.connect() as connection:
+        define_functions(connection, FUNCTIONS)
+        yield connection
+
+
+def in_sql(connection: duckdb.DuckDBPyConnection, call: str, values: list[str] | list[int]) -> list[object]:
+    """What `call` gives for each value; the value is called `it`."""
+    rows = connection.execute(f"SELECT {call} FROM (SELECT unnest($values) AS it)", {"values": values}).fetchall()
+    return [value for (value,) in rows]
+
+
+@st.composite
+def spaced(draw: st.DrawFn) -> str:
+    """A phone, or almost, with gaps anywhere and with or without a prefix."""
+    digits = draw(st.sampled_from(["", "86", "+86", "0086", "7"])) + draw(st.from_regex(r"\A1[2-9][0-9]{8,10}\Z"))
+    gaps = st.sampled_from(["", "", "", *GAPS, "  "])
+    return "".join(digit + draw(gaps) for digit in digits)
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> str:
+    """A phone in groups of 3, 4 and 4 digits."""
+    phone = draw(st.from_regex(r"\A1[2-9][0-9]{9}\Z"))
+    return draw(st.sampled_from(GAPS)).join([phone[:3], phone[3:7], phone[7:]])
+
+
+texts = st.lists(
+    spaced() | grouped() | st.text('0123456789-+ ,:"ab', max_size=12) | st.sampled_from(GAPS), max_size=4
+).map("".join)
+
+
+@together
+@given(values=st.lists(texts, min_size=1, max_size=20))
+@example(values=["13800138000", "138-0013-8000", "+86 138 0013 8000", "1 3 8 0 0 1 3 8 0 0 0", "20261101 13800138000"])
+def test_a_text_is_masked_the_same(connection: duckdb.DuckDBPyConnection, values: list[str]) -> None:
+    assert in_sql(connection, "mask_phones_in_text(it)", values) == [phones.mask_in_text(value) for value in values]
+
+
+@together
+@given(values=st.lists(texts | st.from_regex(r"\A1[2-9][0-9]{9}\n?\Z"), min_size=1, max_size=20))
+@example(values=["13800138000", "13800138000\n", "12800138000", "138001380000", "", "١٣٨٠٠١٣٨٠٠٠"])
+def test_a_phone_is_one_and_is_masked_the_same(connection: duckdb.DuckDBPyConnection, values: list[str]) -> None:
+    frame = pl.DataFrame({"it": values})
+
+    assert in_sql(connection, "is_phone(it)", values) == frame["it"].str.contains(phones.PHONE).to_list()
+    assert (
+        in_sql(connection, "mask_phone(it)", values) == frame.select(phones.masked(pl.col("it"))).to_series().to_list()
+    )
+
+
+def test_the_same_characters_may_stand_between_digits(connection: duckdb.DuckDBPyConnection) -> None:
+    characters = [chr(i) for i in range(1, 0x110000) if not 0xD800 <= i <= 0xDFFF]  # without surrogates
+
+    may_stand = in_sql(connection, "regexp_full_match(it, phone_gap())", characters)
+
+    assert may_stand == [re.fullmatch(phones._GAP, character) is not None for character in characters]
+
+
+@together
+@given(
+    key=st.integers(0, 2**message_ids.KEY_BITS - 1),
+    positions=st.lists(st.integers(0, message_ids.MAX_MESSAGES - 1), min_size=1, max_size=20),
+)
+def test_a_mission_num_is_read_back_to_its_message(
+    connection: duckdb.DuckDBPyConnection, key: int, positions: list[int]
+) -> None:
+    frame = pl.DataFrame({"position": positions})
+    mission_nums = frame.select(message_ids.mission_num(key, pl.col("position"))).to_series().to_list()
+    ids = in_sql(connection, "message_id_of(it)", mission_nums)
+
+    assert ids == [message_ids.message_id(key, position) for position in positions]
+    assert in_sql(connection, "campaign_key_of(it)", ids) == [key] * len(positions)
+    assert in_sql(connection, "position_of(it)", ids) == positions
+
+
+@together
+@given(
+    values=st.lists(
+        st.from_regex(r"\A[0-9A-Z]{7}[0-9]{9}\Z")
+        | st.from_regex(rf"\A[{message_ids.ALPHABET}]{{6,8}}[0-9]{{8,10}}\n?\Z")
+        | st.text(max_size=20),
+        min_size=1,
+        max_size=20,
+    )
+)
+@example(values=["ZZZZZZZ268435455", "ZZZZZZZ268435456", "0000000000000000", "000000I000000000", "zzzzzzz000000000"])
+def test_only_our_own_mission_nums_are_read_back(connection: duckdb.DuckDBPyConnection, values: list[str]) -> None:
+    values = [value for value in values if "\0" not in value]
+
+    assert (
+        in_sql(connection, "message_id_of(it)", values)
+        == message_ids.message_ids(pl.Series(values, dtype=pl.String)).to_list()
+    )
