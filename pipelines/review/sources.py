@@ -14,12 +14,13 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from pipelines import sql_files
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.sql_files import statement
 from pipelines.times import CHINA
 from pipelines.warehouse.database import warehouse_of
 from pipelines.warehouse.interruption import interruptible
+from pipelines.warehouse.statements import statement
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class FigureSource:
 
     def figure(self, name: str, **parameters: Any) -> pl.DataFrame:
         """The rows of sql/figures/<name>.sql."""
-        rows: pl.DataFrame = self.connection.sql(statement(f"figures/{name}"), params=parameters or None).pl()
+        select = statement(self.connection, f"figures/{name}")
+        rows: pl.DataFrame = self.connection.sql(select.text, params=select.arguments(parameters) or None).pl()
         return rows
 
     def has_mart(self, name: str) -> bool:
@@ -47,8 +49,8 @@ def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]
     `main.messages` has only the columns that the figures of `status` read; there is no `main.replies`.
     """
     with warehouse_of(settings).read() as connection:
-        connection.execute(statement("sources/warehouse_campaigns"))
-        connection.execute(statement("sources/warehouse_messages"))
+        connection.execute(sql_files.statement("sources/warehouse_campaigns"))
+        connection.execute(sql_files.statement("sources/warehouse_messages"))
         yield FigureSource(connection, as_of)
 
 
@@ -61,8 +63,7 @@ def published(data_dir: Path) -> Iterator[FigureSource]:
     try:
         with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
             connection.execute(f"SET TimeZone = '{CHINA.key}'")
-            connection.execute(statement("functions/wilson"))
-            connection.execute(statement("sources/published_campaigns"))
+            connection.execute(sql_files.statement("sources/published_campaigns"))
             yield FigureSource(connection, datetime.fromtimestamp(path.stat().st_mtime, UTC))
     except duckdb.Error as error:
         raise UsageError(

@@ -17,7 +17,7 @@ from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.statements import called_functions, parse, table_functions
 
-FOLDERS = ("core", "marts", "published", "figures", "alerts", "purging", "functions")
+FOLDERS = ("core", "marts", "published", "figures", "sources", "alerts", "purging", "functions")
 NAMES = sorted(f"{folder}/{path.stem}" for folder in FOLDERS for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
 COMPUTED = [contract for contract in (*RECONCILED, *MARTS) if kind_of(contract) != "reference"]
 
@@ -51,7 +51,7 @@ def inputs_of(name: str) -> set[str]:
     """The tables and table functions that a file reads."""
     text = body(name)
     functions = called_functions(text) & table_functions() - {name.partition("/")[2]}
-    if name.startswith("functions/"):  # no SELECT, so DuckDB does not serialize it
+    if name.startswith(("functions/", "sources/")):  # no SELECT, so DuckDB does not serialize it
         return functions | set(re.findall(r"\b(?:core|marts|main)\.[a-z_]+", text))
     with duckdb.connect() as connection:
         return functions | parse(connection, text).inputs
