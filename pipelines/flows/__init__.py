@@ -1,1 +1,1 @@
-"""Prefect: the order, names, schedules, retries and artifacts of the steps, which know nothing of it. No logic."""
+"""Prefect flows: order, names, schedules, retries and artifacts of steps that know nothing of Prefect."""

@@ -1,4 +1,4 @@
-"""The flows that close the books: hourly of what has landed, and daily from the gateway to the verdict."""
+"""The flows that close the books: `reconcile` from the landing on, `daily` from the gateway on."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ def _due_at() -> datetime:
 
 @flow(
     name="reconcile",
-    description="Loads what has landed, decides every message's status, checks the books and publishes them.",
+    description="Loads the landing, computes all statuses, checks that the books balance, and publishes them.",
     flow_run_name=_name_with_hour,
 )
 def reconcile() -> State[None]:
@@ -48,7 +48,7 @@ def reconcile() -> State[None]:
 
 @flow(
     name="daily",
-    description="Pulls what has come, closes the books, looks at the figures, and ends with one verdict.",
+    description="Pulls reports and replies, closes the books, publishes them, and raises alerts.",
     flow_run_name=_name_with_day,
 )
 def daily() -> State[None]:
@@ -65,7 +65,7 @@ def _tasks(settings: Settings) -> TaskRunner:
 
 
 def _closed(settings: Settings, books: BooksSummary, findings: Sequence[Finding]) -> State[None]:
-    """Show the books, and end as the verdict says."""
+    """Show the books, and return the state of the flow run: failed if there are findings."""
     if books.reconcile is not None:
         show_books(settings, steps.check_findings(books.reconcile), as_of=now())
     try:

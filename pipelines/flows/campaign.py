@@ -1,7 +1,7 @@
-"""The flows that send: a campaign to every recipient of a file, once; and what is still to send of it.
+"""The flows that send: a campaign to every recipient of a file, once, and the rest of a stopped campaign.
 
-What is sent, and that nothing is sent twice, is for the journal: a second run of a campaign that is being sent finds
-its lock taken and ends at once; a run that was killed is gone on with by the next. Neither is tried again by Prefect.
+The journal and the campaign's lock, not Prefect, prevent sending twice: a second run of a campaign that is being sent
+finds the lock taken and ends at once; the next run continues one that was killed. Prefect retries neither.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def _name_of_run() -> str:
 
 @flow(
     name="submit-campaign",
-    description="Sends a campaign to every recipient of a file, once. Run again after a stop, it goes on where it was.",
+    description="Sends a campaign to every recipient of a file, once. Run it again after a stop to continue.",
     flow_run_name=_name_of_run,
 )
 def submit_campaign(
@@ -52,11 +52,11 @@ def submit_campaign(
     """Send a campaign to every recipient of a file, once.
 
     Args:
-        campaign_id: The campaign: lower-case letters, digits and '-', such as spring-sale. Never reused.
-        path: A Parquet file, a folder of them, or a glob, as the machine that sends sees it.
-        content: One text for all, with its 【signature】. Empty where the file has a column content.
-        template_id: One template of the vendor's for all; the texts are the file's. Usually empty.
-        dry_run: Plan and show; send nothing.
+        campaign_id: New campaign id: lower-case letters, digits and '-', such as spring-sale.
+        path: Parquet file, folder of Parquet files, or glob, on the machine that sends.
+        content: Text for all recipients, with its 【signature】. Empty if the file has a column content.
+        template_id: Template of the vendor for all recipients; the file has the texts. Usually empty.
+        dry_run: Show the plan; send nothing.
     """
     request = PlanRequest(campaign_id, Path(path), content.strip() or None, template_id.strip() or None)
     if dry_run:
@@ -66,14 +66,14 @@ def submit_campaign(
 
 @flow(
     name="resume-campaign",
-    description="Sends what is still to send of a paused or stopped campaign.",
+    description="Sends the rest of a paused or stopped campaign.",
     flow_run_name=_name_of_run,
 )
 def resume_campaign(campaign_id: CampaignId) -> State[None]:
-    """Send what is still to send of a campaign.
+    """Send the rest of a paused or stopped campaign.
 
     Args:
-        campaign_id: The campaign to go on with.
+        campaign_id: Campaign id.
     """
     return _send(campaign_id, lambda **how: submission.resume(campaign_id, **how))
 
@@ -96,13 +96,13 @@ def _send(campaign_id: str, send: Callable[..., Submission]) -> State[None]:
             return send(settings=settings, clock=now, on_progress=bar.sent)
 
     try:
-        return _ended(TaskRunner()(f"send {campaign_id}", step))
+        return _state_of(TaskRunner()(f"send {campaign_id}", step))
     except CampaignBusy as error:
         return Cancelled(message=f"busy: {error}")
 
 
-def _ended(done: Submission) -> State[None]:
-    """How a submission ended, as the UI shows it: with its numbers, and what keeps it from being done."""
+def _state_of(done: Submission) -> State[None]:
+    """The state of the flow run for a submission, with its numbers and open problems as the message."""
     message = "; ".join([submission_in_words(done), *complaints(done)])
     if done.exit_code >= 128:
         return Cancelled(message=f"stopped: {message}")

@@ -1,4 +1,4 @@
-"""The flows that ask the gateway: for reports, for replies, for the balance."""
+"""The flows that query the gateway for reports, replies and the balance."""
 
 from collections.abc import Callable
 from datetime import date
@@ -38,8 +38,8 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
     """Fetch delivery reports into the landing.
 
     Args:
-        day: Only this day, in China's time.
-        days: Today and the days before it, so many in all. Empty, like the day: as set by pull.days.
+        day: Fetch the reports of this day only (China time).
+        days: Number of days to fetch, today included. If both are empty, pull.days is the number.
     """
     with redact_errors():
         wanted = chosen_days(day, days, now=now())
@@ -51,7 +51,7 @@ def pull_reports(day: date | None = None, days: Days | None = None) -> State[Non
 
 @flow(
     name="pull-replies",
-    description="Fetches the replies that the gateway has for us into the landing.",
+    description="Fetches the replies that are waiting at the gateway into the landing.",
     flow_run_name="pull replies",
 )
 def pull_replies() -> State[None]:
@@ -62,7 +62,7 @@ def pull_replies() -> State[None]:
 
 @flow(
     name="watch-balance",
-    description="Asks for the balance, and alerts when it falls below its bound.",
+    description="Queries the balance, and raises an alert when it is below alerts.min_balance.",
     flow_run_name="watch balance",
 )
 def watch_balance() -> State[None]:

@@ -1,10 +1,10 @@
-"""What runs when: a deployment for each flow, scheduled as the settings say, in China's time.
+"""The deployments: one for each flow, with the schedules of the settings, in China's time.
 
-prefect.yaml says the same for a work pool, with the schedules that are the default here; a test compares them.
+prefect.yaml declares the same deployments for a work pool, with the default schedules; a test compares the two.
 
-A scheduled flow runs once at a time: a run that is due while the one before still runs is cancelled, not queued. The
-flows that send have no such limit. It would be one for all campaigns together, and while the server is away a run that
-holds a limit is ended in the middle of what it does; the campaign's own lock is the better guard.
+A scheduled flow has one run at a time: a run that is due while the previous one still runs is cancelled, not queued.
+The flows that send have no such limit: it would hold for all campaigns together, and while the server is unreachable
+Prefect ends a run that holds a limit in the middle of its work. The campaign's own lock prevents a second sender.
 """
 
 from typing import Any, Final, cast
@@ -32,7 +32,7 @@ SCHEDULED: Final[dict[str, Flow[..., Any]]] = {"daily": daily, "reconcile": reco
 
 
 def schedules(settings: ScheduleSettings) -> dict[str, str]:
-    """The name of each deployment, and its cron, empty where it runs on demand."""
+    """The cron expression of each deployment by its name, empty if it runs on demand only."""
     crons = {flow.name: "" for flow in ON_DEMAND} | {
         flow.name: getattr(settings, name) for name, flow in SCHEDULED.items()
     }
@@ -40,14 +40,14 @@ def schedules(settings: ScheduleSettings) -> dict[str, str]:
 
 
 def deployments(settings: ScheduleSettings) -> list[RunnerDeployment]:
-    """A deployment for every flow. Raises UsageError for a schedule that is no cron."""
+    """A deployment for every flow. Raises UsageError for a schedule that is not a cron expression."""
     made = [_deployment(flow, [], None) for flow in ON_DEMAND]
     for name, flow in SCHEDULED.items():
         cron = getattr(settings, name)
         try:
             schedule = [CronSchedule(cron=cron, timezone=TIMEZONE)] if cron else []
         except ValidationError:
-            raise UsageError(f"schedule.{name} is no cron; write it like 30 2 * * *") from None
+            raise UsageError(f"schedule.{name} is not a cron expression; write it like 30 2 * * *") from None
         made.append(_deployment(flow, schedule, ONE_AT_A_TIME))
     return made
 
@@ -55,7 +55,7 @@ def deployments(settings: ScheduleSettings) -> list[RunnerDeployment]:
 def _deployment(
     flow: Flow[..., Any], schedule: list[CronSchedule], limit: ConcurrencyLimitConfig | None
 ) -> RunnerDeployment:
-    return cast(  # without a running loop it is no coroutine
+    return cast(  # a coroutine only inside a running event loop
         RunnerDeployment,
         flow.to_deployment(
             flow.name,

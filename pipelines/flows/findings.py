@@ -1,4 +1,4 @@
-"""Findings as Prefect events, so that any automation can pick them up."""
+"""Findings as Prefect events, for automations."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from pipelines.alerts.findings import Finding
 
 
 def emit(findings: Sequence[Finding]) -> None:
-    """One event a finding: smsrecon.finding.<rule>, on the resource of its campaign, or of all."""
+    """Emit an event `smsrecon.finding.<rule>` for each finding, on the resource of its campaign, or of `all`."""
     for finding in findings:
         campaign = finding.campaign_id or "all"
         emit_event(

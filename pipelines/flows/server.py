@@ -1,6 +1,6 @@
-"""A Prefect server in a process of its own, for who has none: on this machine only, kept in the data folder.
+"""A Prefect server in a child process: it listens on this machine only and keeps its files in the data folder.
 
-Prefect reads its settings when it is imported, so this module, which sets them, does without it.
+Prefect reads its settings when it is imported, so this module, which sets them, does not import it.
 """
 
 import os
@@ -19,24 +19,24 @@ from pipelines.errors import UsageError
 from pipelines.files import make_folder
 
 HOST = "127.0.0.1"
-START_SECONDS = 180.0  # the first start makes the database
+START_SECONDS = 180.0  # the first start creates the database
 STOP_SECONDS = 20.0
 
-# Without these the server asks the network at every start, and its database is often locked by that.
+# Without these the server calls the network at every start, and often locks its database while it does.
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
 
 
 def disable_telemetry() -> None:
-    """Have Prefect, once it is imported, tell nobody of this installation."""
+    """Set the variables that keep Prefect, imported later, from reporting this installation."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iterator[None]:
-    """Start a server that keeps its database and its log in `folder`, and have Prefect, once imported, talk to it.
+    """Run a server with its database and log in `folder`, and point Prefect, imported later, to it.
 
-    Raises UsageError where the port is taken, or the server does not come up.
+    Raises UsageError if the port is not free, or if the server does not start.
     """
     _require_free(port)
     make_folder(folder)
@@ -49,7 +49,7 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a Ctrl-C is for us: we stop it when all else has stopped
+            start_new_session=True,  # a Ctrl-C must not reach it: it is stopped last
             umask=0o077,
         )
     try:
@@ -62,15 +62,15 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
 
 def _require_free(port: int) -> None:
     if not 0 < port < 65536:
-        raise UsageError(f"--port {port} is none; give one from 1 to 65535")
+        raise UsageError(f"--port {port} is not a port; choose one from 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise UsageError(
-                f"port {port} can't be had ({error.strerror}); if a Prefect server runs there, set"
-                f" PREFECT_API_URL=http://{HOST}:{port}/api and leave --with-server out; else choose another --port"
+                f"port {port} is not free ({error.strerror}); if a Prefect server runs there, set"
+                f" PREFECT_API_URL=http://{HOST}:{port}/api and omit --with-server; else choose another --port"
             ) from None
 
 
@@ -81,11 +81,11 @@ def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> 
             if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5, trust_env=False).is_success:
                 return
         time.sleep(0.2)
-    raise UsageError(f"the Prefect server did not come up; see the end of {log}")
+    raise UsageError(f"the Prefect server did not start; look at the end of {log}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and what it started, in good order where it can."""
+    """Stop the server and its child processes: by SIGTERM, then by SIGKILL."""
     for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""All deployments in one process: registered with the Prefect server, and run when they are due."""
+"""All deployments in one process: registered with the Prefect server and run when they are due."""
 
 import asyncio
 import os
@@ -16,20 +16,19 @@ from pipelines.flows.deployments import deployments
 from pipelines.gateway.client import STEPS
 from pipelines.settings import Settings
 
-SECONDS_BETWEEN_LOOKS: Final = 2.0  # for what is due: who presses a button waits no longer
-SECONDS_TO_END: Final = 10.0  # of a run, beyond the longest wait for an answer
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+POLL_SECONDS: Final = 2.0  # a run that is started in the UI waits no longer
+SECONDS_TO_END: Final = 10.0  # for a run to end, beyond the longest wait for an answer
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(settings: Settings, tell: Callable[[str], None]) -> None:
-    """Run what is due, until Ctrl-C or SIGTERM; schedules go on, and what was due meanwhile is run at the next serving.
+    """Run the deployments when they are due, until Ctrl-C or SIGTERM.
 
-    A campaign that is being sent then gets the answers of what is on its way, is paused, and can be resumed; a second
-    signal does not wait for that. Raises UsageError for a schedule that is no cron.
+    Schedules stay active: runs that become due afterwards start when serving starts again. A campaign that is being
+    sent waits for the answers to its requests in flight, is paused, and can be resumed; a second signal does not wait.
+    Raises UsageError for a schedule that is not a cron expression.
     """
-    runner = Runner(
-        pause_on_shutdown=False, limit=settings.schedule.concurrent_runs, query_seconds=SECONDS_BETWEEN_LOOKS
-    )
+    runner = Runner(pause_on_shutdown=False, limit=settings.schedule.concurrent_runs, query_seconds=POLL_SECONDS)
     for deployment in deployments(settings.schedule):
         runner.add_deployment(deployment)
     with suppress(KeyboardInterrupt):
@@ -39,17 +38,17 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
 async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     serving = asyncio.create_task(runner.start())
-    await asyncio.sleep(0)  # the runner has set its handler, with which runs are killed at once
+    await asyncio.sleep(0)  # the runner has set its own handler, which kills runs at once: replace it
     asked: asyncio.Queue[signal.Signals] = asyncio.Queue()
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, asked.put_nowait, number)
     stopped = asyncio.create_task(asked.get())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         loop.remove_signal_handler(number)
     if stopped.done():
-        # Who signals a group of processes has told the runs already, and a second of the same would end them at once.
-        other = STOPPING[1 - STOPPING.index(stopped.result())]
+        # A signal to a process group has reached the runs already, and a second one of the same kind would kill them.
+        other = STOP_SIGNALS[1 - STOP_SIGNALS.index(stopped.result())]
         await _runs_ended(runner, other, patience_seconds, tell)
         serving.cancel()
     stopped.cancel()
@@ -60,31 +59,31 @@ async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable
 async def _runs_ended(
     runner: Runner, number: signal.Signals, patience_seconds: float, tell: Callable[[str], None]
 ) -> None:
-    """Ask all runs to end, by this signal, and wait until they have, and have told the server so."""
+    """Send all runs this signal, and wait until they have ended and the server knows it."""
     runner._scheduled_run_poller.stopping = True
     runs = runner._process_manager._process_map
     if runs:
-        tell(f"stopping {len(runs)} of what runs, once its answers have come; Ctrl-C again does not wait")
+        tell(f"stopping {len(runs)} flow runs as soon as their answers have come; press Ctrl-C again not to wait")
     for handle in [*runs.values()]:
         if handle.pid:
             with suppress(ProcessLookupError):
                 os.kill(handle.pid, number)
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_seconds):
-            while runs:  # noqa: ASYNC110  the runner takes each out when it has told the server how it ended
+            while runs:  # noqa: ASYNC110  the runner removes a run once the server knows how it ended
                 await asyncio.sleep(0.1)
 
 
 def ui_url() -> str:
-    """Where to look. Raises UsageError unless a Prefect server answers."""
+    """The address of the Prefect UI. Raises UsageError unless a Prefect server answers."""
     settings = get_current_settings()
     if not settings.api.url:
-        raise UsageError("no Prefect server is named: set PREFECT_API_URL, or start one with --with-server")
+        raise UsageError("no Prefect server is configured; set PREFECT_API_URL, or start a server with --with-server")
     try:
         httpx.get(f"{settings.api.url}/health", timeout=10).raise_for_status()
     except httpx.HTTPError as error:
         raise UsageError(
-            f"the Prefect server at {settings.api.url} does not answer ({type(error).__name__}); start it, or one of"
-            " your own with --with-server"
+            f"the Prefect server at {settings.api.url} does not answer ({type(error).__name__}); start it, or start"
+            " another one with --with-server"
         ) from None
     return settings.ui_url or settings.api.url.removesuffix("/api")

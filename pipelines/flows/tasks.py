@@ -1,4 +1,4 @@
-"""Steps as Prefect tasks: with a name, retries where running again is safe, and nothing personal in their errors."""
+"""Steps of a flow as Prefect tasks: named, retried where that is safe, and without personal data in their errors."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -21,25 +21,25 @@ from pipelines.errors import (
 )
 from pipelines.gateway.codes import TEMPORARY_CODES
 
-Brought = TypeVar("Brought")
+Result = TypeVar("Result")
 
 
 class TaskRunner:
-    """Runs each step as a task of the flow run; what fails and is safe to run again waits and is tried again."""
+    """Runs each step as a task of the flow run, and retries it after each of the delays while a retry may help."""
 
     def __init__(self, retry_delays_seconds: Sequence[float] = ()) -> None:
         self._delays = [*retry_delays_seconds]
 
-    def __call__(self, name: str, step: Callable[[], Brought]) -> Brought:
+    def __call__(self, name: str, step: Callable[[], Result]) -> Result:
         @task(
             name=name,
             task_run_name=name,
             cache_policy=NO_CACHE,
             retries=len(self._delays),
             retry_delay_seconds=self._delays,
-            retry_condition_fn=_may_help,
+            retry_condition_fn=_is_worth_retrying,
         )
-        def guarded() -> Brought:
+        def guarded() -> Result:
             with redact_errors():
                 return step()
 
@@ -48,9 +48,10 @@ class TaskRunner:
 
 @contextmanager
 def redact_errors() -> Iterator[None]:
-    """Let errors pass that show no person: ours alone, and of all others where they came from.
+    """Pass on our own errors without their causes, and replace any other error by the place where it was raised.
 
-    Prefect keeps the message of every error, and of those behind it; of a library's it may hold a phone or a text.
+    Prefect stores the messages of an error and of its causes. Our own hold no personal data; the message of a library's
+    error may hold a phone or a text.
     """
     try:
         yield
@@ -60,14 +61,14 @@ def redact_errors() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001
         said = environment_error(error)
         if said is not None:
-            raise Unforeseen(f"{said}; mend that, then run it again") from None
+            raise Unforeseen(f"{said}; correct that, then run it again") from None
         frames = traceback.extract_tb(error.__traceback__)
         place = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
-        raise Unforeseen(f"{type(error).__name__} at {place}; please report it") from None
+        raise Unforeseen(f"{type(error).__name__} at {place}: a bug; please report it") from None
 
 
-def _may_help(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a step that failed so may go well later; all of them can be run again."""
+def _is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failed step may succeed later. Every step is safe to run again."""
     match state.result(raise_on_failure=False):
         case GatewayRefused() as refused:
             return refused.error_code in TEMPORARY_CODES

@@ -65,7 +65,7 @@ def test_schedules_are_those_of_the_settings_and_an_empty_one_is_none() -> None:
 
 
 def test_a_schedule_that_is_no_cron_is_refused_by_its_name() -> None:
-    with pytest.raises(UsageError, match=r"schedule\.reconcile is no cron"):
+    with pytest.raises(UsageError, match=r"schedule\.reconcile is not a cron expression"):
         deployments(ScheduleSettings(reconcile="61 * * * *"))
 
 

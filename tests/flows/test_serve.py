@@ -130,7 +130,7 @@ def test_with_server_brings_its_own_and_a_signal_ends_all_in_good_order(
         code = process.wait(60)
     mine.close()
 
-    assert (again.returncode, "can't be had" in again.stderr) == (2, True)
+    assert (again.returncode, "is not free" in again.stderr) == (2, True)
     assert (code, is_running(pid)) == (0, False)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/api/health")
@@ -152,7 +152,7 @@ def test_with_server_brings_its_own_and_a_signal_ends_all_in_good_order(
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("", "no Prefect server is named"), ("http://127.0.0.1:1/api", "does not answer")]
+    ("url", "words"), [("", "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
 )
 def test_serve_without_a_server_says_what_to_do(url: str, words: str, place: FlowPlace) -> None:
     ended = subprocess.run(
