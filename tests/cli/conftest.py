@@ -1,4 +1,4 @@
-"""A place to give commands in, a gateway, and a campaign whose books are closed."""
+"""Fixtures of the command line: a folder to run commands in, a gateway, and a campaign whose books are closed."""
 
 import os
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ def no_variables_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_waits() -> Iterator[None]:
-    """What would be tried again is tried once."""
+    """Try everything once: no retries."""
     with stamina.set_testing(True, attempts=1):
         yield
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """A folder with a file that can be sent, and no gateway: its port is closed."""
+    """A folder with a file of recipients; the gateway of its settings is a closed port."""
     folder = tmp_path / "place"
     folder.mkdir()
     pl.DataFrame({"phone": ["13800000001", "13900000002", "12"]}).write_parquet(folder / "people.parquet")
@@ -37,14 +37,14 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def sending(place: Place, closed: Closed) -> Place:
-    """The same, with a gateway that answers, and an installation of its own: so its numbers are nobody else's."""
+    """The same, with a running gateway, and an installation name of its own, so that no other test has its numbers."""
     installation = {"SMSRECON_INSTALLATION": place.folder.parent.name}
     return Place(place.folder, gateway_at(closed.gateway.base_url) | installation)
 
 
 @pytest.fixture(scope="session")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
-    """A campaign of 2,000 that went the whole way, once for all tests that only look at it."""
+    """A campaign of 2,000 messages, sent, collected and published once for all tests that only read it."""
     folder = tmp_path_factory.mktemp("closed")
     demo = ended(Place(folder).start("demo --recipients 2000"))
     assert demo.code == 0, demo.err

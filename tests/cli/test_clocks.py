@@ -1,4 +1,4 @@
-"""Time: days are China's wherever the machine stands, and a clock that steps back costs no message and no balance."""
+"""Days are days in China in every time zone of the machine, and a clock that steps back loses no message or balance."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from tests.support.places import CONTENT, Place, ended
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati")
 
-# The instants at which China's day begins: a midnight, a month's end, a leap day, a year's end; in UTC the day before.
+# Midnights in China: of an ordinary day, a month's end, a leap day, a year's end. In UTC each is on the day before.
 MIDNIGHTS = tuple(
     datetime.combine(day, datetime.min.time(), CHINA)
     for day in (date(2026, 11, 11), date(2026, 3, 1), date(2028, 2, 29), date(2028, 3, 1), date(2027, 1, 1))
@@ -39,7 +39,7 @@ HOUR = timedelta(hours=1)
 
 
 class Books:
-    """A data folder whose campaign, batches and calls are written with the clock of the test."""
+    """A data folder whose campaign, batches and calls have times set by the test."""
 
     def __init__(self, folder: Path, message_count: int) -> None:
         self.data = folder / "data"
@@ -55,7 +55,7 @@ class Books:
         ).record
 
     def send(self, position: int, *, at: datetime, answered_at: datetime) -> None:
-        """One message in a batch of its own."""
+        """Send one message in its own batch."""
         name = batch_num(self.campaign.campaign_key, position + 1)
         with Journal.open(self.landing.journal_path) as journal:
             journal.sending(
@@ -104,7 +104,7 @@ class Books:
 
 @pytest.fixture(scope="module")
 def around_midnights(tmp_path_factory: pytest.TempPathFactory) -> Books:
-    """A message a second before and one at each of the midnights, reported in the second it was sent."""
+    """Messages one second before and exactly at each midnight, reported in the second in which they were sent."""
     books = Books(tmp_path_factory.mktemp("midnights"), 2 * len(MIDNIGHTS))
     for number, midnight in enumerate(MIDNIGHTS):
         for position, at in ((2 * number, midnight - SECOND), (2 * number + 1, midnight)):
@@ -150,7 +150,7 @@ def test_a_pull_asks_for_chinas_days_around_midnight(midnight: datetime, seconds
             chosen_days(today + timedelta(days=1), None, now=now)
 
 
-# What an owner may write for the instants at which a leap day and a year begin in China, typed as any tool would.
+# Ways to write the instants at which a leap day and a year begin in China, as different tools type them.
 DAYS = (date(2028, 2, 29), date(2027, 1, 1))
 TYPED: dict[str, pl.DataType] = {
     "a_day": pl.Date(),
@@ -215,7 +215,7 @@ def test_a_send_window_opens_and_closes_in_chinas_time_on_every_day(midnight: da
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_zone_of_the_machine_moves_no_send_window(zone: str, sending: Place) -> None:
     now = datetime.now(CHINA)
-    window = f"{now - HOUR:%H:%M}-{now + HOUR:%H:%M}"  # at whose time it is another in all zones but China's
+    window = f"{now - HOUR:%H:%M}-{now + HOUR:%H:%M}"  # in every zone but China's this window is another time of day
     submit = f"submit people.parquet --campaign c --content {CONTENT} --json"
 
     with sending.start(submit, variables={"TZ": zone, "SMSRECON_PLAN__SEND_WINDOW": window}) as process:
@@ -232,7 +232,7 @@ def test_an_answer_before_its_question_and_a_report_before_its_submission_leave_
 ) -> None:
     books = Books(tmp_path, 4)
     books.balance(100, at=AT - 3 * HOUR)
-    books.send(0, at=AT, answered_at=AT - 2 * HOUR)  # the clock was put back while the answer was waited for
+    books.send(0, at=AT, answered_at=AT - 2 * HOUR)  # the clock was set back while the request was in flight
     books.send(1, at=AT - HOUR, answered_at=AT - HOUR + SECOND)
     books.send(2, at=AT - HOUR, answered_at=AT - HOUR)
     books.balance(97, at=AT - HOUR / 2)
@@ -276,7 +276,7 @@ def test_calls_of_the_same_instant_and_of_a_clock_put_back_are_all_kept_and_load
         for position, at in enumerate([AT + HOUR, AT + HOUR, AT - HOUR])
     ]
     assert len(set(names)) == 3
-    for name in order(names)[1:]:  # they come to light one by one
+    for name in order(names)[1:]:  # they become visible one by one
         (books.landing.root / name).rename(tmp_path / name.replace("/", "_"))
     load(books.landing, books.warehouse)
     for name in order(names)[1:]:
@@ -286,7 +286,7 @@ def test_calls_of_the_same_instant_and_of_a_clock_put_back_are_all_kept_and_load
     assert books.rows("SELECT count(*), sum(new_record_count) FROM core.pulls") == [(3, 3)]
 
 
-def test_a_warning_told_while_the_clock_was_ahead_is_told_again(tmp_path: Path) -> None:
+def test_an_alert_sent_while_the_clock_was_ahead_is_sent_again(tmp_path: Path) -> None:
     low = Finding("low_balance", "the balance is low; top up", 16)
     due = []
     for at in (AT + timedelta(days=365), AT, AT + HOUR):

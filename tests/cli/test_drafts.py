@@ -1,4 +1,4 @@
-"""What a killed process has written by half is cleared away in daily life, and what others are writing is not."""
+"""Unfinished files of killed processes are removed by everyday commands; files that are being written are not."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def drafts(place: Place) -> list[Path]:
 
 
 @pytest.mark.parametrize("command", ["load", "status"])
-def test_a_plan_that_was_never_finished_is_cleared_away_an_hour_later(command: str, place: Place) -> None:
+def test_an_unfinished_plan_is_removed_an_hour_later(command: str, place: Place) -> None:
     point = {"SMSRECON_FAILPOINT": "plan.before_sync"}
     with place.start(f"submit people.parquet --campaign c --content {CONTENT}", variables=point) as killed:
         killed.communicate()
@@ -27,16 +27,16 @@ def test_a_plan_that_was_never_finished_is_cleared_away_an_hour_later(command: s
     assert "13800000001" in pl.read_parquet(draft, glob=False)["phone"]
 
     assert place.run(command).code == 0
-    assert drafts(place) == [draft]  # somebody may be writing it
+    assert drafts(place) == [draft]  # another process may be writing it
     os.utime(draft, (time.time() - 1.1 * HOUR,) * 2)
 
     assert place.run(command).code == 0
     assert drafts(place) == []
 
 
-def test_a_draft_that_gets_its_name_meanwhile_keeps_nobody_from_loading(place: Place) -> None:
+def test_a_draft_that_is_renamed_meanwhile_does_not_stop_a_load(place: Place) -> None:
     assert place.run("load").code == 0
     (place.folder / "data/landing").mkdir(exist_ok=True)
-    (place.folder / "data/landing/.draft-gone").symlink_to("nowhere")  # listed, and not there any more
+    (place.folder / "data/landing/.draft-gone").symlink_to("nowhere")  # it is listed, but does not exist any more
 
     assert place.run("load").code == 0

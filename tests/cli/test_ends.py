@@ -1,4 +1,4 @@
-"""How processes end: stopped by hand, with nobody reading, where only ASCII is understood; and what they import."""
+"""How commands end: by Ctrl-C, with a closed or full output, in an ASCII terminal. And which modules they import."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_campaign_has_one_sender_and_ctrl_c_says_how_to_go_on(sending: Place) -> None:
+def test_a_campaign_has_one_sender_and_ctrl_c_says_how_to_continue(sending: Place) -> None:
     pl.DataFrame({"phone": [f"138{row:08}" for row in range(40)]}).write_parquet(sending.folder / "people.parquet")
     submit = f"submit people.parquet --campaign slow --content {CONTENT} --json"
     with sending.start(submit, variables=SLOWLY) as process:
@@ -68,7 +68,7 @@ def test_ctrl_c_ends_a_query(closed: Closed) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_sandbox_says_where_it_is_and_ends_when_told(number: int, place: Place) -> None:
+def test_a_sandbox_prints_its_address_and_ends_by_a_signal(number: int, place: Place) -> None:
     with place.start("sandbox --port 0", variables={"LC_ALL": "C"}) as process:
         assert process.stdout is not None
         line = process.stdout.readline().decode()
@@ -82,7 +82,7 @@ def test_a_sandbox_says_where_it_is_and_ends_when_told(number: int, place: Place
     assert (place.folder / "sandbox.sqlite").is_file()
 
 
-def test_a_port_in_use_is_told(place: Place) -> None:
+def test_a_port_in_use_is_reported(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         place.run(f"sandbox --port {port}").fails(2, f"127.0.0.1:{port}", "another port")
@@ -96,7 +96,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_reader_that_goes_away_is_no_error_of_ours(name: str, closed: Closed) -> None:
+def test_a_closed_pipe_is_not_an_error(name: str, closed: Closed) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with closed.place.start(READERS[name], stdout=writer) as process:
@@ -106,12 +106,12 @@ def test_a_reader_that_goes_away_is_no_error_of_ours(name: str, closed: Closed) 
     assert (process.returncode, err) == (141, b"")
 
 
-def test_an_output_that_is_full_is_told(closed: Closed) -> None:
+def test_a_full_output_is_reported(closed: Closed) -> None:
     with Path("/dev/full").open("wb") as full, closed.place.start(READERS["tables"], stdout=full) as process:
         ended(process).fails(2, "No space left on device")
 
 
-def test_an_output_that_is_closed_is_no_error(closed: Closed) -> None:
+def test_a_closed_output_is_not_an_error(closed: Closed) -> None:
     shell = f"{sys.executable} -c 'from pipelines.cli.main import main; main()' {READERS['tables']} --json >&- 2>&-"
     assert subprocess.run(shell, shell=True, cwd=closed.place.folder, check=False).returncode == 0  # noqa: S602
 
@@ -119,14 +119,14 @@ def test_an_output_that_is_closed_is_no_error(closed: Closed) -> None:
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
-def test_where_only_ascii_is_understood_pages_come_all_the_same(closed: Closed) -> None:
+def test_pages_are_readable_in_an_ascii_terminal(closed: Closed) -> None:
     status = ended(closed.place.start("--config demo/smsrecon.toml status autumn-sale", variables=ASCII))
 
     assert (status.code, status.err) == (0, "")
-    assert "#########  a report confirms it" in status.out  # there are no blocks
+    assert "#########  a report confirms it" in status.out  # ASCII has no block characters
 
 
-def test_an_object_is_plain_ascii_where_nothing_else_is_understood(closed: Closed) -> None:
+def test_json_is_plain_ascii_in_an_ascii_terminal(closed: Closed) -> None:
     query = "SELECT meaning_zh FROM code_breakdown WHERE code = 'DELIVRD'"
     shown = ended(closed.place.start(f'--config demo/smsrecon.toml sql --json "{query}"', variables=ASCII))
 
@@ -134,7 +134,7 @@ def test_an_object_is_plain_ascii_where_nothing_else_is_understood(closed: Close
     assert shown.out.isascii()
 
 
-def test_nothing_is_needed_of_the_environment(closed: Closed) -> None:
+def test_no_environment_variable_is_needed(closed: Closed) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "from pipelines.cli.main import main; main()", "--config", "demo/smsrecon.toml", "sql"],
         cwd=closed.place.folder,

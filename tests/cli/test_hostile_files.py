@@ -1,4 +1,4 @@
-"""Input files of every bad kind, through the commands: one line that names file and next step, and nothing left."""
+"""Malformed input files of every kind: a command names the file and the next step in one line, and leaves no files."""
 
 import os
 import resource
@@ -77,7 +77,7 @@ def encrypted(*, is_footer_plain: bool) -> bytes:
     return file.getvalue()
 
 
-# The file, and words that the line must have beside its name.
+# The file, and words that the error must contain besides its name.
 FILES: dict[str, tuple[Callable[[], bytes], list[str]]] = {
     "zero_bytes": (lambda: b"", ["empty"]),
     "cut_in_the_middle": (lambda: sound()[:500], ["cut short", "again"]),
@@ -138,7 +138,7 @@ NUMBERS: dict[str, pa.Array] = {
 
 
 def refused(place: Place, command: str, code: int, words: list[str]) -> Ended:
-    """The command fails in one line, shows nobody, and leaves the folder as it was."""
+    """Run a command that must fail in one line, without personal data, and leave the folder unchanged."""
     before = place.files()
     ended = place.run(command)
     ended.fails(code, *words)
@@ -177,7 +177,7 @@ def test_a_column_of_a_wrong_type_is_named(name: str, column: str, place: Place)
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_column_of_any_type_that_is_not_ours_hurts_no_import(name: str, place: Place) -> None:
+def test_another_column_of_any_type_does_not_stop_an_import(name: str, place: Place) -> None:
     report = {"phone": [PHONE], "code": ["DELIVRD"], "stat_time": ["2026-11-20 12:00:00"]}
     (place.folder / "it.parquet").write_bytes(arrow(pa.table(report | {"other": TYPES[name]})))
 
@@ -185,7 +185,7 @@ def test_a_column_of_any_type_that_is_not_ours_hurts_no_import(name: str, place:
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_numbers_that_are_no_phones_are_counted_by_their_reason(name: str, place: Place) -> None:
+def test_numbers_that_are_not_phones_are_counted_by_reason(name: str, place: Place) -> None:
     (place.folder / "it.parquet").write_bytes(arrow(pa.table({"phone": NUMBERS[name]})))
 
     refused(place, SUBMIT.format("it.parquet"), 10, ["it.parquet", "phone_malformed"])
@@ -201,7 +201,7 @@ def test_numbers_that_are_no_phones_are_counted_by_their_reason(name: str, place
     ],
     ids=["categories", "categories of numbers", "decimals", "floats"],
 )
-def test_phones_written_in_an_odd_but_clear_way_are_taken(phones: pa.Array, place: Place) -> None:
+def test_phones_in_unusual_but_clear_notations_are_accepted(phones: pa.Array, place: Place) -> None:
     (place.folder / "it.parquet").write_bytes(arrow(pa.table({"phone": phones})))
 
     ended = place.run(SUBMIT.format("it.parquet") + " --dry-run --json")
@@ -230,7 +230,7 @@ def test_phones_written_in_an_odd_but_clear_way_are_taken(phones: pa.Array, plac
         ("other-types", ["other-types/b.parquet", "age"]),
     ],
 )
-def test_a_path_that_leads_to_nothing_is_one_line(path: str, words: list[str], place: Place) -> None:
+def test_a_path_without_a_file_is_one_line(path: str, words: list[str], place: Place) -> None:
     folder = place.folder
     for name in ("empty-folder", "folder-of-csv", "other-columns", "other-types"):
         (folder / name).mkdir()
@@ -246,7 +246,7 @@ def test_a_path_that_leads_to_nothing_is_one_line(path: str, words: list[str], p
     refused(place, SUBMIT.format(path), 10, words)
 
 
-def test_links_that_go_in_circles_are_followed_once(place: Place) -> None:
+def test_circular_links_are_followed_once(place: Place) -> None:
     folder = place.folder / "parts"
     folder.mkdir()
     (folder / "a.parquet").write_bytes(named("phone"))
@@ -266,7 +266,7 @@ def test_a_file_without_permission_is_one_line(place: Place) -> None:
 
 
 @pytest.mark.parametrize("now", [named("phone"), sound()[:500], b""], ids=["another", "cut", "emptied"])
-def test_a_file_that_changes_while_it_is_read_makes_no_plan(
+def test_a_file_that_changes_while_it_is_read_is_not_planned(
     now: bytes, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = place.folder / "it.parquet"
@@ -283,7 +283,7 @@ def test_a_file_that_changes_while_it_is_read_makes_no_plan(
     refused(place, SUBMIT.format("it.parquet"), 10, ["it.parquet"])
 
 
-def test_a_text_of_100_mb_costs_its_row_and_a_bounded_memory(place: Place) -> None:
+def test_a_text_of_100_mb_is_one_invalid_row_and_takes_bounded_memory(place: Place) -> None:
     texts = ["【公司】您好", "【公司】" + "x" * 100_000_000]
     (place.folder / "it.parquet").write_bytes(sound({"phone": [PHONE, "13900000002"], "content": texts}))
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

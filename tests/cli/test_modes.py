@@ -1,4 +1,4 @@
-"""What commands write can be read by its owner alone, whatever they were started with; but `published`, by all."""
+"""Files that commands write are readable by their owner only, under every umask; `published` is readable by all."""
 
 import shutil
 import signal
@@ -14,8 +14,8 @@ from tests.support.places import CONTENT, Place, ended
 PRIVATE = {"d": 0o700, "f": 0o600}
 FOR_ALL = {"d": 0o755, "f": 0o644}
 
-# A day, and where each command is killed before it is given again: so drafts, logs that wait, marks and half a version
-# are left behind.
+# The commands of a day, each killed at a failpoint before it is run again, so that drafts, write-ahead logs, marks and
+# half a version are left behind.
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT}"
 DAY = [
     ("init", []),
@@ -31,7 +31,7 @@ OF_A_DAY = (".draft-", "warehouse.duckdb.wal", "journal.sqlite-wal", "/lock", "s
 
 
 def modes(folder: Path) -> dict[str, tuple[str, int]]:
-    """The kind and the mode of all that is beneath a folder; a link has none of its own."""
+    """The kind and the mode of every path in a folder; links have no mode of their own."""
     return {
         path.relative_to(folder).as_posix(): ("d" if path.is_dir() else "f", stat.S_IMODE(path.stat().st_mode))
         for path in [folder, *folder.rglob("*")]
@@ -40,7 +40,7 @@ def modes(folder: Path) -> dict[str, tuple[str, int]]:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022], ids="{:03o}".format)
-def test_what_a_day_leaves_is_its_owners_alone_but_for_what_is_published(umask: int, sending: Place) -> None:
+def test_files_of_a_day_are_the_owners_alone_except_published_ones(umask: int, sending: Place) -> None:
     (sending.folder / "export.csv").write_text("phone,code,stat_time\n13800000001,DELIVRD,2026-11-20 08:00:00\n")
     given = {".", *(path.name for path in sending.folder.iterdir())}
     seen: dict[str, tuple[str, int]] = {}
@@ -63,7 +63,7 @@ def test_what_a_day_leaves_is_its_owners_alone_but_for_what_is_published(umask: 
     assert {name.split("/")[-1] for name in for_all} >= {"analytics.duckdb", "messages.parquet", "replies.parquet"}
 
 
-def test_what_duckdb_spills_lies_where_only_its_owner_comes(tmp_path: Path) -> None:
+def test_files_that_duckdb_spills_are_the_owners_alone(tmp_path: Path) -> None:
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
     with warehouse.write():
         pass

@@ -1,7 +1,7 @@
-"""Whatever command is given, in good order or with a fault, typed right or wrong: nothing of a person, and no secret.
+"""No command shows or logs personal data or a secret, whether it succeeds, fails, or is called wrongly.
 
-In every place where people, texts and secrets can stand there is a canary. What a command shows, says, logs and hands
-on, each library at its loudest, is searched for all of them, in whatever form they may have come through.
+Every place that can hold a phone, a text or a secret holds a canary. The output, logs and errors of a command, with all
+libraries at their most verbose level, are searched for the canaries in every encoding.
 """
 
 import json
@@ -38,17 +38,17 @@ SUBMIT = f"submit new.parquet --campaign n --content {shlex.quote(TEXT)}"
 
 
 def held(seen: bytes) -> list[bytes]:
-    """Which canaries are in there."""
+    """The canaries that these bytes contain."""
     lower = seen.lower()
     return [needle for needle in NEEDLES if needle.lower() in lower]
 
 
-# ── A desk with a canary in every place ───────────────────────────────────────────────────────────────────────────────
+# ── A data folder with a canary in every place ────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A folder where two campaigns were sent and a day was closed, and the way to its gateway."""
+    """A folder where two campaigns were sent and the books were closed, and the relay to its gateway."""
 
     place: Place
     relay: Relay
@@ -127,13 +127,13 @@ HOSTILE_REPLIES = as_json(errorCode="000000", errorMsg=SAYS, records=REPLIES)
 
 
 def records(request: Request) -> Reply | None:
-    """People in every field of every record; else what the gateway says."""
+    """An answer with personal data in every field of every record; for other requests the gateway's own."""
     return {"queryStatusReport": Reply(HOSTILE), "queryMoRecord": Reply(HOSTILE_REPLIES)}.get(request.endpoint)
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """The desk as it is copied for each command."""
+    """The folder that is copied for each command."""
     folder = tmp_path_factory.mktemp("desk") / "place"
     folder.mkdir()
     for name, content in FILES.items():
@@ -176,12 +176,12 @@ def a_copy(kept: Desk, folder: Path) -> Desk:
     return Desk(Place(folder, kept.place.variables | ours), kept.relay, kept.gateway)
 
 
-# ── What is told ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Output of a command ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How a command ended, and everything that came to light meanwhile."""
+    """How a command ended, and everything that it wrote or logged."""
 
     ended: Ended
     everything: bytes = field(repr=False)
@@ -192,7 +192,7 @@ Give = Callable[..., Seen]
 
 @pytest.fixture
 def give(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Give:
-    """Give a command and catch all that it, and any library at its loudest, tells."""
+    """Run a command, and catch its output and the logs of all libraries at their most verbose level."""
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "stamina", "asyncio", "pipelines"):
         caplog.set_level(logging.DEBUG, logger=name)
@@ -200,7 +200,7 @@ def give(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
     def given(place: Place, command: str, **variables: str) -> Seen:
         caplog.clear()
         ended = place.run(command, **variables)
-        beside = capfd.readouterr()  # of native code, and of warnings
+        beside = capfd.readouterr()  # output of native code, and warnings
         records = "".join(f"{record.__dict__}" for record in caplog.records)  # arguments and extras too
         told = ended.out + ended.err + beside.out + beside.err + caplog.text + records
         return Seen(ended, told.encode())
@@ -208,11 +208,11 @@ def give(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) ->
     return given
 
 
-# ── Every command, in good order ──────────────────────────────────────────────────────────────────────────────────────
+# ── Every command, without a fault ────────────────────────────────────────────────────────────────────────────────────
 
-OK, DOUBTFUL, UNBALANCED = {0}, {0, 13}, {0, 11, 13, 14, 16}  # a day of so many oddities has findings
+OK, DOUBTFUL, UNBALANCED = {0}, {0, 13}, {0, 11, 13, 14, 16}  # a day with so many exceptions has findings
 
-# Every command of the app, and the codes that it may end with here.
+# Every command of the app, and the exit codes that it may have here.
 COMMANDS = {
     "doctor": OK,
     "status": UNBALANCED,
@@ -261,7 +261,7 @@ COMMANDS = {
     "sql \"FROM delivery_by('called')\"": OK,
 }
 
-# What runs longer than a test, or shows invented people; where it is looked at.
+# Commands that run longer than a test or show invented people, and where they are tested instead.
 ELSEWHERE = {
     "demo": "tests/cli/test_json.py and test_pages.py: the demo has people of its own",
     "init": "no data is there yet, and nothing was typed",
@@ -271,19 +271,19 @@ ELSEWHERE = {
 }
 HAS_NO_JSON = {"init", "receive", "serve", "sandbox"}
 
-# What a command is for is no leak. The secret and the phones are, everywhere.
+# Output that a command exists to show is not a leak; the secret and phones are leaks everywhere.
 SHOWS_TEXTS = {f"{SUBMIT} --dry-run": "the first texts, to be read before they are sent (README: Dry run, then send)"}
 
 
 def names_of(app: App, *before: str) -> Iterator[str]:
-    """All commands, with those of an app within."""
+    """The names of all commands, with subcommands."""
     for name in app:
         if not name.startswith("-"):
             inner = [*names_of(app[name], *before, name)]
             yield from inner or [" ".join((*before, name))]
 
 
-def test_every_command_of_the_app_is_looked_at() -> None:
+def test_every_command_of_the_app_is_tested() -> None:
     given = {" ".join(word for word in shlex.split(command)[:2]) for command in COMMANDS}
     names = {*names_of(main.app)}
 
@@ -293,7 +293,7 @@ def test_every_command_of_the_app_is_looked_at() -> None:
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("option", ["", " --json"], ids=["page", "json"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_tells_nothing_of_a_person_and_no_secret(command: str, option: str, desk: Desk, give: Give) -> None:
+def test_a_command_shows_no_personal_data_and_no_secret(command: str, option: str, desk: Desk, give: Give) -> None:
     desk.relay.answer = records
 
     seen = give(desk.place, command + option)
@@ -308,9 +308,7 @@ def test_a_command_tells_nothing_of_a_person_and_no_secret(command: str, option:
 
 @pytest.mark.parametrize("command", SHOWS_TEXTS)
 @pytest.mark.parametrize("option", ["", " --json"], ids=["page", "json"])
-def test_what_is_shown_to_be_read_is_shown_on_standard_output_alone(
-    command: str, option: str, desk: Desk, give: Give
-) -> None:
+def test_requested_personal_data_is_on_standard_output_alone(command: str, option: str, desk: Desk, give: Give) -> None:
     seen = give(desk.place, command + option)
 
     assert TEXT in seen.ended.out
@@ -334,7 +332,7 @@ AT_THE_BOOKS = (
 )
 AT_THE_LANDING = ("resume b", SUBMIT, "suppress list", f"suppress remove {THIRD}", f"forget {OTHER} --yes")
 
-# What the gateway answers to whatever it is asked.
+# Answers of the gateway to any request.
 ANSWERS = {
     "an_error_page": Reply(SAYS.encode(), 502),
     "a_redirect": Reply(SAYS.encode(), 302),
@@ -355,9 +353,9 @@ ANSWERS = {
 
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("name", ANSWERS)
-def test_whatever_the_gateway_answers_nothing_of_it_is_told(name: str, desk: Desk, give: Give) -> None:
+def test_no_answer_of_the_gateway_is_repeated(name: str, desk: Desk, give: Give) -> None:
     for command in (SUBMIT, "resume n", *AT_THE_GATEWAY, "status n"):
-        is_sending = command in (SUBMIT, "resume n")  # which asks for the balance before
+        is_sending = command in (SUBMIT, "resume n")  # which query the balance first
         desk.relay.answer = lambda request, only_sends=is_sending: (
             None if only_sends and not request.endpoint.startswith("send") else ANSWERS[name]
         )
@@ -368,7 +366,7 @@ def test_whatever_the_gateway_answers_nothing_of_it_is_told(name: str, desk: Des
 
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("kind", ["drop", "delay", "truncated"])
-def test_an_answer_that_is_lost_on_its_way_tells_nothing(kind: Any, desk: Desk, give: Give) -> None:
+def test_a_lost_answer_is_not_repeated(kind: Any, desk: Desk, give: Give) -> None:
     for call, commands in (("send", (SUBMIT,)), ("query", ("pull --days 1", "balance", "doctor"))):
         for command in commands:
             desk.gateway.control(faults=[Fault(kind, call="send" if call == "send" else "query", seconds=2)])
@@ -378,7 +376,7 @@ def test_an_answer_that_is_lost_on_its_way_tells_nothing(kind: Any, desk: Desk, 
     assert desk.gateway.control()["queued_faults"] == {"send": 0, "query": 0}
 
 
-# Variables of the gateway, as a slip of the hand would have them.
+# Variables of the gateway with typical typing mistakes.
 SETTINGS = {
     "nobody_listens": {"BASE_URL": "http://127.0.0.1:1/"},
     "it_speaks_no_tls": {"BASE_URL": "https://{netloc}/"},
@@ -425,7 +423,7 @@ def test_a_wrong_configuration_is_not_repeated(text: str, desk: Desk, give: Give
 
 
 def rewritten(pattern: str, content: bytes) -> Callable[[Desk], None]:
-    """Something else stands in the files of this pattern."""
+    """A fault that overwrites the files of this pattern."""
 
     def spoil(desk: Desk) -> None:
         paths = [path for path in desk.place.folder.glob(pattern) if path.is_file()]
@@ -438,12 +436,12 @@ def rewritten(pattern: str, content: bytes) -> Callable[[Desk], None]:
 
 
 def of_an_older_day(desk: Desk) -> None:
-    """The warehouse knows nothing, and the landing holds what nobody can read."""
+    """A fault that empties the warehouse and makes the landing unreadable."""
     (desk.place.folder / "data/warehouse.duckdb").unlink()
     rewritten("data/landing/re*/*/*.call", SAYS.encode())(desk)
 
 
-# What lies in the data folder in the place of what should.
+# Faults of the data folder.
 SPOILT: dict[str, Callable[[Desk], None]] = {
     "calls": of_an_older_day,
     "calls_without_meaning": rewritten("data/landing/re*/*/*.call", b'{"kind": "%s"}\n' % WHO.encode()),
@@ -462,7 +460,7 @@ SPOILT: dict[str, Callable[[Desk], None]] = {
 
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("name", SPOILT)
-def test_whatever_lies_in_the_data_folder_is_not_repeated(name: str, desk: Desk, give: Give) -> None:
+def test_a_damaged_data_folder_is_not_repeated(name: str, desk: Desk, give: Give) -> None:
     (desk.place.folder / "data/sent_alerts.json").touch()
     (desk.place.folder / "data/warehouse.duckdb.wal").unlink(missing_ok=True)
     SPOILT[name](desk)
@@ -472,7 +470,7 @@ def test_whatever_lies_in_the_data_folder_is_not_repeated(name: str, desk: Desk,
         assert held(seen.everything) == [], command
 
 
-# Whoever has a phone and a text could have replied.
+# Files with a phone and a text: they can be imported as replies.
 HAVE_REPLIES = {"said.csv", "people.parquet", "others.parquet", "each.parquet", "unlike.parquet"}
 
 READING = {
@@ -507,7 +505,7 @@ def test_a_file_that_can_not_be_taken_is_not_repeated(command: str, desk: Desk, 
     assert held(seen.everything) == []
 
 
-# ── What was typed ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Arguments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 TYPED = (
     WHO,
@@ -562,7 +560,7 @@ TYPED = (
 
 
 @pytest.mark.parametrize("command", TYPED)
-def test_what_was_typed_wrongly_is_not_repeated(command: str, desk: Desk, give: Give) -> None:
+def test_a_wrong_argument_is_not_repeated(command: str, desk: Desk, give: Give) -> None:
     seen = give(desk.place, command)
 
     assert seen.ended.code in (2, 10), seen.ended
@@ -574,7 +572,7 @@ def test_what_was_typed_wrongly_is_not_repeated(command: str, desk: Desk, give: 
 
 
 def unforeseen() -> None:
-    """Fail as libraries do: with a value in the message, one error behind the other, in a group, with a note."""
+    """Raise as libraries do: with a value in the message, with a cause, in a group, and with a note."""
     try:
         try:
             duckdb.sql(f"SELECT '{WHO} {TEXT}'::INTEGER").fetchall()
@@ -587,7 +585,7 @@ def unforeseen() -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "daily", SUBMIT, "status", f"suppress add {WHO}", f"forget {WHO} --yes"])
-def test_a_bug_says_where_it_is_and_not_what_it_met(command: str, desk: Desk, give: Give) -> None:
+def test_a_bug_shows_its_place_and_no_message(command: str, desk: Desk, give: Give) -> None:
     with mock.patch.object(invocation, "settings", unforeseen):
         seen = give(desk.place, command)
 

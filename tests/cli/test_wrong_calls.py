@@ -1,4 +1,4 @@
-"""Every command, run wrongly, says what to do in one line, ends with the right code and leaves nothing behind."""
+"""A wrong call of any command prints one line with the next step, has the right exit code, and leaves no files."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from tests.support.places import CONTENT, Closed, Place
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT}"
 DRY = "--campaign c --dry-run"
 
-# The command, the exit code, and words that its line must have.
+# The command, the exit code, and words that the error must contain.
 CALLS = {
     "an_unknown_command": ("frob", 2, ["frob", "smsrecon --help"]),
     "an_unknown_option": ("status --frob", 2, ["--frob", "smsrecon status --help"]),

@@ -1,4 +1,4 @@
-"""A real Prefect server, and a place with a gateway to run flows in."""
+"""Fixtures of the flows: a real Prefect server, and a folder with a gateway to run flows in."""
 
 import gc
 import logging
@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_se
 
 from pipelines.flows.server import disable_telemetry, running_server
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.flows.places import API, FlowPlace, everything_told
+from tests.flows.places import API, FlowPlace, flush_to_server
 
 
 @pytest.fixture(scope="session")
@@ -26,30 +26,30 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[API]:
-    """The server of all tests, its database in a folder of its own."""
+    """The Prefect server of all tests, with its own database."""
     folder = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as variables:
-        variables.setenv("PREFECT_API_URL", "")  # so that it is as before in the end
+        variables.setenv("PREFECT_API_URL", "")  # so that it is restored at the end
         variables.setenv("PREFECT_HOME", str(folder))
         disable_telemetry()
         with running_server(folder, free_port, lambda _: None):
             api = API(os.environ["PREFECT_API_URL"], folder / "prefect.db")
             with temporary_settings({PREFECT_API_URL: api.url}):
                 yield api
-                everything_told()
+                flush_to_server()
                 collect_connections()
             api.close()
 
 
 def collect_connections() -> None:
-    """Prefect leaves connections open for the garbage collector, and that would be a warning in some later test."""
+    """Collect the connections that Prefect leaves open: their warnings would fail a later test."""
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()
 
 
 @pytest.fixture(autouse=True)
 def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Flows that are called here talk to that server, without the second that a heartbeat takes to end."""
+    """Point flows called in this process to that server, without heartbeats, which take a second to end."""
     with temporary_settings({PREFECT_API_URL: api.url}), stamina.set_testing(True, attempts=2):
         get_current_settings().flows.heartbeat_frequency = None
         logging.getLogger("prefect").setLevel(logging.INFO)
@@ -59,7 +59,7 @@ def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowPlace]:
-    """A folder with a configuration and people, and a gateway of its own."""
+    """A folder with a configuration and recipients, and its own gateway."""
     with RunningSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as gateway:
         made = FlowPlace(tmp_path, gateway)
         made.configure()

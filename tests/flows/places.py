@@ -1,4 +1,4 @@
-"""Where flows run in these tests, and what the Prefect server says of it."""
+"""The folder that flows run in, and the API of the Prefect server."""
 
 import sqlite3
 import time
@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class API:
-    """A Prefect server, asked over HTTP."""
+    """The HTTP API of a Prefect server."""
 
     url: str
     database: Path
@@ -40,11 +40,11 @@ class API:
         return self._client.post(self.url + path, json=body).raise_for_status().json()
 
     def start(self, name: str, **parameters: Any) -> httpx.Response:
-        """Ask for a run of a deployment, as the form in the UI does."""
+        """Start a run of a deployment, as the form in the UI does."""
         deployment = self.get(f"/deployments/name/{name}/{name}")
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
 
-        def asked() -> httpx.Response | None:  # a server that has too much to do answers 503
+        def asked() -> httpx.Response | None:  # an overloaded server answers 503
             response = self._client.post(f"{self.url}/deployments/{deployment['id']}/create_flow_run", json=body)
             return response if response.status_code != 503 else None
 
@@ -55,12 +55,12 @@ class API:
         return found
 
     def ended(self, started: httpx.Response) -> dict[str, Any]:
-        """The run, once it has ended."""
+        """Wait until the run has ended, and return it."""
         flow_run_id = started.raise_for_status().json()["id"]
         return until(lambda: found if (found := self.run(flow_run_id))["state_type"] in ENDS else None)
 
     def tasks(self, flow_run_id: Any, count: int) -> dict[str, str]:
-        """Name → state of the tasks of a run, in the order of their start, once so many have ended."""
+        """The states of the tasks of a run by name, in order of their start, once this many have ended."""
         only = {"id": {"any_": [str(flow_run_id)]}}
 
         def ended() -> list[dict[str, Any]] | None:
@@ -71,7 +71,7 @@ class API:
         return {run["name"]: run["state_name"] for run in sorted(until(ended), key=lambda run: str(run["start_time"]))}
 
     def artifacts(self, flow_run_id: Any) -> dict[str, Any]:
-        """Key → data of the artifacts of a run; a bar has no key."""
+        """The data of the artifacts of a run by key; progress bars have no key."""
         only = {"flow_run_id": {"any_": [str(flow_run_id)]}}
         return {found["key"]: found["data"] for found in self.ask("/artifacts/filter", artifacts=only)}
 
@@ -82,7 +82,7 @@ class API:
 
 @dataclass(frozen=True)
 class FlowPlace:
-    """A folder to run flows in, its configuration, and the gateway with its truth."""
+    """A folder to run flows in, with its configuration and its gateway."""
 
     folder: Path
     gateway: RunningSandbox
@@ -97,14 +97,14 @@ class FlowPlace:
 
     @property
     def account(self) -> str:
-        """The lines of [gateway] that this gateway takes."""
+        """The lines of [gateway] for this gateway."""
         account = self.gateway.settings
         return (
             f'base_url = "{self.gateway.base_url}"\napp_key = "{account.app_key}"\napp_secret = "{account.app_secret}"'
         )
 
     def configure(self, **tables: str) -> None:
-        """Write the configuration; `tables` are lines for tables of it."""
+        """Write the configuration; `tables` are lines by table."""
         lines = {
             "gateway": f"{self.account}\ntimeout_seconds = 2.0",
             "plan": "batch_size = 10",
@@ -114,7 +114,7 @@ class FlowPlace:
         self.config.write_text(f"{written}\n", encoding="utf-8")
 
     def people(self, count: int, **columns: Any) -> str:
-        """A file of so many recipients."""
+        """Write a file of `count` recipients, and return its path."""
         path = self.folder / "people.parquet"
         pl.DataFrame({"phone": [str(13800000000 + number) for number in range(count)], **columns}).write_parquet(path)
         return str(path)
@@ -124,21 +124,21 @@ class FlowPlace:
             return connection.execute(query).fetchall()
 
     def accepted_phones(self) -> list[str]:
-        """What the gateway took, in order, repetitions included."""
+        """The phones of all messages that the gateway accepted, sorted, with repetitions."""
         return [phone for (phone,) in self.truth("SELECT phone FROM messages ORDER BY phone")]
 
 
-def everything_told() -> None:
-    """Wait until Prefect's threads of this process have handed logs and events to the server."""
+def flush_to_server() -> None:
+    """Wait until this process has sent its logs and events to the Prefect server."""
     APILogWorker.drain_all()
     EventsWorker.drain_all()
 
 
 def until(look: Callable[[], Found | None], seconds: float = 90) -> Found:
-    """What `look` finds, as soon as it finds something."""
+    """Poll `look` until it returns something, and return that."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
         if (found := look()) is not None and found is not False:
             return found
         time.sleep(0.1)
-    raise AssertionError("it never came")
+    raise AssertionError(f"nothing was found within {seconds} seconds")

@@ -1,4 +1,4 @@
-"""A flow sends a campaign as the command does: once, with its journal, and says how it ended."""
+"""Flows send campaigns as the commands do: each message once, and the state of the run says how it ended."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_dry_run_sends_nothing_and_leaves_a_page_without_texts(api: API, place
     assert "密码" not in page
 
 
-def test_a_campaign_that_is_being_sent_is_left_alone_and_the_run_ends_at_once(api: API, place: FlowPlace) -> None:
+def test_a_second_run_of_a_campaign_that_is_being_sent_ends_at_once(api: API, place: FlowPlace) -> None:
     path = place.people(25)
 
     with place.landing.campaigns.lock("spring"):
@@ -48,7 +48,7 @@ def test_a_campaign_that_is_being_sent_is_left_alone_and_the_run_ends_at_once(ap
     assert place.accepted_phones() == []
 
 
-def test_a_campaign_outside_its_send_window_is_paused_and_gone_on_with_by_resume(api: API, place: FlowPlace) -> None:
+def test_a_campaign_outside_its_send_window_is_paused_until_it_is_resumed(api: API, place: FlowPlace) -> None:
     path = place.people(25)
     place.configure(plan='batch_size = 10\nsend_window = "00:00-00:01"')
 
@@ -83,7 +83,7 @@ def test_a_batch_in_doubt_fails_the_run_and_names_the_next_step(place: FlowPlace
         ({"content": ""}, "content"),
     ],
 )
-def test_what_can_not_be_sent_fails_the_run_with_the_line_of_the_command(
+def test_refused_input_fails_the_run_with_the_message_of_the_command(
     given: dict[str, str], words: str, place: FlowPlace
 ) -> None:
     parameters = {"campaign_id": "spring", "path": place.people(25), "content": CONTENT} | given

@@ -1,4 +1,4 @@
-"""A day in flows: every step is a task, the verdict is the last, and what is found is told to everybody."""
+"""The flows of a day: each step is a task, the verdict is the last one, and findings become events and alerts."""
 
 import json
 import re
@@ -14,7 +14,7 @@ import pytest
 from pipelines.flows.books import daily, reconcile
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
-from tests.flows.places import API, CONTENT, FlowPlace, everything_told, until
+from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server, until
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -33,14 +33,14 @@ STEPS = [
 
 
 def send(place: FlowPlace, count: int = 200) -> None:
-    """Send a campaign, and let an hour pass at the gateway: most reports have come."""
+    """Send a campaign, and let an hour pass at the gateway, so that most reports have arrived."""
     assert submit_campaign("spring", place.people(count), CONTENT, return_state=True).is_completed()
     place.gateway.control(clock_shift_seconds=AN_HOUR)
 
 
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A place that takes messages, and what it was told."""
+    """A server that accepts webhook messages, and the list of those it got."""
     told: list[dict[str, Any]] = []
 
     class Hook(BaseHTTPRequestHandler):
@@ -80,9 +80,7 @@ def test_a_day_without_a_finding_closes_the_books_and_shows_them(api: API, place
     assert (place.folder / "data/published/analytics.duckdb").as_uri() in artifacts["published-database"]
 
 
-def test_a_day_on_which_the_gateway_is_away_still_closes_the_books_and_its_verdict_says_so(
-    api: API, place: FlowPlace
-) -> None:
+def test_without_the_gateway_the_books_are_closed_and_the_verdict_fails(api: API, place: FlowPlace) -> None:
     send(place)
     place.configure(gateway='base_url = "http://127.0.0.1:1/"\napp_key = "sandbox-key"\napp_secret = "sandbox-secret"')
 
@@ -108,14 +106,14 @@ def test_a_finding_fails_the_verdict_is_an_event_and_goes_to_the_webhook(api: AP
     assert "campaign spring" in str(state.message)
     assert api.tasks(state.state_details.flow_run_id, len(STEPS) + 1)["verdict"] == "Failed"
     assert [finding["rule"] for finding in told[0]["findings"]] == ["low_delivery_rate"]
-    everything_told()
+    flush_to_server()
     events = until(lambda: api.events("smsrecon.finding.low_delivery_rate") or None)
     event = next(each for each in events if str(state.state_details.flow_run_id) in json.dumps(each["related"]))
     assert event["resource"]["prefect.resource.id"] == "smsrecon.campaign.spring"
     assert event["payload"]["bound"] == 1.0
 
 
-def test_a_webhook_that_takes_nothing_is_a_finding_too(place: FlowPlace) -> None:
+def test_a_failing_webhook_is_a_finding_too(place: FlowPlace) -> None:
     send(place, 20)
     place.configure(alerts='webhook_url = "http://127.0.0.1:1/robot?access_token=s3cr3t-token"\nmin_balance = 10000000')
 
@@ -126,7 +124,7 @@ def test_a_webhook_that_takes_nothing_is_a_finding_too(place: FlowPlace) -> None
     assert "s3cr3t" not in str(state.message)
 
 
-def test_what_is_held_by_another_is_tried_again_and_a_bug_is_not(
+def test_a_busy_warehouse_is_retried_and_a_bug_is_not(
     api: API, place: FlowPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(place, 20)
@@ -134,7 +132,7 @@ def test_what_is_held_by_another_is_tried_again_and_a_bug_is_not(
     warehouse = str(place.folder / "data" / "warehouse.duckdb")
     assert reconcile(return_state=True).is_completed()
 
-    with duckdb.connect(warehouse):  # held, by this very process
+    with duckdb.connect(warehouse):  # held by this process
         busy = reconcile(return_state=True)
 
     assert "warehouse" in str(busy.message)
@@ -153,7 +151,7 @@ def test_what_is_held_by_another_is_tried_again_and_a_bug_is_not(
     assert {tasks[name] for name in ("reconcile", "suppress", "publish")} == {"Completed"}
     only = {"id": {"any_": [str(bug.state_details.flow_run_id)]}}
     assert {run["run_count"] for run in api.ask("/task_runs/filter", flow_runs=only)} == {1}
-    everything_told()
+    flush_to_server()
     assert b"13912345678" not in api.database.read_bytes()
 
 
@@ -173,7 +171,7 @@ def test_pulls_of_a_day_of_a_window_and_of_replies_say_what_they_brought(api: AP
     assert api.artifacts(window.state_details.flow_run_id) == {None: 100.0}
 
 
-def test_a_low_balance_fails_one_run_and_is_not_told_again_until_it_was_topped_up(place: FlowPlace) -> None:
+def test_a_low_balance_fails_one_run_and_no_other_until_it_was_topped_up(place: FlowPlace) -> None:
     def watched(balance: int) -> str | None:
         place.gateway.control(balance=balance)
         state = watch_balance(return_state=True)

@@ -1,4 +1,4 @@
-"""What runs when: the same by serve and by prefect.yaml, with forms that a campaign's owner understands."""
+"""Deployments and schedules are the same in serve and in prefect.yaml, and every parameter is described."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def test_prefect_yaml_deploys_what_serve_registers(api: API) -> None:
     assert served["submit-campaign"]["limit"] is None
 
 
-def test_schedules_are_those_of_the_settings_and_an_empty_one_is_none() -> None:
+def test_schedules_are_those_of_the_settings_and_an_empty_one_means_on_demand() -> None:
     settings = ScheduleSettings(daily="15 4 * * 1-5", reconcile="", balance="0 9-21 * * *")
 
     made = {each.flow_name: each for each in deployments(settings)}
@@ -64,12 +64,12 @@ def test_schedules_are_those_of_the_settings_and_an_empty_one_is_none() -> None:
     assert [str(one.schedule.timezone) for one in made["watch-balance"].schedules or ()] == ["Asia/Shanghai"]
 
 
-def test_a_schedule_that_is_no_cron_is_refused_by_its_name() -> None:
+def test_a_schedule_that_is_not_a_cron_expression_is_refused_by_its_name() -> None:
     with pytest.raises(UsageError, match=r"schedule\.reconcile is not a cron expression"):
         deployments(ScheduleSettings(reconcile="61 * * * *"))
 
 
-def test_every_parameter_of_a_form_is_explained_and_none_is_a_secret() -> None:
+def test_every_parameter_of_a_flow_is_described_and_none_is_a_secret() -> None:
     for each in deployments(ScheduleSettings()):
         assert each.description
         for name, field in each._parameter_openapi_schema.properties.items():

@@ -1,4 +1,4 @@
-"""Nothing of a person and no secret is in Prefect's database, whatever goes wrong; secrets may come from its blocks."""
+"""Prefect's database holds no personal data and no secret, whatever fails; secrets may come from Prefect blocks."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from prefect.blocks.system import Secret
 from pipelines.flows.books import daily
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
-from tests.flows.places import API, CONTENT, FlowPlace, everything_told
+from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -19,8 +19,8 @@ SECRET = "s3cr3t-0f-the-account"
 
 
 def database(api: API) -> bytes:
-    """All bytes of the server's database."""
-    everything_told()
+    """The bytes of the server's database."""
+    flush_to_server()
     return b"".join(path.read_bytes() for path in sorted(api.database.parent.glob("prefect.db*")))
 
 
@@ -30,7 +30,7 @@ def people(folder: Path, name: str, **columns: list[str]) -> str:
     return str(path)
 
 
-def test_no_phone_no_text_and_no_secret_comes_into_the_database_of_prefect(api: API, place: FlowPlace) -> None:
+def test_the_database_of_prefect_holds_no_phone_no_text_and_no_secret(api: API, place: FlowPlace) -> None:
     lines = f'base_url = "{place.gateway.base_url}"\napp_key = "sandbox-key"\ntimeout_seconds = 1.0'
     texts = [f"【公司】{TEXT}{number}" for number in range(4)]
     of_each = people(place.folder, "each", content=texts)
@@ -64,7 +64,7 @@ def test_no_phone_no_text_and_no_secret_comes_into_the_database_of_prefect(api: 
     assert b"campaign-each" in kept  # the artifacts are there
 
 
-def test_a_secret_that_no_setting_has_is_taken_from_its_block_and_kept_encrypted(api: API, place: FlowPlace) -> None:
+def test_a_secret_without_a_setting_is_read_from_its_block_which_is_encrypted(api: API, place: FlowPlace) -> None:
     account = place.gateway.settings
     place.configure(gateway=f'base_url = "{place.gateway.base_url}"', schedule='secret_prefix = "ours"')
     without = submit_campaign("spring", place.people(5), CONTENT, return_state=True)
@@ -78,7 +78,7 @@ def test_a_secret_that_no_setting_has_is_taken_from_its_block_and_kept_encrypted
     assert account.app_secret.encode() not in database(api)
 
 
-def test_what_a_setting_has_wins_over_its_block(place: FlowPlace) -> None:
+def test_a_setting_wins_over_its_block(place: FlowPlace) -> None:
     place.configure(schedule='secret_prefix = "theirs"')
     Secret(value="wrong").save("theirs-app-secret")
 

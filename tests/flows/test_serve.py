@@ -1,4 +1,4 @@
-"""`smsrecon serve`: all deployments in one process, runs that nobody starts twice, and an end without remains."""
+"""`smsrecon serve`: all deployments in one process, each campaign sent once, and no process left after the end."""
 
 import json
 import os
@@ -25,7 +25,7 @@ COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 
 @contextmanager
 def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`smsrecon serve` as a process of its own; its output is in the file `serve.log` of the place."""
+    """Run `smsrecon serve` as a process; its output is in the file `serve.log` of the folder."""
     environment = os.environ | {"PREFECT_RUNNER_POLL_FREQUENCY": "1"} | variables
     log = place.folder / "serve.log"
     with log.open("wb") as output:
@@ -42,7 +42,7 @@ def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subpr
         yield process
     finally:
         if process.poll() is None:
-            process.terminate()  # so that it ends its server too
+            process.terminate()  # so that it stops its server, too
         try:
             process.wait(60)
         finally:
@@ -52,7 +52,7 @@ def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subpr
 
 @pytest.fixture(scope="module")
 def served(api: API, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowPlace]:
-    """A place that is served, all deployments registered, at a gateway that takes ten batches a second."""
+    """A folder with `serve` running and all deployments registered; its gateway accepts ten batches a second."""
     folder = tmp_path_factory.mktemp("served")
     with RunningSandbox(SandboxSettings(truth=folder / "truth.sqlite")) as gateway:
         place = FlowPlace(folder, gateway)
@@ -62,7 +62,7 @@ def served(api: API, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowP
             yield place
 
 
-def test_a_form_that_is_filled_in_wrongly_is_refused_before_a_run_is_made(api: API, served: FlowPlace) -> None:
+def test_wrong_parameters_are_refused_before_a_run_is_created(api: API, served: FlowPlace) -> None:
     refused = api.start("submit-campaign", campaign_id="Spring!", path="people.parquet")
 
     assert refused.status_code == 409
@@ -81,7 +81,7 @@ def test_ten_runs_of_a_campaign_at_the_same_moment_send_each_message_once(api: A
     assert served.accepted_phones() == [str(13800000000 + number) for number in range(200)]
 
 
-def test_a_campaign_whose_run_was_killed_is_gone_on_with_by_the_next_and_its_books_close(
+def test_the_next_run_continues_a_campaign_whose_run_was_killed_and_its_books_close(
     api: API, served: FlowPlace
 ) -> None:
     before = len(served.accepted_phones())
@@ -98,14 +98,14 @@ def test_a_campaign_whose_run_was_killed_is_gone_on_with_by_the_next_and_its_boo
 
     assert 50 <= sent_when_killed < 400
     sent = sorted(served.accepted_phones())
-    assert len(sent) == before + 400  # a batch in doubt was sent: it is not sent again
+    assert len(sent) == before + 400  # the batch in doubt was accepted: it is not sent again
     (row,) = [row for row in books(api, day["id"]) if row["campaign"] == "killed"]
     assert (row["rows"], row["balanced"], row["planned"], row["refused"]) == (400, "yes", 0, 0)
-    assert ended["state_type"] in {"COMPLETED", "FAILED"}  # failed: a batch was on its way when the run was killed
+    assert ended["state_type"] in {"COMPLETED", "FAILED"}  # failed: a batch was in flight when the run was killed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_with_server_brings_its_own_and_a_signal_ends_all_in_good_order(
+def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
     number: signal.Signals, place: FlowPlace
 ) -> None:
     port = free_port()
@@ -122,7 +122,7 @@ def test_with_server_brings_its_own_and_a_signal_ends_all_in_good_order(
         place.configure(gateway=f"{place.account}\nconcurrency = 1\nrequests_per_second = 20")
         started = mine.start("submit-campaign", campaign_id="spring", path=place.people(400), content=CONTENT)
         until(lambda: len(place.accepted_phones()) >= 20 or None)
-        place.gateway.control(faults=[{"kind": "delay", "seconds": 2.0}])  # an answer that is long on its way
+        place.gateway.control(faults=[{"kind": "delay", "seconds": 2.0}])  # a slow answer
         time.sleep(0.5)
         flow_run_id = started.json()["id"]
         (pid,) = runs_of(flow_run_id)
@@ -154,7 +154,7 @@ def test_with_server_brings_its_own_and_a_signal_ends_all_in_good_order(
 @pytest.mark.parametrize(
     ("url", "words"), [("", "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
 )
-def test_serve_without_a_server_says_what_to_do(url: str, words: str, place: FlowPlace) -> None:
+def test_serve_without_a_server_names_the_next_step(url: str, words: str, place: FlowPlace) -> None:
     ended = subprocess.run(
         [*COMMAND, "--config", str(place.config), "serve"],
         env=os.environ | {"PREFECT_API_URL": url, "PREFECT_HOME": str(place.folder)},
@@ -175,7 +175,7 @@ def free_port() -> int:
 
 
 def runs_of(flow_run_id: str) -> list[int]:
-    """The processes that execute a run."""
+    """The process ids of flow runs."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
