@@ -1,6 +1,7 @@
-"""What a run leaves behind in the UI: a bar while it works, a table of the books, a page a campaign, links to files.
+"""Artifacts of a run in the Prefect UI: a progress bar, a table of the books, a page for each campaign, links to files.
 
-No artifact holds a phone or a text. One that can't be written is a line of the log: the work was done all the same.
+No artifact holds a phone or a text. An artifact that can't be written is logged and does not fail the run: the work
+itself was done.
 """
 
 import contextvars
@@ -29,49 +30,49 @@ from pipelines.settings import Settings
 if TYPE_CHECKING:
     from pipelines.campaign import sender
 
-SECONDS_BETWEEN = 2.0
+UPDATE_SECONDS = 2.0
 
 
-class Bar:
-    """Progress callback that moves a progress artifact, in a thread of its own, so that the work never waits for it."""
+class ProgressArtifact:
+    """Progress callback that updates a progress artifact in a thread, so that the work never waits for the server."""
 
-    def __init__(self, what: str) -> None:
-        self._share, self._what = 0.0, what
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._keep_moving,), daemon=True)
+    def __init__(self, doing: str) -> None:
+        self._share, self._doing = 0.0, doing
+        self._is_done = threading.Event()
+        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._keep_updated,), daemon=True)
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressArtifact":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over.set()
+        self._is_done.set()
         self._thread.join(timeout=10)
 
     def __call__(self, doing: str, share: float | None = None, /) -> None:
-        """Show what is being done; a share that is not known leaves the bar where it is."""
-        self._what = doing
+        """Show what is being done; without a share the bar stays where it is."""
+        self._doing = doing
         if share is not None:
             self._share = share
 
-    def sent(self, progress: "sender.SendProgress") -> None:
-        """Show how far a submission is."""
+    def show_sending(self, progress: "sender.SendProgress") -> None:
+        """Show how many messages of a campaign are done."""
         share = progress.done / progress.total if progress.total else 1.0
         self(f"{progress.done:,} of {progress.total:,} messages, {share:.0%}", share)
 
-    def _keep_moving(self) -> None:
-        with _only_logged("the progress"), get_client(sync_client=True) as client:
-            artifact = cast(UUID, create_progress_artifact(0.0, description=self._what))
-            is_over = False
-            while not is_over:
-                is_over = self._is_over.wait(SECONDS_BETWEEN)
-                moved = ArtifactUpdate(data=round(100 * self._share, 1), description=self._what)
-                client.update_artifact(artifact, moved)
+    def _keep_updated(self) -> None:
+        with _failures_logged("the progress"), get_client(sync_client=True) as client:
+            artifact = cast(UUID, create_progress_artifact(0.0, description=self._doing))
+            is_done = False
+            while not is_done:
+                is_done = self._is_done.wait(UPDATE_SECONDS)
+                update = ArtifactUpdate(data=round(100 * self._share, 1), description=self._doing)
+                client.update_artifact(artifact, update)
 
 
 def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) -> None:
-    """The table of all campaigns, a page for each whose figures can still move, and where the files lie."""
-    with _only_logged("the books"):
+    """Create the table of all campaigns, a page for each that can still change, and links to the published files."""
+    with _failures_logged("the books"):
         overview = read_overview(settings, as_of=as_of, findings=findings)
         create_table_artifact(overview_as_rows(overview), key="books", description="All campaigns")
         live_since = as_of - timedelta(hours=settings.policy.report_window_hours + 24)
@@ -80,23 +81,23 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
                 figures = read_campaign_status(settings, books.campaign_id, as_of=as_of, findings=findings)
                 page = campaign_as_markdown(figures)
                 show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
-        published = (settings.published_folder).absolute()
+        published = settings.published_folder.absolute()
         for key, name, what in (
-            ("published-database", "analytics.duckdb", "What analysts open, on the machine that made it"),
-            ("published-messages", "messages", "All messages as Parquet, on the machine that made it"),
+            ("published-database", "analytics.duckdb", "Published tables, on the machine that wrote them"),
+            ("published-messages", "messages", "All messages as Parquet, on the machine that wrote them"),
         ):
             path = published / name
             create_link_artifact(path.as_uri(), link_text=str(path), key=key, description=what)
 
 
 def show_page(key: str, markdown: str, description: str) -> None:
-    with _only_logged("a page"):
+    with _failures_logged("a page"):
         create_markdown_artifact(markdown, key=key, description=description)
 
 
 @contextmanager
-def _only_logged(what: str) -> Iterator[None]:
+def _failures_logged(what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # noqa: BLE001  whatever the server has against it
+    except Exception as error:  # noqa: BLE001  whatever the server's reason is
         get_run_logger().warning("%s could not be shown (%s)", what, type(error).__name__)

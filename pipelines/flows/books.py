@@ -9,8 +9,8 @@ from prefect.states import Completed, Failed
 
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised
-from pipelines.flows.artifacts import Bar, show_books
-from pipelines.flows.edge import now, settings_of_run
+from pipelines.flows.artifacts import ProgressArtifact, show_books
+from pipelines.flows.environment import now, run_settings
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
@@ -39,10 +39,10 @@ def _due_at() -> datetime:
 )
 def reconcile() -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
-    with Bar("loading") as bar:
-        books = steps.close_books(settings, clock=now, progress=bar, run_step=_tasks(settings))
-        bar("all steps", 1.0)
+        settings = run_settings()
+    with ProgressArtifact("loading") as progress:
+        books = steps.close_books(settings, clock=now, progress=progress, run_step=_tasks(settings))
+        progress("all steps", 1.0)
     return _closed(settings, books, books.findings)
 
 
@@ -53,10 +53,10 @@ def reconcile() -> State[None]:
 )
 def daily() -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
-    with Bar("pulling") as bar:
-        summary = steps.daily(settings, clock=now, progress=bar, run_step=_tasks(settings))
-        bar("all steps", 1.0)
+        settings = run_settings()
+    with ProgressArtifact("pulling") as progress:
+        summary = steps.daily(settings, clock=now, progress=progress, run_step=_tasks(settings))
+        progress("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
 
 

@@ -19,8 +19,8 @@ from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import Submission
 from pipelines.console.results import complaints, plan_as_markdown, submission_in_words
 from pipelines.errors import CampaignBusy
-from pipelines.flows.artifacts import Bar, show_page
-from pipelines.flows.edge import now, settings_of_run
+from pipelines.flows.artifacts import ProgressArtifact, show_page
+from pipelines.flows.environment import now, run_settings
 from pipelines.flows.tasks import TaskRunner, redact_errors
 
 CampaignId = Annotated[
@@ -80,7 +80,7 @@ def resume_campaign(campaign_id: CampaignId) -> State[None]:
 
 def _plan(request: PlanRequest) -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
+        settings = run_settings()
     plan, balance = TaskRunner()("plan", partial(submission.plan_only, request, settings=settings, clock=now))
     page = plan_as_markdown(plan, balance=balance, price=settings.billing.price_per_segment)
     show_page(f"plan-{request.campaign_id}", page, f"Dry run of {request.campaign_id}")
@@ -89,11 +89,11 @@ def _plan(request: PlanRequest) -> State[None]:
 
 def _send(campaign_id: str, send: Callable[..., Submission]) -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
+        settings = run_settings()
 
     def step() -> Submission:
-        with Bar("planning") as bar:
-            return send(settings=settings, clock=now, on_progress=bar.sent)
+        with ProgressArtifact("planning") as progress:
+            return send(settings=settings, clock=now, on_progress=progress.show_sending)
 
     try:
         return _state_of(TaskRunner()(f"send {campaign_id}", step))

@@ -9,8 +9,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from pydantic import Field
 
-from pipelines.flows.artifacts import Bar
-from pipelines.flows.edge import now, settings_of_run
+from pipelines.flows.artifacts import ProgressArtifact
+from pipelines.flows.environment import now, run_settings
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import daily as steps
@@ -67,7 +67,7 @@ def pull_replies() -> State[None]:
 )
 def watch_balance() -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
+        settings = run_settings()
     summary = TaskRunner()("read balance", lambda: steps.watch_balance(settings, clock=now))
     emit(summary.news)
     message = f"{summary.balance:,} segments left"
@@ -78,12 +78,12 @@ def watch_balance() -> State[None]:
 
 def _pulled(name: str, pull: Callable[[Settings, Progress], PullSummary]) -> State[None]:
     with redact_errors():
-        settings = settings_of_run()
+        settings = run_settings()
 
     def step() -> PullSummary:
-        with Bar(name) as bar:
-            summary = pull(settings, bar)
-            bar("all that was asked for", 1.0)
+        with ProgressArtifact(name) as progress:
+            summary = pull(settings, progress)
+            progress("all that was asked for", 1.0)
             return summary.checked()
 
     summary = TaskRunner(settings.schedule.retry_delays_seconds)(name, step)

@@ -1,7 +1,7 @@
-"""What comes in from outside at the start of a flow run: the clock, the settings, and secrets from Prefect's blocks.
+"""The environment of a flow run: the clock, the settings, and secrets from Prefect blocks.
 
-A secret is taken from smsrecon.toml or its variable; where neither has it, from the Secret block that is named after
-it, such as smsrecon-app-secret. None is ever a parameter.
+A secret comes from smsrecon.toml or its variable; if neither is set, from the Secret block with its name, such as
+smsrecon-app-secret. Secrets are never parameters, because Prefect stores parameters.
 """
 
 import os
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from pipelines.settings import Settings, load_settings
 
-# Setting → the end of its block's name.
+# Setting → end of the name of its block.
 BLOCKS = {
     ("gateway", "app_key"): "app-key",
     ("gateway", "app_secret"): "app-secret",
@@ -23,12 +23,13 @@ BLOCKS = {
 
 
 def now() -> datetime:
+    """The current time: the clock of every flow."""
     return datetime.now(UTC)
 
 
-def settings_of_run() -> Settings:
-    """The settings of the file that SMSRECON_CONFIG names, or of smsrecon.toml here, with the secrets of the blocks."""
-    os.umask(0o077)  # as in a command: what is made is for its owner alone
+def run_settings() -> Settings:
+    """The settings of this run, with secrets that are not set read from their blocks."""
+    os.umask(0o077)  # as in a command: files are their owner's alone
     settings = load_settings()
     for (table, name), ending in BLOCKS.items():
         values = getattr(settings, table)
@@ -46,7 +47,7 @@ def _plain(value: SecretStr | str) -> str:
 
 
 def _from_block(name: str) -> str | None:
-    """The text of a Secret block, None if there is none of that name."""
+    """The text of a Secret block; None if no block has this name."""
     try:
         block = cast("Secret[Any]", Secret.load(name))
     except ValueError:
