@@ -133,9 +133,9 @@ def purge(
     """Delete old campaigns and their data permanently.
 
     The calls and imports of their time are deleted, too. A campaign is kept, with
-    everything that arrived since it began, while any of its messages is still to be
-    sent, in doubt, or waiting for a report. Final figures and campaign ids are kept:
-    an id is never used again.
+    everything that arrived since it began, while any of its messages is still to
+    be sent, in doubt, or waiting for a report. Final figures and campaign ids are
+    kept: an id is never used again.
 
     For example:
 

@@ -74,7 +74,7 @@ def resolve(
         str | None, Parameter(help="Batches that the gateway accepted: batch numbers with commas, or all.")
     ] = None,
     resend: Annotated[
-        str | None, Parameter(help="Batches that the gateway did not accept, to be sent again: as --accept.")
+        str | None, Parameter(help="Batches that the gateway did not accept; 'smsrecon resume' sends them again.")
     ] = None,
     reason: Annotated[str | None, Parameter(help="Reason for the decision, kept in the journal.")] = None,
     yes: Yes = False,

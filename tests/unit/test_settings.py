@@ -1,4 +1,4 @@
-"""Settings come in once, all problems are told together, and no secret comes out."""
+"""Settings are read from the file and from variables, problems are reported together, and no secret is shown."""
 
 import os
 import re
@@ -29,7 +29,7 @@ Configure = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No SMSRECON_ variables and no smsrecon.toml but those of the test."""
+    """Remove SMSRECON_ variables, and work in an empty folder."""
     for name in os.environ:
         if name.upper().startswith("SMSRECON_"):
             monkeypatch.delenv(name)
@@ -38,7 +38,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
-    """Write a configuration file and set variables."""
+    """A function that writes a configuration file and sets variables."""
 
     def write(toml: str = "", **variables: str) -> Path:
         path = tmp_path / "smsrecon.toml"
@@ -59,7 +59,7 @@ def refusal(path: Path | None = None) -> str:
     return str(refused.value)
 
 
-def test_without_a_file_and_variables_the_defaults_hold() -> None:
+def test_without_a_file_and_variables_all_settings_have_their_defaults() -> None:
     settings = load_settings()
 
     assert settings.data_dir == Path("data")
@@ -89,7 +89,7 @@ def test_variables_win_over_the_file_one_by_one(configure: Configure) -> None:
     assert (settings.plan.batch_size, settings.data_dir) == (7, Path("/srv/sms"))
 
 
-def test_all_wrong_settings_are_told_together_without_their_values(configure: Configure) -> None:
+def test_all_wrong_settings_are_reported_together_without_their_values(configure: Configure) -> None:
     path = configure(
         f"""
         surprise = "{CANARY}"
@@ -126,7 +126,7 @@ def test_all_wrong_settings_are_told_together_without_their_values(configure: Co
     ],
     ids=["not closed", "not quoted", "twice", "GBK"],
 )
-def test_a_file_that_is_no_toml_is_refused_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_toml_is_refused_without_showing_its_content(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
 
@@ -146,7 +146,7 @@ def test_a_variable_named_like_a_table_is_refused_without_its_value(configure: C
     assert CANARY not in message
 
 
-def test_a_file_that_is_asked_for_and_not_there_is_refused_with_the_next_step(tmp_path: Path) -> None:
+def test_a_missing_configuration_file_is_refused_with_the_next_step(tmp_path: Path) -> None:
     assert "smsrecon init" in refusal(tmp_path / "none.toml")
 
 
@@ -156,7 +156,7 @@ def test_a_send_window_is_two_times_of_the_day(configure: Configure, window: str
 
 
 @pytest.mark.parametrize("window", ["8:00-21:00", "08:00–21:00", "08:00-24:00", "08:60-21:00", "08:00", ""])
-def test_what_is_no_send_window_is_refused(configure: Configure, window: str) -> None:
+def test_a_malformed_send_window_is_refused(configure: Configure, window: str) -> None:
     assert "plan.send_window" in refusal(configure(PLAN__SEND_WINDOW=window))
 
 
@@ -167,7 +167,7 @@ def test_no_repr_shows_a_secret(configure: Configure) -> None:
         assert CANARY not in shown
 
 
-def test_settings_can_not_be_changed_after_they_were_read() -> None:
+def test_settings_are_immutable() -> None:
     settings = Settings()
 
     with pytest.raises(ValueError, match="frozen"):
@@ -176,7 +176,7 @@ def test_settings_can_not_be_changed_after_they_were_read() -> None:
         settings.plan.batch_size = 5
 
 
-def test_all_missing_credentials_are_told_together() -> None:
+def test_all_missing_credentials_are_reported_together() -> None:
     with pytest.raises(UsageError) as refused:
         require_credentials(GatewaySettings())
     assert "SMSRECON_GATEWAY__APP_KEY and SMSRECON_GATEWAY__APP_SECRET" in str(refused.value)
@@ -188,13 +188,13 @@ def test_all_missing_credentials_are_told_together() -> None:
     require_credentials(GatewaySettings(app_key="k", app_secret=CANARY))
 
 
-def test_variables_that_no_setting_answers_to_are_named(configure: Configure) -> None:
+def test_variables_of_no_setting_are_named(configure: Configure) -> None:
     configure(DATADIR="x", GATEWY__APP_KEY="x", DATA_DIR="x", GATEWAY__APP_KEY="x")
 
     assert unknown_variables() == ["SMSRECON_DATADIR", "SMSRECON_GATEWY__APP_KEY"]
 
 
-def test_the_template_is_its_owners_only_says_the_defaults_and_is_never_overwritten(tmp_path: Path) -> None:
+def test_the_template_loads_to_the_defaults_is_its_owners_only_and_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "smsrecon.toml"
     write_template(path)
 
@@ -204,7 +204,7 @@ def test_the_template_is_its_owners_only_says_the_defaults_and_is_never_overwrit
         write_template(path)
 
 
-def test_a_relative_data_dir_is_beside_the_configuration_wherever_it_is_read_from(tmp_path: Path) -> None:
+def test_a_relative_data_dir_counts_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "smsrecon.toml"
 
     path.write_text('data_dir = "kept/here"', encoding="utf-8")
@@ -214,7 +214,7 @@ def test_a_relative_data_dir_is_beside_the_configuration_wherever_it_is_read_fro
     assert load_settings(path).data_dir == Path("/srv/sms")
 
 
-def test_a_configuration_handed_on_is_read_wherever_no_other_is_named(
+def test_an_exported_configuration_is_read_unless_another_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, other = tmp_path / "ours.toml", tmp_path / "other.toml"
@@ -222,7 +222,7 @@ def test_a_configuration_handed_on_is_read_wherever_no_other_is_named(
     other.write_text('installation = "other"', encoding="utf-8")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    monkeypatch.setenv("SMSRECON_CONFIG", "")  # so that it is gone again in the end
+    monkeypatch.setenv("SMSRECON_CONFIG", "")  # so that it is restored at the end
 
     export_config_path(Path("ours.toml"))
     monkeypatch.chdir(elsewhere)
