@@ -1,4 +1,4 @@
-"""What all commands share: the configuration of --config, the clock, --json, --yes, and findings as exit codes."""
+"""Parts that all commands share: the configuration of --config, the clock, --json, --yes, findings as exit codes."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

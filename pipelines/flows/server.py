@@ -33,7 +33,7 @@ def disable_telemetry() -> None:
 
 
 @contextmanager
-def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iterator[None]:
+def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -> Iterator[None]:
     """Run a server with its database and log in `folder`, and point Prefect, imported later, to it.
 
     Raises UsageError if the port is not free, or if the server does not start.
@@ -53,7 +53,7 @@ def running_server(folder: Path, port: int, tell: Callable[[str], None]) -> Iter
             umask=0o077,
         )
     try:
-        tell(f"starting a Prefect server, its database in {folder}")
+        print_line(f"starting a Prefect server, its database in {folder}")
         _wait_for_answer(process, port, log)
         yield
     finally:

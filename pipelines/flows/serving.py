@@ -21,7 +21,7 @@ SECONDS_TO_END: Final = 10.0  # for a run to end, beyond the longest wait for an
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(settings: Settings, tell: Callable[[str], None]) -> None:
+def serve(settings: Settings, print_line: Callable[[str], None]) -> None:
     """Run the deployments when they are due, until Ctrl-C or SIGTERM.
 
     Schedules stay active: runs that become due afterwards start when serving starts again. A campaign that is being
@@ -32,10 +32,10 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> None:
     for deployment in deployments(settings.schedule):
         runner.add_deployment(deployment)
     with suppress(KeyboardInterrupt):
-        asyncio.run(_until_stopped(runner, settings.gateway.timeout_seconds * STEPS + SECONDS_TO_END, tell))
+        asyncio.run(_until_stopped(runner, settings.gateway.timeout_seconds * STEPS + SECONDS_TO_END, print_line))
 
 
-async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable[[str], None]) -> None:
+async def _until_stopped(runner: Runner, patience_seconds: float, print_line: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
     serving = asyncio.create_task(runner.start())
     await asyncio.sleep(0)  # the runner has set its own handler, which kills runs at once: replace it
@@ -49,7 +49,7 @@ async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable
     if stopped.done():
         # A signal to a process group has reached the runs already, and a second one of the same kind would kill them.
         other = STOP_SIGNALS[1 - STOP_SIGNALS.index(stopped.result())]
-        await _runs_ended(runner, other, patience_seconds, tell)
+        await _runs_ended(runner, other, patience_seconds, print_line)
         serving.cancel()
     stopped.cancel()
     with suppress(asyncio.CancelledError):
@@ -57,13 +57,13 @@ async def _until_stopped(runner: Runner, patience_seconds: float, tell: Callable
 
 
 async def _runs_ended(
-    runner: Runner, number: signal.Signals, patience_seconds: float, tell: Callable[[str], None]
+    runner: Runner, number: signal.Signals, patience_seconds: float, print_line: Callable[[str], None]
 ) -> None:
     """Send all runs this signal, and wait until they have ended and the server knows it."""
     runner._scheduled_run_poller.stopping = True
     runs = runner._process_manager._process_map
     if runs:
-        tell(f"stopping {len(runs)} flow runs as soon as their answers have come; press Ctrl-C again not to wait")
+        print_line(f"stopping {len(runs)} flow runs as soon as their answers have come; press Ctrl-C again not to wait")
     for handle in [*runs.values()]:
         if handle.pid:
             with suppress(ProcessLookupError):

@@ -68,7 +68,7 @@ def redact_errors() -> Iterator[None]:
 
 
 def _is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed step may succeed later. Every step is safe to run again."""
+    """Return true if a failed step may succeed later. Every step is safe to run again."""
     match state.result(raise_on_failure=False):
         case GatewayRefused() as refused:
             return refused.error_code in TEMPORARY_CODES

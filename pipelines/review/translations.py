@@ -59,7 +59,7 @@ class Texts:
         return row[column if self.language == "en" else f"{column}_zh"]
 
     def next_step(self, english: str) -> str:
-        """What to do about a code, which the tables hold in English only."""
+        """A text of the tables' column what_to_do, which is in English only."""
         known = section("next_step").get(english)
         return self._choose(Translation(english, known.zh if known else english))
 

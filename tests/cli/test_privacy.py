@@ -340,14 +340,14 @@ ANSWERS = {
     "half_a_document": Reply(HOSTILE[:-20]),
     "a_refusal_of_the_account": Reply(as_json(errorCode="100003", errorMsg=SAYS)),
     "a_refusal_of_some": Reply(as_json(errorCode="100007", errorMsg=SAYS)),
-    "a_refusal_nobody_knows": Reply(as_json(errorCode="199999", errorMsg=SAYS)),
+    "an_unknown_refusal": Reply(as_json(errorCode="199999", errorMsg=SAYS)),
     "a_system_error": Reply(as_json(errorCode="999999", errorMsg=SAYS)),
     "a_refusal_in_xml": Reply(f"<r><errorCode>100001</errorCode><errorMsg>{SAYS}</errorMsg></r>".encode()),
     "a_code_that_is_a_phone": Reply(as_json(errorCode=WHO, errorMsg=SAYS)),
     "a_code_that_is_a_text": Reply(as_json(errorCode=TEXT, errorMsg=SAYS)),
     "a_balance_that_is_none": Reply(as_json(errorCode="000000", count=SAYS)),
     "a_balance_that_is_a_phone": Reply(as_json(errorCode="000000", count=SAYS, records={WHO: TEXT})),
-    "people_under_names_nobody_knows": Reply(as_json(errorCode="000000", people=RECORDS, records=SAYS)),
+    "people_under_unknown_names": Reply(as_json(errorCode="000000", people=RECORDS, records=SAYS)),
 }
 
 
@@ -378,7 +378,7 @@ def test_a_lost_answer_is_not_repeated(kind: Any, desk: Desk, give: Give) -> Non
 
 # Variables of the gateway with typical typing mistakes.
 SETTINGS = {
-    "nobody_listens": {"BASE_URL": "http://127.0.0.1:1/"},
+    "closed_port": {"BASE_URL": "http://127.0.0.1:1/"},
     "it_speaks_no_tls": {"BASE_URL": "https://{netloc}/"},
     "an_address_with_credentials": {"BASE_URL": f"http://{KEY}:{SECRET}@{{netloc}}/"},
     "an_address_with_a_query": {"BASE_URL": f"http://{{netloc}}/?appSecret={SECRET}"},

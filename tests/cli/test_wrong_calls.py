@@ -26,7 +26,7 @@ CALLS = {
     "no_rows": (f"submit norows.parquet {DRY} --content {CONTENT}", 10, ["norows.parquet", "no rows"]),
     "no_phones": (f"submit mobile.parquet {DRY} --content {CONTENT}", 10, ["mobile.parquet", "'phone'", "rename"]),
     "a_column_of_lists": (f"submit lists.parquet {DRY} --content {CONTENT}", 10, ["'phone'", "List"]),
-    "nobody_to_send_to": (f"submit bad.parquet {DRY} --content {CONTENT}", 10, ["phone_malformed"]),
+    "no_valid_recipient": (f"submit bad.parquet {DRY} --content {CONTENT}", 10, ["phone_malformed"]),
     "no_text": (f"submit people.parquet {DRY}", 10, ["content", "--content"]),
     "no_signature": (f"submit people.parquet {DRY} --content hello", 10, ["signature"]),
     "a_bad_id": (f"submit people.parquet --campaign A.b --content {CONTENT}", 2, ["A.b", "lower-case"]),

@@ -54,7 +54,7 @@ def test_no_text_is_unused() -> None:
 def test_an_unknown_next_step_stays_as_the_table_says_it() -> None:
     assert Texts("zh").next_step("change the text") == "修改短信内容"
     assert Texts("en").next_step("change the text") == "change the text"
-    assert Texts("zh").next_step("ask somebody") == "ask somebody"
+    assert Texts("zh").next_step("ask the bank") == "ask the bank"
 
 
 @pytest.mark.parametrize(

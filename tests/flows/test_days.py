@@ -41,11 +41,11 @@ def send(place: FlowPlace, count: int = 200) -> None:
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A server that accepts webhook messages, and the list of those it got."""
-    told: list[dict[str, Any]] = []
+    received: list[dict[str, Any]] = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -53,7 +53,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
     with HTTPServer(("127.0.0.1", 0), Hook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/robot?access_token=s3cr3t-token", told
+        yield f"http://127.0.0.1:{server.server_port}/robot?access_token=s3cr3t-token", received
         server.shutdown()
 
 
@@ -97,7 +97,7 @@ def test_without_the_gateway_the_books_are_closed_and_the_verdict_fails(api: API
 
 def test_a_finding_fails_the_verdict_is_an_event_and_goes_to_the_webhook(api: API, place: FlowPlace) -> None:
     send(place)
-    with webhook() as (url, told):
+    with webhook() as (url, received):
         place.configure(alerts=f'webhook_url = "{url}"\nmin_delivery_rate = 1.0\nmin_message_count = 1')
 
         state = daily(return_state=True)
@@ -105,7 +105,7 @@ def test_a_finding_fails_the_verdict_is_an_event_and_goes_to_the_webhook(api: AP
     assert state.name == "Failed"
     assert "campaign spring" in str(state.message)
     assert api.tasks(state.state_details.flow_run_id, len(STEPS) + 1)["verdict"] == "Failed"
-    assert [finding["rule"] for finding in told[0]["findings"]] == ["low_delivery_rate"]
+    assert [finding["rule"] for finding in received[0]["findings"]] == ["low_delivery_rate"]
     flush_to_server()
     events = until(lambda: api.events("smsrecon.finding.low_delivery_rate") or None)
     event = next(each for each in events if str(state.state_details.flow_run_id) in json.dumps(each["related"]))
@@ -177,11 +177,11 @@ def test_a_low_balance_fails_one_run_and_no_other_until_it_was_topped_up(place: 
         state = watch_balance(return_state=True)
         return f"{state.name}: {state.message}"
 
-    with webhook() as (url, told):
+    with webhook() as (url, received):
         place.configure(alerts=f'webhook_url = "{url}"\nmin_balance = 500')
         ends = [watched(balance) for balance in (1000, 400, 300, 1000, 400)]
 
     low = "Failed: the balance is 400 segments, fewer than 500; top up the account"
     enough = "Completed: 1,000 segments left"
     assert ends == [enough, low, "Completed: still low: 300 segments left", enough, low]
-    assert len(told) == 2
+    assert len(received) == 2
