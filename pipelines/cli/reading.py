@@ -84,7 +84,7 @@ def sql(
     For example:
 
       smsrecon sql
-      smsrecon sql "FROM code_breakdown WHERE whose_move = 'vendor'"
+      smsrecon sql "FROM code_breakdown WHERE responsible_party = 'vendor'"
       smsrecon sql "SELECT status, count(*) FROM messages GROUP BY status" --json
     """
     from pipelines.console.query import ask

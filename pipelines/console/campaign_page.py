@@ -191,7 +191,7 @@ def _codes_grid(codes: pl.DataFrame, most: int) -> Grid:
             row["code"],
             count(row["message_count"]),
             percent(row["of_failed_rate"]),
-            _text(f"party_{row['whose_move']}"),
+            _text(f"party_{row['responsible_party']}"),
             row["meaning"],
         )
         for row in codes.head(most).iter_rows(named=True)

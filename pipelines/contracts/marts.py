@@ -13,14 +13,14 @@ from pipelines.contracts import Contract, Instant, TableConfig
 from pipelines.contracts.reconciled import (
     CAUSES,
     FAMILIES,
-    MOVERS,
     REPLIED_AT_DESCRIPTION,
     REPLY_RULE_DESCRIPTION,
     REPLY_RULES,
+    RESPONSIBLE_PARTIES,
+    RESPONSIBLE_PARTY,
     SINCE_AT_DESCRIPTION,
     SUPPRESSION_REASON_DESCRIPTION,
     SUPPRESSION_REASONS,
-    WHOSE_MOVE,
 )
 
 EXCEPTION_KINDS: Final[tuple[str, ...]] = (
@@ -222,7 +222,7 @@ class BatchDelivery(_Rates, _SentCounts, _ByBatch):
 
 
 class CodeBreakdown(_ByCampaign):
-    """One row per campaign and code of the believed reports, with what it means and whose move it is."""
+    """One row per campaign and code of the believed reports, with its meaning and the responsible party."""
 
     code: pl.String = pa.Field(description="Gateway code.")
     meaning: pl.String = pa.Field(description="Meaning, in English.")
@@ -235,7 +235,7 @@ class CodeBreakdown(_ByCampaign):
     confidence: pl.String = pa.Field(
         isin=["high", "low"], description="high, or low: only the family of the code is known."
     )
-    whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
+    responsible_party: pl.String = pa.Field(isin=RESPONSIBLE_PARTIES, description=RESPONSIBLE_PARTY)
     what_to_do: pl.String = pa.Field(description="Action for the responsible party.")
     is_hard: pl.Boolean = pa.Field(description="Permanent failure: the number will not be reached next time either.")
     is_known: pl.Boolean = pa.Field(description="The vendor documents the code.")
@@ -252,6 +252,9 @@ class CodeBreakdown(_ByCampaign):
         nullable=True, description="segment_count times the price of a segment; null without a price."
     )
     is_mature: pl.Boolean = pa.Field(description=_CAMPAIGN_IS_MATURE)
+    whose_move: pl.String = pa.Field(
+        description="Deprecated: the former name of responsible_party, here for one release."
+    )
 
     class Config:
         name = "marts.code_breakdown"

@@ -53,7 +53,7 @@ VERDICTS: Final[tuple[str, ...]] = (
     "outcome_unknown",
 )
 
-MOVERS: Final[tuple[str, ...]] = ("campaign_owner", "operator", "recipient", "carrier", "vendor", "nobody")
+RESPONSIBLE_PARTIES: Final[tuple[str, ...]] = ("campaign_owner", "operator", "recipient", "carrier", "vendor", "nobody")
 
 # Descriptions of columns that several tables have.
 STATUS_DESCRIPTION: Final = f"Status of the row: {', '.join(STATUSES)}."
@@ -62,7 +62,7 @@ ERROR_CODE_DESCRIPTION: Final = "Error code of the refusal; null unless refused.
 LATENCY_DESCRIPTION: Final = (
     "Whole seconds from submission to the stat_time of the believed report, delivered or failed."
 )
-WHOSE_MOVE: Final = f"Who can do something about it: {', '.join(MOVERS)}."
+RESPONSIBLE_PARTY: Final = f"Party that can act on the code: {', '.join(RESPONSIBLE_PARTIES)}."
 MATCH_RULE_DESCRIPTION: Final = (
     "How its reports were matched: mission_num (contains the message id), own_mission_num (looked up), "
     "batch_phone, phone_time; null without reports."
@@ -83,7 +83,7 @@ class GatewayCodes(Contract):
     meaning: pl.String = pa.Field(description="Meaning, in English.")
     meaning_zh: pl.String = pa.Field(description="Meaning, in Chinese.")
     class_: pl.String = pa.Field(alias="class", isin=CAUSES, description=f"Kind of cause: {', '.join(CAUSES)}.")
-    whose_move: pl.String = pa.Field(isin=MOVERS, description=WHOSE_MOVE)
+    responsible_party: pl.String = pa.Field(isin=RESPONSIBLE_PARTIES, description=RESPONSIBLE_PARTY)
     what_to_do: pl.String = pa.Field(description="Action for the responsible party.")
     is_hard: pl.Boolean = pa.Field(description="Permanent failure: the number will not be reached next time either.")
     source: pl.String = pa.Field(description="Source of the row.")
@@ -98,9 +98,7 @@ class CodeFamilies(Contract):
 
     code_prefix: pl.String = pa.Field(unique=True, description="Prefix of the codes of the family.")
     family: pl.String = pa.Field(isin=FAMILIES[:-1], description=f"Family: {', '.join(FAMILIES[:-1])}.")
-    responsible_party: pl.String = pa.Field(
-        isin=MOVERS, description=f"Who can act on a code of the family: {', '.join(MOVERS)}."
-    )
+    responsible_party: pl.String = pa.Field(isin=RESPONSIBLE_PARTIES, description=RESPONSIBLE_PARTY)
 
     class Config:
         name = "core.code_families"

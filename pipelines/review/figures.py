@@ -32,12 +32,16 @@ class CampaignFigures:
     purged_at: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        codes = ("code", "message_count", "of_failed_rate", "meaning", "whose_move", "what_to_do")
+        codes = ("code", "message_count", "of_failed_rate", "meaning", "responsible_party", "what_to_do")
         purged = {"purged_at": self.purged_at} if self.purged_at else {}
         return {
             **self.books.to_json(),
             "reasons": self.reasons.to_dicts(),
-            "codes": [{name: row[name] for name in codes} for row in self.codes.iter_rows(named=True)],
+            "codes": [
+                # whose_move: the former name of responsible_party, here for one release
+                {name: row[name] for name in codes} | {"whose_move": row["responsible_party"]}
+                for row in self.codes.iter_rows(named=True)
+            ],
             "refusals": [
                 {name: row[name] for name in ("error_code", "message_count", "meaning")}
                 for row in self.refusals.iter_rows(named=True)

@@ -4,7 +4,7 @@ SELECT
     code,
     meaning,
     meaning_zh,
-    whose_move,
+    responsible_party,
     what_to_do,
     is_known,
     message_count,

@@ -21,7 +21,7 @@ SELECT
     coalesce(g.meaning_zh, '未知状态码') AS meaning_zh,
     coalesce(g.class, f.family, 'unknown') AS class,
     CASE WHEN g.code IS NOT NULL THEN 'high' ELSE 'low' END AS confidence,
-    coalesce(g.whose_move, f.responsible_party, 'vendor') AS whose_move,
+    coalesce(g.responsible_party, f.responsible_party, 'vendor') AS responsible_party,
     coalesce(g.what_to_do, 'ask the vendor what the code means') AS what_to_do,
     coalesce(g.is_hard, FALSE) AS is_hard,
     g.code IS NOT NULL AS is_known,
@@ -31,7 +31,8 @@ SELECT
     n.message_count / d.accepted_total_count AS of_accepted_rate,
     n.segment_count,
     n.segment_count * cast($price_per_segment AS DOUBLE) AS cost,
-    d.is_mature
+    d.is_mature,
+    coalesce(g.responsible_party, f.responsible_party, 'vendor') AS whose_move
 FROM counts AS n
 INNER JOIN marts.campaign_delivery AS d ON n.campaign_id = d.campaign_id
 LEFT JOIN core.gateway_codes AS g ON n.code = g.code

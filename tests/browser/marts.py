@@ -75,18 +75,18 @@ class Marts:
         return self.rows(
             """
             WITH advice AS (
-                SELECT whose_move, what_to_do, sum(message_count)::BIGINT AS n
+                SELECT responsible_party, what_to_do, sum(message_count)::BIGINT AS n
                 FROM marts.code_breakdown
                 WHERE campaign_id = ? AND NOT is_delivered
                 GROUP BY ALL
             )
             SELECT
-                whose_move,
+                responsible_party,
                 sum(n)::BIGINT AS message_count,
                 first(what_to_do ORDER BY n DESC, what_to_do) AS what_to_do
             FROM advice
-            GROUP BY whose_move
-            ORDER BY message_count DESC, whose_move
+            GROUP BY responsible_party
+            ORDER BY message_count DESC, responsible_party
             """,
             campaign,
         )

@@ -118,7 +118,7 @@ def _codes(picture: Picture, parties: Picture, codes: list[Row], text: Texts) ->
     assert_bars(picture, wanted, failed)
     colours = {re.split("[:：]", row.label)[0]: row.bars[0].colour for row in parties.chart.rows()}
     for row, code in zip(picture.chart.rows(), some, strict=False):
-        assert row.bars[0].colour == colours[joined(text(f"party_{code['whose_move']}"))], code
+        assert row.bars[0].colour == colours[joined(text(f"party_{code['responsible_party']}"))], code
 
 
 def _parties(picture: Picture, parties: list[Row], failed: int, text: Texts) -> None:
@@ -127,14 +127,18 @@ def _parties(picture: Picture, parties: list[Row], failed: int, text: Texts) -> 
         text(
             "responsible_parties_title",
             share=f"{first['message_count'] / failed:.1%}",
-            party=text(f"party_{first['whose_move']}"),
+            party=text(f"party_{first['responsible_party']}"),
         )
     )
     assert_bars(
         picture,
         [
             (
-                text("party_label", party=text(f"party_{row['whose_move']}"), step=text.next_step(row["what_to_do"])),
+                text(
+                    "party_label",
+                    party=text(f"party_{row['responsible_party']}"),
+                    step=text.next_step(row["what_to_do"]),
+                ),
                 row["message_count"],
             )
             for row in parties

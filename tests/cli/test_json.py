@@ -63,6 +63,8 @@ def test_the_status_of_a_campaign_holds_every_status_and_every_batch_state(close
         assert set(rate) == {"value", "low", "high", "numerator", "denominator"}
         assert rate["low"] <= rate["value"] <= rate["high"]
     assert status["as_of"].endswith("+08:00")
+    assert status["codes"]
+    assert all(code["whose_move"] == code["responsible_party"] for code in status["codes"])  # one of them deprecated
 
     (campaign,) = closed.run("status --json").object["campaigns"]
     assert campaign | {"as_of": ""} == {name: status[name] for name in campaign} | {"as_of": ""}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.contracts.reconciled import FAMILIES, STATUSES, VERDICTS
+from pipelines.contracts.reconciled import FAMILIES, RESPONSIBLE_PARTIES, STATUSES, VERDICTS
 from pipelines.gateway.codes import DELIVERED_CODES, ERROR_CODES, TEMPORARY_CODES, Verdict, verdict, with_meaning
 from pipelines.sql_files import reference_rows
 
@@ -97,6 +97,5 @@ def test_a_reference_table_has_no_empty_cell_and_its_flags_are_true_or_false(nam
         assert {value for column, value in row.items() if column.startswith("is_")} <= {"true", "false"}
 
 
-def test_whose_move_is_one_of_those_who_can_move() -> None:
-    movers = {"campaign_owner", "operator", "carrier", "recipient", "vendor", "nobody"}
-    assert {row["whose_move"] for row in reference_rows("gateway_codes")} <= movers
+def test_the_responsible_party_is_one_of_the_contracts() -> None:
+    assert {row["responsible_party"] for row in reference_rows("gateway_codes")} <= set(RESPONSIBLE_PARTIES)

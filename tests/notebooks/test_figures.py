@@ -128,13 +128,13 @@ def test_codes_and_responsible_parties_are_those_of_the_mart(
     codes = _data(campaign_charts.codes(campaign, CONTEXT))
     parties = _data(campaign_charts.responsible_parties(campaign, CONTEXT))
     wanted = marts.execute(
-        "SELECT whose_move, sum(message_count)::BIGINT FROM marts.code_breakdown"
+        "SELECT responsible_party, sum(message_count)::BIGINT FROM marts.code_breakdown"
         " WHERE campaign_id = ? AND NOT is_delivered GROUP BY ALL",
         [LATEST],
     ).fetchall()
 
     assert sum(row["message_count"] for row in codes) == _one(marts, "failed_count")
-    assert {row["whose_move"]: row["message_count"] for row in parties} == dict(wanted)
+    assert {row["responsible_party"]: row["message_count"] for row in parties} == dict(wanted)
 
 
 def test_the_parts_of_the_sending_and_the_curve_of_latency_add_up(

@@ -120,8 +120,8 @@ def cost_of_failures(world: World, rows: Sequence[Row]) -> None:
     known: Counter[tuple[str, str]] = Counter()
     for code, number in failed.items():
         if code in world.codes:
-            known[world.codes[code]["class"], world.codes[code]["whose_move"]] += number
-    by_cause = keyed(rows, "class", "whose_move")
+            known[world.codes[code]["class"], world.codes[code]["responsible_party"]] += number
+    by_cause = keyed(rows, "class", "responsible_party")
     for cause, number in known.items():
         assert by_cause[cause] == pytest.approx((number, number, number * PRICE))
     assert falls(rows, "segment_count")

@@ -384,8 +384,9 @@ def place_of(number_range: int | None) -> Row:
 def meaning_of(code: str) -> Row:
     known = gateway_codes().get(code)
     if known is not None:
-        same = ("meaning", "meaning_zh", "class", "whose_move", "what_to_do")
+        same = ("meaning", "meaning_zh", "class", "responsible_party", "what_to_do")
         return {name: known[name] for name in same} | {
+            "whose_move": known["responsible_party"],
             "confidence": "high",
             "is_hard": is_hard(code),
             "is_known": True,
@@ -397,7 +398,7 @@ def meaning_of(code: str) -> Row:
         "meaning_zh": "未知状态码",
         "class": family,
         "confidence": "low",
-        "whose_move": "carrier" if family.startswith("china") else "vendor",
+        **dict.fromkeys(("responsible_party", "whose_move"), "carrier" if family.startswith("china") else "vendor"),
         "what_to_do": "ask the vendor what the code means",
         "is_hard": False,
         "is_known": False,

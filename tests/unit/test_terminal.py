@@ -62,7 +62,7 @@ def codes(*rows: tuple[str, int, float, str, str]) -> pl.DataFrame:
     """Rows of sql/figures/codes.sql: the columns that a page shows."""
     schema = {
         "code": pl.String, "message_count": pl.Int64, "of_failed_rate": pl.Float64,
-        "whose_move": pl.String, "meaning": pl.String,
+        "responsible_party": pl.String, "meaning": pl.String,
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 

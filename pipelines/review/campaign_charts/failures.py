@@ -45,7 +45,7 @@ def codes(figures: CampaignReview, context: ChartContext) -> Picture:
             row["message_count"],
             row["of_failed_rate"],
             row["cost"],
-            row["whose_move"],
+            row["responsible_party"],
         )
         for row in some.iter_rows(named=True)
     ]
@@ -80,18 +80,18 @@ def responsible_parties(figures: CampaignReview, context: ChartContext) -> Pictu
     if not figures.codes.height:
         return Picture(text("no_codes"))
     frame = (
-        figures.codes.group_by("whose_move", "what_to_do")
+        figures.codes.group_by("responsible_party", "what_to_do")
         .agg(pl.sum("message_count", "of_failed_rate"))
         .sort("message_count", "what_to_do", descending=[True, False])
-        .group_by("whose_move", maintain_order=True)
+        .group_by("responsible_party", maintain_order=True)
         .agg(pl.sum("message_count", "of_failed_rate"), pl.first("what_to_do"))
-        .sort("message_count", "whose_move", descending=[True, False])
+        .sort("message_count", "responsible_party", descending=[True, False])
     )
     frame = frame.with_columns(
         label=pl.Series(
             [
                 text("party_label", party=text(f"party_{party}"), step=text.next_step(step))
-                for party, step in frame.select("whose_move", "what_to_do").iter_rows()
+                for party, step in frame.select("responsible_party", "what_to_do").iter_rows()
             ]
         ),
         value=pl.Series(
@@ -102,11 +102,13 @@ def responsible_parties(figures: CampaignReview, context: ChartContext) -> Pictu
         ),
         start=0,
         end=pl.col("message_count"),
-        colour=pl.col("whose_move").replace_strict(PARTY_COLOURS, default=BLACK),
+        colour=pl.col("responsible_party").replace_strict(PARTY_COLOURS, default=BLACK),
     )
     first = frame.row(0, named=True)
     title = text(
-        "responsible_parties_title", share=percent(first["of_failed_rate"]), party=text(f"party_{first['whose_move']}")
+        "responsible_parties_title",
+        share=percent(first["of_failed_rate"]),
+        party=text(f"party_{first['responsible_party']}"),
     )
     chart = bars(frame, context, whole=highest(frame["end"]))
     return styled(chart, context, title=title, note=text("responsible_parties_note"), height=rows_height(frame))

@@ -1,5 +1,5 @@
--- Removes from core.replies what another reply says, and more: one that has the same phone, text and time, and an access_num
--- where this one has none. What is left doesn't depend on the order in which files are loaded.
+-- Deletes from core.replies each row that another row subsumes: it has the same phone, text and time, and an access_num where this
+-- one has none. The result does not depend on the order in which files are loaded.
 DELETE FROM core.replies AS less
 USING core.replies AS more
 WHERE

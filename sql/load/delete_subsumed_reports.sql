@@ -1,6 +1,6 @@
--- Removes from core.reports what another report says, and more: one that has the same phone, code and stat_time, and a
--- mission_num or a batch_num where this one has none. Consoles export reports without one or the other.
--- What is left doesn't depend on the order in which files are loaded.
+-- Deletes from core.reports each row that another row subsumes: it has the same phone, code and stat_time, and a mission_num or a
+-- batch_num where this one has none. Exports of the vendor's console may lack one or the other.
+-- The result does not depend on the order in which files are loaded.
 DELETE FROM core.reports AS less
 USING core.reports AS more
 WHERE
