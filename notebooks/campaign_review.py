@@ -26,14 +26,14 @@ with app.setup:
 @app.cell
 def place():
     settings = load_settings()
-    data_dir = Path(mo.cli_args().get("data-dir") or settings.data_dir)
-    campaigns = figures.published_campaigns(data_dir)
+    settings = settings.model_copy(update={"data_dir": Path(mo.cli_args().get("data-dir") or settings.data_dir)})
+    campaigns = figures.published_campaigns(settings.published_folder)
     asked = {**mo.cli_args().to_dict(), **mo.query_params().to_dict()}
     initial_text = Texts(asked["language"] if asked.get("language") in LANGUAGES else settings.review.language)
     mo.stop(not campaigns, mo.md(initial_text("no_campaign")))
     wanted = str(asked.get("campaign") or campaigns[0])
     mo.stop(wanted not in campaigns, mo.md(initial_text("no_such_campaign", name=wanted)))
-    return campaigns, data_dir, initial_text, settings, wanted
+    return campaigns, initial_text, settings, wanted
 
 
 @app.cell
@@ -45,8 +45,10 @@ def choice(campaigns, initial_text, wanted):
 
 
 @app.cell
-def reading(campaign, data_dir, language, settings):
-    review = figures.campaign_review(data_dir, campaign.value, min_message_count=settings.alerts.min_message_count)
+def reading(campaign, language, settings):
+    review = figures.campaign_review(
+        settings.published_folder, campaign.value, min_message_count=settings.alerts.min_message_count
+    )
     text = Texts(language.value)
     _title = f"# {text('campaign', name=review.books.campaign_id)}\n\n{' · '.join(html.facts(review, text))}"
     mo.vstack([mo.md(_title), mo.Html(f"<style>{html.STYLE}</style>")])

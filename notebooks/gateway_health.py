@@ -26,7 +26,7 @@ with app.setup:
 @app.cell
 def choice():
     settings = load_settings()
-    data_dir = Path(mo.cli_args().get("data-dir") or settings.data_dir)
+    settings = settings.model_copy(update={"data_dir": Path(mo.cli_args().get("data-dir") or settings.data_dir)})
     _asked = {**mo.cli_args().to_dict(), **mo.query_params().to_dict()}
     initial_text = Texts(_asked["language"] if _asked.get("language") in LANGUAGES else settings.review.language)
     _wanted = str(_asked.get("days", ""))
@@ -39,12 +39,12 @@ def choice():
     )
     language = mo.ui.dropdown(LANGUAGES, value=initial_text.language, label=initial_text("choose_language"))
     mo.hstack([days, language], justify="start", gap=2, wrap=True).style(padding_right="3rem")  # marimo's button
-    return data_dir, days, language
+    return days, language, settings
 
 
 @app.cell
-def reading(data_dir, days, language):
-    health = figures.gateway_figures(data_dir, day_count=days.value)
+def reading(days, language, settings):
+    health = figures.gateway_figures(settings.published_folder, day_count=days.value)
     text = Texts(language.value)
     _title = f"# {text('gateway_health')}\n\n{text('as_of', at=text.instant(health.as_of))}"
     mo.vstack([mo.md(_title), mo.Html(f"<style>{html.STYLE}</style>")])

@@ -60,14 +60,16 @@ def report(
         from pipelines.console.campaign_page import show_campaign
 
         with working("reading"):
-            figures = published_campaign(settings.data_dir, campaign_id)
+            figures = published_campaign(settings.published_folder, campaign_id)
         show_campaign(figures, as_json=json)
         return report_findings(figures.findings)
     from pipelines.console.terminal import show_lines
     from pipelines.review.html import write
 
     with working("drawing"):
-        review = campaign_review(settings.data_dir, campaign_id, min_message_count=settings.alerts.min_message_count)
+        review = campaign_review(
+            settings.published_folder, campaign_id, min_message_count=settings.alerts.min_message_count
+        )
         size = write(review, html, language=settings.review.language)
     show_lines({"campaign_id": campaign_id, "html": str(html), "bytes": size}, as_json=json)
     return 0

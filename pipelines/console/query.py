@@ -1,13 +1,12 @@
-"""One question to the published tables, answered as an analyst would see it."""
+"""The answer to a query on the published tables, as an analyst would get it."""
 
 import duckdb
 import polars as pl
 import polars.selectors as cs
 
 from pipelines.errors import UsageError
+from pipelines.review.sources import published_database
 from pipelines.settings import Settings
-from pipelines.times import CHINA
-from pipelines.warehouse.interruption import interruptible
 
 _TABLES = """
 SELECT table_name AS "table", estimated_size AS "rows", comment AS "holds"
@@ -22,16 +21,12 @@ ORDER BY "table"
 
 
 def ask(settings: Settings, query: str | None) -> pl.DataFrame:
-    """The rows of `query`, or the list of tables and functions where there is none.
+    """The rows of `query`; without one, the list of tables and functions.
 
-    Raises UsageError if nothing is published yet or DuckDB doesn't take the query.
+    Raises UsageError if nothing is published yet or if the query fails.
     """
-    path = settings.published_folder / "analytics.duckdb"
-    if not path.exists():
-        raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
     try:
-        with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
-            connection.execute(f"SET TimeZone = '{CHINA.key}'")
+        with published_database(settings.published_folder) as connection:
             connection.execute("SET search_path = 'main,marts'")  # so that marts need no prefix
             _check(connection, query or _TABLES)
             rows: pl.DataFrame = connection.sql(query or _TABLES).pl()
@@ -42,7 +37,7 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
 
 
 def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Raise UsageError unless it is one question: the file is read-only, but COPY could write anywhere."""
+    """Raise UsageError unless it is one SELECT: the database is read-only, but COPY could write any file."""
     kinds = [statement.type for statement in connection.extract_statements(query)]
     if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):  # MULTI: PIVOT
         raise UsageError("give one SELECT, FROM, DESCRIBE or PIVOT; nothing else is run on what is published")

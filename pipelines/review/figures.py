@@ -91,18 +91,18 @@ def read_campaign(source: FigureSource, campaign_id: str, findings: list[Finding
     )
 
 
-def published_campaign(data_dir: Path, campaign_id: str) -> CampaignFigures:
+def published_campaign(folder: Path, campaign_id: str) -> CampaignFigures:
     """The figures of one campaign as they are published. Raises UsageError if the campaign is not published."""
-    with published(data_dir) as source:
+    with published(folder) as source:
         return _published(source, campaign_id)
 
 
-def campaign_review(data_dir: Path, campaign_id: str, *, min_message_count: int) -> CampaignReview:
+def campaign_review(folder: Path, campaign_id: str, *, min_message_count: int) -> CampaignReview:
     """The figures of one published campaign, with those of the charts. Raises UsageError if it is not published.
 
     It is compared with earlier campaigns that have at least `min_message_count` reported messages.
     """
-    with published(data_dir) as source:
+    with published(folder) as source:
 
         def figure(name: str, **more: Any) -> pl.DataFrame:
             return source.figure(name, campaign_id=campaign_id, **more)
@@ -124,15 +124,15 @@ def campaign_review(data_dir: Path, campaign_id: str, *, min_message_count: int)
         )
 
 
-def published_campaigns(data_dir: Path) -> list[str]:
+def published_campaigns(folder: Path) -> list[str]:
     """The ids of all published campaigns, the latest first."""
-    with published(data_dir) as source:
+    with published(folder) as source:
         return source.figure("campaigns")["campaign_id"].to_list()
 
 
-def gateway_figures(data_dir: Path, *, day_count: int) -> GatewayFigures:
+def gateway_figures(folder: Path, *, day_count: int) -> GatewayFigures:
     """The figures of the gateway in the last `day_count` days that have any."""
-    with published(data_dir) as source:
+    with published(folder) as source:
 
         def figure(name: str) -> pl.DataFrame:
             return source.figure(name, day_count=day_count)

@@ -55,17 +55,29 @@ def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]
 
 
 @contextmanager
-def published(data_dir: Path) -> Iterator[FigureSource]:
-    """Open the published copy in `data_dir`. Raises UsageError if there is no copy, or if it can't be read."""
-    path = data_dir / "published" / "analytics.duckdb"
-    if not path.exists():
-        raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
+def published(folder: Path) -> Iterator[FigureSource]:
+    """Open the published copy in `folder`. Raises UsageError if there is no copy, or if it can't be read."""
+    path = _database(folder)
     try:
-        with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
-            connection.execute(f"SET TimeZone = '{CHINA.key}'")
+        with published_database(folder) as connection:
             connection.execute(sql_files.statement("sources/published_campaigns"))
             yield FigureSource(connection, datetime.fromtimestamp(path.stat().st_mtime, UTC))
     except duckdb.Error as error:
         raise UsageError(
             f"{path} can't be read ({str(error).splitlines()[0]}); make it again with 'smsrecon publish'"
         ) from None
+
+
+@contextmanager
+def published_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the database of the published copy in `folder`, in China's time. Raises UsageError if there is no copy."""
+    path = _database(folder)
+    if not path.exists():
+        raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
+    with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
+        connection.execute(f"SET TimeZone = '{CHINA.key}'")
+        yield connection
+
+
+def _database(folder: Path) -> Path:
+    return folder / "analytics.duckdb"

@@ -38,21 +38,21 @@ def marts(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def campaign(place: Place) -> CampaignReview:
-    return figures.campaign_review(place.data_dir, LATEST, min_message_count=100)
+    return figures.campaign_review(place.settings.published_folder, LATEST, min_message_count=100)
 
 
 @pytest.fixture(scope="module")
 def gateway(place: Place) -> GatewayFigures:
-    return figures.gateway_figures(place.data_dir, day_count=30)
+    return figures.gateway_figures(place.settings.published_folder, day_count=30)
 
 
 def test_campaigns_are_listed_the_latest_first(place: Place) -> None:
-    assert figures.published_campaigns(place.data_dir) == [*reversed(CAMPAIGNS)]
+    assert figures.published_campaigns(place.settings.published_folder) == [*reversed(CAMPAIGNS)]
 
 
 def test_a_campaign_that_is_none_is_told(place: Place) -> None:
     with pytest.raises(UsageError, match="campaign nope; 'smsrecon status' lists all"):
-        figures.campaign_review(place.data_dir, "nope", min_message_count=100)
+        figures.campaign_review(place.settings.published_folder, "nope", min_message_count=100)
 
 
 def test_the_steps_of_the_books_are_the_counts_of_the_mart_and_end_at_the_delivered(
@@ -78,7 +78,7 @@ def test_books_that_do_not_balance_are_not_called_accounted_for(campaign: Campai
 def test_the_figures_of_the_warehouse_and_of_the_published_copy_are_the_same(place: Place) -> None:
     with reconciled(place.settings, as_of=datetime.now(UTC)) as source:
         ours = [read_campaign(source, campaign_id, []) for campaign_id in CAMPAIGNS]
-    with published(place.data_dir) as source:
+    with published(place.settings.published_folder) as source:
         theirs = [read_campaign(source, campaign_id, []) for campaign_id in CAMPAIGNS]
 
     for one, two in zip(ours, theirs, strict=True):
@@ -89,7 +89,7 @@ def test_the_figures_of_the_warehouse_and_of_the_published_copy_are_the_same(pla
 
 
 def test_published_books_balance_only_if_every_row_is_published(place: Place) -> None:
-    with published(place.data_dir) as source:
+    with published(place.settings.published_folder) as source:
         assert read_campaign(source, LATEST, []).books.is_balanced
         source.connection.execute("CREATE TEMP VIEW messages AS FROM analytics.main.messages WHERE input_row <> 7")
         figures_without_a_row = read_campaign(source, LATEST, [])
@@ -115,11 +115,11 @@ def test_the_title_of_the_rates_is_the_rate_and_its_distance_from_the_median(
 
 
 def test_fewer_than_three_earlier_campaigns_are_no_median(place: Place) -> None:
-    second = figures.campaign_review(place.data_dir, "week-2", min_message_count=100)
+    second = figures.campaign_review(place.settings.published_folder, "week-2", min_message_count=100)
 
     assert not second.earlier.height
     assert "median" not in campaign_charts.rates(second, CONTEXT).title
-    assert figures.campaign_review(place.data_dir, LATEST, min_message_count=10**6).earlier.is_empty()
+    assert figures.campaign_review(place.settings.published_folder, LATEST, min_message_count=10**6).earlier.is_empty()
 
 
 def test_codes_and_responsible_parties_are_those_of_the_mart(
@@ -183,7 +183,7 @@ def test_the_health_of_the_gateway_is_that_of_all_campaigns(
 
 
 def test_fewer_days_show_less(place: Place, gateway: GatewayFigures) -> None:
-    short = figures.gateway_figures(place.data_dir, day_count=1)
+    short = figures.gateway_figures(place.settings.published_folder, day_count=1)
 
     assert short.code_days["submitted_on"].unique().to_list() == [gateway.code_days["submitted_on"].max()]
     assert short.pull_days.height == 1

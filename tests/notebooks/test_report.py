@@ -21,7 +21,7 @@ VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 @pytest.fixture(scope="module")
 def campaign(place: Place) -> CampaignReview:
-    return figures.campaign_review(place.data_dir, LATEST, min_message_count=100)
+    return figures.campaign_review(place.settings.published_folder, LATEST, min_message_count=100)
 
 
 @pytest.fixture(scope="module")
