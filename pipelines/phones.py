@@ -102,7 +102,7 @@ def mask_in_text(text: "str | pl.Expr") -> "str | pl.Expr":
 
 
 def mask_numbers_in_text(text: str) -> str:
-    """A text for people only, whose phones are masked in whatever way they are spaced, and so is any long number."""
+    """A text for people to read, with phones masked in any spacing, and all numbers of ten digits or more."""
 
     def mask(found: re.Match[str]) -> str:
         return ends_only(re.sub(r"\D", "", found[0])) if re.search(_DIGITS_OF_A_PERSON, found[0]) else found[0]

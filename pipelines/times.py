@@ -30,7 +30,7 @@ def in_china(time: "pl.Expr") -> "pl.Expr":
 
 
 def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr":
-    """Instants from texts such as `2026-11-22 08:00:00`, in China's time; null for what is no such text.
+    """Instants from texts such as `2026-11-22 08:00:00`, in China's time; null for other texts.
 
     A T may stand before the time of day, and a fraction of a second behind it. With `also_days` the seconds or the time
     of day may be missing: that is for what people write, a gateway's record without them is broken.

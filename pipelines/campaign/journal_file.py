@@ -68,7 +68,7 @@ CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
 
 TABLES = _CAMPAIGNS + _EVENTS
 
-# SQLite can't change a CHECK in place: the table is made anew, in one transaction, with the events as they were.
+# SQLite can't change a CHECK in place: the table is replaced by a new one with the same events, in one transaction.
 _UPGRADE = f"""
 BEGIN IMMEDIATE;
 ALTER TABLE events RENAME TO events_before;

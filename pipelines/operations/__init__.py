@@ -1,1 +1,1 @@
-"""What a command or a flow does, as plain functions of settings and clock."""
+"""The operations behind commands and flows, as plain functions of settings and clock."""

@@ -89,7 +89,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
 
 def _clear(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARKER).exists():
-        raise UsageError(f"{folder} holds something that is no demo; choose another folder with --dir")
+        raise UsageError(f"{folder} holds other files; choose another folder with --dir")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / _MARKER).touch()

@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class PullSummary:
-    """What was pulled: one entry for each day of reports, and one for the replies."""
+    """Result of a pull: one entry for each day of reports, and one for the replies."""
 
     pulled: list[Pulled]
     balance: int | None = None  # None: not asked for, or not answered

@@ -47,7 +47,7 @@ def read_parquet(body: bytes) -> pl.DataFrame:
 
 
 def _fault_of_form(body: bytes) -> str | None:
-    """The fault of the file's first and last bytes, None if there is none: Parquet begins and ends with PAR1."""
+    """The fault in the file's first and last bytes, or None: Parquet begins and ends with PAR1."""
     if not body:
         return "it is empty; write it again, as Parquet"
     kind = next((words for magic, words in _OTHER_FORMATS if body.startswith(magic)), None)

@@ -15,7 +15,7 @@ from pipelines.alerts.sent_alerts import due_alerts
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.campaign.sender import is_open
-from pipelines.campaign.suppressions import entries_of
+from pipelines.campaign.suppressions import read_entries
 from pipelines.landing.calls import Call
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import batch_num, key_text
@@ -177,7 +177,7 @@ def test_the_days_of_a_list_begin_at_chinas_midnight_however_they_are_typed(name
     load(books.landing, books.warehouse)
 
     expected = [datetime.combine(day, datetime.min.time(), CHINA) for day in DAYS]
-    assert entries_of(books.landing)["since_at"].to_list() == expected
+    assert read_entries(books.landing)["since_at"].to_list() == expected
     loaded = books.rows("SELECT epoch_us(since_at) FROM core.suppressions ORDER BY phone")
     assert loaded == [(int(at.timestamp()) * 10**6,) for at in expected]
 
@@ -195,7 +195,7 @@ def test_a_file_of_phones_means_chinas_times_in_every_zone_of_the_machine(tmp_pa
         (folder / "none.csv").write_text("phone,since_at\n13800000000,2027-02-29\n")
         assert ended(Place(folder).start("suppress import list.csv", variables={"TZ": zone})).code == 0
         ended(Place(folder).start("suppress import none.csv", variables={"TZ": zone})).fails(10, "no time in 1 rows")
-        listed.append(entries_of(Landing(folder / "data/landing"))["since_at"].to_list())
+        listed.append(read_entries(Landing(folder / "data/landing"))["since_at"].to_list())
 
     assert listed == [[datetime.fromisoformat(at).replace(tzinfo=CHINA) for at in DATED]] * len(ZONES)
 

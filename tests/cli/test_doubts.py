@@ -1,4 +1,4 @@
-"""Batches in doubt: shown with what the balance says of them, settled by reports or by a word, once and for good."""
+"""Batches in doubt are shown with the balance's evidence, and settled once, by reports or by a decision."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def gateway(tmp_path: Path) -> Iterator[RunningSandbox]:
 
 @pytest.fixture
 def doubtful(tmp_path: Path, gateway: RunningSandbox) -> Place:
-    """A campaign of four batches: the first was taken, the second was not, and both are in doubt."""
+    """A campaign of four batches: the first was accepted, the second was not, and both are in doubt."""
     folder = tmp_path / "place"
     folder.mkdir()
     place = Place(folder, gateway_at(gateway.base_url) | BATCHES)
@@ -40,7 +40,7 @@ def doubts(place: Place) -> list[str]:
     return [batch["batch_num"] for batch in place.run("resolve c --json").object["batches"]]
 
 
-def test_what_is_in_doubt_is_shown_with_what_the_balance_says_of_it(doubtful: Place) -> None:
+def test_batches_in_doubt_are_shown_with_the_evidence_of_the_balance(doubtful: Place) -> None:
     shown = doubtful.run("resolve c")
 
     shown.fails(13, "2 batches of c are in doubt")
@@ -55,7 +55,7 @@ def test_what_is_in_doubt_is_shown_with_what_the_balance_says_of_it(doubtful: Pl
     assert (first["charged_count"], first["message_count"]) == (10, 10)
 
 
-def test_a_word_settles_doubt_with_who_and_when_and_only_the_resent_is_sent_again(
+def test_a_decision_is_kept_with_author_and_time_and_only_the_resent_is_sent_again(
     doubtful: Place, gateway: RunningSandbox
 ) -> None:
     taken, lost = doubts(doubtful)
@@ -82,7 +82,7 @@ def test_a_word_settles_doubt_with_who_and_when_and_only_the_resent_is_sent_agai
         assert truth.execute("SELECT count(*), count(DISTINCT phone) FROM messages").fetchone() == (40, 40)
 
 
-def test_reports_settle_what_a_word_need_not(doubtful: Place, gateway: RunningSandbox) -> None:
+def test_reports_settle_doubt_without_a_decision(doubtful: Place, gateway: RunningSandbox) -> None:
     taken, lost = doubts(doubtful)
     gateway.control(clock_shift_seconds=86400)
     assert doubtful.run("pull --days 1").code == 0
@@ -91,7 +91,7 @@ def test_reports_settle_what_a_word_need_not(doubtful: Place, gateway: RunningSa
     doubtful.run(f"resolve c --resend {taken} --yes").fails(2, "not in doubt", taken)
 
 
-def test_a_batch_that_was_sent_twice_by_a_wrong_word_is_found_by_its_reports(
+def test_a_batch_sent_twice_by_a_wrong_decision_is_found_by_its_reports(
     doubtful: Place, gateway: RunningSandbox
 ) -> None:
     taken, _ = doubts(doubtful)
@@ -105,7 +105,7 @@ def test_a_batch_that_was_sent_twice_by_a_wrong_word_is_found_by_its_reports(
     assert doubtful.run("status c --json").object["is_balanced"]
 
 
-def test_nothing_is_settled_that_nobody_agreed_to(doubtful: Place) -> None:
+def test_nothing_is_settled_without_consent(doubtful: Place) -> None:
     journal = doubtful.folder / "data" / "landing" / "journal.sqlite"
     before = _events(journal)
 
@@ -117,7 +117,7 @@ def test_nothing_is_settled_that_nobody_agreed_to(doubtful: Place) -> None:
     assert _events(journal) == before + 2
 
 
-def test_wrong_words_are_one_line(doubtful: Place) -> None:
+def test_wrong_arguments_are_one_line(doubtful: Place) -> None:
     taken, lost = doubts(doubtful)
     doubtful.run("resolve nobody").fails(2, "nobody", "smsrecon status")
     doubtful.run("resolve c --accept B7 --yes").fails(2, "not in doubt: B7")
@@ -136,7 +136,7 @@ def _events(journal: Path) -> int:
 
 
 def _answered(place: Place, answer: str) -> str:
-    """What is asked at a terminal where this is typed."""
+    """The question at a terminal where this is typed."""
     ours, theirs = pty.openpty()
     with place.start("resolve c --accept all", stdin=theirs) as process:
         os.close(theirs)

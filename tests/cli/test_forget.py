@@ -1,4 +1,4 @@
-"""Who is forgotten is nowhere any more, in whatever file and form they were; the books say what they said before."""
+"""An erased person is in no file any more, in any form; the books stay the same."""
 
 import json
 import signal
@@ -18,13 +18,13 @@ from tests.support.places import Place, ended, gateway_at
 
 WHO = "13912345678"
 OTHERS = [f"138{row:08}" for row in range(30)]
-NAME = "佐藤夏目"  # what the owner knows of them
+NAME = "佐藤夏目"  # from the owner's columns
 FORMATS = ["json", "xml"]
 
 
 @pytest.fixture(params=FORMATS)
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """A person in all that can be: texts, mission numbers, columns, reports, replies, exports, lists, an answer."""
+    """A person in all kinds of files: texts, mission numbers, columns, reports, replies, exports, lists, an answer."""
     folder = tmp_path / "place"
     folder.mkdir()
     shares = Shares(reply=1, duplicate=0.2, conflict=0.1, phone_mismatch=0.1)
@@ -89,7 +89,7 @@ def books(place: Place) -> list[dict[str, Any]]:
     return [books | {"as_of": None} for books in campaigns]
 
 
-def test_who_is_forgotten_is_nowhere_and_the_books_say_what_they_said(kept: Place) -> None:
+def test_an_erased_person_is_in_no_file_and_the_books_stay_the_same(kept: Place) -> None:
     data = kept.folder / "data"
     before, listed = books(kept), kept.run("suppress list --json").object
     held = holding(data, WHO, NAME)
@@ -125,7 +125,7 @@ def test_who_is_forgotten_is_nowhere_and_the_books_say_what_they_said(kept: Plac
 
 
 @pytest.mark.parametrize("kept", ["json"], indirect=True)
-def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
+def test_a_killed_erasure_continues(kept: Place) -> None:
     before = books(kept)
     for time in (1, 3, 5):
         point = {"SMSRECON_FAILPOINT": f"file.before_rename:{time}"}
@@ -141,7 +141,7 @@ def test_a_forgetting_that_was_killed_is_gone_on_with(kept: Place) -> None:
 
 
 @pytest.mark.parametrize("kept", ["json"], indirect=True)
-def test_lists_can_be_kept_and_nothing_is_done_unasked(kept: Place) -> None:
+def test_lists_can_be_kept_and_nothing_is_done_without_consent(kept: Place) -> None:
     kept.run("forget 12 --yes").fails(2, "the phone is not valid")
     kept.run(f"forget {WHO}").fails(2, "--yes")
     assert holding(kept.folder / "data", NAME)
@@ -151,10 +151,10 @@ def test_lists_can_be_kept_and_nothing_is_done_unasked(kept: Place) -> None:
     held = holding(kept.folder / "data", WHO, NAME)
     assert any(path.startswith("landing/suppressions/") for path in held)
     assert all(path.startswith(("landing/suppressions/", "warehouse.duckdb")) for path in held)
-    assert kept.run("forget 13700000000 --yes").code == 0  # who is nowhere
+    assert kept.run("forget 13700000000 --yes").code == 0  # a phone that is in no file
 
 
-def test_files_that_are_damaged_are_cleared_of_them_too(place: Place) -> None:
+def test_damaged_files_are_erased_too(place: Place) -> None:
     landing = place.folder / "data" / "landing"
     day = "2026-11-20/101010.000000Z"
     for name in (f"reports/{day}-000.call", f"imports/{day}-0.import", f"pushes/{day}-1.segment"):

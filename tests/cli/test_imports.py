@@ -1,4 +1,4 @@
-"""Reports that come as a file from the vendor's console give the same books as those that were pulled."""
+"""Reports imported from a file of the vendor's console give the same books as pulled ones."""
 
 import shutil
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def csv_in(charset: str, **options: Any) -> Callable[[pl.DataFrame], bytes]:
 
 
 def excel(frame: pl.DataFrame) -> bytes:
-    """As a console writes it: phones as numbers, times as Excel's."""
+    """An Excel file as a console writes it: phones as numbers, times as Excel's."""
     file = BytesIO()
     frame.with_columns(
         pl.col(CHINESE["phone"]).cast(pl.Int64, strict=False).fill_null(0),
@@ -62,7 +62,7 @@ FORMS: dict[str, tuple[str, Callable[[pl.DataFrame], bytes]]] = {
 
 @pytest.fixture(scope="session")
 def reports(closed: Closed) -> pl.DataFrame:
-    """Every report that was pulled, as the console would show it, with the phones as people know them."""
+    """Every report that was pulled, as the console shows it, with complete phones."""
     landing = Landing(closed.place.folder / "demo/data/landing")
     calls = [landing.calls.read(name) for name in landing.calls.names("reports")]
     frames = [pl.DataFrame(read_reports(call.body, call.format).columns) for call in calls if call.http_status]
@@ -144,7 +144,7 @@ def test_a_report_pulled_and_imported_counts_once(
     assert asked(pulled, BOOKS) == asked(closed, BOOKS)
 
 
-def test_without_mission_numbers_the_batch_and_the_phone_tell_the_message(
+def test_without_mission_numbers_batch_and_phone_find_the_message(
     closed: Closed, unpulled: Closed, reports: pl.DataFrame
 ) -> None:
     brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号")))
@@ -154,7 +154,7 @@ def test_without_mission_numbers_the_batch_and_the_phone_tell_the_message(
     assert {rule for rule, _ in asked(unpulled, MATCHES)} == {None, "batch_phone"}
 
 
-def test_without_any_number_phone_and_time_tell_the_message_but_settle_no_doubt(
+def test_without_any_number_phone_and_time_find_the_message_but_settle_no_doubt(
     unpulled: Closed, reports: pl.DataFrame
 ) -> None:
     brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号", "批次号")))
@@ -179,7 +179,7 @@ def test_replies_come_from_a_file_too(closed: Closed, unpulled: Closed) -> None:
     assert asked(unpulled, query) == asked(closed, query)
 
 
-def test_rows_that_are_no_report_are_counted_with_their_reasons(unpulled: Closed) -> None:
+def test_rows_that_are_not_reports_are_counted_with_their_reasons(unpulled: Closed) -> None:
     rows = f"手机号,状态,时间,备注\n{PHONE},DELIVRD,2026/11/9 8:00,\nx,DELIVRD,2026-11-09 08:00:00\n"
     rows += f"{PHONE},发送成功,昨天,1,2,3\n\n,,\n{PHONE},待返回,2026-11-09 08:00:00\n"
 
@@ -192,7 +192,7 @@ def test_rows_that_are_no_report_are_counted_with_their_reasons(unpulled: Closed
     assert (ended.code, ended.object["rejected_count"], ended.object["new_count"]) == (0, 3, 1)
 
 
-# What is shown, and who agrees
+# Preview and consent
 
 
 def test_the_mapping_is_shown_without_phones_or_texts_and_nothing_is_written(
@@ -211,7 +211,7 @@ def test_the_mapping_is_shown_without_phones_or_texts_and_nothing_is_written(
     assert unpulled.place.files() - before == {"export.csv"}
 
 
-def test_a_column_told_wrongly_shows_nothing_of_itself(unpulled: Closed) -> None:
+def test_a_wrongly_mapped_column_is_not_shown(unpulled: Closed) -> None:
     rows = f"a,b,c,d\n{PHONE},DELIVRD,2026-11-09 08:00:00,王小明\n{PHONE},王小明,2026-11-09 08:00:00,13900139000\n"
 
     told = brought(unpulled, "x.csv", rows.encode(), "--mapping code=d,phone=a --mapping stat_time=c --dry-run --json")
@@ -220,7 +220,7 @@ def test_a_column_told_wrongly_shows_nothing_of_itself(unpulled: Closed) -> None
     assert not any(canary in told.out for canary in (PHONE, "13900139000", "王小明"))
 
 
-def test_without_a_terminal_nobody_agrees(place: Place) -> None:
+def test_without_a_terminal_consent_is_missing(place: Place) -> None:
     (place.folder / "x.csv").write_text(f"phone,code,time\n{PHONE},DELIVRD,2026-11-09 08:00:00\n", encoding="utf-8")
 
     place.run("import-reports x.csv").fails(2, "--dry-run", "--yes")

@@ -1,4 +1,4 @@
-"""What is purged is nowhere any more, in whatever file it was; what stays is as it was, and nothing is sent again."""
+"""Purged data is in no file any more; the rest stays as it was, and nothing is sent again."""
 
 import os
 import pty
@@ -24,11 +24,11 @@ from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
 from tests.support.places import Ended, Place, ended, gateway_at
 
-NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # what the owner knows of the people of each
+NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # from the owner's columns
 PREFIXES = {"oldest": "138", "old": "139", "new": "137"}
 SENT_AGO = {"oldest": 50, "old": 40, "new": 4}  # days
 REPORTED_AGO = {"oldest": 46, "old": 36, "new": 0}
-OPTED_OUT = "13900000003"  # by an export of replies; else replies come of themselves
+OPTED_OUT = "13900000003"  # by an imported reply; all others are pulled
 
 
 def phones(campaign_id: str) -> list[str]:
@@ -65,7 +65,7 @@ def people(campaign_id: str) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """A gateway that tells all replies again at every call, for good."""
+    """A gateway that returns all replies again in every call."""
     truth = tmp_path_factory.mktemp("gateway") / "gateway.sqlite"
     shares = Shares(reply=0.5, duplicate=0.2, conflict=0.1, phone_mismatch=0.1, failed=0.2, late=0)
     with RunningSandbox(SandboxSettings(truth=truth, seed=11, shares=shares)) as gateway:
@@ -74,7 +74,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
 
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory, gateway: RunningSandbox) -> Clocked:
-    """Three campaigns, two of them long ago, each with its reports and replies; and an export that tells all again."""
+    """Three campaigns, two of them long ago, each with its reports and replies; and an export that repeats them."""
     folder = tmp_path_factory.mktemp("years") / "place"
     folder.mkdir()
     place = Clocked(folder, gateway_at(gateway.base_url) | {"SMSRECON_PLAN__BATCH_SIZE": "10"})
@@ -99,7 +99,7 @@ def years(tmp_path_factory: pytest.TempPathFactory, gateway: RunningSandbox) -> 
 
 @pytest.fixture
 def kept(tmp_path: Path, years: Clocked) -> Clocked:
-    """A copy of it."""
+    """A copy of the place."""
     folder = tmp_path / "place"
     shutil.copytree(years.folder, folder, symlinks=True)
     return Clocked(folder, years.variables)
@@ -114,7 +114,7 @@ def holding(data: Path, *campaign_ids: str) -> list[str]:
 
 
 def told(path: Path) -> bytes:
-    """The bytes of a file, and what they say where a format packs them."""
+    """The bytes of a file, and its decompressed content."""
     body = path.read_bytes()
     if body.startswith(b"PAR1"):
         return body + str(pl.read_parquet(path).to_dicts()).encode()
@@ -156,7 +156,7 @@ def purge(place: Clocked, days: int = 30, **variables: str) -> Ended:
     return place.run(f"purge --older-than {days} --yes --json", **variables)
 
 
-def test_what_is_old_is_nowhere_any_more_and_what_stays_is_as_it_was(kept: Clocked) -> None:
+def test_old_data_is_in_no_file_and_the_rest_stays_as_it_was(kept: Clocked) -> None:
     data = kept.data
     held = holding(data, "oldest", "old")
     for kind in ("campaigns/old/", "reports/", "replies/", "imports/", "suppressions/", "warehouse"):
@@ -191,16 +191,14 @@ def test_what_is_old_is_nowhere_any_more_and_what_stays_is_as_it_was(kept: Clock
 
 
 def told_without_lists(database: Path, *campaign_ids: str) -> list[str]:
-    """The tables, but that of the lists, that hold a phone or a name of these campaigns."""
+    """The tables, except that of the lists, that hold a phone or a name of these campaigns."""
     words = [word for campaign_id in campaign_ids for word in (*phones(campaign_id), NAMES[campaign_id])]
     found = tables(database)
     del found["core.suppressions"]
     return [name for name, rows in found.items() if any(word in str(rows) for word in words)]
 
 
-def test_what_is_left_can_be_made_again_and_the_gateway_can_tell_all_of_it_again(
-    kept: Clocked, gateway: RunningSandbox
-) -> None:
+def test_the_rest_can_be_rebuilt_and_the_gateway_can_repeat_everything(kept: Clocked, gateway: RunningSandbox) -> None:
     assert purge(kept).code == 0
     before = tables(kept.data / "warehouse.duckdb")
 
@@ -208,7 +206,7 @@ def test_what_is_left_can_be_made_again_and_the_gateway_can_tell_all_of_it_again
 
     after = tables(kept.data / "warehouse.duckdb")
     assert [name for name in before if before[name] != after[name]] == []
-    assert kept.ago(0, gateway, "daily").code in (0, 16)  # the replies of long ago come once more, of nobody now
+    assert kept.ago(0, gateway, "daily").code in (0, 16)  # the old replies come again and match no campaign now
     assert any("replies/" in path for path in holding(kept.data, "oldest", "old"))
     again = purge(kept)
     assert (again.code, again.object["campaigns"]) == (0, [])
@@ -243,7 +241,7 @@ def test_a_purged_campaign_is_never_sent_again_and_its_final_figures_are_kept(ke
     assert all(len(line) <= 80 for line in (page.out + kept.run("status").out).splitlines())
 
 
-def test_a_look_changes_nothing_and_says_what_goes_and_what_stays(kept: Clocked) -> None:
+def test_a_dry_run_changes_nothing_and_shows_what_goes_and_what_stays(kept: Clocked) -> None:
     landing, published = snapshot(kept.data / "landing"), (kept.data / "published").resolve()
 
     shown = kept.run("purge --older-than 30 --dry-run")
@@ -274,20 +272,20 @@ def test_a_look_changes_nothing_and_says_what_goes_and_what_stays(kept: Clocked)
     assert kept.landing.campaigns.purged_ids() == ["old", "oldest"]
 
 
-def test_where_nothing_is_a_purge_does_nothing(place: Place) -> None:
+def test_in_an_empty_folder_a_purge_does_nothing(place: Place) -> None:
     assert place.run("purge --older-than 30").out == "Nothing that can go is older than 30 days.\n"
     assert not (place.folder / "data").exists()
 
 
-def test_while_somebody_sends_nothing_is_purged(kept: Clocked) -> None:
+def test_while_a_campaign_is_sent_nothing_is_purged(kept: Clocked) -> None:
     before = snapshot(kept.data / "landing" / "campaigns")
     with kept.landing.campaigns.lock("new"):
         purge(kept).fails(15, "new", "being sent")
     assert snapshot(kept.data / "landing" / "campaigns") == before
 
 
-def test_what_nobody_saw_is_not_purged(kept: Clocked, gateway: RunningSandbox) -> None:
-    """Between the look and the yes an import brings a report of a campaign that was to go: so it stays."""
+def test_a_plan_that_changed_before_consent_is_not_carried_out(kept: Clocked, gateway: RunningSandbox) -> None:
+    """Between question and answer an import brings a report of a campaign that was to be purged: so it stays."""
     (kept.folder / "more.csv").write_text(
         f"手机号,状态码,批次号,回执时间\n{phones('old')[4]},MK:0001,{batch_of(kept)},{days_ago(39)}\n"
     )
@@ -305,7 +303,7 @@ def test_what_nobody_saw_is_not_purged(kept: Clocked, gateway: RunningSandbox) -
     assert kept.landing.campaigns.purged_ids() == ["oldest"]
 
 
-def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
+def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(
     tmp_path: Path, gateway: RunningSandbox
 ) -> None:
     folder = tmp_path / "place"
@@ -335,7 +333,7 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
 
     to_send = staying()[1][1]
     unsent = ["unsent", to_send, "smsrecon resume unsent"]
-    assert to_send in {f"{number} to send" for number in range(10, 21)}  # who opted out meanwhile is kept back
+    assert to_send in {f"{number} to send" for number in range(10, 21)}  # opt-outs meanwhile are suppressed
     assert staying() == [
         ["doubtful", "10 in doubt", "smsrecon resolve doubtful"],
         unsent,
@@ -352,15 +350,15 @@ def test_campaigns_that_can_still_move_stay_with_all_that_came_since_they_began(
     doubtful, *others = [["doubtful", *overlaps], unsent, ["later", *overlaps]]
     assert staying() in ([doubtful, *others], others)  # it stays if something came of it when unsent had begun
     assert place.run(f"suppress add {' '.join(f'135{number:08}' for number in range(20))}").code == 0
-    assert place.run("resume unsent").code == 0  # all of it is kept back: so it goes by when it was planned
+    assert place.run("resume unsent").code == 0  # all its messages are suppressed, so its planning counts
     done = purge(place, 20)
     assert {each["campaign_id"] for each in done.object["campaigns"]} == {"doubtful", "unsent", "later"}
     assert place.run("status --json").object["campaigns"] == []
     assert place.run("daily").code in (0, 16)
 
 
-def test_who_opted_out_is_listed_before_it_is_forgotten_whatever_the_policy_says(kept: Clocked) -> None:
-    for name in kept.landing.suppressions.names():  # as if nobody had ever been listed
+def test_opt_outs_are_listed_before_their_replies_are_purged_under_any_policy(kept: Clocked) -> None:
+    for name in kept.landing.suppressions.names():  # as if no phone had been listed
         (kept.landing.root / name).unlink()
     kept.run("rebuild")
     with duckdb.connect(str(kept.data / "warehouse.duckdb"), read_only=True) as warehouse:
@@ -379,7 +377,7 @@ def test_who_opted_out_is_listed_before_it_is_forgotten_whatever_the_policy_says
     assert done.object["unlisted_count"] > 0
 
 
-def test_a_purge_that_was_killed_is_gone_on_with_and_all_else_works_meanwhile(kept: Clocked) -> None:
+def test_a_killed_purge_continues_and_everything_else_works_meanwhile(kept: Clocked) -> None:
     before = rows_of(kept.data / "warehouse.duckdb", "new")
     points = [point for point in POINTS if point.startswith("purge.")]
     marked: list[list[str]] = []
@@ -419,7 +417,7 @@ def batch_of(place: Clocked) -> str:
 
 
 def answered(place: Clocked, answer: str) -> Ended:
-    """How a purge ends at a terminal where this is typed."""
+    """Exit code of a purge at a terminal where this is typed."""
     ours, theirs = pty.openpty()
     with place.start("purge --older-than 30", stdin=theirs) as process:
         os.close(theirs)

@@ -1,4 +1,4 @@
-"""Who is on a list gets no message, neither from a plan nor from a campaign under way; and no command shows who."""
+"""Phones on a list get no messages, from new plans and from running campaigns; and no command shows the phones."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def statuses(place: Place) -> dict[str, int]:
     return {name: number for name, number in status["statuses"].items() if number}
 
 
-def test_who_is_listed_is_left_out_of_the_next_plan_until_taken_off(desk: Place, gateway: RunningSandbox) -> None:
+def test_listed_phones_are_left_out_of_plans_until_removed(desk: Place, gateway: RunningSandbox) -> None:
     (desk.folder / "phones.txt").write_text("+86 138 0000 0001\n".replace(" ", "") + "13800000002\n")
     with (desk.folder / "phones.txt").open() as phones, desk.start("suppress add - --json", stdin=phones) as process:
         assert ended(process).object["phone_count"] == 2
@@ -58,11 +58,9 @@ def test_who_is_listed_is_left_out_of_the_next_plan_until_taken_off(desk: Place,
     assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1, "complained": 1}
 
 
-def test_who_comes_onto_a_list_while_a_campaign_rests_is_kept_back_with_the_reason(
-    desk: Place, gateway: RunningSandbox
-) -> None:
+def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place, gateway: RunningSandbox) -> None:
     closed = {"SMSRECON_PLAN__SEND_WINDOW": "00:00-00:01"}
-    assert desk.run(SUBMIT, **closed).object["still_to_send"] == 40  # but for one minute a day
+    assert desk.run(SUBMIT, **closed).object["still_to_send"] == 40  # the send window is one minute a day
     listed = [PEOPLE[0], *PEOPLE[14:17], PEOPLE[39]]
     desk.run(f"suppress add {' '.join(listed)} --reason opted_out")
 
@@ -79,14 +77,12 @@ def test_who_comes_onto_a_list_while_a_campaign_rests_is_kept_back_with_the_reas
     assert {(row["reason"], row["batch_num"], row["submitted_at"]) for row in rows} == {("opted_out", None, None)}
 
     desk.run(f"suppress remove {' '.join(listed)}")
-    assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 0  # what was kept back stays so
+    assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 0  # suppressed messages stay suppressed
     assert desk.run("rebuild").code == 0
     assert statuses(desk) == {"suppressed": 5, "accepted": 35}
 
 
-def test_a_list_that_cannot_be_read_pauses_the_campaign_before_another_message_leaves(
-    desk: Place, gateway: RunningSandbox
-) -> None:
+def test_an_unreadable_list_pauses_the_campaign_before_the_next_message(desk: Place, gateway: RunningSandbox) -> None:
     assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW="00:00-00:01").object["still_to_send"] == 40
     (desk.folder / "data/landing/suppressions").mkdir()
     (desk.folder / "data/landing/suppressions/broken.parquet").write_bytes(b"PAR1")
@@ -98,9 +94,7 @@ def test_a_list_that_cannot_be_read_pauses_the_campaign_before_another_message_l
     assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 40
 
 
-def test_daily_lists_who_opted_out_and_taking_them_off_lasts_until_they_ask_again(
-    desk: Place, gateway: RunningSandbox
-) -> None:
+def test_daily_lists_opt_outs_and_a_removal_lasts_until_the_next_opt_out(desk: Place, gateway: RunningSandbox) -> None:
     assert desk.run(SUBMIT).code == 0
     gateway.control(clock_shift_seconds=86400)
     assert desk.run("daily", SMSRECON_ALERTS__MAX_ORPHAN_SHARE="1").code == 0
@@ -121,7 +115,7 @@ def test_daily_lists_who_opted_out_and_taking_them_off_lasts_until_they_ask_agai
     assert desk.run("suppress list").out == "No phone is on a list.\n"
 
 
-def test_the_last_word_counts_even_where_the_clock_was_set_back(desk: Place) -> None:
+def test_the_last_change_counts_even_if_the_clock_was_set_back(desk: Place) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     ahead = pl.DataFrame(
         {"phone": PEOPLE[:2], "reason": "ahead", "since_at": [tomorrow] * 2, "is_removed": [False, True]}
@@ -135,7 +129,7 @@ def test_the_last_word_counts_even_where_the_clock_was_set_back(desk: Place) -> 
     assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1}
 
 
-def test_a_file_of_phones_is_brought_in_with_its_own_reasons(desk: Place) -> None:
+def test_a_file_of_phones_is_imported_with_its_reasons(desk: Place) -> None:
     rows = (
         "手机号,reason,since_at",
         "13800000001,投诉,2026-11-01",
@@ -150,7 +144,7 @@ def test_a_file_of_phones_is_brought_in_with_its_own_reasons(desk: Place) -> Non
     assert desk.run("suppress list --json").object["reasons"] == {"imported": 1, "投诉": 1}
 
 
-def test_wrong_words_are_one_line_and_land_nothing(desk: Place) -> None:
+def test_wrong_arguments_are_one_line_and_land_nothing(desk: Place) -> None:
     (desk.folder / "no.csv").write_text("a,b\n1,2\n")
     (desk.folder / "late.csv").write_text("phone,since_at\n13800000001,yesterday\n")
     desk.run("suppress add").fails(2, "no phone was given")

@@ -1,4 +1,4 @@
-"""A slow and obvious twin in plain Python says what becomes of every row; the plan must agree."""
+"""A slow and obvious twin in plain Python decides every row; the plan must agree."""
 
 import re
 import tempfile
@@ -23,7 +23,7 @@ from pipelines.settings import PlanSettings, Settings
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
-# Few of each, so that they meet: the same people written in many ways, and some who are none.
+# Few of each, so that they repeat: the same phones in many forms, and some that are invalid.
 NUMBERS = ("13800000001", "13800000002", "19912345678", "15000000000")
 PHONES = st.one_of(
     st.sampled_from(NUMBERS),
@@ -52,7 +52,7 @@ TEMPLATES = st.sampled_from((None, "t1", "t2"))
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of one row."""
+    """The disposition of one row."""
 
     disposition: str
     reason: str | None = None
@@ -61,7 +61,7 @@ class Fate:
 
 
 def is_space(character: str) -> bool:
-    """White space as Unicode has it: Python adds four separators of ASCII."""
+    """True for white space of Unicode; Python's isspace adds four ASCII separators."""
     return character.isspace() and character not in "\x1c\x1d\x1e\x1f"
 
 
@@ -151,7 +151,7 @@ def fates(rows: list[dict[str, str | None]], suppressed: dict[str, str]) -> list
 
 
 def batches_of(rows: list[dict[str, str | None]], planned: list[int], batch_size: int) -> list[list[int]]:
-    """The planned rows, those that can share a request together, in the order of the first of each kind."""
+    """The planned rows in groups that can share a request, in the order of each group's first row."""
     groups: dict[tuple[str | None, ...], list[int]] = {}
     for number in planned:
         row = rows[number]
@@ -178,7 +178,7 @@ def inputs(draw: Callable[..., object]) -> list[dict[str, str | None]]:
     batch_size=st.integers(1, 5),
     cut=st.integers(0, 40),
 )
-def test_a_plan_says_of_every_row_what_its_twin_says(
+def test_a_plan_decides_every_row_as_its_twin_does(
     rows: list[dict[str, str | None]], suppressed: dict[str, str], batch_size: int, cut: int
 ) -> None:
     expected = fates(rows, suppressed)
@@ -260,7 +260,7 @@ def record(number: int, part: SendRange, state: str) -> BatchRecord:
 
 
 @given(sizes=st.lists(st.integers(1, 9), max_size=6), data=st.data())
-def test_what_is_settled_and_what_is_still_to_send_are_the_plan_exactly(sizes: list[int], data: st.DataObject) -> None:
+def test_settled_and_unsent_ranges_together_are_the_plan(sizes: list[int], data: st.DataObject) -> None:
     starts = [sum(sizes[:number]) for number in range(len(sizes))]
     planned = [
         (number, start, start + size - 1) for number, (start, size) in enumerate(zip(starts, sizes, strict=True))

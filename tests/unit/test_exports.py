@@ -1,4 +1,4 @@
-"""Exports of a console are read whatever they are written in, and their columns guessed from headings and values."""
+"""Exports of a console are read in all their formats, and their columns guessed from headings and values."""
 
 from io import BytesIO
 
@@ -66,7 +66,7 @@ def test_columns_are_known_by_their_headings(name: str) -> None:
 # Values
 
 
-def test_where_headings_say_nothing_values_do() -> None:
+def test_columns_without_known_headings_are_known_by_their_values() -> None:
     values = (f"{PHONE}|+8613900139000", "DELIVRD|MK:0001", "2026-11-09 08:00:00|2026/11/9 8:00", "x|y")
 
     assert guessed("reports", "A,B,C,D", *values) == {"phone": "A", "code": "B", "stat_time": "C"}
@@ -76,18 +76,18 @@ def test_where_headings_say_nothing_values_do() -> None:
     }
 
 
-def test_of_two_columns_with_one_shape_none_is_taken() -> None:
+def test_two_columns_of_the_same_form_are_not_guessed() -> None:
     assert guessed("reports", "A,B", PHONE, PHONE) == {}
 
 
-def test_a_heading_that_says_something_else_is_believed() -> None:
+def test_a_heading_of_another_field_wins_over_the_values() -> None:
     assert guessed("reports", "手机号,状态,提交时间", PHONE, "DELIVRD", "2026-11-09 08:00:00").keys() == {
         "phone",
         "code",
     }
 
 
-def test_what_is_told_wins_and_a_field_can_be_left_without_a_column() -> None:
+def test_a_given_mapping_wins_and_can_leave_a_field_without_a_column() -> None:
     frame = sheet_of("a,b,状态码,批次\n1,2,3,4\n").frame
 
     mapped = map_columns("reports", frame, ["phone=a,stat_time=b", "batch_num="])
@@ -102,7 +102,7 @@ def test_what_is_told_wins_and_a_field_can_be_left_without_a_column() -> None:
 
 
 @pytest.mark.parametrize("told", ["phone", "frob=a", "phone=c", "phone=a,code=a"])
-def test_a_mapping_that_is_none_is_refused(told: str) -> None:
+def test_an_invalid_mapping_is_refused(told: str) -> None:
     with pytest.raises(MappingError):
         map_columns("reports", sheet_of("a,b\n1,2\n").frame, [told])
 
@@ -120,7 +120,7 @@ def test_csv_is_read_in_every_charset_and_with_every_delimiter(charset: str, del
     assert sheet.frame.rows(named=True) == [{"手机号": PHONE, "内容": "你好"}]
 
 
-def test_marks_that_keep_excel_from_making_numbers_of_texts_are_no_part_of_them() -> None:
+def test_marks_that_make_excel_keep_digits_as_text_are_removed() -> None:
     sheet = sheet_of('a,b,c,d\n="13800138000",\'13800138000,\t13800138000,"  "\n')
 
     assert sheet.frame.row(0) == (PHONE, PHONE, PHONE, None)
@@ -130,14 +130,14 @@ def test_a_text_may_hold_delimiters_quotes_and_line_breaks() -> None:
     assert sheet_of('a;b\n"x;""y""\nz";1\n').frame.row(0) == ('x;"y"\nz', "1")
 
 
-def test_blank_rows_are_none_and_a_row_with_too_many_cells_is_no_row_of_these_columns() -> None:
+def test_blank_rows_are_skipped_and_a_row_with_too_many_cells_is_kept_apart() -> None:
     sheet = sheet_of("\n,,\na,b\n1,2,\n\n1\n1,2,3\n")
 
     assert sheet.frame.rows() == [("1", "2"), ("1", None), (None, None)]
     assert [sheet.raw(position) for position in range(3)] == ['{"a":"1","b":"2"}', '{"a":"1"}', '["1","2","3"]']
 
 
-def test_every_column_has_a_name_of_its_own() -> None:
+def test_every_column_has_a_unique_name() -> None:
     assert sheet_of("a,,a\n1,2,3\n").columns == ["a", "column 2", "a (2)"]
 
 
@@ -179,7 +179,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_bytes_that_are_no_table_are_refused_without_a_word_of_them(name: str) -> None:
+def test_bytes_that_are_not_a_table_are_refused_and_not_quoted(name: str) -> None:
     with pytest.raises(UnreadableExport) as raised:
         read_sheet(BROKEN[name])
 
@@ -221,11 +221,11 @@ def test_times_are_written_as_the_gateway_does() -> None:
     assert as_reports(phone=[*TIMES], code=[*TIMES], stat_time=[*TIMES])["stat_time"].to_list() == [*TIMES.values()]
 
 
-def test_a_word_that_says_delivered_is_the_code_and_one_that_may_mean_anything_is_none() -> None:
+def test_a_word_for_delivered_becomes_the_code_and_an_ambiguous_one_null() -> None:
     assert as_reports(phone=[*CODES], code=[*CODES], stat_time=[*CODES])["code"].to_list() == [*CODES.values()]
 
 
-def test_phones_lose_what_people_put_between_and_numbers_their_dashes() -> None:
+def test_phones_lose_separators_and_dashes_alone_are_empty() -> None:
     row = as_reports(phone=["138-0013 8000"], code=["0"], stat_time=["x"], mission_num=["--"]).row(0, named=True)
 
     assert (row["phone"], row["mission_num"], row["batch_num"]) == (PHONE, None, None)

@@ -1,4 +1,4 @@
-"""An imported file is landed byte for byte and once, and what is loaded doesn't depend on when it came."""
+"""An imported file is landed once, byte for byte, and the loaded rows don't depend on when it came."""
 
 import json
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_a_landed_import_comes_back_byte_for_byte(landing: Landing) -> None:
     assert (landing.root / name).read_bytes().partition(b"\n")[2] == IMPORT.body
 
 
-def test_the_same_bytes_with_the_same_meaning_are_landed_once(landing: Landing) -> None:
+def test_the_same_bytes_with_the_same_mapping_are_landed_once(landing: Landing) -> None:
     first = landing.imports.land(IMPORT)
 
     assert landing.imports.land(replace(IMPORT, imported_at=AT + timedelta(days=1), file_name="copy.csv")) == first
@@ -93,9 +93,7 @@ def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_ca
     assert sum(accepted for _, _, _, accepted, _ in in_steps["core.files"]) == 4
 
 
-def test_a_file_that_is_no_import_any_more_is_one_reject_and_keeps_nothing_from_being_loaded(
-    landing: Landing, tmp_path: Path
-) -> None:
+def test_a_damaged_import_is_one_reject_and_other_files_are_loaded(landing: Landing, tmp_path: Path) -> None:
     name = landing.imports.land(IMPORT)
     landing.imports.land(BY_MISSION)
     (landing.root / name).write_bytes(b'{"kind": "reports"}\nx')

@@ -1,4 +1,4 @@
-"""The journal forgets nothing, repeats nothing and changes nothing, whatever stops its writer."""
+"""The journal loses, repeats and changes nothing, however its writer stops."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ def states(journal: Journal) -> dict[str, str]:
     return {batch.batch_num: batch.state for batch in journal.batches("spring")}
 
 
-# What is never done twice, and never undone
+# Promises of the database
 
 
 def test_a_campaign_comes_back_as_it_was_registered(journal: Journal) -> None:
@@ -70,7 +70,7 @@ def test_a_campaigns_id_and_key_are_never_used_twice(journal: Journal, another: 
         journal.register(another)
 
 
-def test_a_batch_num_is_never_used_twice_by_whatever_campaign(journal: Journal) -> None:
+def test_a_batch_num_is_never_used_twice_by_any_campaign(journal: Journal) -> None:
     journal.register(campaign("autumn", 2))
     send(journal, "B1")
 
@@ -93,7 +93,7 @@ def test_an_unregistered_campaign_can_not_send(journal: Journal) -> None:
         "DELETE FROM campaigns",
     ],
 )
-def test_nothing_that_was_journaled_is_changed_or_removed(journal: Journal, path: Path, change: str) -> None:
+def test_no_event_is_changed_or_removed(journal: Journal, path: Path, change: str) -> None:
     send(journal, "B1")
     stranger = sqlite3.connect(path)
 
@@ -107,10 +107,10 @@ def test_an_event_of_a_kind_unknown_is_refused(journal: Journal) -> None:
         journal.outcome("spring", "B1", "forgotten", at=AT)
 
 
-# What the events say
+# Reading events
 
 
-def test_a_batch_tells_what_was_sent_and_what_came_back(journal: Journal) -> None:
+def test_a_batch_has_what_was_sent_and_what_was_answered(journal: Journal) -> None:
     send(journal, "B1")
     journal.outcome(
         "spring",
@@ -141,7 +141,7 @@ def test_a_batch_without_an_answer_is_in_doubt(journal: Journal) -> None:
     assert (batch.state, batch.answered_at, batch.detail) == ("in_doubt", None, "no answer yet")
 
 
-def test_the_unanswered_are_put_in_doubt_once_and_only_they(journal: Journal) -> None:
+def test_only_unanswered_batches_are_put_in_doubt_and_once(journal: Journal) -> None:
     journal.register(campaign("autumn", 2))
     for name in ("B1", "B2", "B3"):
         send(journal, name)
@@ -195,7 +195,7 @@ def test_a_campaign_is_paused_until_it_sends_again(journal: Journal) -> None:
     assert journal.paused_reason("spring") is None
 
 
-def test_a_reader_can_ask_what_is_new(journal: Journal) -> None:
+def test_a_reader_can_ask_for_changed_campaigns(journal: Journal) -> None:
     journal.register(campaign("autumn", 2))
     assert journal.last_event_id() == 0
     send(journal, "B1")
@@ -301,7 +301,7 @@ with Journal.open(Path(sys.argv[1])) as journal:
 """
 
 
-def test_what_a_killed_sender_journaled_is_there_and_in_doubt(journal: Journal, path: Path) -> None:
+def test_events_of_a_killed_sender_are_kept_and_in_doubt(journal: Journal, path: Path) -> None:
     sender = subprocess.Popen([sys.executable, "-c", SENDER, str(path)], stdout=subprocess.PIPE, text=True)
     assert sender.stdout is not None
     journaled = [int(sender.stdout.readline()) for _ in range(50)]
@@ -312,15 +312,15 @@ def test_what_a_killed_sender_journaled_is_there_and_in_doubt(journal: Journal, 
 
     found = journal.batches("spring")
 
-    assert len(found) - len(journaled) in {0, 1}  # one may have been written and not told any more
+    assert len(found) - len(journaled) in {0, 1}  # one may have been written but not printed
     assert {batch.state for batch in found} == {"in_doubt"}
     assert journal.doubt_unanswered("spring", at=AT) == len(found)
 
 
-# What people decide, and what is kept back
+# Decisions and late suppressions
 
 
-def test_a_word_settles_doubt_once_and_says_whose_it_was(journal: Journal) -> None:
+def test_a_decision_settles_doubt_once_and_has_its_author(journal: Journal) -> None:
     for number in range(3):
         send(journal, f"B{number}", first=number * 4)
     journal.outcome("spring", "B0", "in_doubt", at=AT, error_code="999999", http_status=200)
@@ -339,7 +339,7 @@ def test_a_word_settles_doubt_once_and_says_whose_it_was(journal: Journal) -> No
         journal.decide("spring", ["B0"], "not_sent", by="ann@desk", reason=None, at=AT)
 
 
-def test_what_is_kept_back_is_settled_and_never_in_doubt(journal: Journal) -> None:
+def test_a_suppressed_range_is_settled_and_never_in_doubt(journal: Journal) -> None:
     journal.suppressed(
         "spring", "B0", planned_batch=0, first_position=0, last_position=3, attempt=1, reason="opted_out", at=AT
     )
@@ -349,7 +349,7 @@ def test_what_is_kept_back_is_settled_and_never_in_doubt(journal: Journal) -> No
     assert journal.next_batch_number("spring") == 2
 
 
-def test_a_journal_of_an_earlier_version_is_brought_up_with_all_its_events(path: Path) -> None:
+def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: Path) -> None:
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as connection:
         connection.executescript(EARLIER)

@@ -1,4 +1,4 @@
-"""The landing is loaded into core: every record counted, bad ones beside their neighbours, all of it again or anew."""
+"""The landing is loaded into core: every record counts, bad ones are rejected, loading again changes nothing."""
 
 import json
 from dataclasses import replace
@@ -116,7 +116,7 @@ def test_a_foreign_number_that_starts_with_86_is_kept_whole(landing: Landing, wa
     assert cleaned(landing, warehouse, "phone", [report(destId="8613800")]) == ["8613800"]
 
 
-def test_a_phone_where_none_belongs_is_masked_however_it_is_written(landing: Landing, warehouse: Warehouse) -> None:
+def test_a_phone_in_a_code_is_masked_however_it_is_written(landing: Landing, warehouse: Warehouse) -> None:
     written = ["13800138000", "138 0013-8000", "EC:138 0013 8000", "1 3 8 0 0 1 3 8 0 0 0"]
     codes = cleaned(landing, warehouse, "code", [report(receiveRealStatus=code) for code in written])
     assert codes == ["138****8000", "138****8000", "EC:138****8000", "1 3 8****8 0 0 0"]
@@ -195,7 +195,7 @@ BAD_REPORTS = [
 ]
 
 
-def test_bad_records_are_kept_with_their_reasons_and_their_neighbours_go_in(
+def test_bad_records_are_kept_with_their_reasons_and_their_neighbours_are_loaded(
     landing: Landing, warehouse: Warehouse
 ) -> None:
     land(landing, "reports", answer([report(batchNum="earlier")]), minute=0)
@@ -226,7 +226,7 @@ def test_a_report_belongs_to_the_first_call_that_brought_it(landing: Landing, wa
     ]
 
 
-def test_a_call_that_comes_to_light_late_takes_back_what_it_brought_first(
+def test_an_earlier_call_that_is_found_later_becomes_the_source_of_its_reports(
     landing: Landing, warehouse: Warehouse
 ) -> None:
     later = land(landing, "reports", answer([report(sendStatus="later")]), minute=5)
@@ -242,7 +242,7 @@ def test_a_call_that_comes_to_light_late_takes_back_what_it_brought_first(
     ]
 
 
-# What came of a call
+# Outcomes of calls
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_balance_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None
     ("body", "outcome", "rejected_count"),
     [(answer(), "unreadable", 1), (answer(error_code="100003"), "refused", 0), (b"?", "unreadable", 1)],
 )
-def test_an_answer_without_a_balance_is_told(
+def test_an_answer_without_a_balance_is_rejected(
     landing: Landing, warehouse: Warehouse, body: bytes, outcome: str, rejected_count: int
 ) -> None:
     land(landing, "balance", body)
@@ -379,7 +379,7 @@ def test_a_list_of_suppressions_becomes_rows_and_rejects(landing: Landing, wareh
     assert json.loads(rejects[0]["raw_record"])["phone"] == "110"
 
 
-def test_integer_phones_and_naive_times_of_china_will_do(landing: Landing, warehouse: Warehouse) -> None:
+def test_integer_phones_and_times_without_a_zone_are_accepted(landing: Landing, warehouse: Warehouse) -> None:
     entries = {"phone": [int(PHONE)], "reason": ["dead"], "since_at": [datetime(2026, 11, 20, 12)]}  # noqa: DTZ001
     land_list(landing, pl.DataFrame(entries))
     load(landing, warehouse)
@@ -467,7 +467,9 @@ def test_the_journal_becomes_campaigns_and_batches(
     assert (unanswered["state"], unanswered["answered_at"]) == ("in_doubt", None)
 
 
-def test_only_news_in_the_journal_is_loaded(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
+def test_only_new_events_of_the_journal_are_loaded(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord
+) -> None:
     send(landing, campaign, "B1", None, first=0, last=2)
     assert load(landing, warehouse).campaign_count == 1
     assert load(landing, warehouse).campaign_count == 0
@@ -492,7 +494,7 @@ def test_the_day_of_a_batch_is_that_of_china(landing: Landing, warehouse: Wareho
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text(PHONE)])
-def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
+def test_a_missing_plan_is_an_error_and_nothing_of_the_campaign_is_loaded(
     landing: Landing, warehouse: Warehouse, campaign: CampaignRecord, spoil: Any
 ) -> None:
     land(landing, "reports", answer([report()]))
@@ -504,7 +506,7 @@ def test_a_plan_that_is_gone_is_told_and_nothing_of_the_campaign_goes_in(
     assert len(rows(warehouse, "FROM core.reports")) == 1
 
 
-def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
+def test_a_plan_with_other_rows_is_an_error(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
     path = landing.campaigns.plan_path("autumn")
     pl.read_parquet(path).head(2).write_parquet(path)
     with pytest.raises(BooksError, match="does not have the 5 rows"):
@@ -514,7 +516,7 @@ def test_a_plan_with_other_rows_is_told(landing: Landing, warehouse: Warehouse, 
 # The load as a whole
 
 
-def test_progress_is_told_in_files(landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_counts_files(landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
     for minute in range(3):
         land(landing, "reports", answer([report()]), minute=minute)

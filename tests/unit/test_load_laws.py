@@ -1,4 +1,4 @@
-"""Laws of the load, on small random landings: what is loaded depends on what was landed, and on nothing else."""
+"""Laws of the load, on small random landings: the loaded rows depend on the landed files only."""
 
 import json
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class LandedCall:
-    """A call to be landed; `records` None stands for an answer that nobody can read."""
+    """A call to be landed; without `records` its answer can't be read."""
 
     kind: CallKind
     records: list[Record] | None
@@ -56,7 +56,7 @@ ODD_REPLY = st.fixed_dictionaries(
     optional={"moTime": field("2026-11-20 12:00:00", "", "noon"), "more": field("1")},
 )
 
-# The same one again and again, never quite the same: the call that was first must be found.
+# Copies of one report that differ a little: the first call of each must be found.
 SAME_REPORT = st.sampled_from(["SUCCESS", "FAIL", None]).map(
     lambda send_status: {
         "missionNum": "0A1B2C3000000001",
@@ -160,7 +160,7 @@ def test_how_the_records_are_shared_out_among_calls_makes_no_difference_to_the_r
 
 
 def told_by_hand(world: list[LandedCall]) -> dict[tuple[str, ...], int]:
-    """The slow, obvious twin: the minute of the first call that brought each report that can be told apart."""
+    """The slow, obvious twin: the minute of the first call of each distinct report."""
     first: dict[tuple[str, ...], int] = {}
     for call in world:
         for record in call.records or []:
@@ -175,7 +175,7 @@ def told_by_hand(world: list[LandedCall]) -> dict[tuple[str, ...], int]:
 
 
 def says_more(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """The first is the second, but for a number that the second lacks."""
+    """True if both are the same report, except for a number that the second lacks."""
     return one != other and all(there in (here, "") for here, there in zip(one, other, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""A plan decides every row, numbers and cuts the messages, and is written whole or not at all."""
+"""A plan decides every row, numbers the messages, cuts them into batches, and is written in one step."""
 
 import os
 import sqlite3
@@ -25,7 +25,7 @@ CANARY_TEXT = "【云锋】canary 7b1f"
 
 
 class Desk:
-    """Where a campaign's owner hands over files; everything lies beneath `root`."""
+    """Input files of a campaign's owner and a landing, both below `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -76,7 +76,7 @@ def phones(count: int, start: int = 0) -> list[str]:
     return [f"138{number:08}" for number in range(start, start + count)]
 
 
-# Every row is decided
+# Dispositions
 
 
 def test_every_row_has_one_disposition_and_the_messages_come_first(desk: Desk) -> None:
@@ -172,7 +172,7 @@ def test_a_file_of_which_nothing_can_be_sent_is_refused_with_the_reasons(desk: D
     assert not any(name.endswith(("plan.parquet", "journal.sqlite")) for name in desk.files())
 
 
-def test_the_owners_columns_come_along(desk: Desk) -> None:
+def test_the_owners_columns_are_kept(desk: Desk) -> None:
     desk.plan(desk.write(phone=[*phones(2), "bad"], city=["北京", "上海", None], tier=[1, 2, 3]))
 
     owner = desk.rows().sort("input_row")["owner"].to_list()
@@ -273,7 +273,7 @@ def test_a_mission_num_that_another_campaign_sent_is_refused_by_row(desk: Desk) 
     assert not desk.landing.campaigns.plan_path("third").exists()
 
 
-def test_a_planner_that_died_before_registering_is_no_other_campaign(desk: Desk) -> None:
+def test_a_planner_that_died_before_registering_does_not_count_as_another_campaign(desk: Desk) -> None:
     path = desk.write(phone=phones(2), mission_num=["a", "b"])
     desk.plan(path)
     desk.landing.journal_path.unlink()
@@ -325,7 +325,7 @@ def test_different_texts_of_a_template_share_a_batch(desk: Desk) -> None:
     assert [batch["input_row"].to_list() for batch in batches(desk)] == [[0, 1, 2], [3, 4]]
 
 
-def test_different_texts_without_a_template_go_one_a_request(desk: Desk) -> None:
+def test_different_texts_without_a_template_go_in_one_request_each(desk: Desk) -> None:
     desk.plan(desk.write(phone=phones(3), content=[f"【云锋】{n}" for n in range(3)]), content=None)
 
     assert [batch.height for batch in batches(desk)] == [1, 1, 1]
@@ -387,7 +387,7 @@ def test_the_same_campaign_with_another_input_is_refused(desk: Desk, another: Ca
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])])
-def test_a_lost_or_damaged_plan_is_told_and_never_made_anew(desk: Desk, damage: Callable[[Path], object]) -> None:
+def test_a_lost_or_damaged_plan_is_an_error_and_never_made_again(desk: Desk, damage: Callable[[Path], object]) -> None:
     source = desk.write(phone=phones(2))
     desk.plan(source)
     damage(desk.landing.campaigns.plan_path("spring"))
@@ -418,7 +418,7 @@ def test_a_refused_input_leaves_nothing_behind(desk: Desk) -> None:
     assert desk.files() == before
 
 
-def test_a_plan_that_can_not_be_written_leaves_no_half_and_no_campaign(
+def test_a_plan_that_can_not_be_written_leaves_no_part_and_no_campaign(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_space(descriptor: int) -> None:
@@ -453,7 +453,7 @@ def test_a_campaign_id_is_up_to_40_small_letters_digits_and_dashes(desk: Desk, c
     assert desk.plan(desk.write(phone=phones(1)), campaign_id).record.campaign_id == campaign_id
 
 
-# How a sender reads it
+# Reading for a sender
 
 
 def test_a_sender_reads_any_range_of_positions_across_row_groups(desk: Desk) -> None:
@@ -495,7 +495,7 @@ def test_the_first_texts_are_shown_each_once_and_never_in_a_repr(desk: Desk) -> 
 
 
 def refused_ways(desk: Desk) -> list[Callable[[], Plan]]:
-    """Every way in which a file with a known person in it is refused."""
+    """All refusals of a file that holds a known person."""
     phone, text = CANARY_PHONE, CANARY_TEXT
     desk.plan(desk.write("taken.parquet", phone=[phone], content=[text], mission_num=[phone]), "taken", content=None)
     parts = {"1": {"phone": [phone], "x": [text]}, "2": {"phone": [phone], "x": [[text]]}, "3": {"phone": [phone]}}

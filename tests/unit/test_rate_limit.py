@@ -1,4 +1,4 @@
-"""All senders keep one rate_limiter, and the gateway's word slows all of them down."""
+"""All requests of a campaign keep one rate limit, and a hold delays all of them."""
 
 import asyncio
 import time
@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from pipelines.campaign.rate_limit import RateLimiter
 
-SLACK = 0.004  # what a clock or a timer may be early
+SLACK = 0.004  # seconds by which clocks and timers may be early
 
 
 async def turns(rate_limiter: RateLimiter, count: int, senders: int = 3) -> list[float]:
-    """When each of `count` turns came, in seconds from now, taken by several senders at once."""
+    """Times in seconds from now at which `count` requests may start, taken by several senders together."""
     begun = time.monotonic()
     left = iter(range(count))
     taken: list[float] = []
@@ -32,7 +32,7 @@ def test_requests_leave_evenly_and_never_faster_than_the_rate() -> None:
     assert all(later - earlier >= 0.02 - SLACK for earlier, later in pairwise(taken))
 
 
-def test_without_a_rate_nobody_waits() -> None:
+def test_without_a_rate_requests_do_not_wait() -> None:
     assert asyncio.run(turns(RateLimiter(None), 1000))[-1] < 1
 
 
@@ -43,7 +43,7 @@ def test_after_too_fast_no_sender_sends_until_the_hold_is_over() -> None:
     assert asyncio.run(turns(rate_limiter, 3))[0] >= 0.1 - SLACK
 
 
-def test_a_hold_also_keeps_those_back_who_wait_already() -> None:
+def test_a_hold_also_delays_waiting_requests() -> None:
     async def run() -> float:
         rate_limiter = RateLimiter(20, first_hold=0.2)
         await rate_limiter.acquire()
@@ -65,7 +65,7 @@ def test_answers_to_requests_that_left_together_are_one_hold() -> None:
     assert rate_limiter.consecutive_holds == 1
 
 
-def test_holds_double_up_to_the_longest_and_start_anew_after_an_accepted_request() -> None:
+def test_holds_double_up_to_the_longest_and_start_again_after_an_accepted_request() -> None:
     async def holds(rate_limiter: RateLimiter, count: int) -> list[float]:
         return [await hold(rate_limiter) for _ in range(count)]
 
@@ -88,7 +88,7 @@ def test_holds_double_up_to_the_longest_and_start_anew_after_an_accepted_request
     asyncio.run(run())
 
 
-def test_a_hold_shorter_than_the_pace_does_not_quicken_it() -> None:
+def test_a_hold_shorter_than_the_interval_does_not_shorten_it() -> None:
     async def run() -> float:
         rate_limiter = RateLimiter(5, first_hold=0.01)
         await rate_limiter.acquire()
@@ -100,7 +100,7 @@ def test_a_hold_shorter_than_the_pace_does_not_quicken_it() -> None:
     assert asyncio.run(run()) >= 0.2 - SLACK
 
 
-def test_after_a_stop_nobody_waits_any_longer() -> None:
+def test_after_a_stop_waits_end() -> None:
     async def run() -> float:
         rate_limiter = RateLimiter(None, first_hold=60)
         rate_limiter.back_off()

@@ -1,4 +1,4 @@
-"""Any Parquet file of any writer gives the same recipient rows, and what can't be sent says why."""
+"""Any Parquet file of any writer gives the same recipient rows, and rows that can't be sent have a reason."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -45,7 +45,7 @@ def refusal(*files: Path, content: str | None = TEXT, template_id: str | None = 
     return str(refused.value)
 
 
-# Who wrote it
+# Writers
 
 
 def by_duckdb(sql_type: str) -> Callable[[Path], None]:
@@ -99,7 +99,7 @@ def by_polars(dtype: pl.DataType) -> Callable[[Path], None]:
         pytest.param(by_duckdb("ENUM ('13800000001', '19900000002')"), id="duckdb enum"),
     ],
 )
-def test_phones_come_out_the_same_whoever_wrote_them(tmp_path: Path, write_it: Callable[[Path], None]) -> None:
+def test_phones_come_out_the_same_from_every_writer(tmp_path: Path, write_it: Callable[[Path], None]) -> None:
     write_it(tmp_path / "in.parquet")
 
     rows = read(tmp_path / "in.parquet")
@@ -108,21 +108,21 @@ def test_phones_come_out_the_same_whoever_wrote_them(tmp_path: Path, write_it: C
     assert rows["reason"].to_list() == [None, "phone_missing", None]
 
 
-def test_a_column_of_nothing_but_nulls_is_missing_phones(tmp_path: Path) -> None:
+def test_a_column_of_nulls_only_has_missing_phones(tmp_path: Path) -> None:
     assert read(write(tmp_path / "in.parquet", phone=[None, None]))["reason"].to_list() == ["phone_missing"] * 2
 
 
 @pytest.mark.parametrize("phone", [13800000001.5, float("inf"), 1e30])
-def test_a_float_that_is_no_whole_phone_is_never_rounded_to_one(tmp_path: Path, phone: float) -> None:
+def test_a_float_that_is_not_a_whole_phone_is_never_rounded_to_one(tmp_path: Path, phone: float) -> None:
     assert reason_of(tmp_path, phone) == "phone_malformed"
 
 
 @pytest.mark.parametrize("phone", [-13800000001, -8613800000001, -13800000001.0, Decimal("-13800000001")])
-def test_a_negative_number_is_no_phone(tmp_path: Path, phone: float | Decimal) -> None:
+def test_a_negative_number_is_not_a_phone(tmp_path: Path, phone: float | Decimal) -> None:
     assert reason_of(tmp_path, phone) == "phone_malformed"
 
 
-def test_a_mission_num_too_large_to_be_exact_as_a_float_is_not_believed(tmp_path: Path) -> None:
+def test_a_mission_num_too_large_to_be_exact_as_a_float_is_refused(tmp_path: Path) -> None:
     assert reason_of(tmp_path, mission_num=float(2**53)) == "mission_num_malformed"
     assert reason_of(tmp_path, mission_num=float(2**53 - 1)) is None
 
@@ -149,7 +149,7 @@ def test_files_of_a_folder_and_of_a_glob_are_read_in_the_order_of_their_names(tm
         assert rows["phone"].to_list() == ["13800000001", "13800000002", "13800000003"]
 
 
-def test_what_a_writer_keeps_for_itself_in_a_folder_is_left_out(tmp_path: Path) -> None:
+def test_hidden_files_of_a_writer_are_left_out(tmp_path: Path) -> None:
     part = write(tmp_path / "in.parquet/part-0.parquet", phone=["13800000001"])
     for name in ("_delta_log/0.checkpoint.parquet", ".hidden.parquet", "_temporary/0/part-0.parquet"):
         write(tmp_path / "in.parquet" / name, other=[1])
@@ -184,13 +184,13 @@ def test_partitions_of_a_folder_become_columns_of_the_owner(tmp_path: Path, writ
     assert found == {"13800000001": "A", "13800000002": "B c/d", "13800000003": None}
 
 
-def test_a_partition_can_be_a_column_with_a_meaning(tmp_path: Path) -> None:
+def test_a_partition_can_be_a_column_that_planning_uses(tmp_path: Path) -> None:
     write(tmp_path / "extra_num=07/part.parquet", phone=["13800000001"])
 
     assert read(*input_files(tmp_path))["extra_num"].to_list() == ["07"]
 
 
-def test_columns_in_another_order_are_told_by_their_names(tmp_path: Path) -> None:
+def test_columns_in_another_order_are_found_by_their_names(tmp_path: Path) -> None:
     one = write(tmp_path / "1.parquet", phone=["13800000001"], city=["北京"], tier=[1])
     two = write(tmp_path / "2.parquet", tier=[2], city=["上海"], phone=["13800000002"])
 
@@ -234,7 +234,7 @@ def test_columns_whose_types_do_not_fit_together_are_refused_by_file_and_column(
     assert "in tier;" in message
 
 
-# What can't be read
+# Files that can't be read
 
 
 def truncated(path: Path) -> None:
@@ -282,13 +282,13 @@ def test_a_column_of_the_wrong_type_is_refused_by_file_and_column(tmp_path: Path
     assert message.startswith(f"{path}: column '{name}' is of type ")
 
 
-def test_a_file_that_is_gone_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputRefused, match=r"gone\.parquet: can't be read \(No such file or directory\)"):
         input_sha256([tmp_path / "gone.parquet"], content=TEXT, template_id=None)
 
 
 @pytest.mark.parametrize("name", ["Phone", "PHONE", " phone ", "\ufeffphone", "extraNum", "Mission_Num", "template id"])
-def test_a_name_that_nearly_has_a_meaning_is_refused_with_the_right_one(tmp_path: Path, name: str) -> None:
+def test_a_name_that_differs_in_spelling_is_refused_with_the_right_one(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "in.parquet", **{"phone": ["13800000001"], name: ["1"]})
 
     message = refusal(path)
@@ -300,7 +300,7 @@ def test_a_name_that_nearly_has_a_meaning_is_refused_with_the_right_one(tmp_path
 @pytest.mark.parametrize(
     "name", ["mobile", "Mobile_Phone", "telephone", "手机号", "手机号码", "MSISDN", "phone_number"]
 )
-def test_a_column_that_is_called_like_a_phone_is_pointed_at(tmp_path: Path, name: str) -> None:
+def test_a_column_that_is_named_like_a_phone_is_suggested(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / "in.parquet", city=["北京"], **{name: ["13800000001"]})
 
     assert refusal(path) == f"{path}: has no column 'phone'; rename {name!r} to it"
@@ -370,7 +370,7 @@ def test_white_space_dashes_and_the_countrys_prefix_are_removed(tmp_path: Path, 
         (True, "phone_malformed"),
     ],
 )
-def test_what_is_no_phone_stays_as_given_with_the_reason(tmp_path: Path, given: str | None, reason: str) -> None:
+def test_an_invalid_phone_stays_as_given_with_the_reason(tmp_path: Path, given: str | None, reason: str) -> None:
     given = str(given) if given is True else given
     rows = read(write(tmp_path / "in.parquet", phone=[given], x=[1]))
 
@@ -399,9 +399,7 @@ def test_what_is_no_phone_stays_as_given_with_the_reason(tmp_path: Path, given: 
         ("【云锋】" + "货" * 497, "content_too_long"),
     ],
 )
-def test_a_text_is_judged_alike_in_a_column_and_as_the_one_for_all(
-    tmp_path: Path, content: str, reason: str | None
-) -> None:
+def test_a_text_is_checked_alike_in_a_column_and_for_all(tmp_path: Path, content: str, reason: str | None) -> None:
     in_column = reason_of(tmp_path, content=content)
     path = write(tmp_path / "all.parquet", phone=["13800000001"])
 
@@ -485,7 +483,7 @@ def test_an_extra_num_is_one_to_six_digits_or_none(tmp_path: Path, extra_num: ob
         ("order 1", "mission_num_malformed"),
     ],
 )
-def test_a_mission_num_of_ones_own_is_at_most_32_letters_digits_or_underscores(
+def test_an_own_mission_num_is_at_most_32_letters_digits_or_underscores(
     tmp_path: Path, mission_num: object, reason: str | None
 ) -> None:
     assert reason_of(tmp_path, mission_num=mission_num) == reason
@@ -509,7 +507,7 @@ def test_the_first_reason_of_a_row_is_the_phones(tmp_path: Path) -> None:
     assert reason_of(tmp_path, content="", extra_num="x") == "extra_num_malformed"
 
 
-# What binds a campaign to its input
+# The hash that binds a campaign to its input
 
 
 def test_the_hash_changes_with_bytes_text_template_and_partition_and_not_with_the_name(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which campaigns go together, and up to when; and what the books do while a purge is not done."""
+"""The cutoff of a purge and its campaigns, repeated records, and the books during an unfinished purge."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ TODAY = datetime(2026, 11, 22, 9, 30, tzinfo=CHINA)
 
 
 def campaign(campaign_id: str, began: float, ended: float, *, to_send: int = 0, in_doubt: int = 0) -> Campaign:
-    """Something of it came from so many days ago to so many days ago."""
+    """A campaign with activity from `began` to `ended` days ago."""
     last_active_at = TODAY - ended * DAY
     return Campaign(campaign_id, 10, to_send, in_doubt, last_active_at, TODAY - began * DAY, last_active_at)
 
@@ -64,7 +64,7 @@ WORLDS = {
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_what_goes_together_is_parted_from_what_stays_by_one_instant(name: str) -> None:
+def test_one_cutoff_separates_purged_campaigns_from_those_that_stay(name: str) -> None:
     campaigns, days, going = WORLDS[name]
 
     before, gone = cutoff(campaigns, TODAY - 30 * DAY)
@@ -73,7 +73,7 @@ def test_what_goes_together_is_parted_from_what_stays_by_one_instant(name: str) 
     assert "".join(each.campaign_id for each in gone) == going
 
 
-def test_no_campaign_that_stays_has_anything_from_before_and_none_that_could_go_stays() -> None:
+def test_the_cutoff_is_the_latest_that_cuts_no_campaign_in_two() -> None:
     chance = random.Random(3)
     for number in range(500):
         spans = [sorted((chance.uniform(0, 90), chance.uniform(0, 90)), reverse=True) for _ in range(8)]
@@ -101,7 +101,7 @@ def test_no_campaign_that_stays_has_anything_from_before_and_none_that_could_go_
         (3, None, 1, False),  # within the report window
     ],
 )
-def test_what_was_or_may_still_be_told_of_a_campaign_keeps_it(
+def test_a_campaign_stays_while_reports_or_replies_came_or_may_come(
     sent_ago: int, reported_ago: int | None, older_than: int, goes: bool, tmp_path: Path
 ) -> None:
     sent = Sent(tmp_path)
@@ -116,7 +116,7 @@ def test_what_was_or_may_still_be_told_of_a_campaign_keeps_it(
     assert ([each.campaign_id for each in found.staying] == ["a"]) is not goes
 
 
-def test_the_time_of_a_file_is_that_of_its_call_and_a_name_that_is_not_ours_tells_none(tmp_path: Path) -> None:
+def test_the_time_of_a_file_is_that_of_its_call_and_other_names_have_none(tmp_path: Path) -> None:
     landing = Landing(tmp_path)
     at = datetime(2026, 11, 22, 23, 59, 59, 999999, CHINA)
 
@@ -126,14 +126,12 @@ def test_the_time_of_a_file_is_that_of_its_call_and_a_name_that_is_not_ours_tell
         assert landed_at(name) is None
 
 
-# What came again
+# Repeated records
 
 
 @pytest.mark.parametrize("form", ["json", "xml"])
-def test_records_that_came_again_go_and_their_neighbours_stay_as_they_are(
-    form: Literal["json", "xml"], tmp_path: Path
-) -> None:
-    """Reports of long ago, told again today beside those of today; in an answer, and in an Excel file."""
+def test_repeated_records_are_removed_and_their_neighbours_stay(form: Literal["json", "xml"], tmp_path: Path) -> None:
+    """Old reports that came again today, beside new ones, in an answer and in an Excel file."""
     sent = Sent(tmp_path)
     old, new = sent.plan("old", rows=1, at=TODAY - 50 * DAY), sent.plan("new", rows=1, at=TODAY - 2 * DAY)
     sent.send(old, 0, at=TODAY - 50 * DAY)
@@ -163,14 +161,14 @@ def test_records_that_came_again_go_and_their_neighbours_stay_as_they_are(
         assert connection.execute("SELECT count(*) FROM core.rejects").fetchall() == [(0,)]
 
 
-# While a purge is not done
+# During an unfinished purge
 
 
 MAPPING = {"phone": "手机号", "code": "状态码", "stat_time": "回执时间"}
 
 
 def report(record: CampaignRecord, at: datetime) -> dict[str, str]:
-    """That the first message of a campaign was delivered."""
+    """A delivery report for the first message of a campaign."""
     return {
         "missionNum": f"{key_text(record.campaign_key)}{0:09}",
         "destId": "13800000000",
@@ -216,7 +214,7 @@ class Sent:
         self.landing.calls.land(call)
 
     def purge(self, campaign_id: str, *, before: datetime = TODAY) -> None:
-        """As far as a purge comes that is killed before the warehouse is made anew."""
+        """The first part of a purge, up to the rebuild of the warehouse."""
         self.landing.note_purging(before)
         self.landing.campaigns.mark_purged(Purged(campaign_id, TODAY, {"row_count": 20, "planned_at": TODAY}))
         self.landing.campaigns.clear_purged(campaign_id)
@@ -224,7 +222,7 @@ class Sent:
             journal.remove([campaign_id])
 
     def loaded(self) -> dict[str, int]:
-        """Batches of each campaign."""
+        """Number of batches of each campaign."""
         load(self.landing, self.warehouse)
         with self.warehouse.read() as connection:
             query = (
@@ -233,7 +231,7 @@ class Sent:
             return dict(connection.execute(f"{query} GROUP BY campaign_id").fetchall())
 
 
-def test_events_whose_numbers_purged_ones_had_are_loaded_too(tmp_path: Path) -> None:
+def test_events_that_reuse_the_ids_of_purged_ones_are_loaded(tmp_path: Path) -> None:
     sent = Sent(tmp_path)
     stays, goes = sent.plan("stays"), sent.plan("goes")
     sent.send(stays, 0)
@@ -248,7 +246,7 @@ def test_events_whose_numbers_purged_ones_had_are_loaded_too(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("is_marked", [False, True])
-def test_what_an_interrupted_purge_has_left_goes_but_nothing_that_a_later_one_keeps(
+def test_the_rest_of_an_interrupted_purge_is_removed_unless_a_campaign_needs_it(
     is_marked: bool, tmp_path: Path
 ) -> None:
     sent = Sent(tmp_path)
@@ -282,10 +280,10 @@ def test_a_purged_campaign_keeps_its_id_and_its_key_and_no_byte_of_its_events(tm
         assert journal.batches("goes") == []
     files = [path.read_bytes() for path in sent.landing.root.glob("journal.sqlite*")]
     assert b"canary" not in b"".join(files)
-    assert sum(map(len, files)) < 100_000  # not only overwritten, where SQLite does that by itself
+    assert sum(map(len, files)) < 100_000  # the file shrank: the bytes are not just overwritten
     with pytest.raises(UsageError, match="goes was purged on 2026-11-22"):
         sent.plan("goes")
-    sent.landing.journal_path.unlink()  # a journal of before it was planned, from a backup, knows nothing of it
+    sent.landing.journal_path.unlink()  # a journal restored from an old backup doesn't have the campaign
     with pytest.raises(UsageError, match="goes was purged on 2026-11-22"):
         sent.plan("goes")
 
