@@ -1,5 +1,6 @@
--- The intervals of marts.balance_reconciliation join up from the first balance to the last, and hold every batch accepted
--- between these once.
+-- The intervals of marts.balance_reconciliation are contiguous from the first balance to the last, and contain each batch that was accepted
+-- in between exactly once.
+-- Inputs: core.balances, core.batches, marts.balance_reconciliation, marts.batch_delivery.
 WITH told AS (
     SELECT
         greatest(count(*) - 1, 0) AS interval_count,

@@ -1,4 +1,5 @@
--- No message is in two batches that were taken, refused, or may have been taken.
+-- No message is in two batches that were accepted, refused or are in doubt.
+-- Input: core.batch_outcomes.
 WITH ordered AS (
     SELECT
         batch_num,

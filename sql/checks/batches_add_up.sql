@@ -1,4 +1,5 @@
--- Every batch that was taken, refused, or may have been taken holds its messages, each in one status; every other holds none.
+-- Each batch that was accepted, refused or is in doubt has all its messages, each in one status; any other batch has none.
+-- Input: marts.batch_delivery.
 SELECT
     'batch ' || batch_num || ' (' || state || '): ' || message_count || ' messages, '
     || (refused_count + in_doubt_count + accepted_total_count) || ' in the books' AS finding

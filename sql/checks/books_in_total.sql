@@ -1,4 +1,5 @@
 -- The books of all campaigns together: rows of the files = rows with a status = rows in the marts.
+-- Inputs: core.campaigns, core.message_status, marts.campaign_delivery.
 WITH totals AS (
     SELECT
         (SELECT coalesce(sum(row_count), 0) FROM core.campaigns) AS file_rows,

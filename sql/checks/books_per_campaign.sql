@@ -1,4 +1,5 @@
 -- The books of every campaign: rows of its file = rows of its plan = rows with one of the statuses of core.statuses.
+-- Inputs: core.campaigns, core.message_status, core.recipients, core.statuses.
 WITH planned AS (
     SELECT
         campaign_id,

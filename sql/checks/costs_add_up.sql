@@ -1,5 +1,6 @@
--- What the failures of a campaign cost is what their codes cost together, and no cause costs more than the campaign; without a
--- price nothing has a cost.
+-- The cost of a campaign's failures is the sum of the costs of their codes, and no code costs more than the campaign; without a price,
+-- nothing has a cost.
+-- Inputs: marts.campaign_delivery, marts.code_breakdown.
 WITH codes AS (
     SELECT
         campaign_id,

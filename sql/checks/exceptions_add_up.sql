@@ -1,4 +1,5 @@
--- Every orphan, every report for another phone, every in_doubt and unreported message and every reject is behind a finding.
+-- Every orphan, report of another phone, message in doubt or unreported, and reject is in marts.exceptions.
+-- Inputs: core.message_status, core.rejects, core.report_lookups, core.statuses, marts.exceptions.
 WITH listed AS (
     SELECT
         kind,

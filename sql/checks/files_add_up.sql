@@ -1,4 +1,5 @@
--- Every loaded file: accepted + rejected = received, and what was rejected is in core.rejects.
+-- Every loaded file: accepted + rejected = received, and each rejected record is in core.rejects.
+-- Inputs: core.files, core.rejects.
 WITH rejected AS (
     SELECT
         source_file,

@@ -1,4 +1,5 @@
 -- marts.latency_histogram has all delivered messages of every campaign, each in one of the 12 buckets.
+-- Inputs: core.campaigns, core.message_counts, marts.latency_histogram.
 WITH delivered AS (
     SELECT
         campaign_id,

@@ -1,4 +1,6 @@
 -- Every mart that counts messages by status agrees with core.message_status, for every campaign and each status that it counts.
+-- Inputs: core.message_status, core.statuses, marts.batch_delivery, marts.campaign_delivery, marts.carrier_delivery, marts.code_breakdown,
+-- marts.daily_delivery, marts.latency_histogram, marts.submit_errors.
 WITH booked AS (
     SELECT
         campaign_id,

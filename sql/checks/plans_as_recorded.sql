@@ -1,4 +1,5 @@
--- The plan of every campaign holds as many messages and segments as were recorded when it was made.
+-- Every campaign's plan has as many messages and segments as were recorded when it was planned.
+-- Inputs: core.campaigns, core.recipients.
 WITH planned AS (
     SELECT
         campaign_id,

@@ -1,4 +1,6 @@
--- Every rate lies between 0 and 1 and inside its interval, is there where its denominator is, and agrees with its counts.
+-- Every rate is between 0 and 1 and inside its interval, is present if its denominator is not 0, and agrees with its counts.
+-- Inputs: marts.batch_delivery, marts.campaign_delivery, marts.carrier_delivery, marts.code_breakdown, marts.daily_delivery,
+-- marts.latency_histogram.
 WITH named AS (
     SELECT
         'campaign_delivery, campaign ' || campaign_id AS place,

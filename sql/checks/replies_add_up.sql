@@ -1,4 +1,5 @@
--- Every reply is in marts.replies_by_campaign once, or another tells it too, and counts for the campaign that it stands at.
+-- Every reply is in marts.replies_by_campaign once, unless another row repeats it, and is counted for its campaign.
+-- Inputs: core.repeated_replies, core.replies, marts.campaign_delivery, marts.replies_by_campaign.
 WITH replies AS (
     SELECT
         campaign_id,

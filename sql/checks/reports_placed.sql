@@ -1,4 +1,5 @@
--- Every report is in one place: it counts for a message, is listed for its phone, or is an orphan.
+-- Every report is in one place: it counts for a message, is listed as a report of another phone, or is an orphan.
+-- Inputs: core.message_status, core.report_lookups, core.reports.
 WITH totals AS (
     SELECT
         (SELECT count(*) FROM core.reports) AS reports,

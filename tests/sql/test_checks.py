@@ -1,4 +1,4 @@
-"""Every check of sql/checks is silent on books that are right, and speaks when they are not."""
+"""Every check of sql/checks returns no row for correct books, and a finding for wrong ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ MakeWarehouse = Callable[[Path], Warehouse]
 
 _HEALTHY = Path(__file__).parent / "message_status" / "every_row_has_one_status"
 
-# What goes wrong, and what the check says of it.
+# For each check a fault, and the finding of the check.
 _FAULTS = {
     "balances_add_up": (
         "INSERT INTO marts.balance_reconciliation SELECT now(), now(), 9, 4, 5, 0, 0, 0, 0, TRUE",
