@@ -1,6 +1,6 @@
--- alert code_share_jump: one row per live campaign and failing code that takes a larger share of the reported messages than
--- is usual: than the median of its shares in comparable campaigns (0 where it is absent), and what is tolerated.
--- The subject is the code. Inputs: live_campaigns, comparable_campaigns, marts.campaign_delivery, marts.code_breakdown.
+-- alert code_share_jump: one row per live campaign and failing code whose share of the reported messages exceeds the median of its
+-- shares in comparable campaigns (0 where it is absent) by more than the tolerance. The subject is the code.
+-- Inputs: live_campaigns, comparable_campaigns (with core.recipients), marts.campaign_delivery, marts.code_breakdown.
 -- Parameters: $as_of, $report_window_hours, $max_code_share_jump, $min_message_count.
 WITH shares AS (
     SELECT
@@ -18,7 +18,7 @@ usual AS (
         s.code,
         median(coalesce(e.share, 0)) AS share
     FROM shares AS s
-    INNER JOIN comparable_campaigns($min_message_count) AS c ON s.campaign_id = c.campaign_id
+    INNER JOIN comparable_campaigns($min_message_count, 'core.recipients') AS c ON s.campaign_id = c.campaign_id
     LEFT JOIN shares AS e ON c.earlier_campaign_id = e.campaign_id AND s.code = e.code
     GROUP BY s.campaign_id, s.code
 )

@@ -1,13 +1,13 @@
 -- alert delivery_rate_drop: one row per live campaign whose delivery rate is surely below what is usual: even the upper end
 -- of its 95 % Wilson interval is under the median of the same rate of comparable campaigns, less what is tolerated.
--- Inputs: live_campaigns, comparable_campaigns, marts.campaign_delivery.
+-- Inputs: live_campaigns, comparable_campaigns (with core.recipients), marts.campaign_delivery.
 -- Parameters: $as_of, $report_window_hours, $max_drop_below_median, $min_message_count.
 WITH usual AS (
     SELECT
         l.campaign_id,
         median(CASE WHEN l.is_mature THEN e.delivered_of_accepted_rate ELSE e.delivered_of_reported_rate END) AS rate
     FROM live_campaigns($as_of, $report_window_hours) AS l
-    INNER JOIN comparable_campaigns($min_message_count) AS c ON l.campaign_id = c.campaign_id
+    INNER JOIN comparable_campaigns($min_message_count, 'core.recipients') AS c ON l.campaign_id = c.campaign_id
     INNER JOIN marts.campaign_delivery AS e ON c.earlier_campaign_id = e.campaign_id
     GROUP BY l.campaign_id
 )
