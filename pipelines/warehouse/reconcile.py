@@ -82,7 +82,6 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
     statements: dict[str, Statement] = {}
     for table, contract in _CONTRACTS.items():
         if kind_of(contract) == "reference":
-            reach("reconcile.between_tables")
             _import_reference(connection, contract)
         else:
             statements[table] = statement(connection, table.replace(".", "/"))

@@ -7,7 +7,9 @@ China's time, and figures are compared to four places.
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -37,11 +39,22 @@ _FILLERS = {
 
 def filled(path: Path, case: Path) -> Warehouse:
     """A new warehouse at `path` that holds the rows of a case."""
+    path.write_bytes(_empty_warehouse())
     warehouse = Warehouse(path, WarehouseSettings(busy_timeout_seconds=5))
     with warehouse.write() as connection:
         for rows in sorted(case.glob("core.*.csv")):
             _fill(connection, rows)
     return warehouse
+
+
+@cache
+def _empty_warehouse() -> bytes:
+    """The file of a warehouse without rows, made once and copied for each case."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "warehouse.duckdb"
+        with Warehouse(path, WarehouseSettings()).write():
+            pass
+        return path.read_bytes()
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
