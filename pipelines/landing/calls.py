@@ -63,7 +63,7 @@ class Calls:
         return Call.from_bytes((self.root / name).read_bytes())
 
     def has_landed(self, call: Call) -> bool:
-        """Whether a call of this kind and instant has landed."""
+        """True if a call of this kind and instant has landed."""
         return any(self.root.glob(f"{_stem(call)}-*.call"))
 
 

@@ -15,7 +15,7 @@ from pipelines.files import lock_file, write_whole
 
 @dataclass(frozen=True)
 class Purged:
-    """What is kept of a purged campaign: when it was purged, and its final figures."""
+    """The remains of a purged campaign: when it was purged, and its final figures."""
 
     campaign_id: str
     purged_at: datetime
@@ -53,7 +53,7 @@ class Campaigns:
         write_whole(self._mark(purged.campaign_id), json.dumps(mark, default=str).encode(), overwrite=True)
 
     def purged(self, campaign_id: str) -> Purged | None:
-        """What is kept of the campaign if it was purged, else None."""
+        """The remains of the campaign if it was purged, else None."""
         if not self._mark(campaign_id).exists():
             return None
         mark = json.loads(self._mark(campaign_id).read_text())

@@ -24,25 +24,26 @@ from pipelines.settings import Settings
 class Landing:
     """The folder of raw bytes beneath `root`.
 
-        campaigns/<id>/plan.parquet               the plan of a campaign
-        campaigns/<id>/lock                       held by the one process that plans or sends the campaign
-        campaigns/<id>/purged.json                when the campaign was purged, and its final figures; its plan is gone
-        journal.sqlite                            the fate of every batch
-        {reports,replies,balance}/<day>/<time>-<number>.call        a call of the gateway and its answer
-        pending/<kind>-<time>-<process>.call      the mark of a call whose answer has not landed yet
-        pending/lock                              shared by all callers
-        imports/<day>/<time>-<hash>.import        an exported file that a person brought
-        pushes/<day>/<time>-<process>.segment     pushes, one after the other; segments/ has the format
-        refused/<day>/<time>-<process>.segment    pushes that were not taken, for a person to look at
-        suppressions/<time>-<name>.parquet        a suppression list: phone, reason, since_at
-        phone_hash.key                            the key of the published phone hash
-        forgetting.json                           while a person is being erased: the tombstone that replaces them
-        purging.json                              while old data is being purged: the instant before which all goes
+        campaigns/<id>/plan.parquet             the plan of a campaign
+        campaigns/<id>/lock                     held by the one process that plans or sends the campaign
+        campaigns/<id>/purged.json              when the campaign was purged, and its final figures; its plan is gone
+        journal.sqlite                          every event of every batch
+        <kind>/<day>/<time>-<number>.call       a call of the gateway and its answer; kinds: reports, replies, balance
+        pending/<kind>-<time>-<process>.call    the mark of a call whose answer has not landed yet
+        pending/lock                            shared by all processes that call the gateway
+        imports/<day>/<time>-<hash>.import      a file exported from the vendor's console
+        pushes/<day>/<time>-<process>.segment   pushes, one after the other; segments/ describes the format
+        pushes/<day>.zip                        the segments of a day that is over
+        pushes/loaded, pushes/lock              notes of segments/
+        refused/<day>/<time>-<process>.segment  pushes that were not taken, for the operator to look at
+        suppressions/<time>-<name>.parquet      a suppression list: phone, reason, since_at
+        phone_hash.key                          the key of the published phone hash
+        forgetting.json                         during an erasure: the tombstone that replaces the person
+        purging.json                            during a purge: the instant before which everything goes
 
-    Days and times are UTC, so that names sort by time. A file named here by its path beneath `root` is one `name`.
-    A `.call` and an `.import` file is a header, one line of JSON, then the body byte for byte as received (empty if no
-    answer came). Nothing here decodes a body. Only marks of calls are ever changed or removed, unless a person is
-    erased or old data is purged.
+    Days and times are UTC, so that names sort by time; a file's name is its path beneath `root`. A `.call` or `.import`
+    file is a header, one line of JSON, and the body byte for byte as received (empty if no answer came). Nothing here
+    decodes a body. Only marks of calls are ever changed or removed, unless a person is erased or old data is purged.
     """
 
     root: Path

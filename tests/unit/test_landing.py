@@ -1,7 +1,8 @@
-"""What is landed is there byte for byte, in order, for its owner only, and is never overwritten."""
+"""Landed files keep every byte, in order, readable by their owner only, and are never overwritten."""
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.campaign.journal import Journal
 from pipelines.errors import CampaignBusy
 from pipelines.files import write_whole
 from pipelines.landing.calls import CALL_KINDS, Call
+from pipelines.landing.campaigns import Purged
+from pipelines.landing.imports import Import
 from pipelines.landing.landing import Landing
+from pipelines.landing.segments.frames import frame_bytes
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 ZONES = st.sampled_from((UTC, ZoneInfo("Asia/Shanghai"), timezone(timedelta(hours=-9, minutes=-30))))
@@ -58,7 +63,7 @@ def test_a_landed_call_comes_back_byte_for_byte(call: Call) -> None:
         assert landing.calls.names(call.kind) == [name]
 
 
-def test_the_body_stands_in_the_file_as_received(landing: Landing) -> None:
+def test_a_body_is_in_the_file_as_received(landing: Landing) -> None:
     body = b'\xef\xbb\xbf{"errorCode":\n"000000"}\r\n\x00\xff\n'
 
     name = landing.calls.land(call(body=body))
@@ -83,7 +88,7 @@ def test_calls_of_one_instant_keep_their_order_and_none_is_overwritten(landing: 
     assert [landing.calls.read(name).body for name in names] == [str(number).encode() for number in range(12)]
 
 
-def test_many_that_land_at_the_same_instant_lose_nothing(landing: Landing) -> None:
+def test_calls_that_land_at_the_same_instant_lose_nothing(landing: Landing) -> None:
     bodies = [str(number).encode() for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         names = list(pool.map(lambda body: landing.calls.land(call(body=body)), bodies))
@@ -91,7 +96,7 @@ def test_many_that_land_at_the_same_instant_lose_nothing(landing: Landing) -> No
     assert [landing.calls.read(name).body for name in names] == bodies
 
 
-def test_a_file_where_a_folder_should_be_is_told_and_nothing_waits_for_it(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
 
     with pytest.raises(NotADirectoryError, match="data"):
@@ -104,7 +109,7 @@ def test_calls_of_another_kind_are_not_listed(landing: Landing) -> None:
     assert landing.calls.names("replies") == []
 
 
-def test_files_and_all_folders_are_their_owners_only(landing: Landing) -> None:
+def test_only_the_owner_can_read_files_and_enter_folders(landing: Landing) -> None:
     landing.calls.land(call())
     landing.suppressions.land(b"PAR1", name="opt-outs", at=AT)
     landing.phone_hash_key()
@@ -143,11 +148,11 @@ def test_a_file_is_overwritten_only_on_request(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_call_and_a_body_show_nothing_of_what_was_received() -> None:
+def test_the_repr_of_a_call_holds_nothing_of_its_body() -> None:
     assert "13912345678" not in repr(call(body=b"13912345678"))
 
 
-def test_the_key_of_the_phone_hash_is_made_once_for_all(landing: Landing) -> None:
+def test_the_key_of_the_phone_hash_is_made_once(landing: Landing) -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: Landing(landing.root).phone_hash_key(), range(8)))
 
@@ -179,7 +184,33 @@ def other_process(program: str, landing: Landing) -> Iterator[None]:
         process.stdout.close()
 
 
-# One process a campaign
+def test_the_map_of_the_landing_names_every_file(landing: Landing) -> None:
+    landing.campaigns.mark_purged(Purged("spring", AT, {}))
+    with landing.campaigns.lock("spring"), landing.pending_calls.mark(call()):
+        landing.campaigns.plan_path("spring").touch()
+        landing.calls.land(call())
+        landing.imports.land(Import("replies", AT, "export.csv", {}))
+        landing.suppressions.land(b"PAR1", name="opt-outs", at=AT)
+        for day in range(2):
+            landing.pushes.new_path(AT + timedelta(days=day)).write_bytes(frame_bytes({}, b"<xml/>"))
+        landing.pushes.note_loaded(landing.pushes.names())
+        landing.pushes.pack()
+        landing.refused.new_path(AT).touch()
+        with Journal.open(landing.journal_path):
+            pass
+        landing.phone_hash_key()
+        landing.note_forgetting(b"{}")
+        landing.note_purging(AT)
+        found = {landing.name(path) for path in landing.root.rglob("*") if path.is_file()}
+
+    lines = re.findall(r"^ {8}(\S.*?)  ", str(Landing.__doc__), re.MULTILINE)
+    named = [re.sub(r"<\w+>", "[^/]+", re.escape(name)) for line in lines for name in line.split(", ")]
+
+    assert {name for name in found if not any(re.fullmatch(pattern, name) for pattern in named)} == set()
+    assert [pattern for pattern in named if not any(re.fullmatch(pattern, name) for name in found)] == []
+
+
+# One process for each campaign
 
 HOLDER = """
 import sys, time
