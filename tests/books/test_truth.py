@@ -18,7 +18,7 @@ FAULTS = {"fault_rate": 0.25, "delay_seconds": 0.8}
 
 
 @pytest.fixture(autouse=True)
-def _impatient() -> Iterator[None]:
+def _no_waits() -> Iterator[None]:
     """Retries as in earnest, without their waits."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield

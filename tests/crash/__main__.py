@@ -1,6 +1,6 @@
-"""`make torture`: lives full of deaths, two at a time, until so many processes were killed.
+"""`make torture`: lives full of kills, two at a time, up to a number of kills.
 
-A life that broke a law is shown with its seed, and its folder is kept; `make torture SEED=…` plays it again.
+A life that broke a law is shown with its seed, and its folder is kept; `make torture SEED=…` replays it.
 """
 # ruff: noqa: T201
 
@@ -28,7 +28,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, help="play this life only")
     chosen = options.parse_args()
     if chosen.seed is not None:
-        return _told(*played(chosen.seed, min(chosen.kills, KILLS_A_LIFE)))
+        return _shown(*played(chosen.seed, min(chosen.kills, KILLS_A_LIFE)))
     deaths: Counter[str] = Counter()
     failed: list[int] = []
     seeds = count(1000)
@@ -43,7 +43,7 @@ def main() -> int:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for seed, lived, problem in (future.result() for future in done):
                 deaths += lived
-                if _told(seed, lived, problem):
+                if _shown(seed, lived, problem):
                     failed.append(seed)
             print(f"{deaths.total():,} of {chosen.kills:,} kills, {time.monotonic() - begun:,.0f} s", flush=True)
     print(f"\n{deaths.total():,} kills: " + ", ".join(f"{name} {number}" for name, number in sorted(deaths.items())))
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def played(seed: int, kills: int) -> tuple[int, Counter[str], str]:
-    """Play one life; its seed, its deaths, and what went wrong."""
+    """Play one life; returns its seed, its deaths, and the problem if a law was broken."""
     folder = Path(tempfile.mkdtemp(prefix=f"torture-{seed}-"))
     deaths: Counter[str] = Counter()
     try:
@@ -65,8 +65,8 @@ def played(seed: int, kills: int) -> tuple[int, Counter[str], str]:
     return seed, deaths, ""
 
 
-def _told(seed: int, deaths: Counter[str], problem: str) -> int:
-    """Say how a life went; 1 if it broke a law."""
+def _shown(seed: int, deaths: Counter[str], problem: str) -> int:
+    """Print the result of a life; returns 1 if it broke a law."""
     print(f"seed {seed}: {deaths.total()} kills{', and ' + problem if problem else ', every law held'}", flush=True)
     return bool(problem)
 

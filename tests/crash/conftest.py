@@ -1,4 +1,4 @@
-"""The two processes that start all commands of these tests."""
+"""Fixture with the two processes that start all commands of these tests."""
 
 from collections.abc import Iterator
 

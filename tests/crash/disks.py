@@ -1,4 +1,4 @@
-"""Disks in trouble: full, read-only, or with a file that may not be written. Not every machine allows to make them."""
+"""Failing disks: full, read-only, or with an unwritable file. Not every machine allows creating them."""
 
 import os
 import subprocess
@@ -14,13 +14,13 @@ _ROOM = 64 * 2**20
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A file system of its own, in memory."""
+    """A small file system in memory."""
 
     path: Path
 
     @contextmanager
     def full(self, *, but: int) -> Iterator[None]:
-        """Leave only so many bytes."""
+        """Fill the disk up to this many free bytes."""
         state = os.statvfs(self.path)
         ballast = self.path / "ballast"
         with ballast.open("wb") as file:
@@ -41,7 +41,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(path: Path) -> Iterator[SmallDisk]:
-    """Mount one; where that is not allowed, the test is skipped."""
+    """Mount a small disk; skips the test if mounting is not allowed."""
     path.mkdir()
     try:
         _run("mount", "-t", "tmpfs", "-o", f"size={_ROOM}", "tmpfs", path)
@@ -55,7 +55,7 @@ def small_disk(path: Path) -> Iterator[SmallDisk]:
 
 @contextmanager
 def unwritable(path: Path) -> Iterator[None]:
-    """Let nobody write to a file or a folder. Root may do what permissions forbid, so there it is made immutable."""
+    """Make a file or a folder unwritable; for root, whom permissions don't stop, by the immutable attribute."""
     mode = path.stat().st_mode
     is_root = os.geteuid() == 0
     try:

@@ -1,16 +1,16 @@
-"""What must hold however processes end, held against the sandbox's own truth.
+"""Laws that hold however processes end, checked against the sandbox's truth.
 
-    sent once      no message was accepted twice by the gateway
-    kept back      nobody is sent to who came onto a list of who must not be written to
-    known          every message that the gateway accepted is accepted or in doubt in our journal
-    landed         what the gateway handed out is in the landing; what isn't was on the wire, and is covered by a call
-                   that is known to have ended without an answer
-    readable       what is published can be opened, and is whole
-    logged         core.pulls has every call that ended without an answer, and no other
-    balanced       the checks of the books pass, and every message has the status that the truth gives it
-    rebuilt        `rebuild` gives the same rows in every table
+    sent once           the gateway accepted no message twice
+    late suppressions   nothing is sent to a phone after it was suppressed
+    known               every message that the gateway accepted is accepted or in doubt in the journal
+    landed              records that the gateway handed out are in the landing; missing ones were on the wire, and
+                        belong to a call that is known to have ended without an answer
+    readable            the published copy can be opened, and is whole
+    logged              core.pulls has exactly the calls that ended without an answer
+    balanced            the checks of the books pass, and every message has the status that the truth implies
+    rebuilt             `rebuild` gives the same rows in every table
 
-The first five are held after every death, all of them at the end of a life.
+The first five are checked after every death, all of them at the end of a life.
 """
 
 import json
@@ -37,7 +37,7 @@ _REPLIES = "SELECT phone, content, access_num, mo_time FROM replies WHERE handed
 
 
 class Asked(NamedTuple):
-    """What a call asked for."""
+    """The kind and the day of a call."""
 
     kind: str
     day: date | None
@@ -45,15 +45,15 @@ class Asked(NamedTuple):
 
 @dataclass
 class Laws:
-    """The laws of one place. It remembers which landed files it has read, and what was missing before."""
+    """The laws of one place, with a memory of landed files already read and records already missing."""
 
     place: Place
     landed: set[Record] = field(default_factory=set)
     missing: set[Record] = field(default_factory=set)
     unanswered: dict[datetime, Asked] = field(default_factory=dict)  # by the time of the call
     is_published: bool = False
-    newly_listed: set[str] = field(default_factory=set)  # phones that were put onto a list just now
-    _listed: dict[str, int] = field(default_factory=dict)  # phone → the last message that was accepted by then
+    newly_listed: set[str] = field(default_factory=set)  # phones suppressed since the last check
+    _listed: dict[str, int] = field(default_factory=dict)  # phone → the last message accepted by then
     _files_read: set[str] = field(default_factory=set)
     _answered: set[datetime] = field(default_factory=set)
 
@@ -77,7 +77,7 @@ class Laws:
         assert not twice, f"{len(twice)} messages were accepted twice"
 
     def late_suppressions(self) -> None:
-        """Called when no process is running, so that what was in flight when a phone was listed has arrived."""
+        """Called while no process runs, so that requests in flight when a phone was listed have arrived."""
         last = dict(self.place.truth("SELECT phone, max(message) FROM messages GROUP BY phone"))
         sent = [phone for phone, number in self._listed.items() if last.get(phone, 0) > number]
         assert not sent, f"{len(sent)} people were sent to after they had been listed"
@@ -155,7 +155,7 @@ class Laws:
         assert not differing, f"rebuilt otherwise: {differing}"
 
     def _states(self) -> dict[tuple[str, int], str]:
-        """(batch number, position) → state, of all that ever left."""
+        """(batch number, position) → state, of all messages that ever left."""
         return {
             (batch.batch_num, position): batch.state
             for batch in self._batches()
@@ -167,7 +167,7 @@ class Laws:
             return [batch for campaign_id in self.place.campaigns for batch in journal.batches(campaign_id)]
 
     def _look_into_the_landing(self) -> None:
-        """Take in what has landed since, and the marks of calls that may still be on their way."""
+        """Read new landed calls, and the marks of pending ones."""
         landing = self.place.landing
         marks = [path.relative_to(landing.root).as_posix() for path in landing.root.glob("pending/*.call")]
         landed = set(landing.calls.names("reports") + landing.calls.names("replies")) - self._files_read
@@ -182,7 +182,7 @@ class Laws:
 
 
 def _records(call: Call) -> list[Record]:
-    """The records of an answer, as the truth writes them."""
+    """The records of an answer, in the form of the truth."""
     records = json.loads(call.body).get("records", [])
     if call.kind == "reports":
         return [(r["missionNum"], r["destId"][-11:], r["receiveRealStatus"], r["statTime"]) for r in records]

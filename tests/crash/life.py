@@ -1,7 +1,7 @@
-"""A life full of deaths: campaigns are sent, reported and booked while every process is killed again and again.
+"""A life: campaigns are sent, reported and reconciled while processes are killed again and again.
 
-What happens follows from the seed, but for the moment at which a kill by the clock strikes. After every death the laws
-must hold, and at the end of the life, when everything was run until it was done, all of them.
+The seed determines everything but the moments of timed kills. The laws are checked after every death, and all of them
+at the end of the life, when every command has run to completion.
 """
 
 import random
@@ -21,7 +21,8 @@ from pipelines.settings import PolicySettings
 from tests.crash.laws import Laws
 from tests.crash.places import KILLED, Ended, Place, Starter, running_place
 
-PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))  # how long ago it is; so all matures
+# How far the clock is behind in each phase, so that everything matures.
+PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))
 MENU = {
     "submit": 8,
     "pull": 4,
@@ -35,23 +36,23 @@ MENU = {
     "suppress": 2,
 }
 POINTS_A_LIFE = 5
-# tests/cli/test_purge.py dies at the points of a purge, tests/receive at those of the endpoint.
+# tests/cli/test_purge.py covers the failpoints of a purge, tests/receive those of the endpoint.
 LIVED = [point for point in POINTS if not point.startswith(("purge.", "segments."))]
 ALONGSIDE = ("daily", "pull", "publish", "submit")
 
-# How a command may end that nobody killed: done, refused, not reached, in doubt, data missing, busy, an alert.
+# Possible exit codes without a kill: done, refused, unavailable, in doubt, data missing, busy, an alert.
 FORESEEN = {0, 11, 12, 13, 14, 15, 16}
 
-# And what it may say with 2: another command must come before, or reports have settled the doubt meanwhile.
+# Possible messages with exit code 2: another command must run first, or reports have settled the doubt meanwhile.
 TOLD = ("'smsrecon load'", "'smsrecon reconcile'", "not in doubt", "settled meanwhile")
 
 
 @dataclass
 class Life:
-    """One place from its first message to its closed books."""
+    """The life of one place from its first message to its closed books."""
 
     place: Place
-    other: Starter  # runs what goes on at the same time
+    other: Starter  # runs concurrent commands
     seed: int
     deaths: Counter[str] = field(default_factory=Counter)
 
@@ -66,7 +67,7 @@ class Life:
         try:
             self.live_through(points_of(self.seed), kills=kills)
         except BaseException as error:
-            error.add_note(f"to play it again: make torture SEED={self.seed} KILLS={kills}")
+            error.add_note(f"to replay it: make torture SEED={self.seed} KILLS={kills}")
             raise
 
     def live_through(self, points: Sequence[str], *, kills: int = 0) -> None:
@@ -85,19 +86,19 @@ class Life:
         self.laws.hold_at_the_end()
 
     def die_at(self, point: str) -> None:
-        """Run a command that reaches the point, and die there."""
+        """Run a command that reaches the failpoint, and die there."""
         command = self._on_the_way_to(point)
         times = self._chance.randint(1, 3)
         if self.die(command(), failpoint=f"{point}:{times}"):
             return
-        for _ in range(3):  # whether a command comes by depends on what the gateway and the lives before have left
+        for _ in range(3):  # the state left by earlier deaths decides if a command reaches it
             given = command()
             if self.die(given, failpoint=point):
                 return
         raise AssertionError(f"{point} was not reached by {given}")
 
     def die_somehow(self) -> None:
-        """Kill a command at some point, at some time, together with another, or the sandbox below it."""
+        """Kill a command at a random failpoint or time, beside another command, or kill the sandbox below it."""
         name = self._chance.choices([*MENU], MENU.values())[0]
         command = self._command(name)
         how = self._chance.random()
@@ -116,7 +117,7 @@ class Life:
         self.laws.hold_after_death()
 
     def finish(self) -> None:
-        """Run everything again until it is done."""
+        """Repeat all commands until everything is done."""
         for campaign_id in list(self._open):
             for _ in range(60):
                 if self._is_sent(campaign_id):
@@ -129,13 +130,13 @@ class Life:
         self.laws.hold_after_death()
 
     def die(self, command: str, *, failpoint: str) -> bool:
-        """Whether the point was reached."""
+        """Die at a failpoint and check the laws; False if it was not reached."""
         is_reached = self.kill(command, failpoint=failpoint)
         self.laws.hold_after_death()
         return is_reached
 
     def kill(self, command: str, *, failpoint: str = "", kill_after: float | None = None) -> bool:
-        """Run a command that is to be killed; whether it was, before it was done."""
+        """Run a command that is to be killed; False if it ended before."""
         begun = time.monotonic()
         ended = self.place.run(command, failpoint=failpoint, kill_after=kill_after)
         if command.startswith("suppress add") and ended.code == 0:
@@ -150,7 +151,7 @@ class Life:
 
     @contextmanager
     def alongside(self, command: str, *, kill_after: float | None) -> Iterator[None]:
-        """Run another command meanwhile, and kill it too, if there is a time for that."""
+        """Run another command during the block, and kill it too if `kill_after` is given."""
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(self.place.run, command, kill_after=kill_after, starter=self.other)
             yield
@@ -160,13 +161,13 @@ class Life:
             self._seen(running.result())
 
     def _seen(self, ended: Ended) -> Ended:
-        """A command that nobody killed ended as it may, or says which other must come before."""
+        """Check that a command that wasn't killed ended with a foreseen code or message."""
         is_told = ended.code == 2 and any(words in ended.err for words in TOLD)
         assert ended.code in FORESEEN or is_told, f"{ended.command} ended with {ended.code}: {ended.err}"
         assert "Traceback" not in ended.err, ended.err
         return ended
 
-    # Which command
+    # Choosing a command
 
     def _command(self, name: str) -> str:
         if name == "resolve":
@@ -182,7 +183,7 @@ class Life:
         return f"{name if self._is_registered(campaign_id) else 'submit'} {campaign_id}"
 
     def _resolve(self) -> str:
-        """Settle the doubts of a campaign, as a vendor who looks into the truth would tell it."""
+        """Settle the doubts of a campaign by the truth, as a vendor could."""
         registered = [campaign_id for campaign_id in self.place.campaigns if self._is_registered(campaign_id)]
         if not registered:
             return self._command("submit")
@@ -215,7 +216,7 @@ class Life:
         return "pull"
 
     def _submit_that_pauses(self) -> str:
-        """With faults for all that can be in flight, so that no answer comes in between, and messages left to pause."""
+        """Submit with faults for all requests in flight, so that no answer arrives, and messages are left to pause."""
         self.place.sandbox.control(faults=[Fault("drop")] * 2 * self.place.settings.policy.pause_after_in_doubt)
         return f"submit {self.new_campaign(200)}"
 
@@ -239,14 +240,14 @@ class Life:
 
 
 def points_of(seed: int) -> list[str]:
-    """The points that a life with this seed must die at; seeds one after the other go through all of them."""
+    """The failpoints that a life with this seed must die at; consecutive seeds cover all of them."""
     return [LIVED[(seed * POINTS_A_LIFE + number) % len(LIVED)] for number in range(POINTS_A_LIFE)]
 
 
 @contextmanager
 def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]:
-    """A life whose gateway is chosen by the seed: how it hands out reports, how many at once, how often it fails, and
-    whether a repeated batch number, which it refuses, may be used to ask it of a batch in doubt.
+    """A life whose gateway the seed chooses: how it hands out reports, how many at once, how often it fails, and
+    if a batch in doubt may be repeated, since it refuses a repeated batch number.
     """
     chance = random.Random(f"gateway of {seed}")
     sandbox = {

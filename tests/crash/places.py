@@ -1,4 +1,4 @@
-"""A data folder, the sandbox it talks to, and commands on it in processes of their own, which can be killed."""
+"""A data folder, its sandbox, and commands in processes that can be killed."""
 
 import json
 import os
@@ -23,12 +23,12 @@ from tests.support.worlds import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
 KILLED = -9
-FAULTS = ("drop", "http_500", "truncated", "garbage", "system_error")  # those that keep nobody waiting
+FAULTS = ("drop", "http_500", "truncated", "garbage", "system_error")  # without delays
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended."""
+    """The end of a command: exit code and standard error."""
 
     command: str
     code: int
@@ -69,19 +69,19 @@ class Place(World):
         return Landing(self.settings.data_dir / "landing")
 
     def new_campaign(self, rows: int, seed: int) -> str:
-        """Write the file of one more campaign; nothing is planned yet."""
+        """Write the file of another campaign without planning it."""
         campaign_id = f"c{len(self.campaigns)}"
         people(rows, seed).write_parquet(self.folder / f"{campaign_id}.parquet")
         self.campaigns.append(campaign_id)
         return campaign_id
 
     def phones(self, campaign_id: str) -> list[str]:
-        """Whom a campaign is to be sent to, as far as the file has them well written."""
+        """The valid phones in the file of a campaign."""
         file = pl.read_parquet(self.folder / f"{campaign_id}.parquet")
         return file["phone"].filter(file["phone"].str.contains("^1[3-9][0-9]{9}$")).to_list()
 
     def batches_in_doubt(self, campaign_id: str) -> set[str]:
-        """As the books have it."""
+        """The batches in doubt according to the warehouse."""
         with warehouse_of(self.settings).read() as connection:
             query = "SELECT batch_num FROM marts.batches_in_doubt WHERE campaign_id = ?"
             return {batch_num for (batch_num,) in connection.execute(query, [campaign_id]).fetchall()}
@@ -93,7 +93,7 @@ class Place(World):
     def run(
         self, command: str, *, failpoint: str = "", kill_after: float | None = None, starter: Starter | None = None
     ) -> Ended:
-        """Run a command of smsrecon, as far as it gets. `submit c0` stands for its whole line."""
+        """Run a command of smsrecon until it ends or is killed. `submit c0` is short for the whole command line."""
         out, err = (self.folder / f"{threading.get_ident()}.{name}" for name in ("out", "err"))
         code = (starter or self.starter).run(
             arguments=arguments(command),
@@ -104,7 +104,7 @@ class Place(World):
             ago_seconds=self.ago.total_seconds(),
             kill_after=kill_after,
         )
-        # Killed soon enough, it has not even opened its outputs.
+        # If killed early, it has not even opened its outputs.
         return Ended(command, code, err.read_text(errors="replace") if err.exists() else "")
 
     @contextmanager
@@ -135,7 +135,7 @@ def running_place(
     policy: PolicySettings | None = None,
     **sandbox: Any,
 ) -> Iterator[Place]:
-    """A place whose sandbox runs with these settings, its clock four days back."""
+    """A place whose sandbox runs with these settings, its clock four days behind."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = SandboxSettings(
         truth=folder / "truth.sqlite",
@@ -169,7 +169,7 @@ def starters(number: int) -> Iterator[list[Starter]]:
 
 
 def arguments(command: str) -> list[str]:
-    """What stands behind `smsrecon`."""
+    """The arguments of `smsrecon`."""
     name, *rest = command.split()
     if name == "submit":
         return ["submit", f"{rest[0]}.parquet", "--campaign", rest[0], "--content", CONTENT]
@@ -177,7 +177,7 @@ def arguments(command: str) -> list[str]:
 
 
 def variables(settings: Settings) -> Mapping[str, str]:
-    """The environment of a command: these settings, and of ours what an interpreter needs."""
+    """The environment of a command: the settings and PATH."""
     gateway, policy = settings.gateway, settings.policy
     asking_again = {"SMSRECON_POLICY__REPEATED_CODE": policy.repeated_code} if policy.repeated_code else {}
     return asking_again | {

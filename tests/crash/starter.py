@@ -1,8 +1,8 @@
-"""Starts commands of smsrecon, each in a process of its own, five times as fast as an interpreter comes up.
+"""Starts commands of smsrecon, each in a process of its own, five times as fast as a new interpreter.
 
-This process has the libraries imported, and forks. It has not imported a line of smsrecon: every command does that for
-itself, so that it reads its own environment and its own failpoint. Orders come as lines of JSON on standard input; each
-is answered by a line of JSON with the exit code, or minus the signal. It ends when standard input does.
+This process has imported the libraries, and forks. It has imported nothing of smsrecon: each command does that itself,
+so that it reads its own environment and failpoint. Orders come as lines of JSON on standard input; each is answered
+by a line of JSON with the exit code, or minus the signal. It ends when standard input is closed.
 """
 
 import json
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _end(pid: int, kill_after: float | None) -> int:
-    """Wait until the process ends, or kill it at its time; its exit code, or minus the signal."""
+    """Wait for the process, or kill it after its time; returns the exit code, or minus the signal."""
     kill_at = time.monotonic() + (_LONGEST_SECONDS if kill_after is None else kill_after)
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -47,7 +47,7 @@ def _end(pid: int, kill_after: float | None) -> int:
 
 
 def _become(order: dict[str, Any]) -> NoReturn:
-    """Be the process of one command."""
+    """Turn this fork into the process of one command."""
     code = 1
     try:
         os.chdir(order["folder"])

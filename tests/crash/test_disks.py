@@ -1,5 +1,5 @@
-"""Where the disk is full or may not be written, a command says so in one line; when that is mended, all goes on, and
-nothing was lost and nothing sent twice.
+"""On a full or unwritable disk a command fails with one line; afterwards everything continues, nothing is lost and
+nothing is sent twice.
 """
 
 import os
@@ -20,7 +20,7 @@ STEPS = ("submit", "pull", "load", "reconcile", "publish", "daily", "rebuild", "
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount and chattr are Linux's")
 
 
-def test_a_full_disk_is_one_line_and_when_there_is_room_again_all_goes_on(
+def test_a_full_disk_is_an_error_of_one_line_and_everything_continues_afterwards(
     tmp_path: Path, two_starters: list[Starter]
 ) -> None:
     starter, other = two_starters
@@ -41,7 +41,7 @@ def test_a_full_disk_is_one_line_and_when_there_is_room_again_all_goes_on(
         ended_well(life)
 
 
-def test_a_read_only_disk_is_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
+def test_a_read_only_disk_is_an_error_of_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
     starter, other = two_starters
     with (
         small_disk(tmp_path / "disk") as disk,
@@ -65,7 +65,7 @@ UNWRITABLE = {
 }
 
 
-def test_what_may_not_be_written_is_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
+def test_an_unwritable_path_is_an_error_of_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
     starter, other = two_starters
     with running_place(tmp_path, starter) as place:
         life = begun(Life(place, other, seed=3))
@@ -78,7 +78,7 @@ def test_what_may_not_be_written_is_one_line(tmp_path: Path, two_starters: list[
 
 
 def begun(life: Life) -> Life:
-    """A place where everything was done once."""
+    """Run every command of a life once."""
     life.place.move_to(SENT)
     life.new_campaign(60)
     life.finish()
@@ -97,7 +97,7 @@ def _with_its_campaign(life: Life, step: str) -> str:
 
 
 def _is_one_line(ended: Ended, *words: str) -> bool:
-    """Whether the command failed for the machine's sake; then it said so in one line. Else it was done."""
+    """True if the command failed with one line about the machine; else it must have succeeded."""
     if ended.code != 2:
         assert ended.code in {0, 13, 16}, ended
         return False

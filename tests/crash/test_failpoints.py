@@ -1,4 +1,4 @@
-"""A named point kills the process that reaches it, no other name is taken, and every point stands in the code once."""
+"""A failpoint kills the process that reaches it, unknown names are refused, and each is in the code once."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ from pipelines.failpoints import POINTS
 REACH = "from pipelines.failpoints import reach; [reach('publish.after_rename') for _ in range(3)]; print('alive')"
 
 
-def test_every_point_stands_in_the_code_and_no_other() -> None:
+def test_every_failpoint_is_in_the_code_and_no_other() -> None:
     found: Counter[str] = Counter()
     for path in Path(pipelines.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -37,7 +37,7 @@ def test_every_point_stands_in_the_code_and_no_other() -> None:
         ("publish.in_the_middle", 1, "there is no failpoint publish.in_the_middle"),
     ],
 )
-def test_a_process_dies_where_it_is_told_and_nowhere_else(named: str, code: int, words: str) -> None:
+def test_a_process_dies_at_its_failpoint_only(named: str, code: int, words: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", REACH], env={"SMSRECON_FAILPOINT": named}, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Deaths at chosen moments: each of these laws needs one protection, and is broken where that is taken out."""
+"""Deaths at chosen moments: each test needs one protection of the code, and fails without it."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -22,13 +22,13 @@ def test_a_sender_that_dies_on_any_side_of_a_request_neither_loses_nor_doubles_a
         life = Life(place, other, seed=1)
         place.move_to(SENT)
         campaign_id = life.new_campaign(240)
-        for times in (2, 4):  # the first request asks for the balance
+        for times in (2, 4):  # the first request is a query of the balance
             for point in SENDING:
                 assert life.die(f"submit {campaign_id}", failpoint=f"{point}:{times}")
         _end(life)
 
 
-def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_the_log_says_which(
+def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call(
     tmp_path: Path, two_starters: list[Starter]
 ) -> None:
     starter, other = two_starters
@@ -44,7 +44,7 @@ def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_the_log_says_
         _end(life)
 
 
-def test_two_that_send_one_campaign_send_it_once(tmp_path: Path, two_starters: list[Starter]) -> None:
+def test_two_processes_send_one_campaign_once(tmp_path: Path, two_starters: list[Starter]) -> None:
     starter, other = two_starters
     with running_place(tmp_path, starter) as place:
         life = Life(place, other, seed=3)
@@ -58,7 +58,7 @@ def test_two_that_send_one_campaign_send_it_once(tmp_path: Path, two_starters: l
         _end(life)
 
 
-def test_two_that_publish_leave_a_whole_copy_and_so_does_one_that_dies(
+def test_two_publishers_leave_a_whole_copy_and_so_does_one_that_dies(
     tmp_path: Path, two_starters: list[Starter]
 ) -> None:
     starter, other = two_starters
@@ -80,7 +80,7 @@ def test_two_that_publish_leave_a_whole_copy_and_so_does_one_that_dies(
         _end(life)
 
 
-def test_a_load_that_dies_half_way_is_as_if_it_had_not_begun(tmp_path: Path, two_starters: list[Starter]) -> None:
+def test_a_load_that_dies_half_way_changes_nothing(tmp_path: Path, two_starters: list[Starter]) -> None:
     starter, other = two_starters
     with running_place(tmp_path, starter, report_mode="drain", max_records_per_call=40) as place:
         life = Life(place, other, seed=5)
@@ -88,23 +88,21 @@ def test_a_load_that_dies_half_way_is_as_if_it_had_not_begun(tmp_path: Path, two
         place.run(f"submit {life.new_campaign(120)}")
         place.move_to(SENT - timedelta(minutes=30))
         place.run("pull")
-        for times in (5, 4, 2):  # reports, balances, rejects and pulls, and last the files that say what is in
+        for times in (5, 4, 2):  # reports, balances, rejects and pulls, and last core.files
             assert life.die("load", failpoint=f"load.between_tables:{times}")
         _end(life)
 
 
-def test_a_reconcile_that_dies_half_way_leaves_the_figures_of_before(
-    tmp_path: Path, two_starters: list[Starter]
-) -> None:
+def test_a_reconcile_that_dies_half_way_leaves_the_old_figures(tmp_path: Path, two_starters: list[Starter]) -> None:
     starter, other = two_starters
     with running_place(tmp_path, starter) as place:
         life = Life(place, other, seed=6)
         place.move_to(SENT)
         life.new_campaign(120)
         life.finish()
-        place.move_to(SENT - timedelta(minutes=30))  # most reports come now
+        place.move_to(SENT - timedelta(minutes=30))  # most reports are due now
         assert {place.run(command).code for command in ("pull", "load")} == {0}
-        for times in (12, 16, 20):  # the statuses are made, and not all marts
+        for times in (12, 16, 20):  # the statuses are computed, and not all marts
             assert life.die("reconcile", failpoint=f"reconcile.between_tables:{times}")
             assert place.run("publish").code == 0
             life.laws.readable()

@@ -1,6 +1,6 @@
-"""Reads spoilt answers without end, or as many as told: `make fuzz CASES=1000000`.
+"""Reads many spoilt answers: `make fuzz CASES=1000000`.
 
-Every case that breaks a law is told by its number, from which it can be made again. The exit code is 1 if there is one.
+Every case that breaks a law is printed with its number, which reproduces it. The exit code is 1 if there is one.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.fuzz.bait import laid
+from tests.fuzz.entity_target import serving_target
 from tests.fuzz.tally import Tally, add, run
 
 AT_ONCE = 1000
@@ -29,9 +29,9 @@ def main() -> int:
     began = time.perf_counter()
     total = Tally()
     starts = range(chosen.first, chosen.first + chosen.cases, AT_ONCE)
-    with tempfile.TemporaryDirectory() as folder, laid(Path(folder)) as (bait, touched):
+    with tempfile.TemporaryDirectory() as folder, serving_target(Path(folder)) as (target, touched):
         with ProcessPoolExecutor(chosen.processes, get_context("spawn")) as pool:
-            for tally in pool.map(partial(run, bait), parts(starts, chosen.first + chosen.cases)):
+            for tally in pool.map(partial(run, target), parts(starts, chosen.first + chosen.cases)):
                 add(total, tally)
         total.broken += [f"an entity was fetched {touched()} times"] * bool(touched())
     show(total, chosen.cases, time.perf_counter() - began)

@@ -1,7 +1,7 @@
-"""Answers of the gateway, spoilt: real ones, as the sandbox writes them, changed in ways that hurt readers.
+"""Spoilt answers: answers as the sandbox writes them, changed in ways that hurt parsers.
 
-The same number always gives the same bytes, so that a case that was found can be looked at again. Some changes know
-what they change (a JSON value, an XML element), others take the bytes as they are.
+The same number always gives the same bytes, so that a case can be reproduced. Some changes are structural (a JSON
+value, an XML element), others change bytes blindly.
 """
 
 import json
@@ -16,10 +16,10 @@ from pipelines.landing.calls import CallKind
 from pipelines.sandbox.answers import AnswerWriter, Format
 from pipelines.sandbox.settings import SandboxSettings
 
-CANARY = "canary-of-an-external-entity"  # what lies behind every entity that points outside
+CANARY = "canary-of-an-external-entity"  # the content behind every external entity
 
 Dice = random.Random
-Change = Callable[[bytes, "Dice", "Bait"], bytes]
+Change = Callable[[bytes, "Dice", "EntityTarget"], bytes]
 
 _REPORT = ("missionNum", "destId", "sendStatus", "receiveStatus", "receiveRealStatus", "batchNum", "statTime")
 _REPLY = ("srcId", "content", "destId", "moTime")
@@ -28,8 +28,8 @@ _CODES = ("DELIVRD", "0", "MK:0001", "2:12", "YF:13", "新码")
 
 
 @dataclass(frozen=True)
-class Bait:
-    """Where entities point to: a file and a server that a parser must not touch."""
+class EntityTarget:
+    """A file and a server that external entities point to, and that a parser must not read."""
 
     file_uri: str
     http_uri: str
@@ -37,7 +37,7 @@ class Bait:
 
 @dataclass(frozen=True)
 class Case:
-    """An answer, what was asked for, and what was done to it."""
+    """A spoilt answer, the kind and format asked for, and the changes."""
 
     number: int
     kind: CallKind
@@ -46,23 +46,23 @@ class Case:
     changes: tuple[str, ...]
 
 
-def case(number: int, bait: Bait) -> Case:
-    """The case of this number; every sixteenth is an answer that nobody has touched."""
+def case(number: int, target: EntityTarget) -> Case:
+    """The case of this number; every sixteenth is an unchanged answer."""
     dice = random.Random(number)
     kind, form, body = dice.choice(_answers())
     names = [dice.choice(_NAMES) for _ in range(dice.choice((1, 1, 1, 2, 2, 3)) if number % 16 else 0)]
     for name in names:
-        body = _CHANGES[name](body, dice, bait)
+        body = _CHANGES[name](body, dice, target)
     asked = form if dice.random() < 0.8 else dice.choice(("json", "xml"))
     return Case(number, kind, asked, body, tuple(names))
 
 
-# ── What is changed ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @cache
 def _answers() -> tuple[tuple[CallKind, Format, bytes], ...]:
-    """Every kind of answer in every way the sandbox can write it."""
+    """Every kind of answer in every form of the sandbox."""
     dice = random.Random(0)
     found: list[tuple[CallKind, Format, bytes]] = []
     for charset in get_args(get_type_hints(SandboxSettings)["charset"]):
@@ -109,15 +109,15 @@ _TOKENS = (
 )  # fmt: skip
 
 
-def _cut(body: bytes, dice: Dice, _: Bait) -> bytes:
+def _cut(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
     return body[: dice.randrange(len(body) + 1)]
 
 
-def _behead(body: bytes, dice: Dice, _: Bait) -> bytes:
+def _behead(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
     return body[dice.randrange(len(body) + 1) :]
 
 
-def _flip(body: bytes, dice: Dice, _: Bait) -> bytes:
+def _flip(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
     flipped = bytearray(body)
     for _ in range(dice.randrange(1, 8)):
         if flipped:
@@ -125,33 +125,33 @@ def _flip(body: bytes, dice: Dice, _: Bait) -> bytes:
     return bytes(flipped)
 
 
-def _splice(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """The begin of one answer and the end of another."""
+def _splice(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """The beginning of one answer and the end of another."""
     other = dice.choice(_answers())[2]
     return body[: dice.randrange(len(body) + 1)] + other[dice.randrange(len(other)) :]
 
 
-def _insert(body: bytes, dice: Dice, _: Bait) -> bytes:
+def _insert(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
     at = dice.randrange(len(body) + 1)
     return body[:at] + dice.choice(_TOKENS) * dice.choice((1, 1, 1, 2, 40)) + body[at:]
 
 
-def _repeat(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """A stretch of it several times: keys, elements and values that there should be one of."""
+def _repeat(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """A part repeated, so that keys, elements and values occur several times."""
     start = dice.randrange(len(body) + 1)
     end = dice.randrange(start, len(body) + 1)
     return body[:end] + body[start:end] * dice.choice((1, 2, 7)) + body[end:]
 
 
-def _miscoded(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """The same text in a charset that nobody asked for."""
+def _miscoded(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """The same text in an unexpected charset."""
     text = body.decode(errors="replace")
     charset = dice.choice(("utf-16", "utf-16-be", "utf-32", "utf-7", "gb18030", "big5", "latin-1", "shift-jis"))
     return text.encode(charset, errors="replace")
 
 
-def _misdeclared(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """Another charset in the XML declaration, or a declaration where none belongs."""
+def _misdeclared(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """A wrong charset in the XML declaration, or a declaration where it doesn't belong."""
     said = dice.choice((b"utf-16", b"GBK", b"latin-1", b"UTF-7", b"IBM037", b"none-such", b"UCS-4", b""))
     for charset in (b"UTF-8", b"GB18030"):
         if b'"' + charset + b'"' in body:
@@ -161,7 +161,7 @@ def _misdeclared(body: bytes, dice: Dice, _: Bait) -> bytes:
 
 # ── Changes of JSON ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-_RAW = "\x01raw\x01"  # stands for JSON text that no Python value gives
+_RAW = "\x01raw\x01"  # placeholder for JSON text that no Python value produces
 
 _HOSTILE_JSON = (
     "NaN", "Infinity", "-0", "1e400", "1E-400", "0.1e1", "-1", "01", "9" * 400, "9" * 4301, "1." + "0" * 400, "1e5",
@@ -172,8 +172,8 @@ _HOSTILE_JSON = (
 )  # fmt: skip
 
 
-def _json_value(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """One value, wherever it stands, is another one."""
+def _json_value(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """One value, at any depth, replaced."""
     tree = _as_json(body)
     if not isinstance(tree, dict):
         return body
@@ -182,8 +182,8 @@ def _json_value(body: bytes, dice: Dice, _: Bait) -> bytes:
     return text.replace(json.dumps(_RAW), dice.choice(_HOSTILE_JSON)).encode(errors="replace")
 
 
-def _json_key(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """One key twice, with two values, or under a name that is another's."""
+def _json_key(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """One key twice with two values, or under the name of another."""
     key = dice.choice(("errorCode", "error_code", "records", "data", "missionNum", "destId", "count", "", "__proto__"))
     value = dice.choice(_HOSTILE_JSON)
     places = [at for at, sign in enumerate(body) if sign == 0x7B] or [0]
@@ -191,8 +191,8 @@ def _json_key(body: bytes, dice: Dice, _: Bait) -> bytes:
     return body[:at] + f'"{key}":{value},'.encode(errors="replace") + body[at:]
 
 
-def _json_nested(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """One value stands far deeper than it should; sometimes deeper than any parser goes."""
+def _json_nested(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """One value nested far too deep, sometimes deeper than any parser allows."""
     tree = _as_json(body)
     if not isinstance(tree, dict):
         return body
@@ -211,7 +211,7 @@ def _as_json(body: bytes) -> Any:
 
 
 def _put(tree: dict[str, Any], dice: Dice, value: object) -> None:
-    """Replace one value, by chance at the top or somewhere below."""
+    """Replace one value at a random depth."""
     node: Any = tree
     while True:
         keys = list(node) if isinstance(node, dict) else list(range(len(node)))
@@ -252,20 +252,20 @@ _ELEMENTS = (
 )  # fmt: skip
 
 
-def _xml_doctype(body: bytes, dice: Dice, bait: Bait) -> bytes:
-    """A document type with entities, and one of them asked for."""
-    kind = _filled(dice.choice(_DOCTYPES), bait)
+def _xml_doctype(body: bytes, dice: Dice, target: EntityTarget) -> bytes:
+    """A document type with entities, one of them referenced."""
+    kind = _filled(dice.choice(_DOCTYPES), target)
     place = body.find(b"?>") + 2 if b"?>" in body else 0
-    return _xml_element(body[:place] + kind + body[place:], dice, bait, texts=("&e;", "<a>&e;</a>", '<a b="&e;"/>'))
+    return _xml_element(body[:place] + kind + body[place:], dice, target, texts=("&e;", "<a>&e;</a>", '<a b="&e;"/>'))
 
 
-def _xml_element(body: bytes, dice: Dice, bait: Bait, texts: tuple[str, ...] = _ELEMENTS) -> bytes:
-    """Something between two elements."""
-    return _between(body, _filled(dice.choice(texts), bait), dice)
+def _xml_element(body: bytes, dice: Dice, target: EntityTarget, texts: tuple[str, ...] = _ELEMENTS) -> bytes:
+    """An insertion between two elements."""
+    return _between(body, _filled(dice.choice(texts), target), dice)
 
 
-def _xml_large(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """Names, attributes and depths that no gateway writes."""
+def _xml_large(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """Huge names, attributes and depths."""
     size = dice.choice((300, 3000, 60_000))
     text = dice.choice(
         (
@@ -282,8 +282,8 @@ def _xml_large(body: bytes, dice: Dice, _: Bait) -> bytes:
     return _between(body, text.encode(), dice)
 
 
-def _xml_renamed(body: bytes, dice: Dice, _: Bait) -> bytes:
-    """One name of an element is another's, everywhere."""
+def _xml_renamed(body: bytes, dice: Dice, _: EntityTarget) -> bytes:
+    """One element renamed to another, everywhere."""
     names = (b"errorCode", b"records", b"record", b"missionNum", b"destId", b"content", b"count", b"xml", b"data")
     old, new = dice.choice(names), dice.choice(names)
     return body.replace(b"<" + old + b">", b"<" + new + b">").replace(b"</" + old + b">", b"</" + new + b">")
@@ -295,8 +295,8 @@ def _between(body: bytes, inserted: bytes, dice: Dice) -> bytes:
     return body[:at] + inserted + body[at:]
 
 
-def _filled(text: str, bait: Bait) -> bytes:
-    return text.replace("{file}", bait.file_uri).replace("{http}", bait.http_uri).encode()
+def _filled(text: str, target: EntityTarget) -> bytes:
+    return text.replace("{file}", target.file_uri).replace("{http}", target.http_uri).encode()
 
 
 _CHANGES: dict[str, Change] = {
@@ -317,4 +317,4 @@ _CHANGES: dict[str, Change] = {
     "xml_renamed": _xml_renamed,
 }
 CHANGES = tuple(_CHANGES)
-_NAMES = (*CHANGES, "json_value", "json_value", "json_key", "xml_element")  # the telling ones more often
+_NAMES = (*CHANGES, "json_value", "json_value", "json_key", "xml_element")  # the most effective ones more often

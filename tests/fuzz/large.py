@@ -1,4 +1,4 @@
-"""Bodies of any size that are hard on memory or time; `python -m tests.fuzz.large NAME MB` tells what one costs."""
+"""Bodies of any size that cost much memory or time; `python -m tests.fuzz.large NAME MB` measures one."""
 
 import json
 import resource
@@ -26,7 +26,7 @@ _XML_REPORT = (
 
 
 def _json(unit: bytes, last: bytes = b"0]}") -> Callable[[int], bytes]:
-    """An answer that is a list of one thing, again and again."""
+    """An answer with a list of one repeated value."""
     head = b'{"errorCode":"000000","records":['
     return lambda size: head + (unit + b",") * ((size - len(head)) // (len(unit) + 1)) + last
 
@@ -63,11 +63,11 @@ SHAPES: dict[str, Callable[[int], bytes]] = {
 }
 
 
-MOST_BYTES = 12 * 2**30  # so that a body without a bound takes itself down, and not the machine
+MOST_BYTES = 12 * 2**30  # so that an unbounded case kills its own process and not the machine
 
 
 def main() -> None:
-    """Land the body, load it, and print what that cost, as JSON: its size, and MiB more than before it was read."""
+    """Land the body, load it, and print the cost as JSON: its size, and the additional MiB."""
     name, mb = sys.argv[1], int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     with tempfile.TemporaryDirectory() as folder:

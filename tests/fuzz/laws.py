@@ -1,4 +1,4 @@
-"""What must hold for any bytes at all that come as an answer; each law raises an AssertionError that shows no bytes."""
+"""Laws for any bytes that come as an answer; a broken law raises an AssertionError that quotes no bytes."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 
 
 def read_by_the_laws(case: Case) -> Answer | Records | None:
-    """Read a case: an answer or UnreadableAnswer comes out, always the same, with nothing from outside of the body."""
+    """Reading a case gives an answer or UnreadableAnswer, always the same, with nothing from outside the body."""
     found = _read(case)
     if case.number % 8 == 0:
         assert found == _read(case), f"case {case.number} is read in two ways"
@@ -41,7 +41,7 @@ def _read(case: Case) -> Answer | Records | None:
 
 
 def _rows_fit(case: Case, records: Records) -> None:
-    """Every record has its place in every column, and its own JSON text."""
+    """Every record has a value in every column, and its own JSON text."""
     assert {len(values) for values in records.columns.values()} == {records.record_count}, case
     for position in range(records.record_count):
         json.loads(records.raw(position))
@@ -65,7 +65,7 @@ def call_of(case: Case) -> Call:
 
 
 def rows_by_the_laws(cases: Sequence[Case]) -> None:
-    """Make rows of all cases together: accepted + rejected = received, file by file, and each reject has its reason."""
+    """Loading all cases gives accepted + rejected = received for each file, and every reject has a reason."""
     for kind in ("reports", "replies", "balance"):
         some = {f"{case.number:012}": call_of(case) for case in cases if case.kind == kind}
         if some:

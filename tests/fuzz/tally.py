@@ -1,4 +1,4 @@
-"""Some cases read by the laws, and what came of them."""
+"""Counts of cases by outcome and change."""
 
 import resource
 import time
@@ -6,13 +6,13 @@ import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.fuzz.hostile import Bait, case
+from tests.fuzz.hostile import EntityTarget, case
 from tests.fuzz.laws import read_by_the_laws, rows_by_the_laws
 
 
 @dataclass
 class Tally:
-    """What came of some cases."""
+    """The counts, slowest case, peak memory and broken laws of some cases."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
@@ -21,9 +21,9 @@ class Tally:
     peak_mib: int = 0
 
 
-def run(bait: Bait, numbers: range) -> Tally:
+def run(target: EntityTarget, numbers: range) -> Tally:
     tally = Tally()
-    cases = [case(number, bait) for number in numbers]
+    cases = [case(number, target) for number in numbers]
     for each in cases:
         began = time.perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""Spoilt answers, thousands of them: none crashes a reader, none is lost on its way into the warehouse."""
+"""Thousands of spoilt answers: none crashes the decoder, none is lost on its way into the warehouse."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +12,8 @@ from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
-from tests.fuzz.bait import laid
-from tests.fuzz.hostile import CANARY, CHANGES, Bait, case
+from tests.fuzz.entity_target import serving_target
+from tests.fuzz.hostile import CANARY, CHANGES, EntityTarget, case
 from tests.fuzz.laws import call_of, read_by_the_laws, rows_by_the_laws
 from tests.support.depth import cases
 
@@ -23,35 +23,35 @@ LANDED = cases(fast=80, deep=800)
 
 
 @pytest.fixture(scope="module")
-def trap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bait, Callable[[], int]]]:
-    with laid(tmp_path_factory.mktemp("bait")) as trap:
+def trap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EntityTarget, Callable[[], int]]]:
+    with serving_target(tmp_path_factory.mktemp("target")) as trap:
         yield trap
 
 
 @pytest.mark.cases(PART)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_answer_is_read_by_the_laws_and_its_records_add_up(
-    part: int, trap: tuple[Bait, Callable[[], int]]
+def test_reading_any_answer_keeps_the_laws_and_its_records_add_up(
+    part: int, trap: tuple[EntityTarget, Callable[[], int]]
 ) -> None:
-    bait, calls = trap
-    cases = [case(number, bait) for number in range(part * PART, (part + 1) * PART)]
+    target, calls = trap
+    cases = [case(number, target) for number in range(part * PART, (part + 1) * PART)]
 
     readable = sum(read_by_the_laws(each) is not None for each in cases)
     rows_by_the_laws(cases)
 
-    assert PART / 4 < readable < PART * 3 / 4  # the changes neither leave all as it was nor spoil all
+    assert PART / 4 < readable < PART * 3 / 4  # the changes neither leave everything readable nor spoil everything
     assert {name for each in cases for name in each.changes} == set(CHANGES)
     assert calls() == 0
 
 
 @pytest.mark.cases(LANDED)
 def test_hostile_answers_are_loaded_counted_and_kept_byte_for_byte(
-    tmp_path: Path, trap: tuple[Bait, Callable[[], int]]
+    tmp_path: Path, trap: tuple[EntityTarget, Callable[[], int]]
 ) -> None:
-    bait, calls = trap
+    target, calls = trap
     landing = Landing(tmp_path / "landing")
     warehouse = Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
-    cases = [case(number, bait) for number in range(LANDED)]
+    cases = [case(number, target) for number in range(LANDED)]
     landed = {landing.calls.land(call_of(each)): each for each in cases}
 
     summary = load(landing, warehouse)
@@ -74,13 +74,13 @@ def test_hostile_answers_are_loaded_counted_and_kept_byte_for_byte(
     assert load(landing, warehouse).file_count == 0
 
 
-def test_the_bait_would_be_taken_by_a_parser_that_opens_entities(trap: tuple[Bait, Callable[[], int]]) -> None:
-    """So that the tests above can fail at all."""
-    bait, _ = trap
+def test_a_parser_that_expands_entities_would_reach_the_target(trap: tuple[EntityTarget, Callable[[], int]]) -> None:
+    """Proves that the tests above can fail."""
+    target, _ = trap
     greedy = etree.XMLParser(load_dtd=True, no_network=False, resolve_entities=True, huge_tree=True)
     read: set[str] = set()
     for number in range(2000):
-        each = case(number, bait)
+        each = case(number, target)
         if "xml_doctype" in each.changes:
             try:
                 read.update(etree.fromstring(each.body, greedy).itertext())

@@ -1,4 +1,4 @@
-"""Large answers: what they cost in memory is bounded by their size, and four times the size costs no more than that."""
+"""Large answers: memory is bounded by a multiple of the size, and time grows linearly."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.depth import cases
 
 ROOT = Path(__file__).parents[2]
 
-# The way from landed bytes to loaded rows: so many times the body, and what pandera takes for the rows it looks at.
+# Limit from landed bytes to loaded rows: a multiple of the body, and what pandera needs for one chunk of rows.
 TIMES_THE_BODY = 40
 ROWS_AT_ONCE_MIB = 450
 BODY_MB = cases(fast=5, deep=20)
@@ -23,7 +23,7 @@ LARGE = ("reports", "reports as XML", "numbers", "short texts", "unknown fields,
 
 
 def cost(name: str, mb: int) -> dict[str, float]:
-    """What the load of one large body takes, in a process of its own."""
+    """The cost of loading one large body in a process of its own."""
     command = [sys.executable, "-m", "tests.fuzz.large", name, str(mb)]
     done = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
@@ -48,7 +48,7 @@ def test_four_times_the_size_takes_about_four_times_the_work(name: str) -> None:
 
 
 def work(body: bytes, form: str) -> float:
-    """Seconds of this process's own, so that what else the machine does doesn't count."""
+    """CPU seconds of this process, so that the load of the machine doesn't count."""
     began = time.process_time()
     try:
         records = read_reports(body, form)  # type: ignore[arg-type]

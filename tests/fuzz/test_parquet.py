@@ -1,4 +1,4 @@
-"""Damaged Parquet, thousands of times: a frame or one error, and never a word on standard error."""
+"""Thousands of damaged Parquet files: each gives a frame or one error, and prints nothing on standard error."""
 
 import random
 from datetime import date

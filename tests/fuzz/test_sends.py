@@ -1,4 +1,4 @@
-"""Spoilt answers to a send: whatever they are, the batch is in doubt, and the bytes are in the journal."""
+"""Spoilt answers to a send: the batch is always in doubt, and the bytes are in the journal."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.fuzz.hostile import Bait, Case, case
+from tests.fuzz.hostile import Case, EntityTarget, case
 from tests.support.campaigns import campaign_at, people
 from tests.support.depth import cases
 from tests.support.relay import Reply, relaying
@@ -21,13 +21,13 @@ def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
         yield sandbox
 
 
-def unreadable(count: int, bait: Bait) -> list[Case]:
+def unreadable(count: int, target: EntityTarget) -> list[Case]:
     found: list[Case] = []
     number = 0
     while len(found) < count:
         number += 1
         try:
-            read_answer((each := case(number, bait)).body, "json")
+            read_answer((each := case(number, target)).body, "json")
         except UnreadableAnswer:
             found.append(each)
     return found
@@ -37,7 +37,7 @@ def unreadable(count: int, bait: Bait) -> list[Case]:
 def test_every_unreadable_answer_to_a_send_is_a_doubt_with_its_bytes_in_the_journal(
     tmp_path: Path, sandbox: RunningSandbox
 ) -> None:
-    bodies = [each.body for each in unreadable(COUNT, Bait(tmp_path.as_uri(), "http://127.0.0.1:9/"))]
+    bodies = [each.body for each in unreadable(COUNT, EntityTarget(tmp_path.as_uri(), "http://127.0.0.1:9/"))]
     with relaying(sandbox) as relay:
         relay.answer = lambda request: (
             Reply(bodies[request.number], is_forwarded=request.number % 2 == 0)

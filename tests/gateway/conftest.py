@@ -1,4 +1,4 @@
-"""A sandbox as its own process, on a free port, for every test that asks for one."""
+"""Fixtures with a sandbox as a process of its own, on a free port."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from tests.support.campaigns import MakeSandbox
 
 @pytest.fixture
 def make_sandbox(tmp_path: Path) -> Iterator[MakeSandbox]:
-    """Start a sandbox with the settings given."""
+    """Start a sandbox with these settings."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> RunningSandbox:
@@ -27,20 +27,20 @@ def make_sandbox(tmp_path: Path) -> Iterator[MakeSandbox]:
 
 @pytest.fixture
 def sandbox(make_sandbox: MakeSandbox) -> RunningSandbox:
-    """A sandbox as it comes: no faults, no limits, a snapshot of each day's reports."""
+    """A sandbox with default settings: no faults, no limits, a snapshot of each day's reports."""
     return make_sandbox()
 
 
 @pytest.fixture(scope="module")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """One sandbox for all tests of a module that send nothing which is accepted."""
+    """One sandbox for all tests of a module that change nothing in its truth."""
     with RunningSandbox(SandboxSettings(truth=tmp_path_factory.mktemp("shared") / "truth.sqlite")) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def ask() -> Iterator[Callable[..., httpx.Response]]:
-    """POST a form with the right credentials; a field that is None stays away."""
+    """POST a form with valid credentials; a field that is None is left out."""
     with httpx.Client(timeout=30, trust_env=False) as client:
 
         def post(sandbox: RunningSandbox, call: str, **fields: str | None) -> httpx.Response:
@@ -53,7 +53,7 @@ def ask() -> Iterator[Callable[..., httpx.Response]]:
 
 @pytest.fixture
 def truth_of() -> Callable[..., list[tuple[Any, ...]]]:
-    """Ask the truth file of a sandbox, through a connection of our own."""
+    """Query the truth file of a sandbox over a separate connection."""
 
     def query(sandbox: RunningSandbox, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(sandbox.settings.truth)) as connection:

@@ -1,4 +1,4 @@
-"""The client against a server that says exactly the bytes of the test, or nothing, over a real socket."""
+"""The client against a server on a real socket that sends exactly the bytes of the test."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ BODY = '{"errorCode":"000000","errorMsg":"提交成功"}'.encode()
 
 @dataclass
 class Server:
-    """What came in: request heads and forms, connections made, and how many requests were open at once."""
+    """Requests received: heads and forms, connections, and the largest number of open requests."""
 
     url: str = ""
     heads: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ Reply = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def serving(reply: Reply) -> AsyncIterator[Server]:
-    """Read whole requests and let `reply` answer each; the connection is kept until `reply` closes it."""
+    """Serve each request with `reply`; the connection stays open until `reply` closes it."""
     server = Server()
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +64,7 @@ async def serving(reply: Reply) -> AsyncIterator[Server]:
                 finally:
                     server.open_count -= 1
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client is gone, or the test is over
+            pass  # the client disconnected, or the test ended
         finally:
             writer.close()
 
@@ -79,7 +79,7 @@ def whole(body: bytes = BODY, status: str = "200 OK", headers: str = "") -> byte
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def says(*chunks: bytes, pause: float = 0.0) -> Reply:
+def respond(*chunks: bytes, pause: float = 0.0) -> Reply:
     """Send the chunks with a pause after each, and keep the connection."""
 
     async def reply(writer: asyncio.StreamWriter) -> None:
@@ -91,15 +91,15 @@ def says(*chunks: bytes, pause: float = 0.0) -> Reply:
     return reply
 
 
-def says_and_closes(*chunks: bytes) -> Reply:
+def respond_and_close(*chunks: bytes) -> Reply:
     async def reply(writer: asyncio.StreamWriter) -> None:
-        await says(*chunks)(writer)
+        await respond(*chunks)(writer)
         writer.close()
 
     return reply
 
 
-async def resets(writer: asyncio.StreamWriter) -> None:
+async def reset_connection(writer: asyncio.StreamWriter) -> None:
     """Close with RST, as a crashed gateway does."""
     peer: socket.socket = writer.get_extra_info("socket")
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -131,7 +131,7 @@ Ask = Callable[[GatewayClient], Awaitable[Exchange]]
 
 
 def exchange(reply: Reply, ask: Ask = send, **changes: object) -> tuple[Exchange, Server]:
-    """One request to a server that answers so."""
+    """The outcome of one request to a server with this reply."""
 
     async def main() -> tuple[Exchange, Server]:
         async with serving(reply) as server, GatewayClient(settings(server.url, **changes)) as client:
@@ -140,7 +140,7 @@ def exchange(reply: Reply, ask: Ask = send, **changes: object) -> tuple[Exchange
     return asyncio.run(main())
 
 
-# ── What is sent ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Requests ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ENDPOINTS: dict[str, tuple[Ask, dict[str, str]]] = {
     "sendSms": (send, {"phones": PHONE, "missionNums": "m1", "content": CONTENT, "batchNum": "b1"}),
@@ -154,7 +154,7 @@ ENDPOINTS: dict[str, tuple[Ask, dict[str, str]]] = {
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_every_endpoint_gets_its_form_by_post(endpoint: str, form: str) -> None:
     ask, fields = ENDPOINTS[endpoint]
-    answer, server = exchange(says(whole()), ask, format=form)
+    answer, server = exchange(respond(whole()), ask, format=form)
     assert answer.body == BODY
     assert server.heads[0].startswith(f"POST /api/v2/{endpoint}.{form} HTTP/1.1\r\n")
     assert "content-type: application/x-www-form-urlencoded; charset=utf-8\r\n" in server.heads[0].lower()
@@ -162,7 +162,7 @@ def test_every_endpoint_gets_its_form_by_post(endpoint: str, form: str) -> None:
 
 
 def test_each_text_of_a_template_is_encoded_by_itself_and_again_with_the_form() -> None:
-    _, server = exchange(says(whole()), send_tpl)
+    _, server = exchange(respond(whole()), send_tpl)
     form = server.form
     assert [unquote(text, errors="strict") for text in form.pop("content").split(",")] == [CONTENT, "【云锋网络】b"]
     assert form == {
@@ -178,7 +178,7 @@ def test_each_text_of_a_template_is_encoded_by_itself_and_again_with_the_form() 
 
 
 def test_the_secret_is_in_the_body_only() -> None:
-    _, server = exchange(says(whole()))
+    _, server = exchange(respond(whole()))
     assert SECRET in server.forms[0]
     assert SECRET not in server.heads[0]
 
@@ -187,7 +187,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "")
-    assert exchange(says(whole()))[0].http_status == 200
+    assert exchange(respond(whole()))[0].http_status == 200
 
 
 @pytest.mark.parametrize(
@@ -203,45 +203,47 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         "https://host/#a",
     ],
 )
-def test_an_address_that_can_be_no_gateway_is_refused_before_anything_is_sent(url: str) -> None:
+def test_a_base_url_that_is_not_a_gateways_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(UsageError, match="base_url must look like"):
         GatewayClient(settings(url))
 
 
-# ── What comes back ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("status", ["200 OK", "204 Odd", "302 Found", "403 Forbidden", "500 Oops", "502 Bad Gateway"])
 def test_any_whole_answer_is_an_exchange_and_no_redirect_is_followed(status: str) -> None:
     body = b"" if status.startswith("204") else b"<html>x</html>"
-    answer, server = exchange(says(whole(body, status, "Location: /elsewhere\r\n")))
+    answer, server = exchange(respond(whole(body, status, "Location: /elsewhere\r\n")))
     assert (answer.http_status, answer.body) == (int(status[:3]), body)
     assert answer.content_type == "application/json;charset=UTF-8"
     assert len(server.heads) == 1
 
 
-def test_the_bytes_of_an_answer_are_not_touched() -> None:
+def test_the_bytes_of_an_answer_stay_as_received() -> None:
     body = b"\xef\xbb\xbf\r\n \x00\xff\xfe" + bytes(range(256))
-    assert exchange(says(whole(body, headers="Content-Encoding: gzip\r\n")))[0].body == body
+    assert exchange(respond(whole(body, headers="Content-Encoding: gzip\r\n")))[0].body == body
 
 
 def test_an_answer_in_chunks_without_a_type_is_whole() -> None:
-    answer, _ = exchange(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nab\r\n", b"0\r\n\r\n"))
+    answer, _ = exchange(
+        respond(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nab\r\n", b"0\r\n\r\n")
+    )
     assert (answer.body, answer.content_type) == (b"ab", None)
 
 
 def test_the_time_of_the_answer_is_measured() -> None:
     async def late(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.06)
-        await says(whole())(writer)
+        await respond(whole())(writer)
 
     assert 50 <= exchange(late)[0].answer_ms < 5000
 
 
-def test_no_more_requests_are_open_than_set_and_connections_are_used_again() -> None:
+def test_concurrency_is_limited_and_connections_are_reused() -> None:
     async def main() -> Server:
         async with (
-            serving(says(whole(), pause=0.005)) as server,
+            serving(respond(whole(), pause=0.005)) as server,
             GatewayClient(settings(server.url, concurrency=3)) as client,
         ):
             await asyncio.gather(*(send(client) for _ in range(30)))
@@ -255,7 +257,7 @@ def test_no_more_requests_are_open_than_set_and_connections_are_used_again() -> 
 
 def test_a_connection_that_was_closed_while_idle_is_not_a_lost_answer() -> None:
     async def main() -> list[int]:
-        async with serving(says_and_closes(whole())) as server, GatewayClient(settings(server.url)) as client:
+        async with serving(respond_and_close(whole())) as server, GatewayClient(settings(server.url)) as client:
             statuses = []
             for _ in range(5):
                 statuses.append((await send(client)).http_status)
@@ -265,7 +267,7 @@ def test_a_connection_that_was_closed_while_idle_is_not_a_lost_answer() -> None:
     assert asyncio.run(main()) == [200] * 5
 
 
-# ── What goes wrong ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def closed_port() -> int:
@@ -289,7 +291,7 @@ def test_a_refused_connection_is_surely_not_sent() -> None:
     assert caught.value.failure == "ConnectError"
 
 
-def test_a_name_that_nobody_has_is_surely_not_sent() -> None:
+def test_an_unknown_host_is_surely_not_sent() -> None:
     with pytest.raises(GatewayUnavailable, match="ConnectError"):
         ask_at("http://gateway.invalid/")
 
@@ -306,17 +308,17 @@ def test_a_failed_tls_handshake_is_surely_not_sent() -> None:
         asyncio.run(main())
 
 
-def test_a_connection_that_does_not_come_about_in_time_is_surely_not_sent() -> None:
+def test_a_connection_timeout_is_surely_not_sent() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        # One in the queue, and nobody else is let in.
+        # One connection waits in the queue, and no other is accepted.
         with socket.create_connection(full.getsockname()), pytest.raises(GatewayUnavailable, match="ConnectTimeout"):
             ask_at(f"http://127.0.0.1:{full.getsockname()[1]}/", timeout_seconds=0.2)
 
 
 def test_a_full_pool_is_surely_not_sent_and_does_not_disturb_the_others() -> None:
-    slowly = says(whole()[:-3], *(bytes([last]) for last in BODY[-3:]), pause=0.2)
+    slowly = respond(whole()[:-3], *(bytes([last]) for last in BODY[-3:]), pause=0.2)
 
     async def main() -> tuple[Exchange | BaseException, Exchange | BaseException, Server]:
         async with (
@@ -334,20 +336,20 @@ def test_a_full_pool_is_surely_not_sent_and_does_not_disturb_the_others() -> Non
 
 
 LOST: dict[str, tuple[Reply, bytes]] = {
-    "closed at once": (says_and_closes(), b""),
-    "reset": (resets, b""),
-    "silence": (says(pause=0.0), b""),
-    "half a status line": (says_and_closes(b"HTTP/1."), b""),
-    "garbage": (says_and_closes(f"{PHONE} {CONTENT}\r\n\r\n".encode()), b""),
-    "garbage in the head": (says_and_closes(f"HTTP/1.1 200 OK\r\n{PHONE}\r\n\r\n".encode()), b""),
-    "cut body": (says_and_closes(whole()[:-5]), BODY[:-5]),
-    "cut chunks": (says_and_closes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), b"hello"),
-    "silence in the body": (says(whole()[:-5]), BODY[:-5]),
+    "closed at once": (respond_and_close(), b""),
+    "reset": (reset_connection, b""),
+    "silence": (respond(pause=0.0), b""),
+    "half a status line": (respond_and_close(b"HTTP/1."), b""),
+    "garbage": (respond_and_close(f"{PHONE} {CONTENT}\r\n\r\n".encode()), b""),
+    "garbage in the head": (respond_and_close(f"HTTP/1.1 200 OK\r\n{PHONE}\r\n\r\n".encode()), b""),
+    "cut body": (respond_and_close(whole()[:-5]), BODY[:-5]),
+    "cut chunks": (respond_and_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), b"hello"),
+    "silence in the body": (respond(whole()[:-5]), BODY[:-5]),
 }
 
 
-def patience(way: str) -> float:
-    """Short only where the time-out is what is waited for."""
+def timeout_for(way: str) -> float:
+    """Short only for cases that wait for the timeout."""
     return 0.2 if way.startswith("silence") else 5.0
 
 
@@ -355,11 +357,11 @@ def patience(way: str) -> float:
 def test_an_answer_that_is_lost_after_the_request_left_may_have_been_sent(way: str) -> None:
     reply, received = LOST[way]
     with pytest.raises(OutcomeUnknown) as caught:
-        exchange(reply, timeout_seconds=patience(way))
+        exchange(reply, timeout_seconds=timeout_for(way))
     assert caught.value.received == received
 
 
-def test_a_request_that_is_stuck_half_way_may_have_been_sent() -> None:
+def test_a_request_that_stalls_half_way_may_have_been_sent() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
@@ -380,11 +382,11 @@ def exceptions_of_httpx() -> set[type[Exception]]:
     return found
 
 
-def test_every_exception_of_httpx_has_its_place_in_the_table() -> None:
+def test_every_exception_of_httpx_is_in_the_table() -> None:
     assert set(OUTCOMES) == exceptions_of_httpx()
 
 
-def test_an_exception_that_the_table_does_not_know_may_have_been_sent() -> None:
+def test_after_an_exception_outside_the_table_it_may_have_been_sent() -> None:
     class NewConnectError(httpx.ConnectError):
         pass
 
@@ -392,13 +394,13 @@ def test_an_exception_that_the_table_does_not_know_may_have_been_sent() -> None:
     assert outcome_of(OSError()) is OutcomeUnknown
 
 
-# ── Answers without end ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Endless answers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-HEAD = b"HTTP/1.1 200 OK\r\n\r\n"  # no length: the body goes on until the connection ends
+HEAD = b"HTTP/1.1 200 OK\r\n\r\n"  # without a length the body ends with the connection
 
 
 def flood(chunk: bytes) -> Reply:
-    """Say the same for as long as somebody listens."""
+    """Send the chunk until the client disconnects."""
 
     async def reply(writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD)
@@ -410,7 +412,7 @@ def flood(chunk: bytes) -> Reply:
 
 
 def drip(start: bytes, byte: bytes = b"x") -> Reply:
-    """One byte after the other, each well before a time-out, for good."""
+    """Send single bytes without end, each well before the timeout."""
 
     async def reply(writer: asyncio.StreamWriter) -> None:
         writer.write(start)
@@ -431,7 +433,7 @@ def reports(client: GatewayClient) -> Awaitable[Exchange]:
 
 
 @pytest.mark.parametrize(("ask", "most_mb"), [(send, 1), (send_tpl, 1), (balance, 1), (reports, 3)])
-def test_an_answer_that_never_ends_is_given_up_and_kept_as_far_as_it_came(ask: Ask, most_mb: int) -> None:
+def test_an_endless_answer_is_given_up_and_its_beginning_kept(ask: Ask, most_mb: int) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         exchange(flood(b"0123456789abcdef" * 4096), ask, max_answer_mb=3)
     assert caught.value.failure == "AnswerTooLarge"
@@ -447,7 +449,7 @@ DRIPS = {
 
 @pytest.mark.parametrize("way", DRIPS)
 @pytest.mark.parametrize(("ask", "seconds"), [(send, 0.8), (balance, 0.8), (reports, 0.5)])
-def test_an_answer_that_drips_is_given_up_though_no_byte_is_late(way: str, ask: Ask, seconds: float) -> None:
+def test_a_slow_answer_is_given_up_though_no_byte_is_late(way: str, ask: Ask, seconds: float) -> None:
     reply, first = DRIPS[way]
     began = time.monotonic()
     with pytest.raises(OutcomeUnknown) as caught:
@@ -457,8 +459,8 @@ def test_an_answer_that_drips_is_given_up_though_no_byte_is_late(way: str, ask: 
     assert seconds <= time.monotonic() - began < seconds + 5
 
 
-def test_after_an_answer_without_end_the_others_are_heard() -> None:
-    turns = iter([flood(b"x" * 65536), drip(HEAD), says(whole())])
+def test_after_an_endless_answer_other_requests_still_work() -> None:
+    turns = iter([flood(b"x" * 65536), drip(HEAD), respond(whole())])
 
     async def in_turn(writer: asyncio.StreamWriter) -> None:
         await next(turns)(writer)
@@ -477,7 +479,7 @@ def test_after_an_answer_without_end_the_others_are_heard() -> None:
     assert heard.body == BODY
 
 
-# ── What is never told ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Privacy ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("way", ["answered", "refused connection", *LOST])
@@ -485,17 +487,17 @@ def test_neither_logs_nor_errors_nor_reprs_hold_secret_phone_or_text(
     way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    told = ""
+    shown = ""
     try:
         if way == "answered":
-            told = repr(exchange(says(whole(f"{PHONE} {CONTENT} {SECRET}".encode())), send_tpl)[0])
+            shown = repr(exchange(respond(whole(f"{PHONE} {CONTENT} {SECRET}".encode())), send_tpl)[0])
         elif way == "refused connection":
             ask_at(f"http://127.0.0.1:{closed_port()}/")
         else:
-            exchange(LOST[way][0], timeout_seconds=patience(way))
+            exchange(LOST[way][0], timeout_seconds=timeout_for(way))
     except GatewayError as error:
-        told = repr(error) + "".join(traceback.format_exception(error))
-    assert told
+        shown = repr(error) + "".join(traceback.format_exception(error))
+    assert shown
     for canary in (SECRET, PHONE, "canary 100", "canary%20100", "canary+100"):
-        assert canary not in told
+        assert canary not in shown
         assert canary not in caplog.text

@@ -1,4 +1,4 @@
-"""A canary phone, a canary text and the secret go every way of sending and pulling, and are told nowhere."""
+"""A canary phone, a canary text and the secret pass through sending and pulling, and appear in no log or error."""
 
 import asyncio
 import logging
@@ -27,16 +27,16 @@ CANARIES = (PHONE, SECRET, "canary 42", "canary%2042", "canary+42")
 
 
 @pytest.fixture(autouse=True)
-def _loud(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Every library says all it has to say, and retries without waits."""
+def _all_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Log everything at DEBUG, and retry without waits."""
     for name in (None, "httpx", "stamina", "asyncio", "pipelines"):
         caplog.set_level(logging.DEBUG, logger=name)
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
 
-def told(campaign: Campaign, **options: Any) -> str:
-    """All that can be seen of a submission."""
+def visible_output(campaign: Campaign, **options: Any) -> str:
+    """Everything that a caller sees of a submission."""
     try:
         done = campaign.submit(**options)
     except SmsreconError as error:
@@ -44,15 +44,15 @@ def told(campaign: Campaign, **options: Any) -> str:
     return repr(done)
 
 
-def assert_nothing_told(campaign: Campaign, seen: str, caplog: pytest.LogCaptureFixture) -> None:
+def assert_nothing_shown(campaign: Campaign, seen: str, caplog: pytest.LogCaptureFixture) -> None:
     details = repr(campaign.events("detail")) if campaign.landing.journal_path.exists() else ""
-    records = "".join(str(record.__dict__) for record in caplog.records)  # arguments and extras too
+    records = "".join(str(record.__dict__) for record in caplog.records)  # with arguments and extras
     for canary in CANARIES:
         assert canary not in seen + details + caplog.text + records
 
 
-# How the sandbox is changed before, and what is seen then.
-WAYS: list[tuple[dict[str, Any], str]] = [
+# Change of the sandbox → text that must be visible.
+CASES: list[tuple[dict[str, Any], str]] = [
     ({}, "'accepted': 2, 'refused': 1"),
     *(({"faults": [Fault(kind, seconds=5), Fault(kind, is_accepted=False, seconds=5)]}, "'in_doubt': 2")
       for kind in FAULT_KINDS),
@@ -65,42 +65,44 @@ WAYS: list[tuple[dict[str, Any], str]] = [
 SETTINGS = {"app_secret": SECRET, "batch_size": 1, "timeout_seconds": 0.3, "concurrency": 1}
 
 
-def test_submitting_tells_nothing_whatever_the_gateway_does(
+def test_submitting_shows_no_canary_whatever_the_gateway_does(
     tmp_path: Path, make_sandbox: MakeSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox = make_sandbox(app_secret=SECRET)
-    for number, (changes, expected) in enumerate(WAYS):
+    for number, (changes, expected) in enumerate(CASES):
         sandbox.control(balance=1000)
         sandbox.control(**changes)
         campaign = replace(campaign_at(tmp_path, sandbox, **SETTINGS), campaign_id=f"c{number}", content=TEXT)
-        seen = told(campaign, phones=[PHONE, "19999990007", "13900000001"])
+        seen = visible_output(campaign, phones=[PHONE, "19999990007", "13900000001"])
         assert expected in seen
-        assert_nothing_told(campaign, seen, caplog)
+        assert_nothing_shown(campaign, seen, caplog)
     assert caplog.records
 
 
-def test_wrong_credentials_and_a_gateway_that_is_gone_tell_nothing(
+def test_wrong_credentials_and_an_unreachable_gateway_show_no_canary(
     tmp_path: Path, make_sandbox: MakeSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     sandbox = make_sandbox()
     campaign = replace(campaign_at(tmp_path, sandbox, **SETTINGS), content=TEXT)
-    seen = told(campaign, phones=[PHONE])
+    seen = visible_output(campaign, phones=[PHONE])
     assert "100003" in seen
-    assert_nothing_told(campaign, seen, caplog)
+    assert_nothing_shown(campaign, seen, caplog)
     sandbox.kill()
-    seen = told(campaign)
+    seen = visible_output(campaign)
     assert "GatewayUnavailable" in seen
-    assert_nothing_told(campaign, seen, caplog)
+    assert_nothing_shown(campaign, seen, caplog)
 
 
-def test_a_template_tells_nothing(tmp_path: Path, make_sandbox: MakeSandbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_template_shows_no_canary(
+    tmp_path: Path, make_sandbox: MakeSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     sandbox = make_sandbox(app_secret=SECRET)
     sandbox.control(faults=[Fault("drop")])
     campaign = replace(campaign_at(tmp_path, sandbox, **SETTINGS), content=None, template_id="100")
     campaign.write([PHONE, "13900000001"], content=[TEXT, TEXT + "!"])
-    seen = told(campaign)
+    seen = visible_output(campaign)
     assert "in_doubt" in seen
-    assert_nothing_told(campaign, seen, caplog)
+    assert_nothing_shown(campaign, seen, caplog)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_a_template_tells_nothing(tmp_path: Path, make_sandbox: MakeSandbox, cap
         (f'{{"errorCode":"000000","records":[{{"srcId":"{PHONE}","destId":"{PHONE}","content":"{TEXT}"}}]}}', 200),
     ],
 )
-def test_pulling_tells_nothing_of_what_came(
+def test_pulling_shows_no_canary(
     body: str, status: int, tmp_path: Path, shared_sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def pull(base_url: str) -> str:
@@ -122,8 +124,8 @@ def test_pulling_tells_nothing_of_what_came(
             with pytest.raises(GatewayError) as caught:
                 await puller.balance()
             problems = [caught.value, *(part.problem for part in pulled if part.problem)]
-            told = [line for problem in problems for line in traceback.format_exception(problem)]
-            return f"{pulled} {puller} {settings} {problems} {told}"
+            traces = [line for problem in problems for line in traceback.format_exception(problem)]
+            return f"{pulled} {puller} {settings} {problems} {traces}"
 
     with relaying(shared_sandbox) as relay:
         relay.answer = lambda _: Reply(body.encode(), status)

@@ -1,4 +1,4 @@
-"""Pulls bring all that the gateway has, and land every answer as it came, the failed ones too."""
+"""Pulls fetch all records of the gateway and land every answer as received, failed ones too."""
 
 import asyncio
 import time
@@ -21,20 +21,20 @@ from pipelines.sandbox import Fault, RunningSandbox, Shares
 from pipelines.settings import PullSettings
 from pipelines.times import CHINA
 from tests.support.campaigns import CONTENT, MakeSandbox, now, people, settings_for
-from tests.support.relay import Reply, Request, relaying, says
+from tests.support.relay import Reply, Request, error_answer, relaying
 
 Ask = Callable[..., httpx.Response]
 TruthOf = Callable[..., list[tuple[Any, ...]]]
 T = TypeVar("T")
 
 COUNT = 120
-DAYS = 3  # a message is sent two days ago, and nearly all reports of it come then
+DAYS = 3  # messages are sent two days ago, and nearly all reports come soon after
 SHARES = Shares(late=0.5, duplicate=0.1, reply=0.3)
 
 
 @pytest.fixture(autouse=True)
-def _impatient() -> Iterator[None]:
-    """Calls are tried again as in earnest, without the waits."""
+def _no_waits() -> Iterator[None]:
+    """Retry without waits."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
@@ -54,7 +54,7 @@ def reported(make_sandbox: MakeSandbox, ask: Ask) -> Callable[..., RunningSandbo
 
 
 class Pulls:
-    """A landing, and pulls into it."""
+    """A landing and pulls into it."""
 
     def __init__(self, folder: Path, sandbox: RunningSandbox, max_calls: int = 100, **gateway: Any) -> None:
         settings = settings_for(folder, sandbox, **gateway)
@@ -93,7 +93,7 @@ class Pulls:
 
 
 def handed_out(truth_of: TruthOf, sandbox: RunningSandbox, table: str) -> int:
-    """How many different records the gateway has given away."""
+    """The number of distinct records that the gateway has handed out."""
     columns = {
         "reports": "mission_num, phone, code, stat_time, batch_num",
         "replies": "phone, content, access_num, mo_time",
@@ -118,7 +118,7 @@ def handed_out(truth_of: TruthOf, sandbox: RunningSandbox, table: str) -> int:
     ],
     ids=str,
 )
-def test_every_report_and_reply_is_landed_however_the_gateway_hands_them_out(
+def test_every_report_and_reply_lands_however_the_gateway_hands_them_out(
     way: dict[str, Any], form: str, tmp_path: Path, reported: Callable[..., RunningSandbox], truth_of: TruthOf
 ) -> None:
     sandbox = reported(**way)
@@ -152,7 +152,7 @@ def test_the_landed_bytes_are_those_that_the_gateway_sent(
             }
 
 
-def test_a_call_that_brings_nothing_new_is_the_last_and_an_empty_day_takes_one(
+def test_the_first_call_without_news_is_the_last_and_an_empty_day_takes_one_call(
     tmp_path: Path, reported: Callable[..., RunningSandbox]
 ) -> None:
     pulls = Pulls(tmp_path, reported(shares=Shares(late=0, beyond_window=0, duplicate=0, conflict=0)))
@@ -165,7 +165,7 @@ def test_a_call_that_brings_nothing_new_is_the_last_and_an_empty_day_takes_one(
     ]
 
 
-def test_the_same_records_in_another_order_or_format_of_null_are_nothing_new(
+def test_the_same_records_in_another_order_or_with_nulls_are_not_new(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     record = '{"missionNum":"%s","destId":"13800000000","statTime":%s}'
@@ -182,7 +182,7 @@ def test_the_same_records_in_another_order_or_format_of_null_are_nothing_new(
     assert (pulled.call_count, pulled.record_count, pulled.is_complete) == (3, 3, True)
 
 
-def test_a_day_that_is_handed_out_whole_and_grows_meanwhile_is_not_run_after(
+def test_a_day_that_is_handed_out_whole_and_grows_meanwhile_is_not_chased(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     record = '{"missionNum":"m%d","destId":"13800000000"}'
@@ -195,7 +195,7 @@ def test_a_day_that_is_handed_out_whole_and_grows_meanwhile_is_not_run_after(
     assert (pulled.call_count, pulled.record_count, pulled.is_complete) == (2, 6, True)
 
 
-def test_a_gateway_that_always_has_more_is_left_at_the_limit_and_told(
+def test_a_gateway_that_always_has_more_is_a_problem_at_the_limit_of_calls(
     tmp_path: Path, reported: Callable[..., RunningSandbox]
 ) -> None:
     sandbox = reported(report_mode="drain", max_records_per_call=1)
@@ -206,7 +206,7 @@ def test_a_gateway_that_always_has_more_is_left_at_the_limit_and_told(
     assert len(pulls.landed("replies")) == 4
 
 
-# ── What goes wrong ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_gateway_that_always_has_more_is_left_at_the_limit_and_told(
         ("system_error", None, 200),
     ],
 )
-def test_a_spoilt_answer_is_landed_as_what_it_is_and_asked_for_again(
+def test_a_spoilt_answer_lands_as_it_is_and_the_query_is_retried(
     kind: str, failure: str | None, status: int | None, tmp_path: Path, reported: Callable[..., RunningSandbox]
 ) -> None:
     sandbox = reported()
@@ -238,7 +238,7 @@ def test_a_spoilt_answer_is_landed_as_what_it_is_and_asked_for_again(
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage"])
-def test_answers_that_stay_spoilt_are_an_error_of_the_gateway_and_no_doubt_about_messages(
+def test_answers_that_stay_spoilt_are_a_gateway_error_and_put_no_message_in_doubt(
     kind: str, tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     shared_sandbox.control(faults=[Fault(kind, call="query")] * (CALL_ATTEMPTS + 1))
@@ -252,7 +252,7 @@ def test_answers_that_stay_spoilt_are_an_error_of_the_gateway_and_no_doubt_about
     assert caught.value.exit_code == 12
 
 
-def test_without_a_connection_every_attempt_is_landed_and_no_other_day_is_asked_for_in_vain(
+def test_without_a_connection_every_attempt_lands_and_no_other_day_is_tried(
     tmp_path: Path, sandbox: RunningSandbox
 ) -> None:
     sandbox.kill()
@@ -265,31 +265,29 @@ def test_without_a_connection_every_attempt_is_landed_and_no_other_day_is_asked_
     ] * CALL_ATTEMPTS
 
 
-def test_too_fast_waits_before_it_asks_again(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+def test_too_fast_waits_before_the_retry(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     stamina.set_testing(False)
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda request: None if request.number else says("100014")
+        relay.answer = lambda request: None if request.number else error_answer("100014")
         pulled = Pulls(tmp_path, shared_sandbox, base_url=relay.base_url).replies()
         assert relay.arrivals[1] - relay.arrivals[0] >= 0.5
     assert (pulled.is_complete, pulled.call_count) == (True, 1)
 
 
 @pytest.mark.parametrize("code", ["100002", "100003", "100004", "100099"])
-def test_a_refusal_is_landed_and_not_asked_for_again(code: str, tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+def test_a_refusal_lands_and_is_not_retried(code: str, tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda _: says(code)
+        relay.answer = lambda _: error_answer(code)
         pulls = Pulls(tmp_path, shared_sandbox, base_url=relay.base_url)
         (pulled,) = pulls.reports(days=1)
         with pytest.raises(GatewayRefused, match=code):
             pulls.balance(attempts=CALL_ATTEMPTS)
     assert isinstance(pulled.problem, GatewayRefused)
     assert pulled.problem.error_code == code
-    assert [call.body for call in pulls.landed("reports")] == [says(code).body]
+    assert [call.body for call in pulls.landed("reports")] == [error_answer(code).body]
 
 
-def test_one_bad_day_does_not_keep_the_others_from_being_pulled(
-    tmp_path: Path, reported: Callable[..., RunningSandbox]
-) -> None:
+def test_a_day_that_fails_does_not_stop_the_others(tmp_path: Path, reported: Callable[..., RunningSandbox]) -> None:
     bad = window(DAYS, now())[1].isoformat()
 
     def answer(request: Request) -> Reply | None:
@@ -308,7 +306,7 @@ def test_one_bad_day_does_not_keep_the_others_from_being_pulled(
 # ── The balance ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_balance_is_what_the_gateway_says_and_is_landed(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
+def test_the_balance_is_the_gateways_and_lands(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     pulls = Pulls(tmp_path, make_sandbox(balance=4321))
     assert pulls.balance() == 4321
     (call,) = pulls.landed("balance")
@@ -316,7 +314,7 @@ def test_the_balance_is_what_the_gateway_says_and_is_landed(tmp_path: Path, make
     assert (call.day, call.format) == (None, "json")
 
 
-def test_a_balance_is_asked_for_once_unless_more_attempts_are_given(
+def test_a_balance_is_queried_once_unless_more_attempts_are_allowed(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     shared_sandbox.control(faults=[Fault("http_502", call="query")] * 2)
@@ -329,7 +327,7 @@ def test_a_balance_is_asked_for_once_unless_more_attempts_are_given(
 
 def test_an_answer_without_a_balance_is_an_error(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda _: says("000000")
+        relay.answer = lambda _: error_answer("000000")
         with pytest.raises(GatewayError, match="holds no balance; see"):
             Pulls(tmp_path, shared_sandbox, base_url=relay.base_url).balance()
 
@@ -343,7 +341,7 @@ def test_the_window_ends_today_in_china() -> None:
     assert window(1, late - timedelta(hours=1)) == [date(2026, 11, 10)]
 
 
-def test_an_operator_chooses_one_day_or_a_window_or_nothing() -> None:
+def test_an_operator_chooses_one_day_or_a_window_or_the_setting() -> None:
     at = datetime(2026, 11, 11, 9, tzinfo=CHINA)
     assert chosen_days(None, None, now=at) is None
     assert chosen_days(date(2026, 11, 11), None, now=at) == [date(2026, 11, 11)]
@@ -358,7 +356,7 @@ def test_an_operator_chooses_one_day_or_a_window_or_nothing() -> None:
         (None, 0, "must be 1 or more"),
     ],
 )
-def test_days_that_make_no_sense_are_refused(day: date | None, days: int | None, message: str) -> None:
+def test_invalid_days_are_refused(day: date | None, days: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         chosen_days(day, days, now=datetime(2026, 11, 11, 9, tzinfo=CHINA))
 
@@ -368,7 +366,7 @@ def test_days_that_make_no_sense_are_refused(day: date | None, days: int | None,
     [({"max_answer_mb": 1}, "gateway.max_answer_mb"), ({"max_answer_seconds": 0.3}, "gateway.max_answer_seconds")],
     ids=["too large", "too slow"],
 )
-def test_an_answer_that_was_given_up_is_landed_as_far_as_it_came_and_not_asked_for_again(
+def test_an_answer_that_was_given_up_lands_partly_and_is_not_retried(
     most: dict[str, Any], step: str, tmp_path: Path, sandbox: RunningSandbox
 ) -> None:
     body = b'{"errorCode":"000000","records":[' + b" " * 2**21 + b"]}"

@@ -1,4 +1,4 @@
-"""Our client and decoder against sandboxes of every shape: what is read is what the truth says was handed out."""
+"""The client and the decoder against sandboxes of every shape: they read exactly the records in the truth."""
 
 import asyncio
 from collections.abc import Callable
@@ -65,7 +65,7 @@ async def converse(sandbox: RunningSandbox, form: Format) -> tuple[list[Exchange
         ("json", {"envelope": "reports", "field_case": "snake"}),
     ],
 )
-def test_what_our_client_reads_is_what_was_handed_out(
+def test_the_client_reads_exactly_what_was_handed_out(
     form: Format, shape: dict[str, str], make_sandbox: MakeSandbox, truth_of: TruthOf
 ) -> None:
     sandbox = make_sandbox(shares=Shares(reply=0.5, duplicate=0.1, conflict=0.1, leading_blank=0.3), **shape)

@@ -1,4 +1,4 @@
-"""Faults: what the client gets, and what the truth knows."""
+"""Faults: the answer that the client gets, and the record in the truth."""
 
 import time
 from collections.abc import Callable
@@ -18,8 +18,8 @@ MakeSandbox = Callable[..., RunningSandbox]
 SEND = {"phones": "13800000000,13800000001", "content": "【云鋒網絡】验证码123456", "batchNum": "b1"}
 
 
-def what_comes(ask: Ask, sandbox: RunningSandbox, call: str, **fields: str) -> str:
-    """The answer as a client sees it, or the error."""
+def observed_answer(ask: Ask, sandbox: RunningSandbox, call: str, **fields: str) -> str:
+    """The answer that the client sees, or the error."""
     try:
         answer = ask(sandbox, call, **fields)
     except httpx.TransportError as error:
@@ -44,14 +44,14 @@ def test_every_fault_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_a_fault_spoils_the_answer_and_the_truth_knows_whether_the_batch_was_accepted(
+def test_a_fault_spoils_the_answer_and_the_truth_records_if_the_batch_was_accepted(
     kind: str, make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf
 ) -> None:
     sandbox = make_sandbox(delay_seconds=0.05)
     sandbox.control(faults=[Fault(kind, is_accepted=False), Fault(kind, is_accepted=True)])
-    assert what_comes(ask, sandbox, "sendSms.json", **SEND).startswith(EXPECTED[kind])
+    assert observed_answer(ask, sandbox, "sendSms.json", **SEND).startswith(EXPECTED[kind])
     assert truth_of(sandbox, "SELECT count(*) FROM messages") == [(0,)]
-    assert what_comes(ask, sandbox, "sendSms.json", **SEND).startswith(EXPECTED[kind])
+    assert observed_answer(ask, sandbox, "sendSms.json", **SEND).startswith(EXPECTED[kind])
     assert truth_of(sandbox, "SELECT count(*) FROM messages") == [(2,)]
     assert truth_of(sandbox, "SELECT batch_num, error_code, fault, is_accepted FROM requests") == [
         ("b1", None, kind, 0),
@@ -60,7 +60,7 @@ def test_a_fault_spoils_the_answer_and_the_truth_knows_whether_the_batch_was_acc
     assert ask(sandbox, "sendSms.json", **SEND).json()["errorCode"] == "100001"
 
 
-def test_a_delayed_answer_comes_late_and_does_not_wait_for_a_client_that_has_gone(
+def test_a_delayed_answer_comes_late_and_ends_when_the_client_disconnects(
     sandbox: RunningSandbox, truth_of: TruthOf
 ) -> None:
     sandbox.control(faults=[Fault("delay", seconds=30)])
@@ -79,7 +79,7 @@ def test_a_refused_request_stays_refused_under_a_fault(sandbox: RunningSandbox, 
     assert truth_of(sandbox, "SELECT error_code, fault, is_accepted FROM requests") == [("100007", "http_500", 0)]
 
 
-def test_drained_reports_lost_on_the_wire_are_known_as_handed_out_and_lost(
+def test_drained_reports_lost_on_the_wire_are_recorded_as_handed_out_and_lost(
     make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf
 ) -> None:
     sandbox = make_sandbox(report_mode="drain", clock_shift_seconds=-10 * 86_400)
@@ -91,7 +91,7 @@ def test_drained_reports_lost_on_the_wire_are_known_as_handed_out_and_lost(
     day = (datetime.now(UTC) + timedelta(hours=8) - timedelta(days=10)).date().isoformat()
     counts = []
     for _ in range(2):
-        assert what_comes(ask, sandbox, "queryStatusReport.json", time=day) == "RemoteProtocolError"
+        assert observed_answer(ask, sandbox, "queryStatusReport.json", time=day) == "RemoteProtocolError"
         counts += truth_of(
             sandbox, "SELECT coalesce(sum(handed_out_count), 0), coalesce(sum(lost_count), 0) FROM reports"
         )
@@ -100,13 +100,13 @@ def test_drained_reports_lost_on_the_wire_are_known_as_handed_out_and_lost(
     assert ask(sandbox, "queryStatusReport.json", time=day).json()["records"] == []
 
 
-def test_drawn_faults_follow_from_the_seed_and_the_batch_number(
+def test_drawn_faults_depend_on_the_seed_and_the_batch_number(
     make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf
 ) -> None:
     sandbox = make_sandbox(fault_rate=0.5, query_fault_rate=0.5, delay_seconds=0, seed=3)
     for number in range(60):
-        what_comes(ask, sandbox, "sendSms.json", **SEND | {"batchNum": f"b{number}"})
-        what_comes(ask, sandbox, "querySmsCount.json")
+        observed_answer(ask, sandbox, "sendSms.json", **SEND | {"batchNum": f"b{number}"})
+        observed_answer(ask, sandbox, "querySmsCount.json")
     faults = truth_of(sandbox, "SELECT batch_num, fault, is_accepted FROM requests WHERE endpoint = 'sendSms'")
     assert 15 < sum(fault is not None for _, fault, _ in faults) < 45
     assert {is_accepted for _, fault, is_accepted in faults if fault} == {0, 1}
@@ -118,7 +118,7 @@ def test_drawn_faults_follow_from_the_seed_and_the_batch_number(
         sandbox.settings.truth.with_name(sandbox.settings.truth.name + suffix).unlink(missing_ok=True)
     sandbox.start()
     for number in reversed(range(60)):
-        what_comes(ask, sandbox, "sendSms.json", **SEND | {"batchNum": f"b{number}"})
+        observed_answer(ask, sandbox, "sendSms.json", **SEND | {"batchNum": f"b{number}"})
     assert sorted(truth_of(sandbox, "SELECT batch_num, fault, is_accepted FROM requests"), key=str) == sorted(
         faults, key=str
     )

@@ -1,4 +1,4 @@
-"""What is drawn from the seed: shares, codes, times."""
+"""Outcomes drawn from the seed: shares, codes, times."""
 
 from collections import Counter
 from statistics import median
@@ -21,7 +21,7 @@ def messages(count: int) -> list[Message]:
     ]
 
 
-def test_the_shares_are_what_was_asked_for() -> None:
+def test_the_shares_are_those_of_the_settings() -> None:
     reports = draw_outcomes(7, Shares(), messages(50_000)).reports
     first = [report for report in reports if report.kind == "first"]
     delivered = sum(report.code in ("0", "DELIVRD") for report in first)
@@ -34,7 +34,7 @@ def test_the_shares_are_what_was_asked_for() -> None:
     assert 20 < kinds["phone_mismatch"] < 100
 
 
-def test_failures_go_over_the_vendors_whole_table_and_beyond() -> None:
+def test_failures_use_the_vendors_whole_table_and_unknown_codes() -> None:
     reports = draw_outcomes(7, Shares(failed=1, unreported=0, conflict=0, orphan=0), messages(10_000)).reports
     codes = {report.code for report in reports}
     assert codes > set(VENDOR_CODES.split())
@@ -58,7 +58,7 @@ def test_most_reports_come_in_seconds_some_in_hours_a_few_after_three_days() -> 
     assert 40 < sum(second > 72 * 3600 for second in seconds) < 200
 
 
-def test_times_are_chinas_to_the_second() -> None:
+def test_times_are_china_time_to_the_second() -> None:
     assert stat_time_text(ACCEPTED_AT) == "2017-04-21 23:02:22"
     assert stat_time_text(ACCEPTED_AT + 3600) == "2017-04-22 00:02:22"
 

@@ -1,4 +1,4 @@
-"""The sandbox as a process: it starts fast, says what is wrong, survives kill -9, and never outlives its parent."""
+"""The sandbox as a process: it starts fast, explains errors, survives kill -9, and never outlives its parent."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ TruthOf = Callable[..., list[tuple[Any, ...]]]
 SEND = {"phones": "13800000000", "content": "【云鋒網絡】验证码123456"}
 
 
-def test_the_truth_survives_a_kill_and_the_sandbox_goes_on_at_the_same_port(
+def test_the_truth_survives_a_kill_and_the_sandbox_restarts_on_the_same_port(
     sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf
 ) -> None:
     ask(sandbox, "sendSms.json", **SEND, batchNum="b1")
@@ -37,7 +37,7 @@ def test_the_truth_survives_a_kill_and_the_sandbox_goes_on_at_the_same_port(
     assert ask(sandbox, "querySmsCount.json").json()["count"] == 999_999
 
 
-def test_what_was_answered_before_a_kill_is_in_the_truth(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
+def test_sends_answered_before_a_kill_are_in_the_truth(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
     answered: list[str] = []
 
     def send_on() -> None:
@@ -56,7 +56,7 @@ def test_what_was_answered_before_a_kill_is_in_the_truth(sandbox: RunningSandbox
     assert len(kept) <= len(answered) + 1
 
 
-def test_a_client_that_goes_in_the_middle_of_its_request_leaves_no_trace(
+def test_a_client_that_disconnects_in_the_middle_of_its_request_leaves_no_trace(
     sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection((sandbox.settings.host, sandbox.settings.port)) as connection:
@@ -76,7 +76,7 @@ def test_starting_loads_no_heavy_package() -> None:
     assert done.stdout.strip() == b"[]"
 
 
-def test_it_runs_in_the_folder_of_the_package_and_so_finds_it_even_if_it_is_not_installed(
+def test_it_runs_in_the_folder_of_the_package_to_find_it_even_if_it_is_not_installed(
     sandbox: RunningSandbox,
 ) -> None:
     (process,) = [
@@ -98,20 +98,20 @@ def _command(process: Path) -> bytes:
     return b""
 
 
-def test_a_taken_port_is_told_in_one_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_of_one_line(sandbox: RunningSandbox, tmp_path: Path) -> None:
     settings = SandboxSettings(truth=tmp_path / "other.sqlite", port=sandbox.settings.port)
     with pytest.raises(UsageError, match=f"can't listen on 127.0.0.1:{sandbox.settings.port} .*; choose another port"):
         RunningSandbox(settings).start()
 
 
-def test_a_truth_file_that_can_not_be_kept_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_truth_file_that_can_not_be_written_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "truth").write_text("not a database, but long enough to be taken for one" * 100)
     for path in (tmp_path / "truth", tmp_path / "no folder" / "truth"):
         with pytest.raises(UsageError, match=r"can't write its truth there .*; choose another file"):
             RunningSandbox(SandboxSettings(truth=path)).start()
 
 
-def test_the_truth_file_is_its_owners_only(sandbox: RunningSandbox) -> None:
+def test_only_the_owner_can_read_the_truth_file(sandbox: RunningSandbox) -> None:
     assert sandbox.settings.truth.stat().st_mode & 0o777 == 0o600
 
 
@@ -147,7 +147,7 @@ def test_the_secret_is_in_no_repr_and_in_no_process_list(tmp_path: Path) -> None
     assert not any(b"canary-secret" in command for command in commands)
 
 
-def test_settings_come_through_the_pipe_as_they_were(tmp_path: Path) -> None:
+def test_settings_pass_through_the_pipe_unchanged(tmp_path: Path) -> None:
     settings = SandboxSettings(
         truth=tmp_path / "truth",
         signatures=("云鋒網絡",),

@@ -1,4 +1,4 @@
-"""Pushes: what is pushed, in which shape and order, how often, and what the truth keeps of it."""
+"""Pushes: their content, form, order and retries, and their record in the truth."""
 
 import re
 import socket
@@ -43,14 +43,14 @@ SNAKE = {
     "statTime": "stat_time",
 }
 
-# What the two packets of the vendor's page are made of.
+# The records in the two packets of the vendor's page.
 SAMPLE_REPORT = IssuedReport("100001", "15267797477", "DELIVRD", "2017-04-21 22:42:22", "zhuanxinyun100001", 0, 1)
 SAMPLE_REPLY = IssuedReply("15058306581", "測試", "410001123", "2016-08-23 14:30:33")
 SAMPLE_TIME = 1471933833  # 2016-08-23 14:30:33 in China
 
 
 class Receiver(ThreadingHTTPServer):
-    """The client's URL: it keeps every body, and answers what `answer` says of it and how often it came before."""
+    """The client's URL: it keeps every body, and answers with the status that `answer` returns for it."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -74,7 +74,7 @@ class Receiver(ThreadingHTTPServer):
         return [etree.fromstring(body) for body in self.bodies]
 
     def records(self) -> list[dict[str, str]]:
-        """The fields of every report that came, in order."""
+        """The fields of all reports received, in order."""
         return [{field.tag: field.text or "" for field in r} for p in self.packets for r in p.iterfind(".//record")]
 
     def take(self, body: bytes, headers: dict[str, str]) -> int | None:
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
-        with suppress(OSError):  # the sandbox waited no longer
+        with suppress(OSError):  # the sandbox has timed out
             self.wfile.flush()
 
 
@@ -132,7 +132,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def make_pushing(make_sandbox: MakeSandbox, receiver: Receiver) -> MakeSandbox:
-    """A sandbox that pushes to the receiver, with its clock ten days behind, so that sends of now lie in the past."""
+    """A sandbox that pushes to the receiver, its clock ten days behind, so that sends lie in the past."""
 
     def make(**settings: Any) -> RunningSandbox:
         defaults: dict[str, Any] = {"push_url": receiver.url, "shares": PLAIN, "clock_shift_seconds": -10 * DAY}
@@ -159,7 +159,7 @@ def wait_until(is_so: Callable[[], object]) -> None:
 
 
 def push_all(sandbox: RunningSandbox) -> dict[str, int]:
-    """Set the clock right, and wait until nothing is left to push; the counts of the control endpoint."""
+    """Correct the clock and wait until everything is pushed; returns the counts of the control endpoint."""
     sandbox.control(clock_shift_seconds=0)
     counts: dict[str, int] = {}
 
@@ -172,7 +172,7 @@ def push_all(sandbox: RunningSandbox) -> dict[str, int]:
 
 
 def pull(sandbox: RunningSandbox, ask: Ask) -> list[dict[str, str]]:
-    """All reports of all days, with the names of a push."""
+    """All reports of all days, with the field names of a push."""
     now = time.time() + 8 * 3600
     days = [time.strftime("%Y-%m-%d", time.gmtime(now - days * DAY)) for days in range(12)]
     answers = [ask(sandbox, "queryStatusReport.json", time=day).json()["records"] for day in days]
@@ -183,10 +183,10 @@ def in_order(records: list[dict[str, str]]) -> list[tuple[tuple[str, str], ...]]
     return sorted(tuple(record.items()) for record in records)
 
 
-# The shape
+# Form
 
 
-def test_the_vendors_own_samples_are_written_line_by_line() -> None:
+def test_packets_equal_the_vendors_samples_line_by_line() -> None:
     settings = SandboxSettings(truth=Path("none"), app_key="nqzuhh1wq9lxlpya1q0976gdb50p1eqi")
     report = write_packet(settings, SAMPLE_TIME, "sdowenfwierhfwdkpkadbi", [SAMPLE_REPORT])
     reply = write_packet(settings, SAMPLE_TIME, "sdhi23hsdpghu32ohzh", [SAMPLE_REPLY])
@@ -196,7 +196,7 @@ def test_the_vendors_own_samples_are_written_line_by_line() -> None:
         assert (written, count) == (sample, 1)
 
 
-def test_what_comes_has_the_elements_of_the_vendors_samples(
+def test_pushes_have_the_elements_of_the_vendors_samples(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver
 ) -> None:
     sandbox = make_pushing(shares=Shares(reply=0.3, leading_blank=1), app_key="a-key")
@@ -222,7 +222,7 @@ def test_what_comes_has_the_elements_of_the_vendors_samples(
     assert {(packet.findtext("head/time_stamp") or "")[:12] for packet in receiver.packets} <= set(china)
 
 
-def test_what_a_person_wrote_is_escaped() -> None:
+def test_the_text_of_a_reply_is_escaped() -> None:
     content = "TD & <b>\"'</b> ]]> 退订"
     packet = write_packet(
         SandboxSettings(truth=Path("none")), SAMPLE_TIME, "n", [SAMPLE_REPLY._replace(content=content)]
@@ -237,7 +237,7 @@ def test_what_a_person_wrote_is_escaped() -> None:
         ({"push_sign_text": "{app_secret}&t={time_stamp}&{app_secret}"}, "canary-secret&t={time_stamp}&canary-secret"),
     ],
 )
-def test_the_sign_is_the_md5_of_the_text_that_is_set(options: dict[str, str], text: str) -> None:
+def test_the_sign_is_the_md5_of_the_configured_text(options: dict[str, str], text: str) -> None:
     settings = SandboxSettings(truth=Path("none"), app_secret="canary-secret", **options)
     packet = write_packet(settings, SAMPLE_TIME, "nonce", [SAMPLE_REPORT])
     signed = text.format(time_stamp="20160823143033", nonce_str="nonce").encode()
@@ -245,10 +245,10 @@ def test_the_sign_is_the_md5_of_the_text_that_is_set(options: dict[str, str], te
     assert b"canary" not in packet
 
 
-# What is pushed, and when
+# Content and order
 
 
-def test_everything_due_is_pushed_once_and_is_what_a_pull_gives(
+def test_everything_due_is_pushed_once_and_equals_a_pull(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver, truth_of: TruthOf
 ) -> None:
     sandbox = make_pushing(shares=ODD)
@@ -274,11 +274,11 @@ def test_everything_due_is_pushed_once_and_is_what_a_pull_gives(
     ) == [(len(pulled), len(replies))]  # fmt: skip
 
 
-def test_by_one_connection_they_come_in_the_order_of_their_time(
+def test_over_one_connection_pushes_come_in_order_of_time(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver, truth_of: TruthOf
 ) -> None:
     sandbox = make_pushing(shares=ODD, push_connections=1)
-    send(sandbox, ask, 250)  # more than are looked up at once
+    send(sandbox, ask, 250)  # more than one page
     push_all(sandbox)
     due = truth_of(
         sandbox,
@@ -306,7 +306,7 @@ def test_nothing_is_pushed_before_its_time_by_the_gateways_clock(
     assert 0 == seen[0] < seen[1] < seen[2] == total
 
 
-def test_so_many_reports_share_a_packet_and_a_reply_has_its_own(
+def test_reports_share_packets_of_the_configured_size_and_each_reply_has_its_own(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver
 ) -> None:
     sandbox = make_pushing(push_records=40, shares=Shares(late=0, reply=0.3))
@@ -319,7 +319,7 @@ def test_so_many_reports_share_a_packet_and_a_reply_has_its_own(
     assert sum(size * count for size, count in sizes.items()) == len(pull(sandbox, ask))
 
 
-def test_only_the_kinds_set_are_pushed(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
+def test_only_the_configured_kinds_are_pushed(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
     sandbox = make_pushing(push_kinds=("replies",), shares=Shares(reply=0.5))
     send(sandbox, ask, 50)
     push_all(sandbox)
@@ -327,7 +327,7 @@ def test_only_the_kinds_set_are_pushed(make_pushing: MakeSandbox, ask: Ask, rece
     assert len(pull(sandbox, ask)) > 40
 
 
-def test_the_stamp_can_be_the_time_of_what_it_brings(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
+def test_the_stamp_can_be_the_time_of_the_records(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
     sandbox = make_pushing(push_stamp="due")
     send(sandbox, ask, 20)
     push_all(sandbox)
@@ -336,7 +336,7 @@ def test_the_stamp_can_be_the_time_of_what_it_brings(make_pushing: MakeSandbox, 
         assert packet.findtext("head/time_stamp") == re.sub("[^0-9]", "", stat_time)
 
 
-def test_what_a_push_brought_is_drained_and_what_it_did_not_is_not(
+def test_only_records_whose_push_was_answered_200_are_drained(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver
 ) -> None:
     sandbox = make_pushing(report_mode="drain", push_retry_seconds=(), shares=Shares(reply=0.3))
@@ -352,10 +352,10 @@ def test_what_a_push_brought_is_drained_and_what_it_did_not_is_not(
     assert pull(sandbox, ask) == []
 
 
-# How often
+# Retries
 
 
-def test_what_is_not_answered_200_is_pushed_again_the_same_bytes_until_it_is(
+def test_a_packet_is_retried_with_the_same_bytes_until_it_is_answered_200(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver, truth_of: TruthOf
 ) -> None:
     bad = {b">m0<": 500, b">m1<": 404, b">m2<": 302, b">m3<": 204, b">m4<": None}
@@ -368,7 +368,7 @@ def test_what_is_not_answered_200_is_pushed_again_the_same_bytes_until_it_is(
     assert truth_of(sandbox, "SELECT DISTINCT attempt_count, answered_count, http_status FROM pushes") == [(3, 1, 200)]
 
 
-def test_what_is_answered_too_late_is_pushed_again(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
+def test_a_packet_that_is_answered_too_late_is_retried(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
     def answer(_body: bytes, before: int) -> int:
         time.sleep(0 if before else 1)
         return 200
@@ -381,7 +381,7 @@ def test_what_is_answered_too_late_is_pushed_again(make_pushing: MakeSandbox, as
     assert counts["attempts"] >= len(receiver.bodies) >= 4
 
 
-def test_a_packet_waits_before_it_is_pushed_again(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
+def test_a_packet_waits_before_its_retry(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
     came: list[float] = []
 
     def answer(_body: bytes, before: int) -> int:
@@ -396,7 +396,7 @@ def test_a_packet_waits_before_it_is_pushed_again(make_pushing: MakeSandbox, ask
     assert came[1] - came[0] >= 0.45
 
 
-def test_after_the_last_wait_a_packet_is_given_up_and_counted_and_the_others_go_on(
+def test_after_the_last_wait_a_packet_is_given_up_and_counted_and_others_continue(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver, truth_of: TruthOf
 ) -> None:
     receiver.answer = lambda body, _: 500 if b">m3<" in body else 200
@@ -424,9 +424,7 @@ def test_a_share_is_pushed_again_though_answered_200(
     assert dict(truth_of(sandbox, "SELECT answered_count, count(*) FROM pushes GROUP BY 1")) == times
 
 
-def test_a_duplicate_is_pushed_no_third_time_whatever_it_is_answered(
-    make_pushing: MakeSandbox, ask: Ask, receiver: Receiver
-) -> None:
+def test_a_duplicate_is_never_pushed_a_third_time(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
     receiver.answer = lambda _body, before: 500 if before else 200
     sandbox = make_pushing(push_duplicate_rate=1, push_retry_seconds=(0.0,))
     send(sandbox, ask, 10)
@@ -435,7 +433,9 @@ def test_a_duplicate_is_pushed_no_third_time_whatever_it_is_answered(
     assert (counts["answered"], counts["given_up"], counts["attempts"]) == (10, 0, 20)
 
 
-def test_as_many_are_on_their_way_at_once_as_are_set(make_pushing: MakeSandbox, ask: Ask, receiver: Receiver) -> None:
+def test_the_configured_number_of_packets_is_under_way_at_once(
+    make_pushing: MakeSandbox, ask: Ask, receiver: Receiver
+) -> None:
     def answer(_body: bytes, _before: int) -> int:
         time.sleep(0.05)
         return 200
@@ -447,10 +447,10 @@ def test_as_many_are_on_their_way_at_once_as_are_set(make_pushing: MakeSandbox, 
     assert receiver.most_at_once == 6
 
 
-# When something ends
+# Kills and outages
 
 
-def test_what_was_not_answered_before_a_kill_comes_again_the_same_bytes_and_the_rest_does_not(
+def test_after_a_kill_only_unanswered_packets_come_again_with_the_same_bytes(
     make_pushing: MakeSandbox, ask: Ask, receiver: Receiver, truth_of: TruthOf
 ) -> None:
     is_killed = threading.Event()
@@ -482,7 +482,7 @@ def test_what_was_not_answered_before_a_kill_comes_again_the_same_bytes_and_the_
     assert len(set(receiver.bodies)) == 260 == len(pull(sandbox, ask))
 
 
-def test_a_receiver_that_is_away_holds_up_nothing_and_gets_all_when_it_is_back(
+def test_an_unreachable_receiver_delays_nothing_else_and_gets_everything_later(
     make_sandbox: MakeSandbox, ask: Ask
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""Reports and replies: when they are handed out, in which shape, and what the truth keeps of them."""
+"""Reports and replies: when and in which form they are handed out, and their record in the truth."""
 
 import re
 from collections import Counter
@@ -31,7 +31,7 @@ def china_day(days_ago: int) -> str:
 
 
 def send_days_ago(sandbox: RunningSandbox, ask: Ask, days: int, count: int = 1000, **fields: str | None) -> None:
-    """Send one batch with the gateway's clock set back, then set it right again."""
+    """Send one batch with the gateway's clock set back, then correct the clock."""
     sandbox.control(clock_shift_seconds=-days * DAY)
     form = {
         "phones": ",".join(str(13800000000 + number * 9_973) for number in range(count)),
@@ -44,7 +44,7 @@ def send_days_ago(sandbox: RunningSandbox, ask: Ask, days: int, count: int = 100
 
 
 def pull(sandbox: RunningSandbox, ask: Ask, *days_ago: int) -> list[dict[str, str]]:
-    """All records of some days, of one call each."""
+    """All records of some days, with one call for each."""
     calls = [ask(sandbox, "queryStatusReport.json", time=china_day(day)) for day in days_ago]
     return [record for call in calls for record in call.json()["records"]]
 
@@ -67,7 +67,7 @@ def test_a_report_has_the_seven_fields_of_the_push_in_camel_case(make_sandbox: M
     ("envelope", "charset"),
     [("records", "gb18030"), ("data", "utf-8-sig"), ("list", "utf-8"), ("reports", "gb18030")],
 )
-def test_another_gateway_says_the_same_in_other_names_and_bytes(
+def test_field_case_envelope_and_charset_change_the_form_only(
     envelope: str, charset: str, make_sandbox: MakeSandbox, ask: Ask
 ) -> None:
     sandbox = make_sandbox(shares=CLEAN, envelope=envelope, charset=charset, field_case="snake")
@@ -83,7 +83,7 @@ def test_another_gateway_says_the_same_in_other_names_and_bytes(
     assert f'"{envelope}":[' in json_records
 
 
-def test_a_snapshot_says_everything_of_the_day_each_time(make_sandbox: MakeSandbox, ask: Ask) -> None:
+def test_a_snapshot_holds_all_reports_of_the_day_each_time(make_sandbox: MakeSandbox, ask: Ask) -> None:
     sandbox = make_sandbox(shares=CLEAN)
     send_days_ago(sandbox, ask, 2)
     first, second = pull(sandbox, ask, 2, 1), pull(sandbox, ask, 2, 1)
@@ -91,7 +91,7 @@ def test_a_snapshot_says_everything_of_the_day_each_time(make_sandbox: MakeSandb
     assert 950 < len(first) < 1000
 
 
-def test_a_drained_report_is_handed_out_once_even_over_a_restart(make_sandbox: MakeSandbox, ask: Ask) -> None:
+def test_a_drained_report_is_handed_out_once_even_after_a_restart(make_sandbox: MakeSandbox, ask: Ask) -> None:
     sandbox = make_sandbox(shares=CLEAN, report_mode="drain", max_records_per_call=400)
     send_days_ago(sandbox, ask, 2)
     sizes = [len(pull(sandbox, ask, 2, 1)) for _ in range(2)]
@@ -110,7 +110,7 @@ def test_capped_snapshots_go_through_the_whole_day(make_sandbox: MakeSandbox, as
     assert truth_of(sandbox, "SELECT count(*) FROM reports") == [(len(seen),)]
 
 
-def test_a_report_comes_when_its_time_has_come(make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf) -> None:
+def test_a_report_is_handed_out_once_it_is_due(make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf) -> None:
     sandbox = make_sandbox(shares=Shares(late=0.5, beyond_window=0.1))
     ask(sandbox, "sendSms.json", phones=",".join(["13800000000"] * 1000), content=TEXT,
         missionNums=",".join(f"m{number}" for number in range(1000)))  # fmt: skip
@@ -131,7 +131,7 @@ def test_a_day_can_mean_the_day_of_sending(make_sandbox: MakeSandbox, ask: Ask, 
     assert pull(sandbox, ask, 2, 1, 0) == []
 
 
-def test_what_becomes_of_a_message_depends_on_the_seed_alone(
+def test_the_outcome_of_a_message_depends_on_the_seed_alone(
     tmp_path: Path, make_sandbox: MakeSandbox, ask: Ask
 ) -> None:
     def fates(name: str, seed: int, batch_num: str, order: int) -> dict[str, str]:
@@ -162,7 +162,7 @@ def test_an_unregistered_signature_is_accepted_and_fails_every_message(make_sand
     assert {record["receiveRealStatus"] for record in pull(sandbox, ask, 2, 1)} == {"YF:11"}
 
 
-def test_every_oddity_comes_and_is_known_to_the_truth(make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf) -> None:
+def test_every_oddity_occurs_and_is_in_the_truth(make_sandbox: MakeSandbox, ask: Ask, truth_of: TruthOf) -> None:
     sandbox = make_sandbox(shares=ODD)
     send_days_ago(sandbox, ask, 10, count=1000)
     records = pull(sandbox, ask, *range(11))

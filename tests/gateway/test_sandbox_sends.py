@@ -1,4 +1,4 @@
-"""Sends: what deployed clients write on the wire, what they are answered, and each of the 16 error codes."""
+"""Sends: requests as deployed clients write them, their answers, and each of the 16 error codes."""
 
 import http.client
 import json
@@ -42,7 +42,7 @@ def test_the_balance_is_answered_byte_for_byte_as_in_the_sample(make_sandbox: Ma
     )
 
 
-def test_a_good_send_is_answered_in_xml_where_asked(sandbox: RunningSandbox, ask: Ask) -> None:
+def test_a_good_send_is_answered_in_xml_on_request(sandbox: RunningSandbox, ask: Ask) -> None:
     answer = ask(sandbox, "sendSms.xml", phones=phones(1), content=TEXT)
     assert answer.text.endswith("<xml><errorCode>000000</errorCode><errorMsg>提交成功</errorMsg></xml>")
     assert answer.headers["content-type"] == "text/xml;charset=UTF-8"
@@ -54,7 +54,7 @@ def test_an_unknown_call_is_not_found(shared_sandbox: RunningSandbox, ask: Ask) 
 
 
 REFUSALS: dict[str, tuple[dict[str, Any], str, dict[str, str | None]]] = {
-    # what it shows: settings, call, fields
+    # test id: settings, call, fields
     "100001 phones missing": ({}, "sendSms", {"phones": None}),
     "100001 content missing": ({}, "sendSms", {"content": None}),
     "100001 secret missing": ({}, "sendSms", {"appSecret": None}),
@@ -107,7 +107,7 @@ def test_every_error_code_of_the_vendor_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(ERRORS.keys() - {"000000"}))
-def test_every_error_code_can_be_had_by_a_phone(code: str, shared_sandbox: RunningSandbox, ask: Ask) -> None:
+def test_every_error_code_can_be_provoked_by_a_phone(code: str, shared_sandbox: RunningSandbox, ask: Ask) -> None:
     magic = f"1999999{code[2:]}"
     assert ask(shared_sandbox, "sendSms.json", phones=f"13800000000,{magic}", content=TEXT).json()["errorCode"] == code
 
@@ -122,7 +122,7 @@ def test_a_repeated_batch_num_is_refused_and_nothing_is_sent_twice(
     assert truth_of(sandbox, "SELECT count(*) FROM messages") == [(4,)]
 
 
-def test_a_refused_batch_num_may_come_again(sandbox: RunningSandbox, ask: Ask) -> None:
+def test_a_refused_batch_num_can_be_used_again(sandbox: RunningSandbox, ask: Ask) -> None:
     ask(sandbox, "sendSms.json", phones="1", content=TEXT, batchNum="b1")
     assert ask(sandbox, "sendSms.json", phones=phones(1), content=TEXT, batchNum="b1").json()["errorCode"] == "000000"
 
@@ -145,9 +145,7 @@ def test_a_text_is_billed_by_utf16_units(units: int, count: int) -> None:
     assert segments("😀" * (units // 2) + "字" * (units % 2)) == count
 
 
-def test_messages_may_go_without_mission_numbers_and_batch_number(
-    sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf
-) -> None:
+def test_mission_numbers_and_batch_number_are_optional(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
     for _ in range(2):
         assert (
             ask(sandbox, "sendSms.json", phones="13800000000,13800000000", content=TEXT).json()["errorCode"] == "000000"
@@ -189,7 +187,9 @@ STYLES: dict[str, Callable[[str, str], tuple[str, str, str | None]]] = {
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_full_batch_is_taken_in_every_deployed_style(style: str, sandbox: RunningSandbox, truth_of: TruthOf) -> None:
+def test_a_full_batch_is_accepted_in_every_style_of_deployed_clients(
+    style: str, sandbox: RunningSandbox, truth_of: TruthOf
+) -> None:
     form = urlencode(
         CREDENTIALS
         | {"phones": phones(1000), "content": TEXT, "batchNum": "001", "extraNum": "001"}
@@ -207,7 +207,7 @@ def test_a_full_batch_is_taken_in_every_deployed_style(style: str, sandbox: Runn
 
 
 def raw_get(sandbox: RunningSandbox, query: bytes) -> bytes:
-    """A GET whose query string is not encoded at all, as curl sends what is pasted into it."""
+    """A GET whose query string is not encoded at all, as curl sends a pasted URL."""
     with socket.create_connection((sandbox.settings.host, sandbox.settings.port), timeout=30) as connection:
         connection.sendall(b"GET /api/v2/sendSms.json?" + query + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -235,7 +235,7 @@ def test_the_form_wins_over_the_query_string(sandbox: RunningSandbox, ask: Ask, 
     assert truth_of(sandbox, "SELECT phone, batch_num FROM messages") == [("13800000000", "q1")]
 
 
-def test_limits_forget_what_is_long_ago(make_sandbox: MakeSandbox, ask: Ask) -> None:
+def test_limits_expire(make_sandbox: MakeSandbox, ask: Ask) -> None:
     sandbox = make_sandbox(phone_limit=1, daily_limit=2)
     send = {"phones": phones(1), "content": TEXT}
     assert ask(sandbox, "sendSms.json", **send).json()["errorCode"] == "000000"
@@ -245,7 +245,7 @@ def test_limits_forget_what_is_long_ago(make_sandbox: MakeSandbox, ask: Ask) -> 
     assert ask(sandbox, "sendSms.json", **send).json()["errorCode"] == "000000"
 
 
-def test_the_control_endpoint_says_what_it_does_not_understand(sandbox: RunningSandbox) -> None:
+def test_the_control_endpoint_explains_an_invalid_change(sandbox: RunningSandbox) -> None:
     answer = httpx.post(
         sandbox.base_url.replace("api/v2/", "sandbox/control"), content=b'{"speed": 1}', trust_env=False
     )

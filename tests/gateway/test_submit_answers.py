@@ -1,4 +1,4 @@
-"""What a campaign does with each answer that can be trusted; the journal is held against the sandbox's own truth."""
+"""The reaction of a campaign to each trusted answer; the journal is compared with the sandbox's truth."""
 
 from collections import Counter
 from dataclasses import replace
@@ -12,13 +12,13 @@ from pipelines.campaign.sender import TOO_FAST_ATTEMPTS
 from pipelines.errors import GatewayRefused
 from pipelines.sandbox import RunningSandbox
 from tests.support.campaigns import CONTENT, MakeSandbox, campaign_at, people
-from tests.support.relay import Reply, Request, relaying, says
+from tests.support.relay import Reply, Request, error_answer, relaying
 
-FREQUENT = "100008"  # some phone was asked for too often lately
+FREQUENT = "100008"  # a phone got too many messages lately
 
 
 @pytest.mark.parametrize("form", ["json", "xml"])
-def test_accepted_batches_are_accepted_with_the_bytes_of_their_answers(
+def test_accepted_batches_are_journaled_with_the_bytes_of_their_answers(
     form: str, tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, format=form)
@@ -42,7 +42,7 @@ def test_accepted_batches_are_accepted_with_the_bytes_of_their_answers(
     assert all(body in answer for answer, event in answers if event == "accepted")
 
 
-def test_a_finished_campaign_asks_the_gateway_for_nothing(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+def test_a_finished_campaign_makes_no_call(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url)
         campaign.submit(people(7))
@@ -82,7 +82,9 @@ def test_a_gateway_that_stays_too_fast_pauses_the_campaign(tmp_path: Path, share
 
 def test_too_fast_now_and_then_never_pauses_the_campaign(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda request: says("100014") if request.endpoint == "sendSms" and request.number % 2 else None
+        relay.answer = lambda request: (
+            error_answer("100014") if request.endpoint == "sendSms" and request.number % 2 else None
+        )
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=1)
         done = campaign.submit(people(5 * (TOO_FAST_ATTEMPTS + 2)))
     assert (done.exit_code, done.pause) == (0, None)
@@ -117,7 +119,7 @@ def test_splitting_finds_exactly_the_guilty_phones(
     }
     assert {batch.error_code for batch in campaign.batches() if batch.state == "refused"} == {FREQUENT}
     assert {batch.message_count for batch in campaign.batches() if batch.state == "refused"} == {1}
-    assert done.exit_code == 0  # as it should be: the rest is sent
+    assert done.exit_code == 0  # the intended case: the rest is sent
 
 
 @pytest.mark.parametrize("code", ["100007", "100008", "100013"])
@@ -146,7 +148,7 @@ def test_a_code_against_the_whole_campaign_pauses_it_and_resume_sends_each_messa
 ) -> None:
     with relaying(shared_sandbox) as relay:
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=1)
-        relay.answer = lambda request: says(code) if request.endpoint == "sendSms" and request.number else None
+        relay.answer = lambda request: error_answer(code) if request.endpoint == "sendSms" and request.number else None
         done = campaign.submit(people(20))
         assert done.exit_code == 11
         assert done.pause is not None
@@ -180,7 +182,7 @@ def test_any_other_refusal_refuses_its_batch_and_the_others_go_on(
     code: str, tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     def answer(request: Request) -> Reply | None:
-        return says(code) if people(20)[7] in request.form.get("phones", "") else None
+        return error_answer(code) if people(20)[7] in request.form.get("phones", "") else None
 
     with relaying(shared_sandbox) as relay:
         relay.answer = answer
@@ -217,7 +219,7 @@ def test_what_the_gateway_would_refuse_anyway_is_refused_before_any_batch_is_jou
     assert campaign.truth("SELECT count(*) FROM requests WHERE endpoint = 'sendSms'") == [(0,)]
 
 
-def test_a_balance_that_is_just_enough_is_enough(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
+def test_a_balance_that_is_exactly_enough_is_enough(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox(balance=20)
     campaign = campaign_at(tmp_path, sandbox)
     assert campaign.submit(people(20)).exit_code == 0

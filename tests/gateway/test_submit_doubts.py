@@ -1,4 +1,4 @@
-"""What a campaign does when no answer can be trusted, or no connection comes about."""
+"""The reaction of a campaign to answers that can't be trusted, and to a gateway that can't be reached."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from pipelines.pull import CALL_ATTEMPTS
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.sandbox.settings import FAULT_KINDS
 from tests.support.campaigns import FIRST_HOLD, Campaign, MakeSandbox, campaign_at, people
-from tests.support.relay import Reply, relaying, says
+from tests.support.relay import Reply, error_answer, relaying
 
 
 @pytest.fixture(autouse=True)
-def _impatient() -> Iterator[None]:
-    """Queries are tried again as in earnest, without the waits."""
+def _no_waits() -> Iterator[None]:
+    """Retry queries without waits."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
 
@@ -41,7 +41,7 @@ def test_a_lost_answer_puts_its_batch_in_doubt_and_nothing_sends_it_again(
     fates = campaign.fates()
     assert [fates[phone] for phone in people(20)] == ["in_doubt"] * 10 + ["accepted"] * 10
     sent = campaign.sent()
-    assert len(sent) == 15  # the first batch was accepted, whatever we know of it, and the second was not
+    assert len(sent) == 15  # the first batch was accepted, though the journal can't know, and the second was not
     assert campaign.resume().exit_code == 13
     assert campaign.submit().exit_code == 13
     assert campaign.sent() == sent
@@ -50,20 +50,20 @@ def test_a_lost_answer_puts_its_batch_in_doubt_and_nothing_sends_it_again(
 
 NOT_TRUSTED = {
     "moved": Reply(b"<html>", 302),
-    "a code with a redirect": says("000000", status=307, is_forwarded=True),
+    "a code with a redirect": error_answer("000000", status=307, is_forwarded=True),
     "forbidden": Reply(b"<html>", 403),
     "not found": Reply(b"", 404),
-    "a refusal with 400": says("100001", status=400),
+    "a refusal with 400": error_answer("100001", status=400),
     "too many": Reply(b"slow down", 429),
-    "acceptance with 503": says("000000", status=503, is_forwarded=True),
-    "a refusal with 503": says("100014", status=503),
+    "acceptance with 503": error_answer("000000", status=503, is_forwarded=True),
+    "a refusal with 503": error_answer("100014", status=503),
     "empty": Reply(b"", 200, is_forwarded=True),
     "no code": Reply(b"{}", 200, is_forwarded=True),
-    "a code that nobody knows": says("200", is_forwarded=True),
+    "a code that nobody knows": error_answer("200", is_forwarded=True),
 }
 
 
-def test_an_answer_that_is_not_the_gateways_plain_word_proves_nothing(
+def test_an_answer_that_is_not_clearly_the_gateways_proves_nothing(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     replies = list(NOT_TRUSTED.values())
@@ -92,7 +92,7 @@ def test_half_an_answer_is_kept_in_the_journal(tmp_path: Path, shared_sandbox: R
     assert "RemoteProtocolError" in detail
 
 
-def test_so_many_doubts_in_a_row_pause_the_campaign_and_resume_leaves_them_alone(
+def test_doubts_in_a_row_pause_the_campaign_and_resume_leaves_them_alone(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, concurrency=1, pause_after_in_doubt=3)
@@ -108,7 +108,9 @@ def test_so_many_doubts_in_a_row_pause_the_campaign_and_resume_leaves_them_alone
 
 def test_doubts_with_trusted_answers_between_them_do_not_pause(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
-        relay.answer = lambda request: says("999999") if request.endpoint == "sendSms" and request.number % 3 else None
+        relay.answer = lambda request: (
+            error_answer("999999") if request.endpoint == "sendSms" and request.number % 3 else None
+        )
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=1, pause_after_in_doubt=3)
         done = campaign.submit(people(30))
     assert (done.exit_code, done.pause) == (13, None)
@@ -126,7 +128,7 @@ def test_doubts_that_leave_nothing_to_send_do_not_pause(tmp_path: Path, shared_s
 
 
 def killing(sandbox: RunningSandbox, campaign: Campaign) -> None:
-    """Submit 20 messages to a sandbox that dies after the first batch; nothing waits."""
+    """Submit 20 messages, without waits, to a sandbox that dies after the first batch."""
 
     def kill(progress: SendProgress) -> None:
         if progress.done:
@@ -137,7 +139,7 @@ def killing(sandbox: RunningSandbox, campaign: Campaign) -> None:
     assert campaign.states() == ["accepted", *["not_sent"] * CONNECTION_ATTEMPTS]
 
 
-def test_without_a_connection_the_campaign_pauses_after_some_attempts_and_goes_on_once_the_gateway_is_back(
+def test_without_a_connection_the_campaign_pauses_after_some_attempts_and_resumes_later(
     tmp_path: Path, make_sandbox: MakeSandbox
 ) -> None:
     sandbox = make_sandbox()
@@ -164,7 +166,7 @@ def test_attempts_to_connect_come_with_growing_waits_between_them(tmp_path: Path
         assert times[number + 1] - times[number] >= FIRST_HOLD * 2**number
 
 
-def test_a_gateway_that_is_back_before_the_last_attempt_is_hardly_noticed(
+def test_a_gateway_that_is_back_before_the_last_attempt_costs_no_batch(
     tmp_path: Path, make_sandbox: MakeSandbox
 ) -> None:
     sandbox = make_sandbox()
@@ -189,7 +191,7 @@ def test_a_gateway_that_is_back_before_the_last_attempt_is_hardly_noticed(
     assert campaign.states().count("not_sent") == CONNECTION_ATTEMPTS - 2
 
 
-def test_a_gateway_that_can_not_be_asked_up_front_costs_no_batch(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
+def test_a_gateway_that_is_unreachable_at_the_start_costs_no_batch(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     sandbox = make_sandbox()
     sandbox.kill()
     campaign = campaign_at(tmp_path, sandbox)
@@ -200,7 +202,7 @@ def test_a_gateway_that_can_not_be_asked_up_front_costs_no_batch(tmp_path: Path,
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage", "http_502"])
-def test_a_balance_that_can_not_be_read_is_no_doubt_about_any_message(
+def test_an_unreadable_balance_puts_no_message_in_doubt(
     kind: str, tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox)

@@ -1,4 +1,4 @@
-"""Where a vendor surely refuses a repeated batchNum, sending a batch in doubt once more tells whether it was taken."""
+"""If the vendor surely refuses a repeated batchNum, repeating a batch in doubt settles the doubt."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_doubt_from_an_earlier_run_is_settled_by_resume(tmp_path: Path, shared_s
     assert repeating(held).resume().progress.total == 0
 
 
-def test_a_refusal_that_is_not_of_the_number_proves_nothing_and_asking_ends(
+def test_a_refusal_with_another_code_proves_nothing_and_repeating_ends(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     with relaying(shared_sandbox) as relay:
@@ -68,7 +68,7 @@ def test_a_refusal_that_is_not_of_the_number_proves_nothing_and_asking_ends(
     assert [event for (event,) in campaign.events("event")] == ["sending", "in_doubt"]
 
 
-def test_a_batch_in_doubt_is_not_repeated_once_one_of_its_people_must_not_be_written_to(
+def test_a_batch_in_doubt_is_not_repeated_once_one_of_its_phones_is_suppressed(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     held = campaign_at(tmp_path, shared_sandbox, concurrency=1)

@@ -1,4 +1,4 @@
-"""What leaves, and when: texts, numbers, templates, requests in flight, rate, send window."""
+"""Requests that leave: texts, numbers, templates, concurrency, rate, send window."""
 
 from collections import Counter
 from dataclasses import replace
@@ -25,7 +25,7 @@ AWKWARD = [
 
 
 def texts_in_truth(campaign: Campaign) -> dict[str, str]:
-    """Phone → SHA-256 of the text that the gateway took for it."""
+    """Phone → SHA-256 of the text that the gateway accepted for it."""
     ours = set(campaign.planned()["mission_num"])
     rows = campaign.truth("SELECT phone, content_sha256, mission_num FROM messages")
     return {phone: digest for phone, digest, number in rows if number in ours}
@@ -39,7 +39,7 @@ def digests(campaign: Campaign) -> dict[str, str]:
     }
 
 
-def test_texts_of_a_template_arrive_exactly_each_at_its_own_phone(
+def test_texts_of_a_template_arrive_unchanged_each_at_its_own_phone(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = replace(campaign_at(tmp_path, shared_sandbox), content=None, template_id="100")
@@ -62,7 +62,7 @@ def test_a_text_that_does_not_match_its_template_is_found_and_the_others_are_sen
     assert campaign.fates()[people(9)[4]] == "refused"
 
 
-def test_texts_that_all_differ_go_one_a_request(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+def test_different_texts_go_in_one_request_each(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     campaign = replace(campaign_at(tmp_path, shared_sandbox), content=None)
     campaign.write(people(len(AWKWARD)), content=AWKWARD)
     assert campaign.submit().exit_code == 0
@@ -70,7 +70,7 @@ def test_texts_that_all_differ_go_one_a_request(tmp_path: Path, shared_sandbox: 
     assert [batch.message_count for batch in campaign.batches()] == [1] * len(AWKWARD)
 
 
-def test_numbers_and_extensions_of_the_owner_arrive_as_they_are(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
+def test_the_owners_mission_and_extra_numbers_arrive_unchanged(tmp_path: Path, make_sandbox: MakeSandbox) -> None:
     campaign = campaign_at(tmp_path, make_sandbox())
     numbers = [f"Order_{number:03}" for number in range(12)]
     extensions = ["007", "42", "007"] * 4
@@ -81,9 +81,7 @@ def test_numbers_and_extensions_of_the_owner_arrive_as_they_are(tmp_path: Path, 
     campaign.fates()
 
 
-def test_no_more_requests_are_in_flight_than_set_and_so_many_are(
-    tmp_path: Path, shared_sandbox: RunningSandbox
-) -> None:
+def test_exactly_the_configured_number_of_requests_is_in_flight(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     with relaying(shared_sandbox) as relay:
         relay.delay_seconds = 0.03
         campaign = campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, concurrency=3)
@@ -91,7 +89,7 @@ def test_no_more_requests_are_in_flight_than_set_and_so_many_are(
         assert relay.most_in_flight == 3
 
 
-def test_requests_leave_no_faster_than_set(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+def test_requests_leave_no_faster_than_the_rate_limit(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, requests_per_second=40)
     begun: list[datetime] = []
     campaign.submit(people(50), on_progress=lambda _: begun.append(now()))
@@ -115,14 +113,12 @@ def china(hour: int, minute: int = 0) -> datetime:
         ("00:00-00:00", [china(0), china(12), china(23, 59)], []),
     ],
 )
-def test_a_send_window_is_open_in_chinas_time(
-    window: str | None, open_at: list[datetime], closed_at: list[datetime]
-) -> None:
+def test_a_send_window_is_in_china_time(window: str | None, open_at: list[datetime], closed_at: list[datetime]) -> None:
     assert all(is_open(window, at) for at in open_at)
     assert not any(is_open(window, at) for at in closed_at)
 
 
-def test_a_campaign_rests_outside_its_send_window_and_goes_on_inside(
+def test_a_campaign_pauses_outside_its_send_window_and_resumes_inside(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, send_window="08:00-21:00")

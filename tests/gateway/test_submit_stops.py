@@ -1,4 +1,4 @@
-"""However a sending process ends, the journal knows what may have been sent, and the next one sends the rest once."""
+"""However a sending process ends, the journal knows what may have been sent, and the next process sends the rest."""
 
 import os
 import signal
@@ -17,20 +17,20 @@ from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import SendProgress
 from pipelines.errors import CampaignBusy
 from pipelines.sandbox import Fault, RunningSandbox
-from tests.support.campaigns import Campaign, campaign_at, people, soon
-from tests.support.relay import Reply, Request, relaying, says
+from tests.support.campaigns import Campaign, campaign_at, people, wait_until
+from tests.support.relay import Reply, Request, error_answer, relaying
 
 IN_FLIGHT = 4
 
 
 @contextmanager
 def stuck(campaign: Campaign, *, seconds: float) -> Iterator["Popen[bytes]"]:
-    """A process whose first requests are all accepted, and answered so many seconds later."""
+    """A process whose first requests are all accepted, but answered only after some seconds."""
     campaign.sandbox.control(faults=[Fault("delay", seconds=seconds)] * IN_FLIGHT)
     campaign.write(people(100))
     before = accepted_batches(campaign)
     with campaign.in_another_process() as process:
-        soon(lambda: accepted_batches(campaign) >= before + IN_FLIGHT)
+        wait_until(lambda: accepted_batches(campaign) >= before + IN_FLIGHT)
         yield process
 
 
@@ -50,8 +50,8 @@ def test_kill_9_at_any_moment_neither_loses_nor_doubles_a_message(
     assert len(campaign.sent()) == 5 * IN_FLIGHT
 
     before = accepted_batches(campaign)
-    with campaign.in_another_process() as process:  # killed in full run
-        soon(lambda: accepted_batches(campaign) >= before + 5)
+    with campaign.in_another_process() as process:  # killed while sending
+        wait_until(lambda: accepted_batches(campaign) >= before + 5)
         process.kill()
         process.wait()
     assert len(campaign.fates()) < 100
@@ -88,7 +88,7 @@ def test_a_second_signal_does_not_wait_and_what_was_in_flight_is_in_doubt(
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, concurrency=IN_FLIGHT)
     with stuck(campaign, seconds=60) as process:
-        while process.poll() is None:  # again and again, as two that wait to be handled are one
+        while process.poll() is None:  # repeatedly, since two pending signals merge into one
             process.send_signal(signal.SIGTERM)
             time.sleep(0.1)
         assert process.returncode == -signal.SIGTERM
@@ -104,7 +104,7 @@ def test_a_stop_does_not_wait_for_the_end_of_a_hold(tmp_path: Path, shared_sandb
             return None
         if request.number == IN_FLIGHT - 1:
             stopping.start()
-        return says("100014")
+        return error_answer("100014")
 
     with relaying(shared_sandbox) as relay:
         relay.answer = too_fast
@@ -113,13 +113,11 @@ def test_a_stop_does_not_wait_for_the_end_of_a_hold(tmp_path: Path, shared_sandb
         done = campaign.submit(people(20), rate_limiter=RateLimiter(None, first_hold=60))
         assert time.monotonic() - begun < 10
         assert done.exit_code == 130
-        assert len(relay.sends()) == IN_FLIGHT  # those who waited for their turn do not send
+        assert len(relay.sends()) == IN_FLIGHT  # requests that waited for the rate limit are not sent
         assert campaign.states() == ["not_sent"] * IN_FLIGHT
 
 
-def test_the_signal_handlers_of_before_are_there_again_afterwards(
-    tmp_path: Path, shared_sandbox: RunningSandbox
-) -> None:
+def test_the_former_signal_handlers_are_restored_afterwards(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     during: list[object] = []
     campaign = campaign_at(tmp_path, shared_sandbox)
@@ -138,9 +136,7 @@ def test_a_signal_after_the_last_message_stops_nothing(tmp_path: Path, shared_sa
     assert (done.exit_code, campaign.paused_reason()) == (0, None)
 
 
-def test_outside_the_main_thread_a_campaign_is_sent_all_the_same(
-    tmp_path: Path, shared_sandbox: RunningSandbox
-) -> None:
+def test_a_campaign_can_be_sent_outside_the_main_thread(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox)
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(campaign.submit(people(20)).exit_code))
@@ -149,7 +145,7 @@ def test_outside_the_main_thread_a_campaign_is_sent_all_the_same(
     assert codes == [0]
 
 
-def test_a_second_process_for_one_campaign_is_told_so_at_once_and_other_campaigns_are_free(
+def test_a_second_process_for_one_campaign_fails_at_once_and_other_campaigns_are_free(
     tmp_path: Path, shared_sandbox: RunningSandbox
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, concurrency=IN_FLIGHT)

@@ -1,4 +1,4 @@
-"""What the decoder takes, by example, and what it refuses."""
+"""Examples of answers that the decoder reads, and of bytes that it refuses."""
 
 import pytest
 
@@ -9,7 +9,7 @@ REPORT_COLUMNS = ["mission_num", "phone", "send_status", "receive_status", "code
 
 
 def reports(records: str) -> Records:
-    """The reports of a JSON answer whose records are this text."""
+    """The reports of a JSON answer with these records."""
     return read_reports(('{"errorCode":"000000","errorMsg":"获取成功",' + records + "}").encode(), "json")
 
 
@@ -85,7 +85,7 @@ def test_the_balance_is_a_whole_number_or_unknown(count: str, expected: int | No
         b'{"errorCode":""}',
         b'{"errorCode":true}',
         b'{"errorCode":["000000"]}',
-        b'{"errorCode":"13800138000"}',  # a code is shown to people: a phone is none
+        b'{"errorCode":"13800138000"}',  # codes are shown to people, so a phone must not pass as one
         b'{"errorCode":"100003 \\u001b[31mto: x"}',
         b'{"errorCode":' + b"9" * 2000 + b"}",
         b'[{"errorCode":"000000"}]',
@@ -101,7 +101,7 @@ def test_the_balance_is_a_whole_number_or_unknown(count: str, expected: int | No
     ],
 )
 @pytest.mark.parametrize("asked", ["json", "xml"])
-def test_what_is_no_answer_is_unreadable(body: bytes, asked: str) -> None:
+def test_bytes_that_are_not_an_answer_are_unreadable(body: bytes, asked: str) -> None:
     for read in (read_answer, read_reports, read_replies):
         with pytest.raises(UnreadableAnswer):
             read(body, asked)
@@ -109,7 +109,7 @@ def test_what_is_no_answer_is_unreadable(body: bytes, asked: str) -> None:
 
 @pytest.mark.parametrize("field", ["missionNum", "surprise"])
 def test_every_depth_of_nesting_is_read_or_refused(field: str) -> None:
-    """Some depths can just be read and no more be written."""
+    """Some depths can be read but not written."""
     outcomes = set()
     for depth in range(500, 1200):
         body = f'{{"errorCode":"000000","list":[{{"{field}":{"[" * depth}{"]" * depth}}}]}}'
@@ -129,12 +129,12 @@ STUFFED = {
 
 
 @pytest.mark.parametrize("name", STUFFED)
-def test_a_large_answer_stuffed_with_values_is_refused_before_its_tree_fills_the_memory(name: str) -> None:
+def test_a_value_bomb_is_refused_before_its_tree_fills_the_memory(name: str) -> None:
     with pytest.raises(UnreadableAnswer, match="holds more values"):
         read_reports(STUFFED[name], "json")
 
 
-def test_a_large_answer_of_records_too_short_to_say_anything_is_refused_as_a_whole() -> None:
+def test_a_large_answer_of_records_too_short_for_a_phone_is_refused() -> None:
     body = b'{"errorCode":"000000","records":[' + b'"a text of 20 bytes",' * 60_000 + b"0]}"
     with pytest.raises(UnreadableAnswer, match="holds 60001 records"):
         read_reports(body, "json")
@@ -156,14 +156,14 @@ def test_a_large_answer_of_the_shortest_records_is_read(form: str) -> None:
     assert read_replies(body, "json").record_count == 30_000
 
 
-def test_an_entity_bomb_is_refused_without_being_opened() -> None:
+def test_an_entity_bomb_is_refused_without_being_expanded() -> None:
     levels = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bomb = f'<!DOCTYPE x [<!ENTITY a0 "ha">{levels}]><x><errorCode>&a11;</errorCode></x>'
     with pytest.raises(UnreadableAnswer):
         read_answer(bomb.encode(), "xml")
 
 
-def test_the_error_holds_nothing_of_the_answer() -> None:
+def test_the_error_quotes_nothing_of_the_answer() -> None:
     for body in (f'{{"phone":"{PHONE}"}}', f'{{"{PHONE}', f'{{"errorCode":"000000","{PHONE}":["{PHONE}"]}}'):
         with pytest.raises(UnreadableAnswer) as caught:
             read_reports(body.encode(), "json")
@@ -200,13 +200,13 @@ def test_the_list_is_found_under_every_name_and_shape(name: str, shape: str) -> 
 
 
 @pytest.mark.parametrize("nothing", ["null", "[]", "{}", '""', '{"list":[]}', '{"list":null,"total":0}'])
-def test_an_empty_list_is_no_record(nothing: str) -> None:
+def test_an_empty_list_has_no_records(nothing: str) -> None:
     answer = reports(f'"data":{nothing}')
     assert answer.record_count == 0
     assert answer.columns == {column: [] for column in REPORT_COLUMNS}
 
 
-def test_an_answer_without_a_list_has_no_record() -> None:
+def test_an_answer_without_a_list_has_no_records() -> None:
     assert read_reports(b'{"errorCode":"000000","errorMsg":"nothing"}', "json").record_count == 0
     refused = read_reports(b'{"errorCode":"100003","errorMsg":"no","details":{"a":1}}', "json")
     assert (refused.error_code, refused.record_count) == ("100003", 0)
@@ -217,7 +217,7 @@ def test_an_empty_list_does_not_hide_a_full_one() -> None:
 
 
 @pytest.mark.parametrize("unknown", ['"rows":[{}]', '"result":{"missionNum":"m1"}', '"missionNum":"m1"'])
-def test_records_under_an_unknown_name_are_unreadable_rather_than_none(unknown: str) -> None:
+def test_records_under_an_unknown_name_are_unreadable_not_missing(unknown: str) -> None:
     with pytest.raises(UnreadableAnswer):
         reports(unknown)
 
@@ -245,7 +245,7 @@ def test_xml_records_without_a_list_around_them_are_found() -> None:
     ]
 
 
-def test_an_empty_xml_list_is_no_record() -> None:
+def test_an_empty_xml_list_has_no_records() -> None:
     for empty in ("<records/>", "<records></records>", "<records>\n </records>"):
         assert read_reports(f"<x><errorCode>000000</errorCode>{empty}</x>".encode(), "xml").record_count == 0
 
@@ -282,7 +282,7 @@ def test_unknown_fields_are_kept() -> None:
     assert answer.extra == ['{"fee":"0.050","省":"浙江"}', None]
 
 
-def test_a_record_that_is_no_object_is_a_record_all_the_same() -> None:
+def test_a_record_that_is_not_an_object_is_a_record_of_nulls() -> None:
     answer = reports(f'"list":[3,null,"x",[1],{RECORD}]')
     assert answer.columns["mission_num"] == [None, None, None, None, "m1"]
     assert answer.extra == [None] * 5
@@ -290,7 +290,7 @@ def test_a_record_that_is_no_object_is_a_record_all_the_same() -> None:
     assert reports('"list":"odd"').raw(0) == '"odd"'
 
 
-def test_a_field_that_is_no_text_is_its_json_text() -> None:
+def test_a_field_that_is_not_text_becomes_its_json_text() -> None:
     answer = reports('"list":[{"missionNum":true,"destId":["1",2],"batchNum":{"a":null}}]')
     assert [answer.columns[name] for name in ("mission_num", "phone", "batch_num")] == [
         ["true"],
@@ -310,7 +310,7 @@ def test_replies_have_their_own_columns() -> None:
 
 
 @pytest.mark.parametrize(("sent", "read"), [("two\nlines\ttab", "two\nlines\ttab"), ("\\ud83d cut", "? cut")])
-def test_what_people_write_does_not_make_an_answer_unreadable(sent: str, read: str) -> None:
+def test_texts_of_people_do_not_make_an_answer_unreadable(sent: str, read: str) -> None:
     body = f'{{"errorCode":"000000","list":[{{"srcId":"1","content":"{sent}","fee":1.50}}]}}'
     replies = read_replies(body.encode(), "json")
     assert replies.columns["content"] == [read]

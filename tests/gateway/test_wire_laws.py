@@ -1,4 +1,4 @@
-"""Laws of the decoder: what is encoded comes back, in whatever shape; and nothing but UnreadableAnswer is raised."""
+"""Laws of the decoder: records encoded in any shape come back, and only UnreadableAnswer is raised."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def worlds(draw: st.DrawFn) -> tuple[str, list[dict[str, str]], list[dict[str, s
 
 @dataclass(frozen=True)
 class Shape:
-    """One of the ways in which an answer may be written."""
+    """One possible form of an answer."""
 
     list_name: str
     is_snake: bool
@@ -85,7 +85,7 @@ def as_xml(records: list[dict[str, str]], name: str) -> str:
 
 @given(world=worlds(), shape=shapes, asked=formats)
 @SHARED_MACHINE
-def test_what_is_encoded_in_any_shape_comes_back(
+def test_records_encoded_in_any_shape_come_back(
     world: tuple[str, list[dict[str, str]], list[dict[str, str]]], shape: Shape, asked: str
 ) -> None:
     kind, known, unknown = world

@@ -1,4 +1,4 @@
-"""Pushes on disk as the endpoint leaves them, and the rows that the books make of them."""
+"""Pushes on disk as the endpoint leaves them, and the rows they become."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
 def push(settings: Settings, *bodies: bytes, at: datetime = AT, is_open: bool = False) -> Path:
-    """Land pushes as the endpoint does: sealed, or as it leaves them when it is killed."""
+    """Land pushes as the endpoint does: sealed, or open as after a kill."""
     path = Landing(settings.data_dir / "landing").pushes.new_path(at)
     content = b"".join(frame_bytes({"received_at": at.isoformat(), "peer": "127.0.0.1"}, body) for body in bodies)
     path = path.with_name(path.name + ".open") if is_open else path

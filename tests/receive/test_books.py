@@ -1,4 +1,4 @@
-"""A campaign that is reported by pushes only, by pulls only, or by both has the same books."""
+"""The books of a campaign are the same with pushes only, pulls only, and both."""
 
 import time
 from datetime import timedelta
@@ -19,7 +19,7 @@ AT_SANDBOX = {"SMSRECON_GATEWAY__APP_KEY": "sandbox-key", "SMSRECON_GATEWAY__APP
 
 
 def books_of(folder: Path, way: str, **sandbox: Any) -> dict[str, Any]:
-    """Send a campaign, have it reported, and tell what the books say of each message and reply."""
+    """Send a campaign, receive its reports, and return the books of each message and reply."""
     folder.mkdir()
     with receiving(folder, AT_SANDBOX | SIGNED) as endpoint:
         pushes = {} if way == "pull" else {
@@ -31,7 +31,7 @@ def books_of(folder: Path, way: str, **sandbox: Any) -> dict[str, Any]:
             world.move_to(timedelta(0))
             if way != "pull":
                 _wait_for_pushes(world, endpoint)
-                endpoint.stop()  # so that all is sealed
+                endpoint.stop()  # which seals all segments
             if way != "push":
                 world.collect()
             daily.close_books(world.settings, clock=world.clock)
@@ -70,7 +70,7 @@ def test_pushes_pulls_and_both_give_the_same_books(tmp_path: Path) -> None:
     by_pull = books_of(tmp_path / "a", "pull")
     assert len(by_pull["replies"]) > 2
     assert any(is_opt_out for _, _, is_opt_out, _ in by_pull["replies"])
-    assert by_pull["listed"]  # who opted out gets nothing of the next campaign
+    assert by_pull["listed"]  # phones that opted out get nothing of the next campaign
 
     assert books_of(tmp_path / "b", "push") == by_pull
     assert books_of(tmp_path / "c", "both") == by_pull

@@ -1,4 +1,4 @@
-"""The endpoint as a process: what it answers, what is on disk then, and what it says of itself."""
+"""The endpoint as a process: answers, bytes on disk, health and metrics."""
 
 import asyncio
 import fcntl
@@ -23,7 +23,7 @@ from tests.support.endpoint import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint
 from tests.support.places import Place
 
 
-def test_the_vendors_samples_are_on_disk_byte_for_byte_before_they_are_answered(tmp_path: Path) -> None:
+def test_the_vendors_samples_are_on_disk_byte_for_byte_before_the_answer(tmp_path: Path) -> None:
     with receiving(tmp_path) as endpoint:
         assert [endpoint.push(REPORT), endpoint.push(REPLY)] == [200, 200]
         endpoint.kill()
@@ -39,7 +39,7 @@ def test_another_server_can_run_it_as_an_asgi_app(tmp_path: Path) -> None:
     assert landed(tmp_path) == [REPORT]
 
 
-def test_hostile_pushes_get_no_200_and_what_came_by_the_secret_path_is_kept_apart(tmp_path: Path) -> None:
+def test_hostile_pushes_get_no_200_and_those_by_the_secret_path_are_kept_in_refused(tmp_path: Path) -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>' + REPORT.partition(b"?>")[2]
     outside = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/hostname">]>' + REPORT.partition(b"?>")[2]
     large = REPORT + b" " * 2**20
@@ -75,7 +75,7 @@ def test_hostile_pushes_get_no_200_and_what_came_by_the_secret_path_is_kept_apar
     ]  # fmt: skip
 
 
-def test_a_push_again_is_answered_200_and_kept_once(tmp_path: Path) -> None:
+def test_a_repeated_push_is_answered_200_and_kept_once(tmp_path: Path) -> None:
     with receiving(tmp_path) as endpoint:
         assert [endpoint.push(REPORT) for _ in range(3)] == [200] * 3
         assert endpoint.push(REPORT.replace(b"DELIVRD", b"MK:0001")) == 403
@@ -85,7 +85,7 @@ def test_a_push_again_is_answered_200_and_kept_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("memory", [2, 200])
-def test_a_push_again_is_known_after_a_new_start_too_as_far_as_the_memory_goes(tmp_path: Path, memory: int) -> None:
+def test_a_repeated_push_is_recognised_after_a_restart_within_the_nonce_memory(tmp_path: Path, memory: int) -> None:
     with receiving(tmp_path) as endpoint:
         assert {endpoint.push(report(number)) for number in range(10)} == {200}
         endpoint.kill()
@@ -96,7 +96,7 @@ def test_a_push_again_is_known_after_a_new_start_too_as_far_as_the_memory_goes(t
     assert len(landed(tmp_path)) == (10 if memory > 10 else 20)
 
 
-def test_what_was_pushed_is_loaded_at_once_and_forgotten_at_once_while_the_endpoint_goes_on(tmp_path: Path) -> None:
+def test_pushes_can_be_loaded_and_erased_while_the_endpoint_runs(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with receiving(tmp_path) as endpoint:
         assert [endpoint.push(REPORT), endpoint.push(REPORT.replace(b"nqz", b"abc"))] == [200, 403]
@@ -108,11 +108,11 @@ def test_what_was_pushed_is_loaded_at_once_and_forgotten_at_once_while_the_endpo
 
     kept = landed(tmp_path)
     assert len(kept) == 4
-    assert [body for body in kept if b"15267797477" in body] == [report(8)]  # what came afterwards
+    assert [body for body in kept if b"15267797477" in body] == [report(8)]  # pushed afterwards
     assert landed(tmp_path, "refused") == []
 
 
-def test_only_listed_addresses_may_call_also_behind_a_proxy(tmp_path: Path) -> None:
+def test_only_allowed_addresses_may_push_also_behind_a_proxy(tmp_path: Path) -> None:
     variables = {
         "SMSRECON_RECEIVE__ALLOW": '["203.0.113.0/24"]',
         "SMSRECON_RECEIVE__TRUSTED_PROXIES": '["127.0.0.1"]',
@@ -120,12 +120,15 @@ def test_only_listed_addresses_may_call_also_behind_a_proxy(tmp_path: Path) -> N
     with receiving(tmp_path, variables) as endpoint:
         assert endpoint.push(REPORT) == 403
         assert endpoint.push(REPORT, **{"X-Forwarded-For": "198.51.100.1"}) == 403
-        claimed = [("X-Forwarded-For", "203.0.113.9"), ("X-Forwarded-For", "198.51.100.1")]  # the last is the proxy's
+        claimed = [
+            ("X-Forwarded-For", "203.0.113.9"),
+            ("X-Forwarded-For", "198.51.100.1"),
+        ]  # the last by the proxy
         assert httpx.post(endpoint.push_url, content=REPORT, headers=claimed).status_code == 403
         assert endpoint.push(REPORT, **{"X-Forwarded-For": "203.0.113.9"}) == 200
 
 
-def test_what_is_kept_apart_has_a_bound(tmp_path: Path) -> None:
+def test_refused_pushes_are_kept_up_to_a_limit(tmp_path: Path) -> None:
     with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_REFUSED_MB": "1"}) as endpoint:
         for _ in range(4):
             assert endpoint.push(b"x" * 400_000) == 400
@@ -133,7 +136,7 @@ def test_what_is_kept_apart_has_a_bound(tmp_path: Path) -> None:
     assert len(landed(tmp_path, "refused")) == 2
 
 
-def test_more_than_may_be_held_in_memory_is_answered_503_and_what_was_begun_goes_on(tmp_path: Path) -> None:
+def test_pushes_over_the_memory_limit_are_answered_503_and_earlier_ones_continue(tmp_path: Path) -> None:
     body = REPORT + b" " * 900_000
     with receiving(tmp_path, {"SMSRECON_RECEIVE__MAX_WAITING_MB": "1"}) as endpoint:
         with _half_pushed(endpoint, body) as first:
@@ -146,7 +149,7 @@ def test_more_than_may_be_held_in_memory_is_answered_503_and_what_was_begun_goes
     assert landed(tmp_path) == [body]
 
 
-def test_while_the_disk_hangs_more_than_may_wait_is_answered_503_and_what_waits_200_once_it_goes_on(
+def test_while_the_disk_hangs_pushes_over_the_limit_get_503_and_waiting_ones_200_later(
     tmp_path: Path,
 ) -> None:
     large = report(1) + b" " * 600_000
@@ -163,7 +166,7 @@ def test_while_the_disk_hangs_more_than_may_wait_is_answered_503_and_what_waits_
     assert landed(tmp_path) == [REPORT, large, report(3)]
 
 
-def test_who_goes_before_the_answer_takes_nobody_elses_with_them(tmp_path: Path) -> None:
+def test_a_client_that_disconnects_early_costs_no_other_client_its_answer(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path / "data",
         gateway=GatewaySettings(app_key=APP_KEY),
@@ -181,7 +184,7 @@ def test_who_goes_before_the_answer_takes_nobody_elses_with_them(tmp_path: Path)
             with _hanging_disk(tmp_path):
                 pushes = [
                     asyncio.create_task(client.post(f"/push/{PATH_SECRET}", content=report(number)))
-                    for number in range(3)  # the first waits for the disk; what comes meanwhile is written together
+                    for number in range(3)  # the first waits for the disk, the others are written together
                 ]
                 await asyncio.sleep(0.3)
                 pushes[1].cancel()
@@ -198,7 +201,7 @@ def test_who_goes_before_the_answer_takes_nobody_elses_with_them(tmp_path: Path)
 
 @contextmanager
 def _hanging_disk(folder: Path) -> Iterator[None]:
-    """Nothing more is written to the segment that is open."""
+    """Block writing to the open segment."""
     (path,) = folder.rglob("*.open")
     with path.open("rb") as segment:
         fcntl.flock(segment, fcntl.LOCK_EX)
@@ -206,7 +209,7 @@ def _hanging_disk(folder: Path) -> Iterator[None]:
 
 
 def _half_pushed(endpoint: Endpoint, body: bytes) -> socket.socket:
-    """A connection over which all of a push but its last 400,000 bytes has gone."""
+    """A connection that has sent a push except for its last 400,000 bytes."""
     connection = socket.create_connection(("127.0.0.1", int(endpoint.base_url.rpartition(":")[2])), timeout=10)
     head = f"POST /push/{PATH_SECRET} HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n"
     connection.sendall(head.encode() + body[:-400_000])
@@ -214,12 +217,12 @@ def _half_pushed(endpoint: Endpoint, body: bytes) -> socket.socket:
 
 
 def _status(connection: socket.socket, rest: bytes, *, seconds: float = 10) -> int | None:
-    """The status that is answered once the rest has gone, too; None if nothing comes in this time."""
+    """The status of the answer after sending the rest; None if no answer comes in time."""
     connection.settimeout(seconds)
     try:
         for start in range(0, len(rest), 50_000):
             connection.sendall(rest[start : start + 50_000])
-    except (BrokenPipeError, ConnectionResetError):  # it was refused before its end
+    except (BrokenPipeError, ConnectionResetError):  # refused before its end
         pass
     try:
         return int(connection.recv(4096).split()[1])
@@ -227,7 +230,7 @@ def _status(connection: socket.socket, rest: bytes, *, seconds: float = 10) -> i
         return None
 
 
-def test_its_health_and_its_figures_can_be_asked(tmp_path: Path) -> None:
+def test_health_and_metrics_are_served(tmp_path: Path) -> None:
     with receiving(tmp_path, {"SMSRECON_RECEIVE__ANSWER": "ok"}) as endpoint:
         assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
         assert httpx.post(endpoint.push_url, content=REPORT).text == "ok"
@@ -239,7 +242,7 @@ def test_its_health_and_its_figures_can_be_asked(tmp_path: Path) -> None:
         assert 0 < metrics["smsrecon_push_load_lag_seconds"] < 60
 
 
-def test_what_cannot_be_written_is_answered_503_and_health_says_so(tmp_path: Path) -> None:
+def test_a_failed_write_is_answered_503_and_health_reports_it(tmp_path: Path) -> None:
     with receiving(tmp_path) as endpoint:
         pushes = endpoint.landing.root / "pushes"
         pushes.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +255,7 @@ def test_what_cannot_be_written_is_answered_503_and_health_says_so(tmp_path: Pat
         assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
 
 
-def test_loading_while_pushes_come_counts_each_that_was_answered_once(tmp_path: Path) -> None:
+def test_loading_during_pushes_counts_each_answered_push_once(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with receiving(tmp_path) as endpoint, httpx.Client() as client, ThreadPoolExecutor(8) as pool:
         pushing = [pool.submit(client.post, endpoint.push_url, content=report(number)) for number in range(1500)]
@@ -271,7 +274,7 @@ def test_loading_while_pushes_come_counts_each_that_was_answered_once(tmp_path: 
 
 
 @pytest.mark.parametrize("times", range(5))
-def test_no_push_that_was_answered_is_lost_when_the_endpoint_is_killed(tmp_path: Path, times: int) -> None:
+def test_no_answered_push_is_lost_when_the_endpoint_is_killed(tmp_path: Path, times: int) -> None:
     answered: list[bytes] = []
     for life in range(2):
         with receiving(tmp_path, {"SMSRECON_RECEIVE__SEGMENT_SECONDS": "0.05"}) as endpoint:
@@ -282,7 +285,7 @@ def test_no_push_that_was_answered_is_lost_when_the_endpoint_is_killed(tmp_path:
 
 
 def _push_until_killed(endpoint: Endpoint, answered: list[bytes], *, first: int, kill_after: int) -> None:
-    """Several at a time; the kill comes in the middle of them."""
+    """Push over several connections until the endpoint is killed."""
     with httpx.Client() as client, ThreadPoolExecutor(8) as pool:
 
         def push(number: int) -> None:
@@ -298,7 +301,7 @@ def _push_until_killed(endpoint: Endpoint, answered: list[bytes], *, first: int,
 
 
 @pytest.mark.parametrize("point", ["before_write", "before_sync", "after_sync", "before_seal", "after_seal"])
-def test_no_push_that_was_answered_is_lost_when_it_dies_at_a_point(tmp_path: Path, point: str) -> None:
+def test_no_answered_push_is_lost_when_it_dies_at_a_failpoint(tmp_path: Path, point: str) -> None:
     variables = {"SMSRECON_FAILPOINT": f"segments.{point}:3", "SMSRECON_RECEIVE__SEGMENT_SECONDS": "0.05"}
     answered: list[bytes] = []
     with receiving(tmp_path, variables) as endpoint:
@@ -309,7 +312,7 @@ def test_no_push_that_was_answered_is_lost_when_it_dies_at_a_point(tmp_path: Pat
     assert set(answered) <= set(landed(tmp_path))
 
 
-def test_it_tells_nothing_of_a_person_and_no_secret(tmp_path: Path) -> None:
+def test_its_output_holds_no_personal_data_and_no_secret(tmp_path: Path) -> None:
     with receiving(tmp_path, {"SMSRECON_RECEIVE__SIGN": "md5"}) as endpoint:
         assert endpoint.push(REPORT) == 403
         assert endpoint.push(b"15267797477") == 400
@@ -323,7 +326,7 @@ def test_it_tells_nothing_of_a_person_and_no_secret(tmp_path: Path) -> None:
         assert secret not in shown
 
 
-def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path: Path) -> None:
+def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path) -> None:
     place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
     with receiving(tmp_path) as endpoint:
         url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
@@ -336,11 +339,11 @@ def test_doctor_looks_at_it_and_says_when_it_takes_what_it_must_refuse(tmp_path:
         verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
     assert verdict == "error"
     assert all(f"{what} is answered with 200" in detail for what in ("another path", "not XML", "another app_key"))
-    with _taking_all(get=404, post=403) as base_url:  # a proxy that lets only pushes through
+    with _taking_all(get=404, post=403) as base_url:  # a proxy that passes pushes only
         assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[0] == "ok"
     with _taking_all(get=503, post=403) as base_url:
         assert "GET /health is answered with 503" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
-    assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nobody set one up
+    assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nothing is configured
 
 
 def _endpoint_of(place: Place, **variables: str) -> tuple[str, str]:
@@ -390,6 +393,6 @@ def test_wrong_settings_are_one_line_and_nothing_listens(tmp_path: Path, variabl
     Place(tmp_path, own).run("receive", **variables).fails(2, words)
 
 
-def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_port_is_refused(tmp_path: Path) -> None:
     own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
     Place(tmp_path, own).run("receive --port 65536").fails(2, "--port 65536", "65535")

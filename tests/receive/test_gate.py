@@ -1,4 +1,4 @@
-"""Who may push is asked in full, and each refusal has its reason."""
+"""The gate checks every property of a push, and each refusal has its reason."""
 
 from datetime import UTC, datetime
 from hashlib import md5
@@ -31,13 +31,13 @@ def refusal(of: Gate, body: bytes) -> str:
     return refused.value.reason
 
 
-def test_blanks_around_what_a_head_says_do_not_count() -> None:
+def test_blanks_around_fields_of_the_head_are_ignored() -> None:
     key = APP_KEY.encode()
 
     assert gate().check_push(REPORT.replace(key, b"\n  " + key + b" ")).head.app_key == APP_KEY
 
 
-def test_what_is_not_set_lets_nobody_in() -> None:
+def test_an_empty_setting_lets_nobody_in() -> None:
     asked = Gate(Settings(), lambda: THEN)
 
     with pytest.raises(Refused, match="path"):
@@ -46,11 +46,11 @@ def test_what_is_not_set_lets_nobody_in() -> None:
 
 
 @pytest.mark.parametrize("sample", [REPORT, REPLY])
-def test_the_vendors_samples_are_taken(sample: bytes) -> None:
+def test_the_vendors_samples_are_accepted(sample: bytes) -> None:
     assert not gate().check_push(sample).is_repeated
 
 
-def test_only_the_secret_path_and_the_own_app_key_are_taken() -> None:
+def test_only_the_secret_path_and_the_own_app_key_are_accepted() -> None:
     gate().check_path(PATH_SECRET)
     for other in ("", PATH_SECRET[:-1], PATH_SECRET + "x", "é" * 20):
         with pytest.raises(Refused, match="path"):
@@ -60,7 +60,7 @@ def test_only_the_secret_path_and_the_own_app_key_are_taken() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"no xml", b"<xml/>", b"<xml><head/></xml", b"[1]", b"\0" * 20])
-def test_what_is_no_push_is_unreadable(body: bytes) -> None:
+def test_bytes_that_are_not_a_push_are_unreadable(body: bytes) -> None:
     assert refusal(gate(), body) == "unreadable"
 
 
@@ -69,16 +69,16 @@ def test_what_is_no_push_is_unreadable(body: bytes) -> None:
     [
         ("203.0.113.5", "", "203.0.113.5"),
         ("198.51.100.1", "", None),
-        ("198.51.100.1", "203.0.113.5", None),  # who is no proxy of ours may say what they like
+        ("198.51.100.1", "203.0.113.5", None),  # an address that is not a trusted proxy can claim anything
         ("127.0.0.1", "203.0.113.5", "203.0.113.5"),
         ("127.0.0.1", "203.0.113.5, 10.0.0.7", "203.0.113.5"),
-        ("127.0.0.1", "203.0.113.5, 198.51.100.1", None),  # the first of the list is what anybody can write
+        ("127.0.0.1", "203.0.113.5, 198.51.100.1", None),  # any client can write the first entry
         ("127.0.0.1", "", None),
         ("127.0.0.1", "nobody", None),
         ("::ffff:203.0.113.5", "", "::ffff:203.0.113.5"),
     ],
 )
-def test_addresses_count_behind_proxies_that_are_trusted_and_no_others(
+def test_forwarded_addresses_count_behind_trusted_proxies_only(
     peer: str, forwarded_for: str, address: str | None
 ) -> None:
     asked = gate(allow=["203.0.113.0/24"], trusted_proxies=["127.0.0.1", "10.0.0.0/8"])
@@ -89,7 +89,7 @@ def test_addresses_count_behind_proxies_that_are_trusted_and_no_others(
         assert asked.check_address(peer, forwarded_for) == address
 
 
-def test_where_no_address_is_listed_all_may_call() -> None:
+def test_without_an_allow_list_every_address_may_push() -> None:
     assert gate().check_address("198.51.100.1", "") == "198.51.100.1"
 
 
@@ -98,10 +98,10 @@ def test_a_push_that_is_too_old_or_from_the_future_or_without_a_time_is_refused(
     for hour in (5, 7):
         assert refusal(gate(max_age_minutes=10, now=THEN.replace(hour=hour)), REPORT) == "time_stamp"
     assert refusal(gate(max_age_minutes=10), REPORT.replace(b"20160823143033", b"")) == "time_stamp"
-    gate(now=THEN.replace(year=2026)).check_push(REPORT)  # unless asked for, no time is too old
+    gate(now=THEN.replace(year=2026)).check_push(REPORT)  # without the setting, no time is too old
 
 
-def test_a_push_again_is_known_and_another_with_its_nonce_is_refused() -> None:
+def test_a_repeated_push_is_recognised_and_another_with_its_nonce_is_refused() -> None:
     asked = gate()
     asked.remember(asked.check_push(REPORT).head, REPORT)
 
@@ -110,7 +110,7 @@ def test_a_push_again_is_known_and_another_with_its_nonce_is_refused() -> None:
     assert not asked.check_push(REPLY).is_repeated
 
 
-def test_what_was_checked_and_not_kept_is_not_known() -> None:
+def test_a_push_that_was_checked_and_not_kept_is_not_remembered() -> None:
     asked = gate()
     asked.check_push(REPORT)
     assert not asked.check_push(REPORT).is_repeated
@@ -125,7 +125,7 @@ def test_the_memory_of_nonces_is_bounded() -> None:
     assert [asked.check_push(push).is_repeated for push in pushes] == [False, True, True]
 
 
-def test_what_is_recalled_makes_room_from_its_oldest_on() -> None:
+def test_recalled_nonces_are_dropped_from_the_oldest() -> None:
     asked = gate(nonce_memory=3)
     pushes = [report(number) for number in range(4)]
     asked.recall([pushes[2], b"damaged", pushes[1], pushes[0]])  # the latest first
@@ -136,14 +136,14 @@ def test_what_is_recalled_makes_room_from_its_oldest_on() -> None:
     assert [asked.check_push(push).is_repeated for push in pushes] == [False, True, True, True]
 
 
-def test_pushes_without_a_nonce_are_all_taken() -> None:
+def test_pushes_without_a_nonce_are_all_accepted() -> None:
     asked = gate()
     bare = REPORT.replace(b"sdowenfwierhfwdkpkadbi", b"")
     asked.remember(asked.check_push(bare).head, bare)
     assert not asked.check_push(bare.replace(b"DELIVRD", b"MK:0001")).is_repeated
 
 
-def test_the_md5_form_is_checked_where_it_is_chosen() -> None:
+def test_the_md5_is_checked_if_configured() -> None:
     asked = gate(sign="md5", sign_text="{app_key}{time_stamp}{app_secret}")
     sign = md5(f"{APP_KEY}20160823143033s".encode()).hexdigest().encode()  # noqa: S324
 
@@ -157,7 +157,7 @@ def only_xs(head: PushHead, body: bytes, app_secret: str) -> bool:
     return head.sign == "x" * 32 and body.startswith(b"<?xml") and app_secret == "s"
 
 
-def test_a_verifier_of_ones_own_is_named_by_module_and_function() -> None:
+def test_the_operators_verifier_is_named_by_module_and_function() -> None:
     asked = gate(sign="tests.receive.test_gate:only_xs")
     assert refusal(asked, REPORT) == "sign"
     asked.check_push(REPORT.replace(b"72b16e1d63b9f2f2ee588df4e88d7706", b"x" * 32))

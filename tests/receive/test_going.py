@@ -1,4 +1,4 @@
-"""Who is forgotten is forgotten in pushes too, and what is old goes with the segments it lies in."""
+"""Erasure and purge reach pushes too."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,14 +24,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def all_bytes(settings: Settings) -> bytes:
-    """Of what has landed, unpacked."""
+    """All landed bytes, unpacked."""
     folder = settings.data_dir.parent
     files = [path.read_bytes() for path in (settings.data_dir / "landing").rglob("*") if path.is_file()]
     return b"".join([*files, *landed(folder), *landed(folder, "refused")])
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_a_person_is_taken_out_of_pushes_and_the_books_stay(settings: Settings, is_packed: bool) -> None:
+def test_a_person_is_erased_from_pushes_and_the_books_stay(settings: Settings, is_packed: bool) -> None:
     push(settings, REPORT, REPLY, THEIR_REPORT)
     if is_packed:
         push(settings, report(1), at=AT + timedelta(days=1))
@@ -51,7 +51,7 @@ def test_a_person_is_taken_out_of_pushes_and_the_books_stay(settings: Settings, 
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_old_pushes_go_and_what_of_them_came_again_goes_too(settings: Settings, is_packed: bool) -> None:
+def test_old_pushes_are_purged_with_their_later_repetitions(settings: Settings, is_packed: bool) -> None:
     later = AT + timedelta(days=90)
     push(settings, THEIR_REPORT, REPLY)
     if is_packed:

@@ -1,4 +1,4 @@
-"""Pushes become the same rows as what is pulled, once, whichever way they came."""
+"""Pushes become the same rows as pulled records, once, whichever channel they came by."""
 
 import fcntl
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +56,7 @@ def test_the_vendors_samples_are_a_report_and_a_reply(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("is_pushed_first", [True, False])
-def test_a_report_that_was_pushed_and_pulled_counts_once_and_has_both_ways(
+def test_a_report_that_was_pushed_and_pulled_counts_once_with_both_channels(
     settings: Settings, is_pushed_first: bool
 ) -> None:
     ways = [lambda: push(settings, REPORT), lambda: pull(settings, PULLED_REPORT)]
@@ -86,7 +86,7 @@ def test_a_reply_that_was_pushed_and_pulled_counts_once(settings: Settings) -> N
     ]
 
 
-def test_what_no_contract_takes_is_a_reject_with_its_push(settings: Settings) -> None:
+def test_a_record_that_breaks_the_contract_is_a_reject_with_its_push(settings: Settings) -> None:
     push(
         settings,
         REPORT,
@@ -105,7 +105,7 @@ def test_what_no_contract_takes_is_a_reject_with_its_push(settings: Settings) ->
     assert rows(settings, "SELECT record_count, accepted_count, rejected_count FROM core.files") == [(5, 2, 3)]
 
 
-def test_what_a_killed_endpoint_has_left_is_loaded_and_a_segment_only_once(settings: Settings) -> None:
+def test_segments_of_a_killed_endpoint_are_loaded_once(settings: Settings) -> None:
     path = push(settings, *[report(number) for number in range(50)], is_open=True)
     with path.open("ab") as file:
         file.write(frame_bytes({}, report(99))[:-5])
@@ -144,7 +144,7 @@ def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(se
     daily.load(settings)
     assert sorted(path.name for path in folder.iterdir() if path.name[0] == "2") == ["2026-11-20.zip", "2026-11-21"]
     assert (folder / "2026-11-20.zip").stat().st_size < size
-    push(settings, report(40), at=AT + timedelta(minutes=40))  # by one who was stopped for long
+    push(settings, report(40), at=AT + timedelta(minutes=40))  # by a process that was stopped for long
     daily.load(settings)
     daily.rebuild(settings, as_of=AT)
 
@@ -153,13 +153,13 @@ def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(se
     assert not (folder / "2026-11-20").exists()
 
 
-def test_a_packing_that_was_killed_is_done_again_and_nothing_counts_twice(settings: Settings) -> None:
+def test_packing_that_was_killed_is_repeated_and_nothing_counts_twice(settings: Settings) -> None:
     first = push(settings, REPORT)
     push(settings, report(1), at=AT + timedelta(days=1))
     content = first.read_bytes()
     daily.load(settings)
     first.parent.mkdir()
-    first.write_bytes(content)  # as if it had been killed before the segment was removed
+    first.write_bytes(content)  # as after a kill before the segment was removed
 
     daily.rebuild(settings, as_of=AT)
 
@@ -167,7 +167,7 @@ def test_a_packing_that_was_killed_is_done_again_and_nothing_counts_twice(settin
     assert not first.exists()
 
 
-def test_who_writes_a_segment_anew_waits_for_who_packs(settings: Settings) -> None:
+def test_rewriting_a_segment_waits_for_packing(settings: Settings) -> None:
     push(settings, REPORT)
     pushes = Landing(settings.data_dir / "landing").pushes
     (name,) = pushes.names()
@@ -182,7 +182,7 @@ def test_who_writes_a_segment_anew_waits_for_who_packs(settings: Settings) -> No
     assert pushes.names() == []
 
 
-def test_what_is_damaged_in_a_segment_is_a_reject_and_the_rest_is_loaded(settings: Settings) -> None:
+def test_damage_in_a_segment_is_a_reject_and_the_rest_is_loaded(settings: Settings) -> None:
     path = push(settings, *[report(number) for number in range(9)])
     content = path.read_bytes()
     path.write_bytes(content.replace(b">4<", b">5<").replace(b"nonce7", b"nonce"))
@@ -196,7 +196,7 @@ def test_what_is_damaged_in_a_segment_is_a_reject_and_the_rest_is_loaded(setting
 
 
 @pytest.mark.parametrize("damage", ["all", "inside", "cut"])
-def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settings, damage: str) -> None:
+def test_a_damaged_pack_is_a_reject_and_everything_else_is_loaded(settings: Settings, damage: str) -> None:
     push(settings, *map(report, range(50)))
     push(settings, REPORT, at=AT + timedelta(days=1))
     daily.load(settings)
@@ -221,7 +221,7 @@ def test_a_damaged_pack_is_a_reject_and_keeps_nothing_else_away(settings: Settin
     assert pushes.names() == []
 
 
-def test_a_pack_with_something_damaged_is_not_written_anew(settings: Settings) -> None:
+def test_a_damaged_pack_is_not_rewritten(settings: Settings) -> None:
     push(settings, REPORT)
     push(settings, report(1), at=AT + timedelta(minutes=1))
     push(settings, report(2), at=AT + timedelta(days=1))
@@ -240,7 +240,7 @@ def test_a_pack_with_something_damaged_is_not_written_anew(settings: Settings) -
     assert pack.read_bytes() == content
 
 
-def test_while_another_packs_nothing_is_packed(settings: Settings) -> None:
+def test_nothing_is_packed_while_another_process_packs(settings: Settings) -> None:
     push(settings, REPORT)
     push(settings, report(1), at=AT + timedelta(days=1))
     pushes = Landing(settings.data_dir / "landing").pushes

@@ -1,4 +1,4 @@
-"""What a segment holds is what was put in, whatever is torn off its end; what was told to be on disk is."""
+"""Segments return what was appended, whatever is torn off the end; acknowledged frames are on disk."""
 
 import errno
 import fcntl
@@ -23,7 +23,7 @@ bodies = st.lists(st.binary(max_size=60), max_size=6)
 
 
 @given(bodies, st.data())
-def test_every_frame_that_is_whole_is_read_and_nothing_behind_it(some: list[bytes], data: st.DataObject) -> None:
+def test_every_whole_frame_is_read_and_nothing_behind_the_last(some: list[bytes], data: st.DataObject) -> None:
     frames = [frame_bytes({"number": number}, body) for number, body in enumerate(some)]
     content = b"".join(frames)
     cut = data.draw(st.integers(0, len(content)))
@@ -37,9 +37,7 @@ def test_every_frame_that_is_whole_is_read_and_nothing_behind_it(some: list[byte
 
 
 @given(bodies.filter(bool), st.data())
-def test_a_changed_byte_costs_one_body_and_what_is_there_instead_is_kept(
-    some: list[bytes], data: st.DataObject
-) -> None:
+def test_a_changed_byte_costs_one_body_and_the_damaged_bytes_are_kept(some: list[bytes], data: st.DataObject) -> None:
     frames = [frame_bytes({}, body) for body in some]
     content = bytearray(b"".join(frames))
     place = data.draw(st.integers(0, len(content) - 1))
@@ -48,7 +46,7 @@ def test_a_changed_byte_costs_one_body_and_what_is_there_instead_is_kept(
 
     read = [*read_frames(bytes(content))]
 
-    if all(frame.is_whole for frame in read):  # one blank is as good as another
+    if all(frame.is_whole for frame in read):  # JSON ignores which blank it is
         assert [frame.body for frame in read] == some
     else:
         assert [frame.body for frame in read if frame.is_whole] == [*some[:hit], *some[hit + 1 :]]
@@ -71,7 +69,7 @@ def on_disk(folder: Path, ending: str = "*.segment") -> list[bytes]:
     return [frame.body for path in sorted(folder.glob(ending)) for frame in read_frames(path.read_bytes())]
 
 
-def test_what_is_told_to_be_written_is_there_while_the_segment_is_still_open(tmp_path: Path) -> None:
+def test_acknowledged_frames_can_be_read_while_the_segment_is_still_open(tmp_path: Path) -> None:
     writing = writer(tmp_path)
     told = [writing.append({}, b"%d" % number) for number in range(100)]
     wait(told)
@@ -116,7 +114,7 @@ def test_a_segment_can_be_sealed_at_any_moment_of_its_writing(tmp_path: Path) ->
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".segment"]
 
 
-def test_who_writes_and_who_seals_wait_for_each_other(tmp_path: Path) -> None:
+def test_writing_and_sealing_wait_for_each_other(tmp_path: Path) -> None:
     writing = writer(tmp_path)
     writing.append({}, b"one").result()
     with ThreadPoolExecutor(1) as pool, (tmp_path / "000.segment.open").open("rb") as other:
@@ -141,7 +139,7 @@ def test_no_segment_gets_the_name_of_another_though_the_clock_stands_still(tmp_p
     assert [folder.read(name)[0].body for name in folder.names()] == [b"%d" % number for number in range(5)]
 
 
-def test_what_a_writer_that_is_gone_has_left_is_sealed_without_its_torn_end(tmp_path: Path) -> None:
+def test_the_segment_of_a_dead_writer_is_sealed_without_its_torn_end(tmp_path: Path) -> None:
     whole, torn = frame_bytes({}, b"whole"), frame_bytes({}, b"torn")[:-2]
     (tmp_path / "a.segment.open").write_bytes(whole + torn)
     (tmp_path / "b.segment.open").write_bytes(torn)
@@ -151,7 +149,7 @@ def test_what_a_writer_that_is_gone_has_left_is_sealed_without_its_torn_end(tmp_
     assert (tmp_path / "a.segment").read_bytes() == whole
 
 
-def test_what_is_whole_behind_a_hole_of_an_open_segment_stays(tmp_path: Path) -> None:
+def test_whole_frames_behind_a_damaged_part_of_an_open_segment_stay(tmp_path: Path) -> None:
     one, two, torn = (frame_bytes({}, body) for body in (b"one", b"two", b"torn"))
     (tmp_path / "a.segment.open").write_bytes(one + bytes(50) + two + torn[:-2])
 
@@ -161,7 +159,7 @@ def test_what_is_whole_behind_a_hole_of_an_open_segment_stays(tmp_path: Path) ->
     assert [frame.is_whole for frame in read_frames(sealed.read_bytes())] == [True, False, True]
 
 
-def test_who_waits_is_told_of_whatever_fails_and_the_next_is_written(tmp_path: Path) -> None:
+def test_any_failure_fails_the_waiting_frames_and_the_next_are_written(tmp_path: Path) -> None:
     paths: Iterator[Path] = iter([tmp_path / "0.segment"])
     writing = SegmentWriter(lambda: next(paths), max_bytes=1, max_seconds=60, max_waiting_bytes=100)
     writing.append({}, b"one").result()
@@ -174,7 +172,7 @@ def test_who_waits_is_told_of_whatever_fails_and_the_next_is_written(tmp_path: P
     assert on_disk(tmp_path) == [b"one", b"three"]
 
 
-def test_more_than_may_wait_is_refused_at_once(tmp_path: Path) -> None:
+def test_frames_over_the_limit_are_refused_at_once(tmp_path: Path) -> None:
     writing = writer(tmp_path, max_waiting=100)
     with pytest.raises(Full):
         writing.append({}, b"x" * 100)
@@ -184,7 +182,7 @@ def test_more_than_may_wait_is_refused_at_once(tmp_path: Path) -> None:
         writing.append({}, b"x")
 
 
-def test_a_disk_that_fails_is_told_to_those_who_wait_and_the_next_is_written(
+def test_a_failing_disk_fails_the_waiting_frames_and_the_next_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writing = writer(tmp_path)
@@ -214,7 +212,7 @@ def until(happens: Callable[[], bool]) -> None:
 
 
 @given(st.data())
-def test_a_pack_with_a_changed_byte_gives_what_was_packed_or_nothing(data: st.DataObject) -> None:
+def test_a_pack_with_a_changed_byte_gives_the_packed_frames_or_nothing(data: st.DataObject) -> None:
     bodies = [b"one " * 20, b"two " * 20]
     with TemporaryDirectory() as folder:
         segments = SegmentFolder(Path(folder) / "pushes")

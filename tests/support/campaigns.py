@@ -1,4 +1,4 @@
-"""Campaigns sent to a sandbox, and our journal held against its truth."""
+"""Campaigns sent to a sandbox, and the journal compared with its truth."""
 
 import json
 import sqlite3
@@ -27,7 +27,7 @@ from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Se
 
 CONTENT = "【云鋒網絡】您好,這是測試"
 FIRST_HOLD = 0.001
-MakeSandbox = Callable[..., RunningSandbox]  # starts one with the settings given
+MakeSandbox = Callable[..., RunningSandbox]  # starts a sandbox with these settings
 DRIVER = Path(__file__).with_name("submitting.py")
 
 
@@ -84,7 +84,7 @@ class Campaign:
         )
 
     def submit(self, phones: Sequence[str] | None = None, **options: Any) -> Submission:
-        """Write the file, if there are phones, and submit it."""
+        """Write the file if phones are given, and submit it."""
         if phones is not None:
             self.write(phones)
         request = PlanRequest(self.campaign_id, self.source, self.content, self.template_id)
@@ -130,14 +130,14 @@ class Campaign:
             return connection.execute(statement).fetchall()
 
     def sent(self) -> list[str]:
-        """The mission numbers that the gateway accepted of this campaign, as often as it did."""
+        """The mission numbers that the gateway accepted for this campaign, with repetitions."""
         ours = set(self.planned()["mission_num"])
         return [number for (number,) in self.truth("SELECT mission_num FROM messages") if number in ours]
 
     def fates(self) -> dict[str, str]:
-        """Phone → state, of all that is settled; what must hold at any time is held here.
+        """Phone → state of all settled messages; checks the invariants of every moment.
 
-        No message was accepted twice, every accepted one is accepted or in doubt with us, what we call accepted was, no
+        No message was accepted twice, every accepted one is accepted or in doubt in the journal and vice versa, no
         two settled batches share a message, and no batch_num was used twice.
         """
         plan, batches = self.planned(), self.batches()
@@ -159,7 +159,7 @@ class Campaign:
 
     @contextmanager
     def in_another_process(self, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """Submit the written file from a process of its own, which is killed if it still runs at the end."""
+        """Submit the file in a process of its own, which is killed if it still runs at the end."""
         settings = self.settings.model_dump(mode="json")
         settings["gateway"]["app_secret"] = self.settings.gateway.app_secret.get_secret_value()
         orders = {
@@ -179,10 +179,10 @@ class Campaign:
                 process.kill()
 
 
-def soon(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something is so."""
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until the condition holds; fail after `seconds`."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            pytest.fail("it did not come about in time")
+            pytest.fail("the condition did not hold in time")
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""A running endpoint for pushes, the packets that are sent to it, and what of them is on disk."""
+"""A running endpoint for pushes, packets to send to it, and the bodies on disk."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()", "receive")
 
-# A status report and a reply as the vendor's page has them.
+# The samples of the vendor's page: a report and a reply.
 REPORT = b"""<?xml version="1.0" encoding="UTF-8"?>
 <xml>
 <head>
@@ -61,7 +61,7 @@ REPLY = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def report(number: int) -> bytes:
-    """A status report like the vendor's, with a nonce and a mission number of its own."""
+    """A push of a report like the vendor's, with its own nonce and mission number."""
     return REPORT.replace(b"sdowenfwierhfwdkpkadbi", b"nonce%d" % number).replace(b">100001<", b">%d<" % number)
 
 
@@ -82,7 +82,7 @@ class Endpoint:
         return f"{self.base_url}/push/{PATH_SECRET}"
 
     def push(self, body: bytes, **headers: str) -> int:
-        """The status that a push got."""
+        """Push the body; returns the HTTP status."""
         return httpx.post(self.push_url, content=body, headers=headers, timeout=60).status_code
 
     def metrics(self) -> dict[str, float]:
@@ -90,7 +90,7 @@ class Endpoint:
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
     def stop(self) -> None:
-        """As a system stops a service; what was kept is sealed then."""
+        """Stop it with SIGTERM, as systemd does; segments are sealed then."""
         self.process.terminate()
         assert self.process.wait(timeout=30) in {0, -SIGTERM}
         assert not list(self.landing.root.rglob("*.open"))
@@ -101,7 +101,7 @@ class Endpoint:
 
 
 def landed(folder: Path, kind: str = "pushes") -> list[bytes]:
-    """The bodies on disk, after what was left is sealed."""
+    """The bodies on disk, after sealing open segments."""
     segments = SegmentFolder(folder / "data" / "landing" / kind)
     return [frame.body for name in segments.names() for frame in segments.read(name)]
 
@@ -110,7 +110,7 @@ def landed(folder: Path, kind: str = "pushes") -> list[bytes]:
 def receiving(
     folder: Path, variables: Mapping[str, str] | None = None, *, command: Sequence[str] = COMMAND
 ) -> Iterator[Endpoint]:
-    """An endpoint on a port of its own, until the end of the block, however it is by then."""
+    """An endpoint on its own port, stopped at the end of the block."""
     folder.mkdir(exist_ok=True)
     own = {
         "SMSRECON_GATEWAY__APP_KEY": APP_KEY,

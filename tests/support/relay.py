@@ -1,4 +1,4 @@
-"""A relay on loopback before a sandbox: it counts what passes, and answers by itself what the test tells it to."""
+"""A relay on loopback in front of a sandbox: it counts requests, and answers some itself as the test decides."""
 
 import threading
 import time
@@ -14,20 +14,21 @@ from pipelines.sandbox import RunningSandbox
 
 
 class Reply(NamedTuple):
-    """An answer that the relay gives by itself; `is_forwarded` says whether the sandbox gets the request before."""
+    """An answer that the relay gives itself; with `is_forwarded` the sandbox gets the request first."""
 
     body: bytes
     status: int = 200
     is_forwarded: bool = False
 
 
-def says(error_code: str, *, status: int = 200, is_forwarded: bool = False) -> Reply:
+def error_answer(error_code: str, *, status: int = 200, is_forwarded: bool = False) -> Reply:
+    """A JSON answer of the gateway with this error code."""
     return Reply(b'{"errorCode":"%s","errorMsg":"x"}' % error_code.encode(), status, is_forwarded)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for; `number` counts the requests of one endpoint from 0."""
+    """A request of the client; `number` counts the requests of one endpoint from 0."""
 
     endpoint: str
     number: int
@@ -38,7 +39,7 @@ Answer = Callable[[Request], Reply | None]
 
 
 class Relay(ThreadingHTTPServer):
-    """`answer` is asked of every request; where it says None, the sandbox answers."""
+    """Answers each request by `answer`; if that returns None, the sandbox answers."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -50,7 +51,7 @@ class Relay(ThreadingHTTPServer):
         self.delay_seconds = 0.0
         self.requests: list[Request] = []
         self.arrivals: list[float] = []
-        self.bodies: list[bytes] = []  # of all answers, in the order of the requests of a client that asks one by one
+        self.bodies: list[bytes] = []  # of all answers, in the order of a client that makes one request at a time
         self.most_in_flight = 0
         self._in_flight = 0
         self._lock = threading.Lock()

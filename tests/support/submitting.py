@@ -1,4 +1,4 @@
-"""A process that submits one campaign, told how by JSON on standard input; ends with the submission's exit code."""
+"""A process that submits one campaign, with options as JSON on standard input; ends with the exit code."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A file and a server on 127.0.0.1 that no parser may touch, and whether one did."""
+"""A file and a server on 127.0.0.1 that no parser may read."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.fuzz.hostile import CANARY, Bait
+from tests.fuzz.hostile import CANARY, EntityTarget
 
 
 @contextmanager
-def laid(folder: Path) -> Iterator[tuple[Bait, Callable[[], int]]]:
-    """The bait, and how often the server was called. The file holds the canary: who reads it, shows it."""
+def serving_target(folder: Path) -> Iterator[tuple[EntityTarget, Callable[[], int]]]:
+    """Yield the target and a function that counts calls of the server. Both hold the canary, to reveal a reader."""
     secret = folder / "secret.txt"
     secret.write_text(CANARY)
     calls: list[str] = []
@@ -30,7 +30,10 @@ def laid(folder: Path) -> Iterator[tuple[Bait, Callable[[], int]]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
-            yield Bait(secret.as_uri(), f"http://127.0.0.1:{server.server_address[1]}/x.dtd"), lambda: len(calls)
+            yield (
+                EntityTarget(secret.as_uri(), f"http://127.0.0.1:{server.server_address[1]}/x.dtd"),
+                lambda: len(calls),
+            )
         finally:
             server.shutdown()
             thread.join()
