@@ -1,4 +1,4 @@
-"""What holds for all tests: the lane, hypothesis' profile, and Ctrl-C."""
+"""Setup of all tests: the lane, hypothesis' profile, and Ctrl-C."""
 
 import os
 import signal

@@ -1,1 +1,1 @@
-"""What a command prints: tables, progress, a campaign's page."""
+"""Output of commands: tables, progress, a campaign's page."""

@@ -204,7 +204,7 @@ def _codes_grid(codes: pl.DataFrame, most: int) -> Grid:
 
 
 def _state(books: Books) -> str:
-    """What a campaign needs most, in a word or two."""
+    """State of a campaign in a word or two, the most urgent first."""
     if not books.is_balanced:
         return "BOOKS WRONG"
     if books.statuses["in_doubt"]:

@@ -1,4 +1,4 @@
-"""What an import would take from which column, the question whether that is right, and what it brought.
+"""Output of an import: the proposed mapping, the question to confirm it, and the summary.
 
 Samples say what a column holds and nothing about a person: no whole phone, no text.
 """
@@ -51,7 +51,7 @@ def confirm(*, is_shown: bool) -> None:
 
 
 def show_import(summary: "ImportSummary", *, as_json: bool) -> None:
-    """What an import brought, and what to do next."""
+    """Summary of an import, and the next step."""
     if as_json:
         show_object(summary)
         return

@@ -15,7 +15,7 @@ _WORDS = {"accepted": "taken as accepted", "not_sent": "to be sent again"}
 
 
 def show_doubts(doubts: "pl.DataFrame", campaign_id: str, *, as_json: bool) -> None:
-    """What is in doubt, what the balance says of it, and what can be done."""
+    """Batches in doubt, the evidence of the balance for each, and the possible next steps."""
     if as_json:
         show_object(_as_json(campaign_id, doubts, ()))
         return
@@ -57,7 +57,7 @@ def confirm(made: "Iterable[Decision]", *, is_shown: bool) -> None:
 
 
 def show_decisions(made: "Sequence[Decision]", rest: "pl.DataFrame", campaign_id: str, *, as_json: bool) -> None:
-    """What was written to the journal, and the next step."""
+    """Decisions written to the journal, and the next step."""
     decided = [(name, decision.state) for decision in made for name in decision.batch_nums]
     if as_json:
         show_object(_as_json(campaign_id, rest, decided))
@@ -100,4 +100,4 @@ def _reading(row: dict[str, Any]) -> str:
         return "nothing more was charged: none was taken, it seems"
     if row["charged_count"] == row["in_doubt_segment_count"]:
         return "charged, as if all in doubt was taken"
-    return "charged beyond what was accepted: by whom?"
+    return "charged beyond what was accepted: by which batch?"

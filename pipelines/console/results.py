@@ -1,4 +1,4 @@
-"""What a single step did, in a terminal: a dry run, a submission, a pull."""
+"""Results of single steps in a terminal: a dry run, a submission, a pull."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ _text = Texts("en")
 
 
 def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json: bool) -> None:
-    """What a dry run found."""
+    """Result of a dry run."""
     if as_json:
         show_object(_plan_as_json(plan, balance, price))
         return
@@ -77,7 +77,7 @@ def _plan_as_json(plan: "Plan", balance: int | None, price: float | None) -> dic
 
 
 def show_submission(submission: "Submission", *, as_json: bool) -> None:
-    """What a submission did."""
+    """Result of a submission."""
     record, progress = submission.plan.record, submission.progress
     if as_json:
         show_object(
@@ -96,7 +96,7 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
 
 
 def submission_in_words(submission: "Submission") -> str:
-    """What became of how many messages, in a line."""
+    """Counts of messages by outcome, in one line."""
     progress = submission.progress
     told = {state: number for state, number in progress.counts.items() if number or state != "suppressed"}
     done = ", ".join(f"{count(number)} {words(state)}" for state, number in told.items())
@@ -129,7 +129,7 @@ def confirm_forgetting(*, is_shown: bool) -> None:
 
 
 def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
-    """Who must not be written to: how many for which reason, and the latest, masked."""
+    """Suppressed phones: the count of each reason, and the latest phones, masked."""
     latest = phones.sort("since_at", descending=True).select(
         phone_masked=masked(pl.col("phone")),
         reason="reason",
@@ -149,7 +149,7 @@ def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
 
 
 def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
-    """What was pulled."""
+    """Result of a pull."""
     if as_json:
         show_object(summary.to_json())
         return
@@ -169,7 +169,7 @@ def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
 
 
 def show_serving(ui_url: str, schedules: dict[str, str]) -> None:
-    """What is served when, and where to look."""
+    """Deployments with their schedules, and the address of the Prefect UI."""
     lines = [(name, cron or "on demand") for name, cron in schedules.items()]
     where = f"Prefect UI: {ui_url}  (Ctrl-C stops)\nBooks and pages: {ui_url}/artifacts"
     show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), where)

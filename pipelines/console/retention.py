@@ -1,4 +1,4 @@
-"""What a purge takes and what it leaves, shown before it is done."""
+"""Output of a purge: campaigns to delete and campaigns to keep, shown before anything is deleted."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ MOST_CAMPAIGNS = 20  # that are shown of those that go, and of those that stay; 
 
 
 def show_purge(purge: "Purge", *, is_done: bool, as_json: bool) -> None:
-    """What goes, and what is old enough and stays, with the next step."""
+    """Campaigns to delete, and old campaigns that are kept, with the next step for each."""
     if as_json:
         show_object(_as_json(purge, is_done=is_done))
         return

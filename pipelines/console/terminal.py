@@ -1,4 +1,4 @@
-"""What a terminal can show: tables that are readable at 80 columns, without colour and in a pipe, and objects as JSON.
+"""Terminal output: tables that are readable at 80 columns, without colour and in a pipe, and objects as JSON.
 
 Everything goes to standard output. Nothing here knows what it shows; a campaign's page is in page.py, what a step
 did in steps.py.
@@ -85,7 +85,7 @@ class Grid:
         return f"## {self._title}\n\n{table}\n"
 
     def is_too_wide(self) -> bool:
-        """Whether columns would be squeezed to less than is worth reading."""
+        """True if columns would become too narrow to read."""
         console = _Console()
         needed = 0
         for column in self._table.columns:
@@ -102,7 +102,7 @@ def as_markdown(text: str) -> str:
 
 
 def is_unicode() -> bool:
-    """Whether standard output takes every character."""
+    """True if standard output can show every character."""
     return sys.stdout.encoding.lower().startswith("utf")
 
 

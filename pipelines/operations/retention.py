@@ -44,7 +44,7 @@ class Campaign:
     row_count: int
     planned_count: int
     in_doubt_count: int
-    last_active_at: datetime  # its last submission, or its planning if there was none
+    last_active_at: datetime  # its last submission, or its planning without one
     began_at: datetime
     ended_at: datetime
 

@@ -1,1 +1,1 @@
-"""What people look at: the books as data, and as tables in a terminal."""
+"""Figures, charts and campaign reports."""

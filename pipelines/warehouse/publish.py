@@ -40,7 +40,7 @@ _READ_OPTIONS: Final = {
 
 _DATABASE: Final = "analytics.duckdb"
 
-# Stands for the campaign while there is none yet, so that a view has a file to read from the first day on.
+# Stands for the campaign before the first one, so that a view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
 
 

@@ -3,7 +3,7 @@
 -- Inputs: core.message_status, core.recipients, core.gateway_codes, core.reply_matches, core.suppressions.
 -- Parameter: $hard_failures, the campaigns that must have failed so.
 -- A number that got a message is alive: hard codes of campaigns submitted before it no longer count.
--- What was taken off the lists counts anew: only what came after that speaks against it.
+-- What was taken off the lists starts from zero: only what came after that speaks against it.
 WITH removals AS (
     SELECT
         phone,

@@ -1,4 +1,4 @@
--- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is none).
+-- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is not an error).
 -- Inputs: marts.campaign_delivery, core.batches, core.batch_outcomes, core.message_counts, core.error_codes.
 -- A batch that was split counts as a batch, but its messages only where they stayed refused in the end.
 WITH batches AS (

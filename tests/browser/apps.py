@@ -62,7 +62,7 @@ def visit(page: Page, address: str, name: str) -> None:
 
 @contextmanager
 def redrawn(page: Page, place: str) -> Iterator[None]:
-    """Do something that changes the first text at `place`, and wait until all is drawn anew."""
+    """Do something that changes the first text at `place`, and wait until all is drawn again."""
     before = page.locator(place).first.inner_text()
     yield
     page.wait_for_function(IS_REDRAWN, arg=[place, before])

@@ -1,4 +1,4 @@
-"""What the published tables say, asked in plain SQL: nothing of the code that draws the charts."""
+"""Figures of the published tables in plain SQL, independent of the code that draws the charts."""
 
 from datetime import date
 from math import sqrt

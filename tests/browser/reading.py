@@ -1,4 +1,4 @@
-"""What a person reads off the charts of a page: titles, labels, numbers, and where the marks lie.
+"""Content of the charts on a page, as a person reads it: titles, labels, numbers, and where the marks lie.
 
 Everything is read from the page as it is laid out, in its pixels: a chart that is hidden is not there, and what shrinks
 or shifts one shows. Nothing is read from what the chart was drawn of.
@@ -230,14 +230,14 @@ def tables(page: Page) -> list[list[tuple[str, ...]]]:
 
 
 def flaws(page: Page) -> list[str]:
-    """What can't be read: wider than the window, cut off, or under something else."""
+    """Elements that can't be read: wider than the window, cut off, or covered."""
     assert page.viewport_size is not None
     wide: list[str] = page.evaluate(READ_OVERFLOW, page.viewport_size["width"])
     return [*wide, *(flaw for picture in pictures(page) for chart in picture.charts for flaw in chart.flaws())]
 
 
 def is_covered(control: Locator) -> bool:
-    """Whether something else lies over a corner of what can be clicked."""
+    """True if another element covers a corner of a control."""
     return bool(control.evaluate(IS_COVERED))
 
 
@@ -253,7 +253,7 @@ def number(text: str) -> float:
 
 
 def _holds(frame: Box, box: Box) -> bool:
-    """Whether the box lies in the frame, but for a pixel."""
+    """True if the box lies within the frame, give or take a pixel."""
     return (
         box.left > frame.left - 1
         and box.top > frame.top - 1
@@ -263,7 +263,7 @@ def _holds(frame: Box, box: Box) -> bool:
 
 
 def _meet(one: Box, two: Box) -> bool:
-    """Whether the boxes share more than a pixel's breadth."""
+    """True if the boxes overlap by more than a pixel."""
     width = min(one.right, two.right) - max(one.left, two.left)
     height = min(one.bottom, two.bottom) - max(one.top, two.top)
     return width > 1 and height > 1

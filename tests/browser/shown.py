@@ -1,4 +1,4 @@
-"""What all charts must keep to. Places are compared within a pixel and a half: an axis is drawn on whole pixels."""
+"""Rules for all charts. Places are compared within a pixel and a half: an axis is drawn on whole pixels."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def assert_intervals(picture: Picture, groups: list[Row], wanted: list[tuple[str
 
 
 def assert_same(read: list[float], wanted: list[float], scale: Callable[[float], float]) -> None:
-    """What was read by the scale is what was wanted, as near as pixels tell."""
+    """Asserts that values read from the scale equal the expected ones, to a pixel."""
     near = NEAR * abs(scale(1) - scale(0))
     assert len(read) == len(wanted)
     for one, two in zip(read, wanted, strict=True):

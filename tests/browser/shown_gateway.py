@@ -1,4 +1,4 @@
-"""Whether a page shows the health of the gateway as the published tables hold it."""
+"""Asserts that a page shows the health of the gateway as the published tables hold it."""
 
 import re
 from datetime import date
@@ -109,7 +109,7 @@ def _by_code(code_days: list[Row]) -> dict[str, int]:
 
 
 def _squares(chart: Chart) -> dict[tuple[str, str], str]:
-    """What stands in the squares, by the labels below and beside them; the more, the darker."""
+    """Values in the squares by their labels; a larger value is darker."""
     days, names = chart.axes["x"].labels, chart.axes["y"].labels
     texts = {(_nearest(days, text.x, "x"), _nearest(names, text.y, "y")): text.text for text in chart.marks}
     shades = {(_nearest(days, bar.x, "x"), _nearest(names, bar.y, "y")): _brightness(bar) for bar in chart.bars}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 @pytest.fixture(scope="module")
 def reports(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[Language, Path]:
-    """What the command exports."""
+    """The file that the command writes."""
     folder = tmp_path_factory.mktemp("reports")
     files = {language: folder / f"{language}.html" for language in LANGUAGES}
     exporting = [

@@ -1,4 +1,4 @@
-"""What the other tests rely on: a window that asks elsewhere or fails is noticed, and so is a missing browser."""
+"""Checks of the test browser itself: a window that asks elsewhere or fails is noticed, and so is a missing browser."""
 
 import pytest
 from playwright.sync_api import Browser

@@ -72,7 +72,7 @@ class Windows:
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, without a screen. Where there is none, tests are skipped, or fail if it is needed."""
+    """The machine's own Chromium, without a screen. Without one, tests are skipped, or fail if it is needed."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         (pytest.fail if os.environ.get(NEEDED) else pytest.skip)(MISSING)

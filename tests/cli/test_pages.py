@@ -1,4 +1,4 @@
-"""What people read: at most 80 columns, no blanks at the ends of lines, no colour in a pipe, and nobody's phone."""
+"""Pages in a terminal: at most 80 columns, no blanks at the ends of lines, no colour in a pipe, and nobody's phone."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_the_reasons_of_a_status_stand_below_it(closed: Closed) -> None:
 
     invalid = next(number for number, line in enumerate(lines) if line.startswith("invalid "))
     assert [line.split()[0] for line in lines[invalid + 1 : invalid + 3]] == ["phone", "phone"]
-    assert not [line for line in lines if line.startswith(("planned", "in doubt", "accepted"))]  # there are none
+    assert not [line for line in lines if line.startswith(("planned", "in doubt", "accepted"))]  # there isn't one
 
 
 def test_no_campaign_is_told_with_the_next_step_and_makes_no_folder(place: Place) -> None:

@@ -44,7 +44,7 @@ assert len(seen) == 1, seen
 
 @dataclass
 class Record:
-    """What everybody did: how often each ended with which code, and what was said where it should not have been."""
+    """Record of every process: exit codes with their counts, and output in unexpected places."""
 
     patient: Sequence[int]  # how who waits for the warehouse may end
     codes: dict[str, Counter[int]] = field(default_factory=dict)

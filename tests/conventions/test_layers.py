@@ -1,4 +1,4 @@
-"""Who may import whom is a contract of pyproject.toml, and import-linter holds it."""
+"""The layers of imports are a contract in pyproject.toml, which import-linter checks."""
 
 import subprocess
 import sys

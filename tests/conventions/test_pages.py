@@ -288,7 +288,7 @@ def make_targets(page: Path) -> set[str]:
 
 
 def command_lines(page: Path) -> Iterator[list[str]]:
-    """What follows `smsrecon` in every command line of the page, in blocks and in the text."""
+    """The words after `smsrecon` in every command line of the page, in blocks and in the text."""
     shown = "".join(block for language, block in blocks(page) if language == "sh").replace("\\\n", " ")
     in_text = [code for code in inline_code(page) if code.startswith("smsrecon ")]
     for line in [*shown.splitlines(), *in_text]:

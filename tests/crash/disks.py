@@ -55,7 +55,7 @@ def small_disk(path: Path) -> Iterator[SmallDisk]:
 
 @contextmanager
 def unwritable(path: Path) -> Iterator[None]:
-    """Make a file or a folder unwritable; for root, whom permissions don't stop, by the immutable attribute."""
+    """Make a file or a folder unwritable; for root, which permissions don't stop, by the immutable attribute."""
     mode = path.stat().st_mode
     is_root = os.geteuid() == 0
     try:

@@ -1,4 +1,4 @@
-"""What charts are drawn of is what the marts hold, counted here once more in another way."""
+"""The figures behind the charts equal those of the marts, counted here in another way."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -229,7 +229,7 @@ def test_a_chart_of_a_campaign_that_was_not_sent_says_so(name: str, campaign: Ca
     frames = {name: value.clear() for name, value in vars(campaign).items() if isinstance(value, pl.DataFrame)}
     unsent = replace(campaign, books=books, **frames)
 
-    if name not in ("carriers", "provinces"):  # left out where there are none
+    if name not in ("carriers", "provinces"):  # left out if there is nothing to show
         assert getattr(campaign_charts, name)(unsent, CONTEXT).title
 
 

@@ -43,7 +43,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """What was published, and what Python needs to answer by itself."""
+    """The published copy, and the data from which Python computes the answers itself."""
 
     settings: Settings
     files: Path
@@ -69,7 +69,7 @@ class World:
 
     @cached_property
     def codes(self) -> dict[str, dict[str, Any]]:
-        """What the vendor documents of each code."""
+        """The vendor's documentation of each code."""
         rows = pl.read_csv(SQL_FOLDER / "reference" / "gateway_codes.csv").to_dicts()
         return {row["code"]: row for row in rows}
 

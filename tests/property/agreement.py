@@ -12,7 +12,7 @@ _CLOSE = 1e-9
 
 
 def disagreement(table: str, ours: Iterable[Row], theirs: Iterable[Row], *, names: tuple[str, str]) -> str | None:
-    """What is first found not to be the same; None if all is. The order of rows makes no difference."""
+    """The first difference found; None if there is no difference. The order of rows makes no difference."""
     one, other = (sorted(rows, key=_key) for rows in (ours, theirs))
     columns = {frozenset(row) for row in (*one, *other)}
     if len(columns) > 1:

@@ -1,4 +1,4 @@
-"""What can happen in a world, as plain values: plans, events of the journal, calls, pushes, exports, lists."""
+"""Events of a world, as plain values: plans, events of the journal, calls, pushes, exports, lists."""
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta, timezone
@@ -108,7 +108,7 @@ Happening = Campaign | Event | Pulled | Pushed | Imported | Listed
 
 @dataclass(frozen=True, repr=False)
 class World:
-    """What happened, step by step, and with which settings the books are closed."""
+    """Events in order, and the settings with which the books are closed."""
 
     steps: tuple[tuple[Happening, ...], ...]
     as_of: datetime

@@ -115,7 +115,7 @@ class Landed:
         return land_entries(self.landing, entries, name=f"list{len(self.files)}", at=listed.landed_at)
 
 
-# A report that only looks as if it were for one of our messages stands in these under an id that is none.
+# A report that only looks as if it were for one of our messages stands in these under an invalid id.
 _OF_ANYBODY = ("core.report_matches", "core.repeated_messages")
 _ONLY_OURS = "SEMI JOIN core.recipients USING (message_id)"
 

@@ -16,7 +16,7 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 @st.composite
 def pulled_in_other_calls(draw: Draw) -> tuple[World, World]:
-    """What came at one instant comes in more calls or fewer, in another order, and some of it later once more."""
+    """Records that came at one instant come in more calls or fewer, in another order, some repeated later."""
     world = draw(worlds())
     came: dict[tuple[str, datetime], list[Record]] = {}
     for call in filter(_holds_records, world.happenings):

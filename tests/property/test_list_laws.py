@@ -1,4 +1,4 @@
-"""Who is on a list now: a slow and obvious twin in plain Python says it of every phone, and the planner agrees."""
+"""The planner and a slow, obvious twin in plain Python agree which phones are suppressed."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta

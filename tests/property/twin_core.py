@@ -30,7 +30,7 @@ class Message:
 
 
 def _says(text: str, word: str) -> bool:
-    """Whether a text is this word, or begins with it and is more than a letter; Latin words end where letters end."""
+    """True if a text is this word, or begins with it and is more than a letter; Latin words end where letters end."""
     if text.replace(" ", "") == word:
         return True
     rest = text.removeprefix(word)
@@ -38,7 +38,7 @@ def _says(text: str, word: str) -> bool:
 
 
 class TwinCore(TwinLanding):
-    """What reconcile should make of that."""
+    """The tables of core that reconcile should compute from that."""
 
     def __init__(self, world: World, files: Mapping[str, Happening]) -> None:
         super().__init__(world, files)
@@ -214,7 +214,7 @@ class TwinCore(TwinLanding):
         return status
 
     def _sent(self, batch: Row, report: Row | None) -> Row:
-        """What a message is that went in this batch, or was kept back with it."""
+        """The status of a message that was sent in this batch, or suppressed with it."""
         found: Row = {name: batch[name] for name in ("batch_num", "submitted_at", "submitted_on")}
         found["status"] = batch["state"]
         if batch["state"] == "refused":
@@ -311,7 +311,7 @@ class TwinCore(TwinLanding):
         return [row for row in rows if row is not None]
 
     def _to_suppress(self, phone: str) -> Row | None:
-        """What speaks against writing to a phone again, since it was last taken off the lists."""
+        """Reasons to suppress a phone, since it was last removed from the lists."""
         beginning = datetime(1970, 1, 1, tzinfo=UTC)
         entries = [entry for entry in self.suppressions if entry["phone"] == phone]
         removed_at = max((entry["since_at"] for entry in entries if entry["is_removed"]), default=beginning)

@@ -34,7 +34,7 @@ class TwinFindings:
             yield self._of_message("phone_mismatch", message_id, reports, detail)
 
     def _of_messages(self) -> Iterable[Row]:
-        """What the reports that are for a message's phone say against each other, or against our books."""
+        """Contradictions of the reports for a message's phone with each other, or with the books."""
         for message in self.core.messages:
             message_id = message.message_id
             status = self.core.status_of[message_id]
@@ -48,7 +48,7 @@ class TwinFindings:
                     detail = f"{codes}: both delivered and failed; delivered is believed"
                     yield self._of_message("conflict", message_id, reports, detail)
                 window_ends_at = status["submitted_at"] + self.core.window
-                # The gateway's seconds are whole: less than one before the submission is none.
+                # The gateway's seconds are whole: less than one before the submission doesn't count.
                 early = [r for r in reports if r["stat_time"] < status["submitted_at"] - timedelta(seconds=1)]
                 late = [r for r in reports if r["stat_time"] > window_ends_at]
                 if early:
@@ -77,7 +77,7 @@ class TwinFindings:
         return row | {"campaign_id": status["campaign_id"], "message_id": message_id}
 
     def _counted(self) -> Iterable[Row]:
-        """What comes by the thousand: one row with a count."""
+        """Frequent findings: one row with a count."""
         empty = {"campaign_id": None, "batch_num": None, "message_id": None, "mission_num": None}
         silent = [row for row in self.core.statuses if row["status"] == "unreported"]
         for (campaign_id, day), rows in grouped(silent, "campaign_id", "submitted_on"):
@@ -135,7 +135,7 @@ def counted(kind: str, detail: str, count: int, seen: list[datetime]) -> Row:
 
 
 def masked_mission_num(mission_num: str | None) -> str | None:
-    """What looks like a phone is hidden, but in a number as we make them, where it is chance."""
+    """Masks phones in a text, except in generated numbers, where such digits are chance."""
     if mission_num is None or re.fullmatch(f"[{ALPHABET}]{{7}}[0-9]{{9}}", mission_num):
         return mission_num
     return masked(mission_num)

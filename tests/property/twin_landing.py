@@ -30,7 +30,7 @@ _MISSING = "missing or unreadable"
 
 
 class TwinLanding:
-    """What the load should bring; `files` are the calls, exports and lists, by their paths in the landing."""
+    """Rows that the load should bring; `files` are the calls, exports and lists, by their paths in the landing."""
 
     def __init__(self, world: World, files: Mapping[str, Happening]) -> None:
         self.world = world
@@ -239,7 +239,7 @@ class TwinLanding:
 
 
 def is_answered(call: Pulled) -> bool:
-    """Whether the answer holds what was asked for."""
+    """True if the answer holds what was asked for."""
     return call.records is not None and call.error_code == "000000" and fault_of(call) is None
 
 
@@ -255,7 +255,7 @@ def fault_of(call: Pulled) -> str | None:
 
 
 def is_filled(record: Record) -> bool:
-    """Whether a row of an export is more than an empty line; it has no column for the state of the submission."""
+    """True if a row of an export is more than an empty line; it has no column for the state of the submission."""
     return any(_text(value) for name, value in record.items() if name != "sendStatus")
 
 
@@ -369,7 +369,7 @@ def _came(report: Row) -> tuple[Any, ...]:
 
 
 def masked(text: str) -> str:
-    """What looks like a phone, wherever it stands where it should not."""
+    """Masks phones in a text that should hold no phone."""
     return re.sub("(1[3-9][0-9])[0-9]{4}([0-9]{4})", r"\1****\2", text)
 
 

@@ -66,7 +66,7 @@ class TwinMarts:
         )
 
     def daily_delivery(self) -> list[Row]:
-        """What never left stands in a row without a day, of which only what is sent can grow old."""
+        """Messages that were never sent are counted in a row without a day; only sent ones can mature."""
         rows = []
         for (campaign_id, day), of_day in grouped(self.core.statuses, "campaign_id", "submitted_on"):
             row = {"campaign_id": campaign_id, "submitted_on": day} | self._delivery(of_day)

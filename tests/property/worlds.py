@@ -67,7 +67,7 @@ FRACTIONS = (0, 400_000, 999_999)
 
 @dataclass
 class _Drawn:
-    """What is drawn so far, and how long a report may take."""
+    """The events drawn so far, and the report window."""
 
     draw: Callable[[st.SearchStrategy[Any]], Any]
     window: timedelta

@@ -35,7 +35,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def in_sql(connection: duckdb.DuckDBPyConnection, call: str, values: list[str] | list[int]) -> list[object]:
-    """What `call` gives for each value; the value is called `it`."""
+    """Results of `call` for each value; the value is called `it`."""
     rows = connection.execute(f"SELECT {call} FROM (SELECT unnest($values) AS it)", {"values": values}).fetchall()
     return [value for (value,) in rows]
 

@@ -1,6 +1,6 @@
-"""What sql/reference/number_ranges.csv must say: carrier and province of every number range, as phonenumbers has them.
+"""Expected rows of sql/reference/number_ranges.csv: carrier and province of every range, as phonenumbers has them.
 
-Run as a program it writes that file anew, once `make lock` has brought another version of phonenumbers.
+Run as a program it writes that file again, once `make lock` has brought another version of phonenumbers.
 """
 
 from itertools import groupby

@@ -31,7 +31,7 @@ class Ended:
 
     @property
     def object(self) -> dict[str, Any]:
-        """What --json printed: one object and nothing else."""
+        """Output of --json: one object and nothing else."""
         value: dict[str, Any] = msgspec.json.decode(self.out)  # strict: no NaN, nothing behind it
         assert isinstance(value, dict)
         return value

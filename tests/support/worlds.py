@@ -135,7 +135,7 @@ def expected_statuses(
     not_answered: Collection[str] = (),
     settled: Collection[str] = (),
 ) -> dict[tuple[str, str], set[str]]:
-    """What each message's status may be, from what the gateway accepted and what it really handed out to us.
+    """Possible statuses of each message, by what the gateway accepted and handed out.
 
     Where processes were killed, `received` are the reports that reached us (mission number, phone, code, time), and
     `not_answered` the batches whose answer didn't; `settled` are those of which an operator knew better.

@@ -1,4 +1,4 @@
-"""What a terminal is shown: nothing runs off, nothing steers it, and every figure stands in its place."""
+"""Output in a terminal: nothing runs off, nothing steers it, and every figure stands in its place."""
 
 import io
 import json
@@ -117,7 +117,7 @@ def test_the_page_says_all_that_the_books_say(capsys: pytest.CaptureFixture[str]
         "  phone malformed           1",
         "in doubt                1,000   <0.1%",
         "delivered           9,998,999  >99.9%",
-        "failed                      0    0.0%",  # shown also where there are none
+        "failed                      0    0.0%",  # shown also at 0
         "rows of the file   10,000,000  100.0%",
         "balanced",
         "Rates, which can still change",

@@ -75,7 +75,7 @@ def codes(figures: CampaignReview, context: ChartContext) -> Picture:
 
 
 def responsible_parties(figures: CampaignReview, context: ChartContext) -> Picture:
-    """Who can act on the failures, with the most frequent next step of each party."""
+    """Failures by the party that can act on them, with the most frequent next step of each party."""
     text = context.text
     if not figures.codes.height:
         return Picture(text("no_codes"))
