@@ -1,4 +1,4 @@
-"""Asserts that a page shows a campaign as the published tables hold it: every title, label and number, and every mark."""
+"""Asserts that a page shows a campaign as the published tables hold it: each title, label and number, and each mark."""
 
 import re
 from collections.abc import Iterable

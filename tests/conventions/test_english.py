@@ -4,7 +4,8 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -58,13 +59,11 @@ def words_of_lines(path: Path, pattern: str) -> Iterator[Text]:
             yield path, number, found[0]
 
 
-def all_words() -> Iterator[Text]:
-    for path in python_files():
-        yield from words_of_python(path)
-    for path in sorted((ROOT / "sql").rglob("*.sql")):
-        yield from words_of_lines(path, r"--.*")
-    for path in pages():
-        yield from words_of_lines(path, r".+")
+@cache
+def all_words() -> list[Text]:
+    words = [each for path in python_files() for each in words_of_python(path)]
+    words += [each for path in sorted((ROOT / "sql").rglob("*.sql")) for each in words_of_lines(path, r"--.*")]
+    return words + [each for path in pages() for each in words_of_lines(path, r".+")]
 
 
 def pages() -> list[Path]:
@@ -73,7 +72,7 @@ def pages() -> list[Path]:
     return sorted(path for path in found if not path.name.endswith(".zh-CN.md"))
 
 
-def shown(texts: Iterator[Text] | list[Text]) -> list[str]:
+def shown(texts: Sequence[Text]) -> list[str]:
     return [f"{path.relative_to(ROOT)}:{line}: {text[:100]}" for path, line, text in texts]
 
 
