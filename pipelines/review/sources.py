@@ -18,7 +18,6 @@ from pipelines import sql_files
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.times import CHINA
-from pipelines.warehouse.database import warehouse_of
 from pipelines.warehouse.interruption import interruptible
 from pipelines.warehouse.statements import statement
 
@@ -48,6 +47,8 @@ def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]
 
     `main.messages` has only the columns that the figures of `status` read; there is no `main.replies`.
     """
+    from pipelines.warehouse.database import warehouse_of  # noqa: PLC0415  brings pandera; the published copy needs none
+
     with warehouse_of(settings).read() as connection:
         connection.execute(sql_files.statement("sources/warehouse_campaigns"))
         connection.execute(sql_files.statement("sources/warehouse_messages"))

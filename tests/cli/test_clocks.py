@@ -194,7 +194,7 @@ def test_a_file_of_phones_means_chinas_times_in_every_zone_of_the_machine(tmp_pa
         (folder / "list.csv").write_text("\n".join(["phone,since_at", *rows]))
         (folder / "none.csv").write_text("phone,since_at\n13800000000,2027-02-29\n")
         assert ended(Place(folder).start("suppress import list.csv", variables={"TZ": zone})).code == 0
-        ended(Place(folder).start("suppress import none.csv", variables={"TZ": zone})).fails(10, "no time in 1 rows")
+        ended(Place(folder).start("suppress import none.csv", variables={"TZ": zone})).fails(10, "not a time in 1 rows")
         listed.append(read_entries(Landing(folder / "data/landing"))["since_at"].to_list())
 
     assert listed == [[datetime.fromisoformat(at).replace(tzinfo=CHINA) for at in DATED]] * len(ZONES)

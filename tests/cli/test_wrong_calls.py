@@ -50,7 +50,7 @@ CALLS = {
     "a_port_that_is_none": ("sandbox --port 70000", 2, ["65535"]),
     "a_servers_port_that_is_none": ("serve --with-server --port 70000", 2, ["70000", "65535"]),
     "balance_without_a_gateway": ("balance", 12, ["127.0.0.1:1", "gateway.base_url"]),
-    "an_export_that_is_missing": ("import-reports nope.csv --yes", 10, ["nope.csv", "give a file"]),
+    "an_export_that_is_missing": ("import-reports nope.csv --yes", 10, ["nope.csv", "give a readable file"]),
     "an_export_that_is_empty": ("import-reports empty.parquet --yes", 10, ["empty.parquet", "export again"]),
     "a_truth_that_is_none": ("sandbox --port 0 --truth people.csv", 2, ["people.csv", "another file"]),
 }
