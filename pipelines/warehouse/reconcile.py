@@ -95,9 +95,8 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]
     """Run every check in the order of names; a check that returns rows has failed."""
     failed = []
     for path in sorted(SQL_FOLDER.glob("checks/*.sql")):
-        row_count, message = (
-            connection.sql(path.read_text(encoding="utf-8")).aggregate("count(*), min(finding)").fetchall()[0]
-        )
+        check = statement(connection, f"checks/{path.stem}")
+        row_count, message = connection.sql(check.text).aggregate("count(*), min(finding)").fetchall()[0]
         if row_count:
             failed.append(FailedCheck(path.stem, row_count, message))
     return tuple(failed)

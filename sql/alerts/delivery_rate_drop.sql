@@ -1,5 +1,5 @@
--- alert delivery_rate_drop: one row per live campaign whose delivery rate is surely below what is usual: even the upper end
--- of its 95 % Wilson interval is under the median of the same rate of comparable campaigns, less what is tolerated.
+-- alert delivery_rate_drop: one row per live campaign whose delivery rate is surely below the usual: even the upper end of its 95 % Wilson
+-- interval is below the median of the same rate of comparable campaigns, less the tolerance.
 -- Inputs: live_campaigns, comparable_campaigns (with core.recipients), marts.campaign_delivery.
 -- Parameters: $as_of, $report_window_hours, $max_drop_below_median, $min_message_count.
 WITH usual AS (

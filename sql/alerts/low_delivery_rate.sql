@@ -1,5 +1,5 @@
--- alert low_delivery_rate: one row per live campaign whose delivery rate is surely too low: even the upper end of its 95 %
--- Wilson interval is. The subject says of which messages the rate is.
+-- alert low_delivery_rate: one row per live campaign whose delivery rate is surely too low: even the upper end of its 95 % Wilson interval
+-- is below the bound. The subject names the messages that the rate refers to: accepted or reported.
 -- Input: live_campaigns. Parameters: $as_of, $report_window_hours, $min_delivery_rate, $min_message_count.
 SELECT
     campaign_id,

@@ -1,4 +1,4 @@
--- alert orphan_share: one row if too many of the reports received lately, within the report window and a day, are orphans.
+-- alert orphan_share: one row if too many of the recent reports are orphans; recent means within the report window and a day.
 -- Inputs: core.reports, core.report_lookups. Parameters: $as_of, $report_window_hours, $max_orphan_share, $min_message_count.
 WITH received AS (
     SELECT

@@ -1,4 +1,4 @@
--- alert unknown_code_share: one row per live campaign with too many reports, of those believed, whose code nobody knows.
+-- alert unknown_code_share: one row per live campaign with too many believed reports whose code is unknown.
 -- Inputs: live_campaigns, marts.code_breakdown.
 -- Parameters: $as_of, $report_window_hours, $max_unknown_code_share, $min_message_count.
 WITH shares AS (

@@ -1,7 +1,7 @@
 -- The intervals of marts.balance_reconciliation are contiguous from the first balance to the last, and contain each batch that was accepted
 -- in between exactly once.
 -- Inputs: core.balances, core.batches, marts.balance_reconciliation, marts.batch_delivery.
-WITH told AS (
+WITH balances AS (
     SELECT
         greatest(count(*) - 1, 0) AS interval_count,
         min(queried_at) AS first_at,
@@ -14,8 +14,10 @@ charged AS (
     SELECT coalesce(sum(d.accepted_segment_count), 0) AS segment_count
     FROM marts.batch_delivery AS d
     INNER JOIN core.batches AS b ON d.batch_num = b.batch_num
-    CROSS JOIN told AS t
-    WHERE coalesce(b.answered_at, b.submitted_at) > t.first_at AND coalesce(b.answered_at, b.submitted_at) <= t.last_at
+    CROSS JOIN balances AS t
+    WHERE
+        batch_answered_at(b.submitted_at, b.answered_at) > t.first_at
+        AND batch_answered_at(b.submitted_at, b.answered_at) <= t.last_at
 ),
 
 intervals AS (
@@ -29,7 +31,7 @@ intervals AS (
 SELECT
     t.interval_count || ' intervals of ' || c.segment_count || ' segments between the balances, ' || i.interval_count || ' of '
     || i.segment_count || ' in the mart' AS finding
-FROM told AS t
+FROM balances AS t
 CROSS JOIN charged AS c
 CROSS JOIN intervals AS i
 WHERE

@@ -8,7 +8,7 @@ WITH listed AS (
     GROUP BY kind
 ),
 
-known AS (
+expected AS (
     SELECT
         'orphan' AS kind,
         count(*) AS occurrence_count
@@ -46,6 +46,6 @@ known AS (
 )
 
 SELECT kind || ': ' || k.occurrence_count || ' are known, ' || coalesce(l.occurrence_count, 0) || ' are in marts.exceptions' AS finding
-FROM known AS k
+FROM expected AS k
 LEFT JOIN listed AS l USING (kind)
 WHERE k.occurrence_count <> coalesce(l.occurrence_count, 0)

@@ -1,7 +1,7 @@
--- core.batch_outcomes: one row per batch that was taken, refused, kept back, or may have been taken; their ranges never
--- overlap.
+-- core.batch_outcomes: one row per batch that was accepted, refused, kept back or may have been accepted; their ranges of messages
+-- never overlap.
 -- Inputs: core.batches, core.recipients, core.report_matches.
--- A report settles doubt: one believed report for any message of an in_doubt batch proves that all of it was accepted.
+-- A believed report for any message of a batch in doubt proves that the whole batch was accepted.
 WITH doubtful AS MATERIALIZED (
     SELECT
         b.batch_num,

@@ -1,5 +1,5 @@
--- core.message_counts: one row per campaign, batch, status, code and error_code: message_status, counted once for all marts.
--- Input: core.message_status. Rows that were never in a batch have no batch_num and no day.
+-- core.message_counts: one row per campaign, batch, status, code and error_code: the rows of message_status, counted once for all marts.
+-- Input: core.message_status. Rows that never were in a batch have no batch_num and no day.
 SELECT
     campaign_id,
     batch_num,

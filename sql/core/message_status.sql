@@ -1,9 +1,9 @@
--- core.message_status: one row per recipient row, with the one status it has.
+-- core.message_status: one row per recipient row, with its status.
 -- Inputs: core.recipients, core.batch_outcomes, core.report_matches, core.repeated_messages.
 -- Parameters: $as_of, $report_window_hours.
--- A report is believed where its phone is the message's. Delivered beats failed, then the later stat_time wins, then the
--- later arrival; code, batch_num and mission_num only make the choice independent of the order of rows.
--- Few messages have more than one report: only these are ranked, the others go straight into the join.
+-- A report is believed if its phone is that of the message. Delivered beats failed, then the later stat_time wins, then the later
+-- arrival; code, batch_num and mission_num make the choice independent of the order of rows.
+-- Few messages have more than one report: only these are ranked, all others go straight into the join.
 WITH ranked AS (
     SELECT
         r.message_id,

@@ -1,9 +1,9 @@
--- core.phones_to_suppress: one row per phone that should get no more messages and is on no list yet: a reply opted out, or
--- campaigns one after the other failed with a hard code. Private: it holds the phone that a list needs.
+-- core.phones_to_suppress: one row per phone that should get no more messages and is on no list yet: a reply opted out, or consecutive
+-- campaigns failed with a hard code. Private, because lists need the phone.
 -- Inputs: core.message_status, core.recipients, core.gateway_codes, core.reply_matches, core.suppressions.
--- Parameter: $hard_failures, the campaigns that must have failed so.
--- A number that got a message is alive: hard codes of campaigns submitted before it no longer count.
--- What was taken off the lists starts from zero: only what came after that speaks against it.
+-- Parameter: $hard_failures, the number of campaigns that must have failed.
+-- A phone that received a message is in use: hard codes of campaigns submitted before that message no longer count.
+-- After a phone was removed from the lists, only later opt-outs and failures count.
 WITH removals AS (
     SELECT
         phone,
@@ -40,7 +40,7 @@ opt_outs AS (
     GROUP BY o.phone
 ),
 
-suspects AS (
+candidates AS (
     SELECT phone FROM opt_outs
     UNION
     SELECT phone
@@ -49,10 +49,10 @@ suspects AS (
     HAVING count(DISTINCT campaign_id) >= $hard_failures
 ),
 
--- Lists take only phones that a campaign can be sent to.
+-- Lists take only valid phones.
 unlisted AS (
     SELECT p.phone
-    FROM suspects AS p
+    FROM candidates AS p
     ANTI JOIN listed AS l ON p.phone = l.phone
     WHERE is_phone(p.phone)
 ),
@@ -76,7 +76,7 @@ messages AS (
     WHERE s.submitted_at IS NOT NULL AND s.status <> 'refused'
 ),
 
-judged AS (
+counted_messages AS (
     SELECT
         phone,
         campaign_id,
@@ -100,7 +100,7 @@ phones AS (
         max_by(code, (submitted_at, message_id)) FILTER (WHERE is_counted) AS code,
         max(submitted_at) FILTER (WHERE is_counted) AS last_hard_at,
         count(DISTINCT campaign_id) FILTER (WHERE is_counted) >= $hard_failures AS is_hard
-    FROM judged
+    FROM counted_messages
     GROUP BY phone
 )
 

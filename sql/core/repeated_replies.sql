@@ -1,7 +1,7 @@
--- core.repeated_replies: one row per reply that another row of core.replies tells too, and better; it counts there.
+-- core.repeated_replies: one row per reply that repeats another row of core.replies, which has the better data and is counted instead.
 -- Input: core.replies.
--- A push has no time of its reply, only that of its own sending; a pull may have none at all. So a reply that was only pushed is
--- the same as one that was pulled or imported, if that was sent in the day before; and one without a time is one that was pushed.
+-- A pushed reply has only the time of the push; a pulled one may have no time at all. So a reply that was only pushed repeats a pulled or
+-- imported one that was sent up to a day before; and a reply without a time repeats one that was pushed.
 SELECT
     r.phone,
     r.content,

@@ -1,7 +1,7 @@
--- core.reply_matches: one row per reply, with the message it most likely answers: the latest one sent to that phone before
--- it, one with the extension it was sent to first. Without such a message, all that is said of it is null.
+-- core.reply_matches: one row per reply, with the message that it most likely answers: the latest one sent to that phone before the
+-- reply; messages with the extension that was replied to come first. Without such a message the columns about it are null.
 -- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameter: $opt_out_words, in the form of
--- plain_content. Such a word asks for no more messages as the whole text, and one of two or more letters at its beginning, too.
+-- plain_content. A reply opts out if such a word is its whole text, or, for words of two or more letters, its beginning.
 WITH replies AS (
     FROM core.replies
     ANTI JOIN core.repeated_replies USING (phone, content, access_num, replied_at, has_own_time)

@@ -1,9 +1,9 @@
--- core.report_lookups: one row per report whose mission_num can't be read back to a message of ours (campaign key known, and
--- position inside the campaign).
+-- core.report_lookups: one row per report whose mission_num can't be decoded to a message of ours (campaign key known, position inside
+-- the campaign).
 -- Inputs: core.reports, core.campaigns, core.recipients, core.batches. Parameter: $report_window_hours.
--- Tried in this order: a mission_num out of the input file (own_mission_num); where there is no mission_num, the phone among
--- the messages of the batch (batch_phone); where there is no batch_num either, the only message that was sent to the phone
--- within the report window before the report (phone_time). What finds no message stays an orphan: message_id is null.
+-- Tried in this order: the mission_num among those of the input files (own_mission_num); without a mission_num, the phone among the
+-- messages of the batch (batch_phone); without a batch_num too, the only message sent to the phone within the report window before the
+-- report (phone_time). A report that matches no message is an orphan: its message_id is null.
 WITH unplaced AS MATERIALIZED (
     SELECT
         r.mission_num,
@@ -20,8 +20,8 @@ WITH unplaced AS MATERIALIZED (
             AND position_of(r.message_id) < c.message_count
 ),
 
--- A plan refuses numbers that another campaign has used. Should two hold the same, a report still counts once: the batch tells
--- which is meant, else the phone, else the newer campaign.
+-- A plan refuses numbers that another campaign has used. If two campaigns have the same number nevertheless, a report still counts
+-- once: for the campaign of its batch, else of its phone, else for the newer one.
 by_own_mission_num AS (
     SELECT
         u.*,
@@ -41,8 +41,8 @@ by_own_mission_num AS (
     ) = 1
 ),
 
--- Kept apart so that the few batches meant are found first, and all recipients only pass by them.
-nameless AS MATERIALIZED (
+-- Materialized, so that the few batches are found first and the recipients are scanned once against them.
+reports_without_mission_num AS MATERIALIZED (
     SELECT
         u.*,
         b.campaign_id,
@@ -64,7 +64,7 @@ by_batch_phone AS (
         u.is_delivered,
         u.received_at,
         m.message_id
-    FROM nameless AS u
+    FROM reports_without_mission_num AS u
     INNER JOIN core.recipients AS m
         ON
             u.campaign_id = m.campaign_id
@@ -73,20 +73,20 @@ by_batch_phone AS (
             AND m.message_id BETWEEN u.first_message_id AND u.last_message_id
 ),
 
--- Kept apart for the same reason.
-numberless AS MATERIALIZED (
+-- Materialized for the same reason.
+reports_without_numbers AS MATERIALIZED (
     SELECT *
     FROM unplaced
     WHERE mission_num = '' AND batch_num = ''
 ),
 
--- A message of a batch in doubt may be the one, so that no other is; but phone and time alone don't prove that the batch was
--- taken, since somebody else may send to the phone from the same account. A stat_time has no fractions of a second.
+-- A message of a batch in doubt makes the match ambiguous, but is never matched itself: phone and time alone don't prove that its batch
+-- was accepted, since another sender may use the same account. A stat_time has no fractions of a second.
 by_phone_time AS (
     SELECT
         u.*,
         m.message_id
-    FROM numberless AS u
+    FROM reports_without_numbers AS u
     INNER JOIN core.recipients AS m ON u.phone = m.phone
     INNER JOIN core.batches AS b
         ON

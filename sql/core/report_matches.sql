@@ -1,7 +1,7 @@
--- core.report_matches (a view): one row per report that names a message, read back from its mission_num or looked up.
+-- core.report_matches (a view): one row per report with the id of a message, decoded from its mission_num or looked up.
 -- Inputs: core.reports, core.report_lookups.
--- The id may be nobody's: the reader joins it to the messages, which finds out at no cost; such a report is an orphan in
--- core.report_lookups. A join here would keep the readers' own joins from skipping what they don't need of core.reports.
+-- The id may belong to no message: readers join it to the messages anyway, which drops it at no cost; such a report is an orphan in
+-- core.report_lookups. A join here would keep the readers' own joins from skipping the parts of core.reports that they don't need.
 SELECT
     message_id,
     mission_num,

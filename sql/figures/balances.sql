@@ -1,4 +1,4 @@
--- figure balances: one row per interval between two balances told, with what was left at its end.
+-- figure balances: one row per interval between two queried balances, with the balance at its end.
 -- Input: marts.balance_reconciliation.
 SELECT
     ended_at,

@@ -1,4 +1,4 @@
--- figure campaigns: one row per campaign that anything was sent of, the latest first.
+-- figure campaigns: one row per campaign, the latest submission first; campaigns without a submission come last.
 -- Input: marts.campaign_delivery.
 SELECT campaign_id
 FROM marts.campaign_delivery

@@ -13,7 +13,7 @@ WITH days AS (
     GROUP BY ALL
 ),
 
-known AS (
+codes AS (
     SELECT
         code,
         any_value(meaning) AS meaning,
@@ -33,6 +33,6 @@ SELECT
     cast(sum(d.message_count) OVER (PARTITION BY d.submitted_on) AS BIGINT) AS reported_count,
     d.message_count / sum(d.message_count) OVER (PARTITION BY d.submitted_on) AS share
 FROM days AS d
-INNER JOIN known AS k ON d.code = k.code
+INNER JOIN codes AS k ON d.code = k.code
 QUALIFY d.status = 'failed'
 ORDER BY d.submitted_on ASC, d.message_count DESC, d.code ASC

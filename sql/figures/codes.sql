@@ -1,4 +1,4 @@
--- figure codes: one row per code that failed messages of the campaign, the most frequent first.
+-- figure codes: one row per code of the campaign's failed messages, the most frequent first.
 -- Input: marts.code_breakdown. Parameter: $campaign_id.
 SELECT
     code,

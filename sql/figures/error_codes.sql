@@ -1,7 +1,7 @@
--- figure error_codes: one row per day and answer that was no yes, with how many batches got it.
+-- figure error_codes: one row per day and answer other than 000000, with the number of batches.
 -- Inputs: marts.batch_delivery, marts.submit_errors. Parameter: $day_count, counted back from the last day.
--- The error code is 'none' where no answer came that could be read.
-WITH known AS (
+-- The error code is 'none' if there was no readable answer.
+WITH error_codes AS (
     SELECT
         error_code,
         any_value(meaning) AS meaning,
@@ -17,7 +17,7 @@ SELECT
     coalesce(any_value(k.meaning_zh), '没有应答') AS meaning_zh,
     count(*) AS batch_count
 FROM marts.batch_delivery AS b
-LEFT JOIN known AS k ON b.error_code = k.error_code
+LEFT JOIN error_codes AS k ON b.error_code = k.error_code
 WHERE
     b.error_code IS DISTINCT FROM '000000'
     AND b.submitted_on > (SELECT max(last_days.submitted_on) FROM marts.batch_delivery AS last_days) - cast($day_count AS INTEGER)

@@ -1,4 +1,4 @@
--- figure exceptions: one row per kind of finding about the campaign, or about none: those are shown with each.
+-- figure exceptions: one row per kind of finding about the campaign; findings that belong to no campaign are shown with every one.
 -- Input: marts.exceptions. Parameter: $campaign_id.
 SELECT
     kind,

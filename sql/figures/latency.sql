@@ -1,6 +1,6 @@
--- figure latency: one row per second or more, on a logarithmic scale, with the messages delivered until then.
+-- figure latency: one row per latency on a logarithmic scale, from 1 s, with the messages delivered up to then.
 -- Input: main.messages. Parameter: $campaign_id.
--- Twelve steps for each tenfold; what was there at once, or before it left by the gateway's clock, counts as 1 s.
+-- Twelve steps per power of ten; a delivery at once, or before submission by the gateway's clock, counts as 1 s.
 WITH steps AS (
     SELECT
         cast(ceil(12 * log10(greatest(latency_seconds, 1))) AS INTEGER) AS step,

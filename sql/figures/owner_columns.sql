@@ -1,7 +1,7 @@
--- figure owner_columns: one row per column of the owner's that parts the campaign into 2 to 20 groups.
+-- figure owner_columns: one row per column of the owner's that divides the campaign into 2 to 20 groups.
 -- Input: main.messages. Parameter: $campaign_id.
--- A thousand rows tell which columns there are and which of them hardly repeat; all rows of the rest are counted later.
--- A name with a quotation mark in it can't be written as a JSON path, and is left out.
+-- The first thousand rows show the columns and exclude those with too many values; the rest are counted on all rows later.
+-- A name with a quotation mark can't be written as a JSON path, and is left out.
 WITH owned AS (
     SELECT owner
     FROM main.messages

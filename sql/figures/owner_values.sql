@@ -1,5 +1,5 @@
--- figure owner_values: one row per value of one of the owner's columns, with how its accepted messages fared.
--- Inputs: main.messages, main.replies, the macros of sql/functions/wilson.sql. Parameters: $campaign_id, $owner_column.
+-- figure owner_values: one row per value of one of the owner's columns, with the outcome of its accepted messages.
+-- Inputs: main.messages, main.replies. Parameters: $campaign_id, $owner_column.
 WITH answers AS (
     SELECT
         message_id,

@@ -1,4 +1,4 @@
--- figure pull_days: one row per day whose reports are due or were pulled.
+-- figure pull_days: one row per day for which reports are due or were pulled.
 -- Input: marts.pull_coverage. Parameter: $day_count, counted back from the last day.
 SELECT
     pulled_on,

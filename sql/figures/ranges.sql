@@ -1,5 +1,5 @@
--- figure ranges: one row per carrier of the number ranges, or per province of them, with how its accepted messages fared.
--- Inputs: marts.carrier_delivery, the macros of sql/functions/wilson.sql.
+-- figure ranges: one row per carrier of the number ranges, or per province, with the outcome of its accepted messages.
+-- Input: marts.carrier_delivery.
 -- Parameters: $campaign_id, $range_kind (carrier or province).
 WITH named AS (
     SELECT

@@ -1,4 +1,4 @@
--- figure refusals: one row per error code that messages of the campaign were refused with.
+-- figure refusals: one row per error code with which messages of the campaign were refused.
 -- Input: marts.submit_errors. Parameter: $campaign_id.
 SELECT
     error_code,

@@ -1,4 +1,4 @@
--- figure replies: one row per hour in which replies to the campaign came, and whether they opt out.
+-- figure replies: one row per hour of replies to the campaign, and per is_opt_out.
 -- Input: main.replies. Parameter: $campaign_id.
 SELECT
     date_trunc('hour', replied_at) AS replied_at,

@@ -1,6 +1,6 @@
 -- figure sending: one row per twentieth of the campaign's accepted messages, in the order in which their batches were sent.
--- Inputs: marts.batch_delivery, the macros of sql/functions/wilson.sql. Parameter: $campaign_id.
--- A batch belongs to the twentieth in which its first message lies.
+-- Input: marts.batch_delivery. Parameter: $campaign_id.
+-- A batch belongs to the twentieth that contains its first message.
 WITH batches AS (
     SELECT
         submitted_at,

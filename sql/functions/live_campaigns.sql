@@ -1,5 +1,5 @@
--- live_campaigns: one row per campaign that still moves or stopped moving less than a day ago, with the rate to judge it by:
--- delivered of the messages reported so far, and once it is mature, delivered of the messages accepted.
+-- live_campaigns: one row per campaign whose last report window is open, or closed less than a day ago, with the rate to judge it by:
+-- delivered of the messages reported so far; once the campaign is mature, delivered of the messages accepted.
 -- Input: marts.campaign_delivery. Arguments: as_of, report_window_hours.
 CREATE OR REPLACE MACRO live_campaigns(as_of, report_window_hours) AS TABLE
     SELECT

@@ -1,4 +1,4 @@
--- Brings core.pulls.new_record_count up to date: a file loaded late can be the earlier one to have brought a record.
+-- Updates core.pulls.new_record_count: a file that is loaded late may turn out to be the first one with a record.
 -- Inputs: core.pulls, core.reports, core.replies.
 UPDATE core.pulls SET new_record_count = counted.new_record_count
 FROM (

@@ -1,6 +1,6 @@
--- Adds what is new among `incoming` (checked replies, in the columns of core.replies) to core.replies.
--- Grain: one row per distinct reply. Where the gateway gives no time, the same text from the same phone counts once: a
--- snapshot that is pulled again looks the same. A repeated reply belongs to the earliest call that brought it.
+-- Adds the new rows of `incoming` (checked replies, in the columns of core.replies) to core.replies.
+-- Grain: one row per distinct reply. If the gateway gives no time, the same text from the same phone counts once, because a snapshot that
+-- is pulled again looks the same. A repeated reply belongs to the earliest call that returned it.
 MERGE INTO core.replies AS known
 USING (
     FROM incoming

@@ -1,6 +1,6 @@
--- Adds what is new among `incoming` (checked reports, in the columns of core.reports) to core.reports.
--- Grain: one row per distinct report. A repeated report belongs to the earliest call that brought it, so the order in
--- which files are loaded makes no difference.
+-- Adds the new rows of `incoming` (checked reports, in the columns of core.reports) to core.reports.
+-- Grain: one row per distinct report. A repeated report belongs to the earliest call that returned it, so the result does not depend on the
+-- order in which files are loaded.
 MERGE INTO core.reports AS known
 USING (
     FROM incoming

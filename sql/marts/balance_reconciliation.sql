@@ -1,8 +1,8 @@
--- marts.balance_reconciliation: one row per interval between two balances told: what the account lost against what the
+-- marts.balance_reconciliation: one row per interval between two queried balances: the change of the balance against the segments that the
 -- gateway accepted from us. Inputs: core.balances, core.batches, core.message_counts, core.statuses.
--- A batch counts where its outcome was known; the gateway may have charged it since it was submitted. So what was in flight
--- when a balance was told, and what is in doubt, may explain a rest; a top-up or a refund is a positive one that nothing does.
--- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
+-- A batch counts from the moment at which its outcome was known, but the gateway may have charged it any time since it was submitted. So
+-- batches in flight at either balance, and batches in doubt, may explain a negative difference. A top-up or a refund is a positive
+-- difference that nothing explains.
 WITH segments AS (
     SELECT
         n.batch_num,
@@ -17,7 +17,7 @@ WITH segments AS (
 
 events AS (
     SELECT
-        least(b.submitted_at, b.answered_at) AS happened_at,
+        batch_left_at(b.submitted_at, b.answered_at) AS happened_at,
         0 AS is_balance,
         '' AS source_file,
         NULL AS balance_count,
@@ -28,7 +28,7 @@ events AS (
     INNER JOIN segments AS s ON b.batch_num = s.batch_num
     UNION ALL
     SELECT
-        coalesce(b.answered_at, b.submitted_at),
+        batch_answered_at(b.submitted_at, b.answered_at),
         0,
         '',
         NULL,
@@ -49,7 +49,7 @@ events AS (
     FROM core.balances
 ),
 
--- Sums up to each instant; what happened in the same one as a balance lies before it.
+-- Running sums; events at the instant of a balance count as before it.
 summed AS (
     SELECT
         happened_at,
@@ -64,18 +64,18 @@ summed AS (
 
 intervals AS (
     SELECT
-        lag(happened_at) OVER told AS began_at,
+        lag(happened_at) OVER by_time AS began_at,
         happened_at AS ended_at,
-        lag(balance_count) OVER told AS opening_balance_count,
+        lag(balance_count) OVER by_time AS opening_balance_count,
         balance_count AS closing_balance_count,
-        cast(accepted_segment_count - lag(accepted_segment_count) OVER told AS BIGINT) AS accepted_segment_count,
-        cast(in_doubt_segment_count - lag(in_doubt_segment_count) OVER told AS BIGINT) AS in_doubt_segment_count,
-        cast(lag(in_flight_segment_count) OVER told AS BIGINT) AS opening_in_flight_segment_count,
+        cast(accepted_segment_count - lag(accepted_segment_count) OVER by_time AS BIGINT) AS accepted_segment_count,
+        cast(in_doubt_segment_count - lag(in_doubt_segment_count) OVER by_time AS BIGINT) AS in_doubt_segment_count,
+        cast(lag(in_flight_segment_count) OVER by_time AS BIGINT) AS opening_in_flight_segment_count,
         cast(in_flight_segment_count AS BIGINT) AS closing_in_flight_segment_count,
         source_file
     FROM summed
     WHERE balance_count IS NOT NULL
-    WINDOW told AS (ORDER BY happened_at, source_file)
+    WINDOW by_time AS (ORDER BY happened_at, source_file)
 )
 
 SELECT

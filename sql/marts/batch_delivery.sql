@@ -1,5 +1,5 @@
--- marts.batch_delivery: one row per batch_num, with what the gateway answered and what became of its messages. A batch that
--- surely was not sent, or was split, has none: they are counted where they went in the end. What was kept back is no batch.
+-- marts.batch_delivery: one row per batch_num, with the gateway's answer and the outcome of its messages. A batch that surely was not sent,
+-- or was split, has no messages: they are counted in the batches that sent them in the end. Messages that were kept back form no batch.
 -- Inputs: core.batches, core.batch_outcomes, core.message_counts. Parameters: $as_of, $report_window_hours.
 WITH batches AS (
     SELECT

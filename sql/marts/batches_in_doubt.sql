@@ -1,14 +1,13 @@
--- marts.batches_in_doubt: one row per batch that may have been sent and that nothing has settled, with what the balance
--- says of it. Inputs: core.batch_outcomes, core.batches, core.message_counts, core.statuses, core.balances.
--- Between the last balance told before a batch left and the first one told after it was given up, the account was charged
--- for what was accepted; a rest was charged for what is in doubt, or by somebody else.
--- An answer that precedes its question was timed by a clock that was put back: both then lie at the answer.
+-- marts.batches_in_doubt: one row per batch that may have been sent and is not settled, with what the balance suggests.
+-- Inputs: core.batch_outcomes, core.batches, core.message_counts, core.statuses, core.balances.
+-- Between the last balance before a batch was submitted and the first one after its request ended, the account was charged for the accepted
+-- messages; a remaining difference was charged for the messages in doubt, or by another sender.
 WITH segments AS (
     SELECT
         n.batch_num,
         NOT t.is_accepted AS is_in_doubt,
-        least(b.submitted_at, b.answered_at) AS left_at,
-        coalesce(b.answered_at, b.submitted_at) AS answered_at,
+        batch_left_at(b.submitted_at, b.answered_at) AS left_at,
+        batch_answered_at(b.submitted_at, b.answered_at) AS answered_at,
         cast(sum(n.segment_count) AS BIGINT) AS segment_count
     FROM core.message_counts AS n
     INNER JOIN core.batches AS b ON n.batch_num = b.batch_num
@@ -47,7 +46,7 @@ framed AS (
     GROUP BY d.batch_num
 ),
 
--- An accepted batch lies between the balances if its answer does; one in doubt, if it left there.
+-- An accepted batch lies between the balances if its answer does; a batch in doubt, if it was submitted between them.
 between_them AS (
     SELECT
         f.batch_num,

@@ -1,8 +1,8 @@
--- marts.carrier_delivery: one row per campaign and carrier and province of the number range (the first 7 digits) of the phone.
--- A number may have been taken to another carrier since: this is the carrier that its range was given to. What is in no range that is
--- known, and rows without a valid phone, stand under 'unknown', so that the rows of a campaign add up to its file.
+-- marts.carrier_delivery: one row per campaign, carrier and province of the number range (the first 7 digits of the phone).
+-- A number may have moved to another carrier since: the carrier is the one that the range was assigned to. Unknown ranges, and rows without
+-- a valid phone, count as 'unknown', so that the rows of a campaign add up to its file.
 -- Inputs: core.message_status, core.number_ranges. Parameters: $as_of, $report_window_hours.
--- Only the ranges that occur are looked up, and then joined; runs of ranges never go beyond their first four digits.
+-- Only the ranges that occur are looked up; a run of ranges never goes beyond its first four digits.
 WITH occurring AS (
     SELECT DISTINCT number_range
     FROM core.message_status

@@ -1,5 +1,5 @@
--- marts.daily_delivery: one row per campaign and day of sending (Asia/Shanghai); rows that were never in a batch have no day
--- and stand in one row with submitted_on null, so that the days of a campaign add up to its file.
+-- marts.daily_delivery: one row per campaign and day of sending (Asia/Shanghai); rows that never were in a batch are one row with
+-- submitted_on null, so that the days of a campaign add up to its file.
 -- Input: core.message_counts. Parameters: $as_of, $report_window_hours.
 WITH days AS (
     SELECT

@@ -2,7 +2,7 @@
 -- unreported per campaign and day, in_doubt per batch, unknown_code per code, reject per file and reason.
 -- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.statuses, core.batches,
 -- core.batch_outcomes, core.recipients, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
--- What looks like a phone is masked in a foreign mission number; in one of our own the digits only look like one by chance.
+-- Phones are masked in foreign mission numbers; in a number of our own form digits only look like a phone by chance.
 -- first_seen_at and last_seen_at are the instants of the finding's source: reports received, batches submitted, calls made.
 -- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
 -- cut to whole seconds, and a believed report without a code of the message means that the message was not sent.
@@ -109,7 +109,7 @@ findings AS (
     WHERE is_believed AND NOT is_sent
     GROUP BY campaign_id, batch_num, message_id, status
 
-    -- What was sent again as not sent, and is reported under its first batch too, was sent twice.
+    -- A message that was sent again because its batch counted as not sent, and that is reported under this batch too.
     UNION ALL
     SELECT
         'sent_twice',
@@ -228,7 +228,7 @@ SELECT
     batch_num,
     cast(message_id AS BIGINT) AS message_id,
     CASE
-        WHEN message_id_of(mission_num) IS NOT NULL THEN mission_num
+        WHEN has_mission_num_form(mission_num) THEN mission_num
         ELSE mask_phones_in_text(mission_num)
     END AS mission_num,
     detail,

@@ -1,6 +1,6 @@
--- marts.latency_histogram: one row per campaign and bucket, also the empty ones: delivered messages by whole seconds from
--- submission to phone. Inputs: marts.campaign_delivery, core.message_status.
--- The gateway's seconds are whole, and clocks differ: one second before submission is still "up to 5 s", and no exception.
+-- marts.latency_histogram: one row per campaign and bucket, empty buckets included: delivered messages by whole seconds from submission to
+-- delivery. Inputs: marts.campaign_delivery, core.message_status.
+-- The gateway's times are whole seconds, and clocks differ: one second before submission still counts as "up to 5 s".
 WITH buckets AS (
     SELECT
         edges.bucket_num,

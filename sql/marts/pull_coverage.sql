@@ -1,7 +1,7 @@
 -- marts.pull_coverage: one row per day for which reports are due or were pulled (Asia/Shanghai).
 -- Inputs: core.pulls (kind reports), core.batches. Parameters: $as_of, $report_window_hours.
--- Reports are due on every day from a sending until its report window ends, and not after today. Whether the gateway means
--- the day of sending or the day of the report isn't known, so all of them are wanted.
+-- Reports are due on every day from a submission until the end of its report window, but not after today. The vendor doesn't document
+-- whether a day means the day of sending or the day of the report, so all of them are due.
 WITH sent AS (
     SELECT
         submitted_on,

@@ -1,6 +1,6 @@
--- marts.submit_errors: one row per campaign and error code the gateway answered a batch with (000000 is not an error).
+-- marts.submit_errors: one row per campaign and error code in the gateway's answers to batches (000000 means accepted and is left out).
 -- Inputs: marts.campaign_delivery, core.batches, core.batch_outcomes, core.message_counts, core.error_codes.
--- A batch that was split counts as a batch, but its messages only where they stayed refused in the end.
+-- A split batch counts as a batch; its messages count only if they were refused in the end.
 WITH batches AS (
     SELECT
         b.campaign_id,

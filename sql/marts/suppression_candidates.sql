@@ -1,6 +1,6 @@
--- marts.suppression_candidates: one row per phone that should get no more messages and is on no list yet, without the phone:
--- the latest message to it stands for it, which main.messages shows with the phone masked and hashed.
--- Input: core.phones_to_suppress. An opt-out of somebody who was sent nothing has no message.
+-- marts.suppression_candidates: one row per phone that should get no more messages and is on no list yet, without the phone itself: the
+-- latest message to it identifies it, see phone_masked and phone_hash of main.messages.
+-- Input: core.phones_to_suppress. An opt-out from a phone that was sent nothing has no message.
 SELECT
     campaign_id,
     input_row,

@@ -1,7 +1,7 @@
--- published messages: one row per recipient row of one campaign; the campaign is the name of the folder it is written to.
+-- published messages: one row per recipient row of one campaign; the campaign is the name of the folder that holds the file.
 -- Inputs: core.message_status, core.recipients, core.batches. Parameters: $campaign_id, $phone_hash_key.
--- Phones are masked and hashed with the key; one that is not valid isn't shown at all, it may be anything. Texts stay behind.
--- Mission numbers and the owner's columns may hold phones too: numbers that hold one are made text, then all are masked.
+-- Phones are masked, and hashed with the key; an invalid phone is not shown at all, since it may be anything. Texts are not published.
+-- Mission numbers and the owner's columns may contain phones too: in JSON, numbers that contain one become text, then all are masked.
 WITH recipients AS (
     SELECT
         *,

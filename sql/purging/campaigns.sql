@@ -1,9 +1,9 @@
--- One row per campaign, the oldest first: whether something of it is open, and from when to when there is anything of it.
+-- One row per campaign, the oldest first: its messages that are not settled, and the span of time of its data.
 -- Inputs: marts.campaign_delivery, core.report_matches, core.recipients, core.reply_matches.
 -- Parameter: $report_window_hours.
--- last_active_at is the last submission; began_at and ended_at reach from the plan, or the first that was heard of it, to
--- the end of the report window, or the last that was heard. A campaign of which nothing was sent has but its plan.
-WITH heard AS (
+-- last_active_at is the last submission. began_at is the earliest of the plan, the first submission and the first report or reply;
+-- ended_at is the latest of the end of the report window and the last report or reply. Without a submission both come from the plan.
+WITH receptions AS (
     SELECT
         m.campaign_id,
         r.received_at
@@ -22,7 +22,7 @@ spans AS (
         campaign_id,
         min(received_at) AS first_at,
         max(received_at) AS last_at
-    FROM heard
+    FROM receptions
     GROUP BY campaign_id
 )
 

@@ -1,7 +1,7 @@
--- One row: replies of before an instant that were told again since, phones that a list must take for one of the reasons,
--- and phones that no list takes and that nothing is known of any more, once what was sent before the instant is gone.
+-- One row: replies from before an instant that were received again since; phones that a list must take for one of the reasons; and phones
+-- that no list takes and of which nothing is left once everything sent before the instant has been purged.
 -- Inputs: core.replies, core.phones_to_suppress. Parameters: $before, $reasons.
-WITH told_again AS (
+WITH repeated_replies AS (
     SELECT count(*) AS reply_count
     FROM core.replies
     WHERE has_own_time AND replied_at < $before AND received_at >= $before
@@ -18,5 +18,5 @@ SELECT
     t.reply_count AS told_again_count,
     p.to_list_count,
     p.unlisted_count
-FROM told_again AS t
+FROM repeated_replies AS t
 CROSS JOIN phones AS p

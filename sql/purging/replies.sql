@@ -1,5 +1,5 @@
--- The replies that came, or were given, before an instant: one row for each that can be told from the others. A time that is
--- only that of the call is null. Input: core.replies. Parameter: $before.
+-- One row per distinguishable reply that was received, or sent, before an instant. A time that is only the time of the call is null.
+-- Input: core.replies. Parameter: $before.
 SELECT DISTINCT
     phone,
     content,

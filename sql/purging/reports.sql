@@ -1,5 +1,5 @@
--- The reports that came before an instant, one row for each that can be told from the others without its numbers: an export
--- may lack these. Input: core.reports. Parameter: $before.
+-- One row per report received before an instant that can be distinguished from the others without its numbers, which an export may lack.
+-- Input: core.reports. Parameter: $before.
 SELECT DISTINCT
     phone,
     code,

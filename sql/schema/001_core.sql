@@ -1,5 +1,5 @@
--- The tables that are loaded from the landing. No keys, indexes or sequences: the same statements run on a DuckLake catalog.
--- Comments on tables and columns come from pipelines/contracts, the one place where they are written.
+-- The tables that are loaded from the landing, without keys, indexes and sequences.
+-- Comments on tables and columns come from pipelines/contracts.
 
 CREATE SCHEMA IF NOT EXISTS core;
 CREATE SCHEMA IF NOT EXISTS marts;

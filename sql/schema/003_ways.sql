@@ -1,4 +1,5 @@
--- Which ways a report or a reply came, and a reply's text as opt-outs are looked for in it. What came before is loaded again.
+-- The channels by which a report or a reply arrived, and a reply's text in the form in which opt-outs are searched. Files loaded before are
+-- loaded again.
 ALTER TABLE core.reports ADD COLUMN is_pulled BOOLEAN DEFAULT FALSE;
 ALTER TABLE core.reports ADD COLUMN is_pushed BOOLEAN DEFAULT FALSE;
 ALTER TABLE core.reports ADD COLUMN is_imported BOOLEAN DEFAULT FALSE;

@@ -1,8 +1,8 @@
-"""A case of tests/sql: a folder of CSV files, brought into a real warehouse and run through the real statements.
+"""A case of tests/sql: a folder of CSV files, loaded into a real warehouse and run through the real statements.
 
-`core.<table>.csv` holds rows of a table that load fills. A column a file leaves out is null, or, where null is not
-allowed, empty, 0, false or the first second of November 2026; so a case shows only what it is about.
-`expected.csv` holds the columns that matter of the table under test, all its rows, in any order; instants are in
+`core.<table>.csv` holds rows of a table that load fills. A column that a file omits is null, or, if null is not
+allowed, empty, 0, false or the first second of November 2026; so a case shows only the columns that matter.
+`expected.csv` holds all rows of the table under test, in any order, with the columns that matter; instants are in
 China's time, and figures are compared to four places.
 """
 

@@ -1,4 +1,4 @@
-"""Every statement of sql/core, marts and alerts, run on cases: rows in, rows out (what a case is: conftest.py)."""
+"""Every statement of sql/core, marts and alerts, run on cases: rows in, rows out (see cases.py)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_the_rows_come_out_as_expected_and_keep_their_contract(
 
 
 @pytest.mark.parametrize("case", _ALERT_CASES, ids=_id)
-def test_an_alert_finds_what_it_should_and_nothing_else(
+def test_an_alert_finds_the_expected_rows_and_no_others(
     case: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
 ) -> None:
     with warehouse_of(case).write() as connection:

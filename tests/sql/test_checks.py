@@ -76,7 +76,7 @@ _FAULTS = {
 
 
 @pytest.mark.parametrize("name", _FAULTS)
-def test_a_check_fails_where_its_fault_is(name: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
+def test_a_check_finds_its_fault(name: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
     fault, message = _FAULTS[name]
     with warehouse_of(_HEALTHY).write() as connection:
         make_tables(connection, parameters)

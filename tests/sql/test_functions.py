@@ -1,4 +1,4 @@
-"""The functions of the published copy say what plain Python says, and don't guess where there is nothing to say."""
+"""The functions of the published copy agree with plain Python, and report an error or null instead of guessing."""
 
 import math
 import re
@@ -100,7 +100,7 @@ def test_a_column_may_have_any_name(copy: duckdb.DuckDBPyConnection) -> None:
     assert {row["value"] for row in _rows(copy, f"FROM delivery_by('{name}')")} == {"x", "unknown"}
 
 
-def test_a_column_that_no_row_has_is_an_error_and_not_one_row_of_unknowns(copy: duckdb.DuckDBPyConnection) -> None:
+def test_a_column_that_no_row_has_is_an_error_instead_of_one_row_of_unknowns(copy: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(duckdb.InvalidInputException, match="none of the rows has a column 'varient'"):
         _rows(copy, "FROM delivery_by('varient')")
 
@@ -145,7 +145,7 @@ def test_values_that_are_numbers_can_be_compared_as_such(copy: duckdb.DuckDBPyCo
     )
 
 
-def test_of_what_is_not_mature_nothing_is_said_yet(copy: duckdb.DuckDBPyConnection) -> None:
+def test_a_comparison_with_an_immature_campaign_gives_no_verdict(copy: duckdb.DuckDBPyConnection) -> None:
     for query in ("compare_variants('young', 'variant', 'A', 'B')", "compare_campaigns('spring', 'young')"):
         rows = _rows(copy, f"FROM {query}")
         assert {(row["is_mature"], row["verdict"]) for row in rows} == {(False, "too early to say")}
@@ -163,7 +163,9 @@ def test_of_what_is_not_mature_nothing_is_said_yet(copy: duckdb.DuckDBPyConnecti
         ("compare_variants('spring', 'variant', 'C', 'A')", "no row has the value 'C'"),
     ],
 )
-def test_what_is_not_there_is_an_error(copy: duckdb.DuckDBPyConnection, query: str, message: str) -> None:
+def test_an_unknown_campaign_column_or_value_is_an_error(
+    copy: duckdb.DuckDBPyConnection, query: str, message: str
+) -> None:
     with pytest.raises(duckdb.InvalidInputException, match=message):
         _rows(copy, f"SELECT verdict FROM {query}")
 
@@ -184,7 +186,7 @@ def shares(draw: st.DrawFn) -> tuple[int, int]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(a=shares(), b=shares())
-def test_two_rates_compare_as_the_books_of_statistics_say(
+def test_two_rates_compare_as_the_textbook_formulas_say(
     copy: duckdb.DuckDBPyConnection, a: tuple[int, int], b: tuple[int, int]
 ) -> None:
     (there,) = _rows(copy, f"FROM compare_rates({a[0]}, {a[1]}, {b[0]}, {b[1]})")
@@ -199,7 +201,7 @@ def test_two_rates_compare_as_the_books_of_statistics_say(
     assert back["p_value"] == pytest.approx(there["p_value"])
 
 
-def test_newcombes_own_example_comes_out(copy: duckdb.DuckDBPyConnection) -> None:
+def test_newcombes_own_example_is_reproduced(copy: duckdb.DuckDBPyConnection) -> None:
     """56 of 70 and 48 of 80: 0.2, from 0.0524 to 0.3339 (Newcombe 1998, table II, case a, method 10)."""
     (row,) = _rows(copy, "FROM compare_rates(48, 80, 56, 70)")
 
@@ -213,13 +215,13 @@ def test_newcombes_own_example_comes_out(copy: duckdb.DuckDBPyConnection) -> Non
 # as they are published
 
 
-def test_every_function_is_published_with_its_comment_and_no_other(copy: duckdb.DuckDBPyConnection) -> None:
+def test_exactly_the_listed_functions_are_published_with_their_comments(copy: duckdb.DuckDBPyConnection) -> None:
     rows = copy.execute("SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal").fetchall()
 
     assert dict(rows) == FUNCTIONS
 
 
-def test_every_function_of_the_analysts_is_made_of_a_file_of_its_name() -> None:
+def test_every_published_function_has_a_file_of_its_name() -> None:
     names = {path.stem for path in SQL_FOLDER.glob("functions/*.sql")}
 
     assert {name.replace("_low", "").replace("_high", "") for name in FUNCTIONS} <= names
@@ -254,7 +256,7 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 
 
 def assert_compared(row: dict[str, Any], a_successes: int, a_trials: int, b_successes: int, b_trials: int) -> None:
-    """The row holds rates, difference, Newcombe's interval, and the p-value to 1.2e-7 of itself."""
+    """Assert the rates, the difference, Newcombe's interval, and the p-value with a relative error of 1.2e-7."""
     a_rate, b_rate = a_successes / a_trials, b_successes / b_trials
     (a_low, a_high), (b_low, b_high) = wilson(a_successes, a_trials), wilson(b_successes, b_trials)
     common = (a_successes + b_successes) / (a_trials + b_trials)

@@ -1,4 +1,4 @@
-"""The analysts' copy shows what it should, nothing of what it should not, and never makes a reader wait."""
+"""The analysts' copy holds the right rows, no phones or texts, and never makes a reader wait."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ _REPLY = "请不要再发了"
 
 @pytest.fixture
 def warehouse(tmp_path: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> Warehouse:
-    """A reconciled campaign whose phones and texts stand wherever they can."""
+    """A reconciled campaign with phones and texts in every column that may hold them."""
     made = warehouse_of(tmp_path)
     with made.write() as connection:
         for statement in _rows():
@@ -121,7 +121,7 @@ def test_nothing_in_the_file_lacks_a_comment(warehouse: Warehouse, tmp_path: Pat
         assert all(comment for (comment,) in comments), kind
 
 
-def test_the_file_is_of_the_form_that_old_tools_open_too(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_the_file_has_the_storage_version_that_old_tools_open(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
 
     ((version,),) = _ask(tmp_path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal")
@@ -153,7 +153,7 @@ def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newes
     assert messages.collect().height == 3
 
 
-def test_old_versions_go_at_once_where_that_is_asked_for(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_old_versions_are_removed_at_once_on_request(warehouse: Warehouse, tmp_path: Path) -> None:
     publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
     with _session(tmp_path / "published"):
         only = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY, keep_old=False).version
@@ -194,7 +194,7 @@ def test_an_empty_warehouse_is_published_too(
     assert _ask(tmp_path, "SELECT count(*) FROM messages") == [(0,)]
 
 
-def test_a_folder_of_somebody_else_is_not_touched(warehouse: Warehouse, tmp_path: Path) -> None:
+def test_a_folder_that_publish_did_not_make_is_left_alone(warehouse: Warehouse, tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
 
     with pytest.raises(UsageError, match="was not created by 'smsrecon publish'"):

@@ -1,4 +1,4 @@
-"""A published copy to ask: two old campaigns of two variants, and a young one of which little is known yet."""
+"""A published copy with two old campaigns of two variants, and a young one with few reports yet."""
 
 import json
 from collections import Counter
