@@ -121,7 +121,7 @@ def test_wrong_arguments_are_one_line(doubtful: Place) -> None:
     taken, lost = doubts(doubtful)
     doubtful.run("resolve nobody").fails(2, "nobody", "smsrecon status")
     doubtful.run("resolve c --accept B7 --yes").fails(2, "not in doubt: B7")
-    doubtful.run(f"resolve c --accept {taken},{lost} --resend {lost} --yes").fails(2, "name it once")
+    doubtful.run(f"resolve c --accept {taken},{lost} --resend {lost} --yes").fails(2, "both --accept and --resend")
     doubtful.run("resolve c --accept all --yes")
     settled = doubtful.run("resolve c")
     assert (settled.code, settled.out) == (0, "Nothing of c is in doubt.\n")
