@@ -150,7 +150,7 @@ def test_wrong_arguments_are_one_line_and_land_nothing(desk: Place) -> None:
     desk.run("suppress add").fails(2, "no phone was given")
     desk.run("suppress add 13800000001 4711").fails(2, "number 2 of the phones is not valid")
     desk.run("suppress remove 13800000001").fails(2, "1 of the phones are on no list")
-    desk.run("suppress import no.csv").fails(10, "no.csv", "name it phone")
+    desk.run("suppress import no.csv").fails(10, "no.csv", "name the column phone")
     desk.run("suppress import late.csv").fails(10, "late.csv", "'since_at' is not a time in 1 rows")
     desk.run("suppress import nothing.csv").fails(10, "nothing.csv", "can't be read")
     assert not [name for name in desk.files() if "suppressions" in name]
