@@ -333,7 +333,7 @@ def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path)
         assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses wrong requests")
         endpoint.stop()
         verdict, detail = _endpoint_of(place, **url)
-        assert (verdict, "does 'smsrecon receive' run?" in detail) == ("warning", True)
+        assert (verdict, "start 'smsrecon receive'" in detail) == ("warning", True)
 
     with _taking_all() as base_url:
         verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
