@@ -94,6 +94,18 @@ def test_every_rule_of_alerts_is_named(page: Path) -> None:
     assert named >= {*RULES, "low_balance", "day_not_pulled", "check_failed"}
 
 
+@each_of(SCHEDULES)
+def test_every_message_of_ours_that_the_page_explains_is_one_that_the_code_raises(page: Path) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "pipelines/flows").glob("*.py"))
+    quoted = [cell for cell in table(page, ("what you see", "看到什么"), ("what to do", "怎么办")) if " " in cell]
+    messages = [cell for cell in quoted if re.match("(the Prefect server|port) ", cell)]
+
+    assert len(messages) == 3
+    for message in messages:
+        pattern = re.escape(message).replace("4200", r"\{port\}").replace("…", r"\{[^}]+\}")
+        assert re.search(pattern, code), message
+
+
 @each_of(TABLES)
 def test_every_private_table_is_named_and_no_other(page: Path) -> None:
     named = re.findall(r"^\| `(core\.\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
