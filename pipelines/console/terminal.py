@@ -1,7 +1,7 @@
 """Terminal output: tables that are readable at 80 columns, without colour and in a pipe, and objects as JSON.
 
-Everything goes to standard output. Nothing here knows what it shows; a campaign's page is in page.py, what a step
-did in steps.py.
+Everything goes to standard output. Nothing here knows what it shows; a campaign's page is in campaign_page.py, the
+results of single steps are in results.py.
 """
 
 import json
