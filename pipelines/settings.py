@@ -37,6 +37,7 @@ from pipelines.errors import UsageError
 
 CONFIG_FILE = Path("smsrecon.toml")
 CONFIG_VARIABLE = "SMSRECON_CONFIG"  # names the file where no option does: to the runs of flows
+PUBLISHED_DATABASE: Final = "analytics.duckdb"  # the file of the published folder that analysts open
 
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Cron = Annotated[str, StringConstraints(pattern=r"^(\S+( \S+){4})?$")]

@@ -25,7 +25,7 @@ from prefect.logging import get_run_logger
 from pipelines.alerts.findings import Finding
 from pipelines.console.campaign_page import campaign_as_markdown, overview_as_rows
 from pipelines.review.status import read_campaign_status, read_overview
-from pipelines.settings import Settings
+from pipelines.settings import PUBLISHED_DATABASE, Settings
 
 if TYPE_CHECKING:
     from pipelines.campaign import sender
@@ -83,7 +83,7 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
                 show_page(f"campaign-{books.campaign_id}", page, f"The books of {books.campaign_id}")
         published = settings.published_folder.absolute()
         for key, name, what in (
-            ("published-database", "analytics.duckdb", "Published tables, on the machine that wrote them"),
+            ("published-database", PUBLISHED_DATABASE, "Published tables, on the machine that wrote them"),
             ("published-messages", "messages", "All messages as Parquet, on the machine that wrote them"),
         ):
             path = published / name

@@ -16,7 +16,7 @@ import polars as pl
 
 from pipelines import sql_files
 from pipelines.errors import UsageError
-from pipelines.settings import Settings
+from pipelines.settings import PUBLISHED_DATABASE, Settings
 from pipelines.times import CHINA
 from pipelines.warehouse.interruption import interruptible
 from pipelines.warehouse.statements import statement
@@ -58,7 +58,7 @@ def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]
 @contextmanager
 def published(folder: Path) -> Iterator[FigureSource]:
     """Open the published copy in `folder`. Raises UsageError if there is no copy, or if it can't be read."""
-    path = _database(folder)
+    path = folder / PUBLISHED_DATABASE
     try:
         with published_database(folder) as connection:
             connection.execute(sql_files.statement("sources/published_campaigns"))
@@ -72,13 +72,9 @@ def published(folder: Path) -> Iterator[FigureSource]:
 @contextmanager
 def published_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the database of the published copy in `folder`, in China's time. Raises UsageError if there is no copy."""
-    path = _database(folder)
+    path = folder / PUBLISHED_DATABASE
     if not path.exists():
         raise UsageError(f"{path} is not there yet; make it with 'smsrecon publish'")
     with duckdb.connect(str(path), read_only=True) as connection, interruptible(connection):
         connection.execute(f"SET TimeZone = '{CHINA.key}'")
         yield connection
-
-
-def _database(folder: Path) -> Path:
-    return folder / "analytics.duckdb"

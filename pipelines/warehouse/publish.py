@@ -29,6 +29,7 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
+from pipelines.settings import PUBLISHED_DATABASE
 from pipelines.warehouse.database import Warehouse, set_comments
 from pipelines.warehouse.statements import define_functions, statement, table_functions
 
@@ -37,8 +38,6 @@ _READ_OPTIONS: Final = {
     "campaign": "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}",
     "whole": "hive_partitioning = FALSE",
 }
-
-_DATABASE: Final = "analytics.duckdb"
 
 # Stands for the campaign before the first one, so that a view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
@@ -111,7 +110,7 @@ def _publish(
 def _is_open(version: Path) -> bool:
     """True if another process has the version's database open, since DuckDB locks it meanwhile."""
     try:
-        with (version / _DATABASE).open("r+b") as file:
+        with (version / PUBLISHED_DATABASE).open("r+b") as file:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -153,7 +152,7 @@ def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
 
 def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
     # The format that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
-    connection.execute(f"ATTACH {_literal(version / _DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
+    connection.execute(f"ATTACH {_literal(version / PUBLISHED_DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
     connection.execute("CREATE SCHEMA marts")
     for contract in MARTS:

@@ -1,8 +1,10 @@
 """The figures behind the charts equal those of the marts, counted here in another way."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -21,6 +23,7 @@ from pipelines.review.chart_style import NARROW, WIDE, ChartContext, Picture, ba
 from pipelines.review.figures import CampaignReview, GatewayFigures, read_campaign
 from pipelines.review.sources import published, reconciled
 from pipelines.review.translations import LANGUAGES, Texts
+from pipelines.settings import PUBLISHED_DATABASE
 from tests.support.history import CAMPAIGNS, LATEST, PEOPLE, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
@@ -32,7 +35,7 @@ GATEWAY_CHARTS = ("code_days", "unknown_codes", "answer_times", "error_codes", "
 
 @pytest.fixture(scope="module")
 def marts(place: Place) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(place.data_dir / "published" / "analytics.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(place.settings.published_folder / PUBLISHED_DATABASE), read_only=True) as connection:
         yield connection
 
 
@@ -86,6 +89,17 @@ def test_the_figures_of_the_warehouse_and_of_the_published_copy_are_the_same(pla
         assert one.books.is_balanced
         assert one.codes.equals(two.codes)
         assert one.refusals.equals(two.refusals)
+
+
+def test_a_copy_published_before_a_column_was_renamed_gives_the_same_codes(place: Place, tmp_path: Path) -> None:
+    now = place.settings.published_folder
+    shutil.copy(now / PUBLISHED_DATABASE, tmp_path)
+    with duckdb.connect(str(tmp_path / PUBLISHED_DATABASE)) as before:
+        before.execute("ALTER TABLE marts.code_breakdown DROP COLUMN responsible_party")
+
+    codes = figures.published_campaign(tmp_path, LATEST).codes
+    assert codes.height > 0
+    assert codes.equals(figures.published_campaign(now, LATEST).codes)
 
 
 def test_published_books_balance_only_if_every_row_is_published(place: Place) -> None:
