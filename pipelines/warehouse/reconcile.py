@@ -7,6 +7,7 @@ its statement reads.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final
 
 import duckdb
@@ -104,10 +105,15 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]
 
 def _import_reference(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
     """Replace a reference table by the rows of its CSV file."""
-    table = table_of(contract)
-    rows = contract.validate(pl.read_csv(reference_path(table.removeprefix("core.")), schema=schema_of(contract)))
-    with registered(connection, reference_rows=rows):
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM reference_rows")
+    with registered(connection, reference_rows=_reference(contract)):
+        connection.execute(f"CREATE OR REPLACE TABLE {table_of(contract)} AS FROM reference_rows")
+
+
+@cache
+def _reference(contract: type[Contract]) -> pl.DataFrame:
+    """The rows of a reference table, read and checked once in a process."""
+    path = reference_path(table_of(contract).removeprefix("core."))
+    return contract.validate(pl.read_csv(path, schema=schema_of(contract)))
 
 
 def _compute(

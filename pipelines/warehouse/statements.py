@@ -22,6 +22,8 @@ _MACRO: Final = re.compile(r"\b(?:TEMP )?MACRO (\w+)\(")
 _TABLE_MACRO: Final = re.compile(r"\bMACRO (\w+)\([^)]*\) AS TABLE")
 _CALL: Final = re.compile(r"\b(\w+)\(")
 
+_PARSED: Final[dict[str, "Statement"]] = {}  # by text: the statements of a process don't change
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -62,7 +64,9 @@ def statement(connection: duckdb.DuckDBPyConnection, name: str) -> Statement:
     """sql/<name>.sql, parsed; the session gets the functions of sql/functions that it calls."""
     text = sql_files.statement(name)
     define_functions(connection, called_functions(text))
-    return parse(connection, text)
+    if text not in _PARSED:
+        _PARSED[text] = parse(connection, text)
+    return _PARSED[text]
 
 
 def in_order(inputs: Mapping[str, Iterable[str]]) -> list[str]:
