@@ -54,9 +54,7 @@ class Warehouse:
             self._make()
         with self._attached(f"STORAGE_VERSION '{_STORAGE_VERSION}'") as connection:
             reach("warehouse.after_attach")
-            connection.execute("BEGIN")
             migrate(connection)
-            connection.execute("COMMIT")
             reach("warehouse.after_migration")
             connection.execute("BEGIN")
             yield connection
@@ -144,11 +142,16 @@ class Warehouse:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run the pending migrations in order, and update all comments from the contracts."""
-    for number, path in pending_migrations(connection):
+    """Run the pending migrations in order, in one transaction, and comment their tables."""
+    pending = pending_migrations(connection)
+    if not pending:
+        return
+    connection.execute("BEGIN")
+    for number, path in pending:
         connection.execute(path.read_text(encoding="utf-8"))
         connection.execute("INSERT INTO core.migrations VALUES (?, ?)", [number, path.stem])
     set_comments(connection, CORE)
+    connection.execute("COMMIT")
 
 
 def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, Path]]:
@@ -157,15 +160,10 @@ def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int,
     Raises UsageError if the database has a migration that sql/schema doesn't.
     """
     known = {int(path.name.split("_")[0]): path for path in SQL_FOLDER.glob("schema/[0-9]*.sql")}
-    is_empty = not connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()"
-        " AND schema_name = 'core' AND table_name = 'migrations'"
-    ).fetchall()
-    done = (
-        set()
-        if is_empty
-        else {row[0] for row in connection.execute("SELECT migration_num FROM core.migrations").fetchall()}
-    )
+    try:
+        done = {number for (number,) in connection.execute("SELECT migration_num FROM core.migrations").fetchall()}
+    except duckdb.CatalogException:  # a new file
+        done = set()
     if not done <= known.keys():
         raise UsageError("the warehouse was made by a newer version of smsrecon; install that version")
     return [(number, known[number]) for number in sorted(known.keys() - done)]

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from pipelines.contracts import Contract, kind_of, schema_of, table_of
+from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.failpoints import reach
@@ -89,7 +90,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
     for table in in_order({table: computed.inputs for table, computed in statements.items()}):
         reach("reconcile.between_tables")
         _compute(connection, _CONTRACTS[table], statements[table], parameters)
-    set_comments(connection, _CONTRACTS.values())
+    set_comments(connection, (*CORE, *_CONTRACTS.values()))
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.settings import WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.reconcile import reconcile
 
 HOLD = """
 import duckdb, sys, time
@@ -125,12 +127,14 @@ def test_opening_again_changes_nothing(warehouse: Warehouse) -> None:
     assert [number for number, _ in migrations] == [*range(1, len(migrations) + 1)]
 
 
-def test_a_wrong_comment_is_corrected_by_the_next_write(warehouse: Warehouse) -> None:
-    with warehouse.write() as connection:
-        connection.execute("COMMENT ON COLUMN core.reports.code IS 'wrong'")
+def test_a_wrong_comment_is_corrected_by_the_next_reconcile(warehouse: Warehouse) -> None:
     query = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reports' AND column_name = 'code'"
     with warehouse.write() as connection:
-        assert connection.execute(query).fetchall() != [("wrong",)]
+        right = connection.execute(query).fetchall()
+        connection.execute("COMMENT ON COLUMN core.reports.code IS 'wrong'")
+    reconcile(warehouse, as_of=datetime(2026, 11, 22, tzinfo=UTC), report_window_hours=72)
+    with warehouse.read() as connection:
+        assert connection.execute(query).fetchall() == right
 
 
 def test_days_are_in_the_time_zone_of_china(warehouse: Warehouse) -> None:
