@@ -35,13 +35,13 @@ def show_campaign(figures: CampaignFigures, *, as_json: bool = False) -> None:
 
 
 def campaign_as_markdown(figures: CampaignFigures) -> str:
-    """The same page, whole, as Markdown."""
+    """The same page as Markdown, with all codes."""
     title = f"# {as_markdown(_title(figures))}\n\n{as_markdown(_state(figures.books))}\n"
     return "\n".join([title, *(grid.to_markdown() for grid in _grids(figures, most_codes=figures.codes.height))])
 
 
 def overview_as_rows(overview: Overview) -> list[dict[str, Any]]:
-    """A row for each campaign: whether it balances, the rates, and every status, what is looked for most first."""
+    """A row for each campaign: balanced or not, the rates, and every status, the final ones first."""
     return [
         {
             "campaign": books.campaign_id,
@@ -127,7 +127,7 @@ def _books_grid(figures: CampaignFigures) -> Grid:
                 _text(f"status_{status}_meaning"),
             ]
         )
-        if status != "duplicate":  # which has but one reason
+        if status != "duplicate":  # it has one reason only
             lines += [
                 [Text(f"  {printable(words(reason))}", "dim"), Text(count(row_count), "dim"), "", "", ""]
                 for reason_status, reason, row_count in figures.reasons.iter_rows()
@@ -153,7 +153,7 @@ def _rates_grid(books: Books) -> Grid:
 
 
 def _facts_grid(books: Books) -> Grid:
-    return Grid(["", ""], list(_facts(books)), title="On the way")
+    return Grid(["", ""], list(_facts(books)), title="Sending, delivery and replies")
 
 
 def _facts(books: Books) -> Iterator[tuple[str, str]]:
@@ -215,7 +215,7 @@ def _state(books: Books) -> str:
 
 
 def _bar(share: float) -> str:
-    """Eighths of a block, so that small shares show too; where there are no blocks, a plain sign."""
+    """A bar as long as the share. Eighths of a block make small shares visible; an encoding without blocks gets `#`."""
     if not is_unicode():
         return "#" * max(round(share * BAR_WIDTH), share > 0)
     eighths = round(share * BAR_WIDTH * 8)

@@ -41,7 +41,7 @@ def show_proposal(proposal: "Proposal", *, as_json: bool) -> None:
 
 
 def confirm(*, is_shown: bool) -> None:
-    """Have somebody at a terminal agree to what is shown. Raises UsageError if nobody does."""
+    """Ask at the terminal whether the mapping is right. Raises UsageError without a yes."""
     agree(
         "Is that right?",
         is_shown=is_shown,
@@ -93,7 +93,7 @@ def _sample(proposal: "Proposal", field: str, heading: str) -> str:
 
 
 def _masked(field: str, value: str) -> str:
-    """A value whose field was guessed or told wrongly could be anything: shown is only what looks like the field's."""
+    """A sample value, shown only if it looks like its field: under a wrong mapping it could be anything."""
     if field in _NUMBERS:
         return ends_only(value)
     if field in _TIMES and re.fullmatch(r"[0-9年月日时分秒/:. T-]{10,26}", value):

@@ -1,4 +1,4 @@
-"""Progress on standard error, while somebody looks at it; where that is no terminal, nothing."""
+"""Progress on standard error if that is a terminal; otherwise nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

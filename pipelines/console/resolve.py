@@ -40,7 +40,7 @@ def show_doubts(doubts: "pl.DataFrame", campaign_id: str, *, as_json: bool) -> N
 
 
 def confirm(made: "Iterable[Decision]", *, is_shown: bool) -> None:
-    """Have somebody at a terminal agree to each. Raises UsageError if nobody does."""
+    """Ask at the terminal before the decisions are written. Raises UsageError without a yes."""
     for decision in made:
         messages = f"{count(decision.message_count)} messages in {len(decision.batch_nums)} batches"
         question = (

@@ -29,7 +29,7 @@ def show_plan(plan: "Plan", *, balance: int | None, price: float | None, as_json
 
 
 def plan_as_markdown(plan: "Plan", *, balance: int | None, price: float | None) -> str:
-    """The same as Markdown, without the texts: these may be of single persons."""
+    """The same as Markdown, without the texts, which may be personal."""
     return "\n".join(grid.to_markdown() for grid in _plan_grids(plan, balance, price))
 
 
@@ -43,7 +43,7 @@ def _plan_grids(
         lines += [
             (Text(f"  {printable(words(reason))}", "dim"), Text(count(rows), "dim"), "")
             for of, reason, rows in plan.reason_counts
-            if of == disposition != "duplicate"  # which has but one reason
+            if of == disposition != "duplicate"  # it has one reason only
         ]
     lines.append((Text("rows of the file", "bold"), Text(count(record.row_count), "bold"), ""))
     cost = "" if price is None else f", at a cost of {record.segment_count * price:,.2f}"
@@ -119,7 +119,7 @@ def complaints(submission: "Submission") -> Iterator[str]:
 
 
 def confirm_forgetting(*, is_shown: bool) -> None:
-    """Have somebody at a terminal agree. Raises UsageError if nobody does."""
+    """Ask at the terminal before a person is erased. Raises UsageError without a yes."""
     agree(
         "Forget this person? It can't be undone.",
         is_shown=is_shown,

@@ -29,7 +29,7 @@ def show_purge(purge: "Purge", *, is_done: bool, as_json: bool) -> None:
 
 
 def confirm_purge(purge: "Purge", *, is_shown: bool) -> None:
-    """Have somebody at a terminal agree. Raises UsageError if nobody does."""
+    """Ask at the terminal before a purge. Raises UsageError without a yes."""
     campaigns, files = _number(len(purge.going), "campaign"), _number(len(purge.files), "file")
     agree(
         f"Remove {campaigns} and {files} for good? It can't be undone.",

@@ -116,9 +116,10 @@ def show(*parts: Any) -> None:
 
 
 def agree(question: str, *, is_shown: bool, unasked: str, refused: str) -> None:
-    """Have somebody at the terminal agree to what is shown.
+    """Ask a yes-or-no question at the terminal about what is shown.
 
-    Raises UsageError: `unasked` where nothing is shown or nobody is there, `refused` where the answer is no.
+    Raises UsageError with the message `unasked` if nothing is shown or there is no terminal, and with `refused` if the
+    answer is no.
     """
     if not is_shown or not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(unasked)

@@ -51,7 +51,7 @@ def test_the_reasons_of_a_status_stand_below_it(closed: Closed) -> None:
     assert not [line for line in lines if line.startswith(("planned", "in doubt", "accepted"))]  # there isn't one
 
 
-def test_no_campaign_is_told_with_the_next_step_and_makes_no_folder(place: Place) -> None:
+def test_without_campaigns_the_next_step_is_shown_and_no_folder_made(place: Place) -> None:
     ended = place.run("status")
 
     assert (ended.code, ended.out, ended.err) == (0, "no campaign yet; send one: smsrecon submit --help\n", "")
@@ -75,7 +75,7 @@ def test_a_report_is_the_page_of_what_is_published(closed: Closed) -> None:
     closed.run("report nope").fails(2, "nope", "smsrecon status")
 
 
-def test_a_report_as_html_is_told_with_its_size(closed: Closed) -> None:
+def test_the_size_of_an_html_report_is_shown(closed: Closed) -> None:
     told = closed.run("report autumn-sale --html demo/report.html --json").object
 
     size = (closed.place.folder / "demo" / "report.html").stat().st_size

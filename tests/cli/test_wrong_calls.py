@@ -104,7 +104,7 @@ CONFIGURATIONS = {
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_wrong_configuration_is_told_before_anything_is_done(name: str, place: Place) -> None:
+def test_a_wrong_configuration_is_an_error_before_anything_is_done(name: str, place: Place) -> None:
     written, words = CONFIGURATIONS[name]
     (place.folder / "smsrecon.toml").write_bytes(written)
 
@@ -136,7 +136,7 @@ EVERYTHING_WITH_DATA = ("load", "reconcile", "publish", "rebuild", "pull", "dail
 
 
 @pytest.mark.parametrize("command", EVERYTHING_WITH_DATA)
-def test_a_data_folder_that_can_not_be_is_told(command: str, place: Place) -> None:
+def test_an_impossible_data_folder_is_an_error(command: str, place: Place) -> None:
     ended = place.run(command, SMSRECON_DATA_DIR="people.csv")
 
     ended.fails(2)
@@ -194,7 +194,7 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_that_is_none_is_refused(name: str, closed: Closed) -> None:
+def test_a_text_that_is_no_query_is_refused(name: str, closed: Closed) -> None:
     query, words = QUERIES[name]
     before = closed.place.files()
 

@@ -29,7 +29,7 @@ def test_every_exit_code_is_the_documented_one() -> None:
     assert {kind.exit_code for kind in ALL} == {1, 2, 10, 11, 12, 13, 14, 15, 16}
 
 
-def test_the_meaning_of_every_exit_code_is_said_and_of_no_other() -> None:
+def test_exactly_the_exit_codes_in_use_are_explained() -> None:
     assert errors.EXIT_CODES.keys() == {kind.exit_code for kind in ALL} | {0, INTERRUPTED, READER_GONE, TERMINATED}
 
 

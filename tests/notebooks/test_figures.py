@@ -53,7 +53,7 @@ def test_campaigns_are_listed_the_latest_first(place: Place) -> None:
     assert figures.published_campaigns(place.settings.published_folder) == [*reversed(CAMPAIGNS)]
 
 
-def test_a_campaign_that_is_none_is_told(place: Place) -> None:
+def test_an_unknown_campaign_is_an_error_that_names_it(place: Place) -> None:
     with pytest.raises(UsageError, match="campaign nope; 'smsrecon status' lists all"):
         figures.campaign_review(place.settings.published_folder, "nope", min_message_count=100)
 

@@ -84,7 +84,7 @@ def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: 
 
 @on(fast=3, deep=16)
 @given(pair=pulled_in_other_calls())
-def test_pulls_that_are_shuffled_split_and_repeated_change_nothing_but_what_is_said_of_calls(
+def test_pulls_that_are_shuffled_split_and_repeated_change_only_figures_of_calls(
     template: Path, pair: tuple[World, World]
 ) -> None:
     one, other = (_books(template, world, without_columns=HOW_IT_CAME) for world in pair)
@@ -93,7 +93,7 @@ def test_pulls_that_are_shuffled_split_and_repeated_change_nothing_but_what_is_s
 
 @on(fast=3, deep=16)
 @given(pair=pulled_on_other_days())
-def test_pulls_spread_over_other_days_change_nothing_but_what_is_said_of_calls_and_of_arrivals(
+def test_pulls_spread_over_other_days_change_only_figures_of_calls_and_arrivals(
     template: Path, pair: tuple[World, World]
 ) -> None:
     one, other = (_books(template, world, without_columns=WHEN_IT_CAME) for world in pair)
