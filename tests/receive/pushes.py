@@ -1,6 +1,6 @@
 """Pushes on disk as the endpoint leaves them, and the rows they become."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.landing.landing import Landing
@@ -22,7 +22,7 @@ def push(settings: Settings, *bodies: bytes, at: datetime = AT, is_open: bool = 
 
 
 def rows(settings: Settings, query: str) -> list[tuple[object, ...]]:
+    """The rows of a query, once all that has landed is loaded."""
     daily.load(settings)
-    daily.reconcile(settings, as_of=AT + timedelta(hours=1))
     with warehouse_of(settings).read() as connection:
         return connection.execute(query).fetchall()

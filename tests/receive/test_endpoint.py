@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -19,8 +20,11 @@ from pydantic import SecretStr
 from pipelines.receive.app import make_app
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
 from pipelines.warehouse.database import warehouse_of
+from tests.support.depth import cases
 from tests.support.endpoint import APP_KEY, PATH_SECRET, REPLY, REPORT, Endpoint, landed, receiving, report
 from tests.support.places import Place
+
+LOADS = cases(fast=3, deep=20)
 
 
 def test_the_vendors_samples_are_on_disk_byte_for_byte_before_the_answer(tmp_path: Path) -> None:
@@ -84,7 +88,7 @@ def test_a_repeated_push_is_answered_200_and_kept_once(tmp_path: Path) -> None:
     assert landed(tmp_path) == [REPORT]
 
 
-@pytest.mark.parametrize("memory", [2, 200])
+@pytest.mark.parametrize("memory", cases(fast=[2], deep=[2, 200]))
 def test_a_repeated_push_is_recognised_after_a_restart_within_the_nonce_memory(tmp_path: Path, memory: int) -> None:
     with receiving(tmp_path) as endpoint:
         assert {endpoint.push(report(number)) for number in range(10)} == {200}
@@ -255,25 +259,34 @@ def test_a_failed_write_is_answered_503_and_health_reports_it(tmp_path: Path) ->
         assert httpx.get(f"{endpoint.base_url}/health").status_code == 200
 
 
+@pytest.mark.cases(LOADS)
 def test_loading_during_pushes_counts_each_answered_push_once(tmp_path: Path) -> None:
     place = Place(tmp_path)
+    numbers, is_loaded, answers = count(), threading.Event(), []
+
+    def push() -> None:
+        while not is_loaded.is_set():
+            answers.append(client.post(endpoint.push_url, content=report(next(numbers))).status_code)
+
     with receiving(tmp_path) as endpoint, httpx.Client() as client, ThreadPoolExecutor(8) as pool:
-        pushing = [pool.submit(client.post, endpoint.push_url, content=report(number)) for number in range(1500)]
-        loads = 0
-        while not all(push.done() for push in pushing):
-            assert place.run("load").code == 0
-            loads += 1
+        pushing = [pool.submit(push) for _ in range(8)]
+        try:
+            codes = [place.run("load").code for _ in range(LOADS)]
+        finally:
+            is_loaded.set()
+        for each in pushing:
+            each.result()
         endpoint.kill()
 
-    assert {push.result().status_code for push in pushing} == {200}
+    assert set(codes) == {0}
+    assert set(answers) == {200}
     assert place.run("load").code == 0
     with warehouse_of(Settings(data_dir=tmp_path / "data")).read() as connection:
         counts = "SELECT (FROM core.reports SELECT count(*)), (FROM core.files SELECT sum(record_count))"
-        assert connection.execute(counts).fetchone() == (1500, 1500)
-    assert loads > 1
+        assert connection.execute(counts).fetchone() == (len(answers), len(answers))
 
 
-@pytest.mark.parametrize("times", range(5))
+@pytest.mark.parametrize("times", range(cases(fast=1, deep=5)))
 def test_no_answered_push_is_lost_when_the_endpoint_is_killed(tmp_path: Path, times: int) -> None:
     answered: list[bytes] = []
     for life in range(2):

@@ -17,8 +17,11 @@ from pipelines.operations.retention import apply_purge, plan_purge
 from pipelines.settings import Settings
 from pipelines.times import CHINA
 from tests.receive.pushes import AT, push, rows
+from tests.support.depth import cases
 from tests.support.endpoint import REPLY, REPORT, report
 
+SEGMENTS = cases(fast=14, deep=60)  # two reports of each number, and more
+DAMAGES = ["cut", "inside", "all"]
 PULLED_REPORT = (
     b'{"errorCode":"000000","records":[{"missionNum":"100001","destId":"15267797477","sendStatus":"SUCCESS",'
     b'"receiveStatus":"SUCCESS","receiveRealStatus":"DELIVRD","batchNum":"zhuanxinyun100001",'
@@ -74,6 +77,8 @@ def test_a_reply_that_was_pushed_and_pulled_counts_once(settings: Settings) -> N
     record = '{"srcId":"15058306581","content":"測試","destId":"410001123","moTime":"2016-08-23 14:30:30"}'
     pull(settings, f'{{"errorCode":"000000","records":[{record}]}}'.encode(), "replies")
     push(settings, REPLY, REPLY.replace("測試".encode(), b"TD"))
+    daily.load(settings)
+    daily.reconcile(settings, as_of=AT)
 
     assert rows(settings, "SELECT character_count, is_opt_out FROM core.reply_matches ORDER BY ALL") == [
         (2, False),
@@ -118,9 +123,10 @@ def test_segments_of_a_killed_endpoint_are_loaded_once(settings: Settings) -> No
     assert pushes.oldest_unloaded() == AT + timedelta(minutes=5)
 
 
+@pytest.mark.cases(SEGMENTS)
 def test_pushes_in_any_segments_and_order_give_the_same_reports(settings: Settings, tmp_path: Path) -> None:
     other = Settings(data_dir=tmp_path / "other")
-    pushes = [report(number % 7).replace(b"DELIVRD", b"MK:%04d" % (number % 3)) for number in range(60)]
+    pushes = [report(number % 7).replace(b"DELIVRD", b"MK:%04d" % (number % 3)) for number in range(SEGMENTS)]
     push(settings, *pushes)
     for number, body in enumerate(reversed(pushes)):
         push(other, body, at=AT + timedelta(seconds=number))
@@ -131,8 +137,9 @@ def test_pushes_in_any_segments_and_order_give_the_same_reports(settings: Settin
     assert rows(settings, query) == rows(other, query)
 
 
+@pytest.mark.cases(SEGMENTS // 2)
 def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(settings: Settings) -> None:
-    for minute in range(30):
+    for minute in range(SEGMENTS // 2):
         push(settings, report(minute), at=AT + timedelta(minutes=minute))
     query = "SELECT mission_num, source_file, received_at FROM core.reports ORDER BY ALL"
     before = rows(settings, query)
@@ -149,7 +156,7 @@ def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(se
     daily.rebuild(settings, as_of=AT)
 
     assert set(before) < set(rows(settings, query))
-    assert rows(settings, "SELECT count(*), sum(record_count) FROM core.files") == [(33, 33)]
+    assert rows(settings, "SELECT count(*), sum(record_count) FROM core.files") == [(SEGMENTS // 2 + 3,) * 2]
     assert not (folder / "2026-11-20").exists()
 
 
@@ -195,25 +202,40 @@ def test_damage_in_a_segment_is_a_reject_and_the_rest_is_loaded(settings: Settin
     assert rows(settings, "SELECT record_count, rejected_count FROM core.files") == [(9, 2)]
 
 
-@pytest.mark.parametrize("damage", ["all", "inside", "cut"])
-def test_a_damaged_pack_is_a_reject_and_everything_else_is_loaded(settings: Settings, damage: str) -> None:
+def damaged_pack(settings: Settings, damage: str) -> Path:
+    """A day's pack, damaged after it was made; the segment of the next day is whole."""
     push(settings, *map(report, range(50)))
     push(settings, REPORT, at=AT + timedelta(days=1))
-    daily.load(settings)
     pushes = Landing(settings.data_dir / "landing").pushes
+    pushes.pack()
     pack = pushes.root / "2026-11-20.zip"
     packed = bytearray(pack.read_bytes())
     packed[100] ^= 255
-    damaged = {"all": b"nothing", "inside": bytes(packed), "cut": packed[: len(packed) // 2]}[damage]
-    pack.write_bytes(damaged)
-    late = push(settings, report(99), at=AT + timedelta(minutes=1))
+    pack.write_bytes({"all": b"nothing", "inside": packed, "cut": packed[: len(packed) // 2]}[damage])
+    return pack
 
-    daily.rebuild(settings, as_of=AT)
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_pack_is_a_reject_and_everything_else_is_loaded(settings: Settings, damage: str) -> None:
+    pack = damaged_pack(settings, damage)
+    damaged = pack.read_bytes()
+    late = push(settings, report(99), at=AT + timedelta(minutes=1))
 
     assert rows(settings, "SELECT count(*) FROM core.reports") == [(2,)]
     assert rows(settings, "SELECT kind, reason FROM core.rejects") == [("reports", "the segment is damaged here")]
     assert pack.read_bytes() == damaged
     assert late.exists()
+
+
+@pytest.mark.parametrize("damage", cases(fast=DAMAGES[:1], deep=DAMAGES))
+def test_a_damaged_pack_stops_an_erasure_and_goes_with_a_purge(settings: Settings, damage: str) -> None:
+    pack = damaged_pack(settings, damage)
+    damaged = pack.read_bytes()
+    pushes = Landing(settings.data_dir / "landing").pushes
+
+    daily.rebuild(settings, as_of=AT)
+
+    assert rows(settings, "SELECT count(*) FROM core.reports") == [(1,)]
     with pytest.raises(BooksError, match="in a damaged pack, which may hold the person"):
         erase_person("15267797477", settings=settings, clock=lambda: AT)
     assert pack.read_bytes() == damaged
