@@ -6,6 +6,8 @@ allowed, empty, 0, false or the first second of November 2026; so a case shows o
 China's time, and figures are compared to four places.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,9 +17,14 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from pipelines.contracts import kind_of, table_of
+from pipelines.contracts.marts import MARTS
+from pipelines.contracts.reconciled import RECONCILED
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse, registered
 from pipelines.warehouse.loading.records import plain
+from pipelines.warehouse.reconcile import make_tables
+from pipelines.warehouse.statements import Statement, in_order, statement
 
 PARAMETERS: dict[str, Any] = {
     "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China
@@ -42,9 +49,53 @@ def filled(path: Path, case: Path) -> Warehouse:
     path.write_bytes(_empty_warehouse())
     warehouse = Warehouse(path, WarehouseSettings(busy_timeout_seconds=5))
     with warehouse.write() as connection:
-        for rows in sorted(case.glob("core.*.csv")):
-            _fill(connection, rows)
+        fill(connection, case)
     return warehouse
+
+
+def fill(connection: duckdb.DuckDBPyConnection, case: Path) -> None:
+    """Add the rows of a case."""
+    for rows in sorted(case.glob("core.*.csv")):
+        _fill(connection, rows)
+
+
+@contextmanager
+def computed(path: Path, case: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new warehouse, left open, that holds the rows of a case and every table computed of them."""
+    with filled(path, case).write() as connection:
+        make_tables(connection, PARAMETERS)
+        connection.execute("COMMIT")
+        yield connection
+        connection.execute("BEGIN")
+
+
+@contextmanager
+def undone(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A transaction that is rolled back at the end."""
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def compute_for(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
+    """Compute again the tables that these statements of sql/ read, and their own if they have one."""
+    tables = {table_of(contract): kind_of(contract) for contract in (*RECONCILED, *MARTS)}
+    needed: dict[str, Statement] = {}
+    to_visit = {name.replace("/", ".") for name in names}
+    while to_visit:
+        table = to_visit.pop()
+        needed[table] = statement(connection, table.replace(".", "/"))
+        to_visit |= {each for each in needed[table].inputs if tables.get(each, "reference") != "reference"}
+        to_visit -= needed.keys()
+    for table in in_order({table: found.inputs for table, found in needed.items()}):
+        if table in tables:
+            kind = "VIEW" if tables[table] == "view" else "TABLE"
+            connection.execute(
+                f"CREATE OR REPLACE {kind} {table} AS {needed[table].text}",
+                needed[table].arguments(PARAMETERS) or None,
+            )
 
 
 @cache

@@ -1,14 +1,16 @@
 """Every check of sql/checks returns no row for correct books, and a finding for wrong ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.reconcile import make_tables, reconcile, run_checks
+from pipelines.warehouse.reconcile import reconcile, run_checks
+from tests.sql.cases import computed, undone
 
 MakeWarehouse = Callable[[Path], Warehouse]
 
@@ -75,18 +77,29 @@ _FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", _FAULTS)
-def test_a_check_finds_its_fault(name: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> None:
-    fault, message = _FAULTS[name]
-    with warehouse_of(_HEALTHY).write() as connection:
-        make_tables(connection, parameters)
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    with computed(tmp_path_factory.mktemp("healthy") / "warehouse.duckdb", _HEALTHY) as connection:
         assert run_checks(connection) == ()
+        yield connection
 
-        connection.execute(fault)
 
-        failed = {check.name: check for check in run_checks(connection)}
-        assert failed[name].message == message
-        assert failed[name].row_count == 1
+@pytest.fixture
+def connection(healthy: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The healthy books; they are left as they were."""
+    with undone(healthy):
+        yield healthy
+
+
+@pytest.mark.parametrize("name", _FAULTS)
+def test_a_check_finds_its_fault(name: str, connection: duckdb.DuckDBPyConnection) -> None:
+    fault, message = _FAULTS[name]
+
+    connection.execute(fault)
+
+    failed = {check.name: check for check in run_checks(connection)}
+    assert failed[name].message == message
+    assert failed[name].row_count == 1
 
 
 @pytest.mark.parametrize(
@@ -101,16 +114,14 @@ def test_a_check_finds_its_fault(name: str, warehouse_of: MakeWarehouse, paramet
     ],
 )
 def test_marts_add_up_finds_a_wrong_count_in_every_mart(
-    mart: str, status: str, warehouse_of: MakeWarehouse, parameters: dict[str, Any]
+    mart: str, status: str, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    with warehouse_of(_HEALTHY).write() as connection:
-        make_tables(connection, parameters)
-        connection.execute(f"UPDATE marts.{mart} SET {status}_count = {status}_count + 1")
+    connection.execute(f"UPDATE marts.{mart} SET {status}_count = {status}_count + 1")
 
-        failed = {check.name: check for check in run_checks(connection)}
-        assert failed["marts_add_up"].message.startswith(f"{mart}, campaign ")
-        assert failed["marts_add_up"].message.endswith(" in the books")
-        assert status in failed["marts_add_up"].message
+    failed = {check.name: check for check in run_checks(connection)}
+    assert failed["marts_add_up"].message.startswith(f"{mart}, campaign ")
+    assert failed["marts_add_up"].message.endswith(" in the books")
+    assert status in failed["marts_add_up"].message
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:

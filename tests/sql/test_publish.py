@@ -1,9 +1,11 @@
 """The analysts' copy holds the right rows, no phones or texts, and never makes a reader wait."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
+from tests.sql.cases import PARAMETERS, filled
 
 MakeWarehouse = Callable[[Path], Warehouse]
 
@@ -28,15 +31,30 @@ _TEXT = "【云锋】秋季大促"
 _REPLY = "请不要再发了"
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path, warehouse_of: MakeWarehouse, parameters: dict[str, Any]) -> Warehouse:
+@pytest.fixture(scope="module")
+def reconciled(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A reconciled campaign with phones and texts in every column that may hold them."""
-    made = warehouse_of(tmp_path)
+    folder = tmp_path_factory.mktemp("reconciled")
+    made = filled(folder / "warehouse.duckdb", folder)
     with made.write() as connection:
         for statement in _rows():
             connection.execute(statement)
-    assert reconcile(made, **parameters).is_balanced
+    assert reconcile(made, **PARAMETERS).is_balanced
     return made
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, reconciled: Warehouse) -> Warehouse:
+    """A copy of the reconciled campaign."""
+    return replace(reconciled, path=Path(shutil.copy(reconciled.path, tmp_path)))
+
+
+@pytest.fixture(scope="module")
+def copy(reconciled: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the published copy of the campaign, for tests that only read it."""
+    folder = tmp_path_factory.mktemp("copy")
+    publish(reconciled, folder / "published", phone_hash_key=_KEY)
+    return folder
 
 
 def _rows() -> list[str]:
@@ -94,37 +112,31 @@ def test_no_phone_and_no_text_is_in_the_bytes(warehouse: Warehouse, tmp_path: Pa
             assert secret.encode() not in content, f"{path.name} holds what must not be published"
 
 
-def test_tables_views_and_columns_carry_the_comments_of_their_contracts(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
-
+def test_tables_views_and_columns_carry_the_comments_of_their_contracts(copy: Path) -> None:
     for contract in (*MARTS, *PUBLISHED):
         schema, name = table_of(contract).split(".")
         kind = "view" if schema == "main" else "table"
         where = f"WHERE schema_name = '{schema}'"
-        assert _ask(tmp_path, f"SELECT comment FROM duckdb_{kind}s() {where} AND {kind}_name = '{name}'") == [
+        assert _ask(copy, f"SELECT comment FROM duckdb_{kind}s() {where} AND {kind}_name = '{name}'") == [
             (comment_of(contract),)
         ]
         described = _ask(
-            tmp_path,
+            copy,
             f"SELECT column_name, data_type, comment FROM duckdb_columns() {where} AND table_name = '{name}'"
             " ORDER BY column_index",
         )
         assert described == [(column.name, column.duckdb_type, column.description) for column in columns_of(contract)]
 
 
-def test_nothing_in_the_file_lacks_a_comment(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
-
+def test_nothing_in_the_file_lacks_a_comment(copy: Path) -> None:
     for kind in ("tables", "views", "columns", "functions"):
-        comments = _ask(tmp_path, f"SELECT comment FROM duckdb_{kind}() WHERE NOT internal")
+        comments = _ask(copy, f"SELECT comment FROM duckdb_{kind}() WHERE NOT internal")
         assert comments
         assert all(comment for (comment,) in comments), kind
 
 
-def test_the_file_has_the_storage_version_that_old_tools_open(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
-
-    ((version,),) = _ask(tmp_path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal")
+def test_the_file_has_the_storage_version_that_old_tools_open(copy: Path) -> None:
+    ((version,),) = _ask(copy, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal")
     assert version.startswith("v1.0.0")
 
 
@@ -176,10 +188,8 @@ def test_an_old_version_that_cannot_be_removed_is_named_and_tried_again(
     assert not first.exists()
 
 
-def test_campaign_ids_that_look_like_numbers_stay_text(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
-
-    assert _ask(tmp_path, "SELECT DISTINCT campaign_id FROM messages") == [("20261109",)]
+def test_campaign_ids_that_look_like_numbers_stay_text(copy: Path) -> None:
+    assert _ask(copy, "SELECT DISTINCT campaign_id FROM messages") == [("20261109",)]
 
 
 def test_an_empty_warehouse_is_published_too(
@@ -243,6 +253,6 @@ def _refused(*_: object, **__: object) -> None:
     raise PermissionError
 
 
-def _ask(tmp_path: Path, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(tmp_path / "published" / "analytics.duckdb", read_only=True) as connection:
+def _ask(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(folder / "published" / "analytics.duckdb", read_only=True) as connection:
         return connection.execute(query).fetchall()
