@@ -1,11 +1,12 @@
 """Calls of the gateway: what was asked, how it went, and the answer byte for byte."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 from pipelines.files import write_whole
+from pipelines.landing.dated_names import dated
 from pipelines.landing.header import header_and_body, with_header
 
 CallKind = Literal["reports", "replies", "balance"]
@@ -69,5 +70,4 @@ class Calls:
 
 def _stem(call: Call) -> str:
     """The part of the name that all calls of this kind and instant share."""
-    at = call.called_at.astimezone(UTC)
-    return f"{call.kind}/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z"
+    return f"{call.kind}/{dated(call.called_at)}"

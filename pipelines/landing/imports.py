@@ -3,11 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from pipelines.files import write_whole
+from pipelines.landing.dated_names import dated
 from pipelines.landing.header import header_and_body, with_header
 
 
@@ -44,8 +45,7 @@ class Imports:
         digest = hashlib.sha256(meaning + b"\n" + imported.body).hexdigest()[:16]
         if landed := sorted(self.root.glob(f"imports/*/*-{digest}.import")):
             return landed[0].relative_to(self.root).as_posix()
-        at = imported.imported_at.astimezone(UTC)
-        name = f"imports/{at:%Y-%m-%d}/{at:%H%M%S.%f}Z-{digest}.import"
+        name = f"imports/{dated(imported.imported_at)}-{digest}.import"
         write_whole(self.root / name, with_header(imported), overwrite=False)
         return name
 

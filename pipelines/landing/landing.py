@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.files import remove_drafts, write_whole
 from pipelines.landing.calls import Call, Calls
 from pipelines.landing.campaigns import Campaigns
+from pipelines.landing.dated_names import instant_of
 from pipelines.landing.header import with_header
 from pipelines.landing.imports import Import, Imports
 from pipelines.landing.pending_calls import PendingCalls
@@ -152,8 +153,7 @@ def landing_of(settings: Settings) -> Landing:
 
 def landed_at(name: str) -> datetime | None:
     """When a call was made or an import landed, as its name says; None for a file that is named otherwise."""
-    _, day, time_of_day = f"{name}//".split("/")[:3]
     try:
-        return datetime.strptime(f"{day} {time_of_day[:13]}+0000", "%Y-%m-%d %H%M%S.%f%z")
+        return instant_of(name)
     except ValueError:
         return None

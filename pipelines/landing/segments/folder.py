@@ -7,7 +7,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 from pipelines.errors import BooksError
 from pipelines.files import lock_file, make_folder, write_whole
+from pipelines.landing.dated_names import dated, instant_of
 from pipelines.landing.segments.frames import NOTHING, Frame, frame_bytes, read_frames
 from pipelines.landing.segments.writer import OPEN, seal_all
 
@@ -37,8 +38,7 @@ class SegmentFolder:
 
     def new_path(self, at: datetime) -> Path:
         """The path of a segment that begins at `at`; its folder is made."""
-        at = at.astimezone(UTC)
-        path = self.root / f"{at:%Y-%m-%d}" / f"{at:%H%M%S.%f}Z-{os.getpid()}.segment"
+        path = self.root / f"{dated(at)}-{os.getpid()}.segment"
         if path.exists():  # the clock stood still, or stepped back
             return self.new_path(at + timedelta(microseconds=1))
         make_folder(path.parent)
@@ -170,8 +170,7 @@ def begun_at(name: str) -> datetime:
     """The beginning of a segment, as its name says; for a damaged pack, the last moment of its day."""
     if _is_pack(name):
         return datetime.strptime(f"{name[-14:-4]}+0000", "%Y-%m-%d%z") + timedelta(days=1, microseconds=-1)
-    *_, day, time_of_day = name.split("/")
-    return datetime.strptime(f"{day} {time_of_day[:13]}+0000", "%Y-%m-%d %H%M%S.%f%z")
+    return instant_of(name)
 
 
 def _is_pack(name: str) -> bool:
