@@ -9,7 +9,7 @@ import pytest
 import stamina
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.support.places import Closed, Place, ended, gateway_at
+from tests.support.places import Closed, Place, gateway_at
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def sending(place: Place, closed: Closed) -> Place:
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     """A campaign of 2,000 messages, sent, collected and published once for all tests that only read it."""
     folder = tmp_path_factory.mktemp("closed")
-    demo = ended(Place(folder).start("demo --recipients 2000"))
+    demo = Place(folder).run("demo --recipients 2000")
     assert demo.code == 0, demo.err
     phones = (
         pl.read_parquet(folder / "demo" / "recipients.parquet")["phone"].str.extract("(1[3-9][0-9]{9})$").drop_nulls()
