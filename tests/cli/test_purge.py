@@ -1,13 +1,12 @@
 """Purged data is in no file any more; the rest stays as it was, and nothing is sent again."""
 
-import os
-import pty
 import re
 import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,10 @@ from pipelines.failpoints import POINTS
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.support.places import Ended, Place, ended, gateway_at
+from tests.support.depth import cases
+from tests.support.places import Ended, Place, gateway_at
+
+pytestmark = pytest.mark.xdist_group("purge")  # one worker, so that the folders are made once
 
 NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # from the owner's columns
 PREFIXES = {"oldest": "138", "old": "139", "new": "137"}
@@ -97,12 +99,29 @@ def years(tmp_path_factory: pytest.TempPathFactory, gateway: RunningSandbox) -> 
     return place
 
 
+def copy_of(place: Clocked, folder: Path) -> Clocked:
+    shutil.copytree(place.folder, folder, symlinks=True)
+    return Clocked(folder, place.variables)
+
+
 @pytest.fixture
 def kept(tmp_path: Path, years: Clocked) -> Clocked:
     """A copy of the place."""
-    folder = tmp_path / "place"
-    shutil.copytree(years.folder, folder, symlinks=True)
-    return Clocked(folder, years.variables)
+    return copy_of(years, tmp_path / "place")
+
+
+@dataclass(frozen=True)
+class Purged:
+    """A place where the two old campaigns were purged, and how the command ended."""
+
+    place: Clocked
+    done: Ended
+
+
+@pytest.fixture(scope="module")
+def purged(tmp_path_factory: pytest.TempPathFactory, years: Clocked) -> Purged:
+    place = copy_of(years, tmp_path_factory.mktemp("purged") / "place")
+    return Purged(place, purge(place))
 
 
 def holding(data: Path, *campaign_ids: str) -> list[str]:
@@ -156,16 +175,12 @@ def purge(place: Clocked, days: int = 30, **variables: str) -> Ended:
     return place.run(f"purge --older-than {days} --yes --json", **variables)
 
 
-def test_old_data_is_in_no_file_and_the_rest_stays_as_it_was(kept: Clocked) -> None:
-    data = kept.data
-    held = holding(data, "oldest", "old")
+def test_old_data_is_in_no_file_and_the_rest_stays_as_it_was(years: Clocked, purged: Purged) -> None:
+    held = holding(years.data, "oldest", "old")
     for kind in ("campaigns/old/", "reports/", "replies/", "imports/", "suppressions/", "warehouse"):
         assert any(kind in path for path in held), (kind, held)
-    assert kept.run("reconcile").code == 0
-    before, key = rows_of(data / "warehouse.duckdb", "new"), kept.landing.phone_hash_key()
-    listed = lists(kept)
-
-    done = purge(kept)
+    before, listed = rows_of(years.data / "warehouse.duckdb", "new"), lists(years)
+    place, done, data = purged.place, purged.done, purged.place.data
 
     assert (done.code, done.err) == (0, "")
     assert [each["campaign_id"] for each in done.object["campaigns"]] == ["oldest", "old"]
@@ -174,14 +189,14 @@ def test_old_data_is_in_no_file_and_the_rest_stays_as_it_was(kept: Clocked) -> N
         "warehouse.duckdb"  # the same lists
     }
     assert told_without_lists(data / "warehouse.duckdb", "oldest", "old") == []
-    assert lists(kept) >= listed
+    assert lists(place) >= listed
     assert OPTED_OUT in listed
     after = rows_of(data / "warehouse.duckdb", "new")
     assert after.keys() == before.keys()
     assert [name for name in before if before[name] != after[name]] == []
-    assert kept.landing.phone_hash_key() == key
+    assert place.landing.phone_hash_key() == years.landing.phone_hash_key()
     assert {path.name for path in (data / "published/messages").iterdir()} == {"campaign_id=new"}
-    status = kept.run("status --json").object
+    status = place.run("status --json").object
     assert [(books["campaign_id"], books["is_balanced"]) for books in status["campaigns"]] == [("new", True)]
     assert status["purged"] == ["old", "oldest"]
     with closing(sqlite3.connect(data / "landing/journal.sqlite")) as journal:
@@ -198,8 +213,10 @@ def told_without_lists(database: Path, *campaign_ids: str) -> list[str]:
     return [name for name, rows in found.items() if any(word in str(rows) for word in words)]
 
 
-def test_the_rest_can_be_rebuilt_and_the_gateway_can_repeat_everything(kept: Clocked, gateway: RunningSandbox) -> None:
-    assert purge(kept).code == 0
+def test_the_rest_can_be_rebuilt_and_the_gateway_can_repeat_everything(
+    purged: Purged, gateway: RunningSandbox, tmp_path: Path
+) -> None:
+    kept = copy_of(purged.place, tmp_path / "place")
     before = tables(kept.data / "warehouse.duckdb")
 
     assert kept.run("rebuild").code == 0
@@ -215,9 +232,11 @@ def test_the_rest_can_be_rebuilt_and_the_gateway_can_repeat_everything(kept: Clo
     assert purge(kept).object["is_done"] is False
 
 
-def test_a_purged_campaign_is_never_sent_again_and_its_final_figures_are_kept(kept: Clocked) -> None:
-    before = kept.run("status old --json").object
-    assert purge(kept).code == 0
+def test_a_purged_campaign_is_never_sent_again_and_its_final_figures_are_kept(
+    years: Clocked, purged: Purged, tmp_path: Path
+) -> None:
+    before = years.run("status old --json").object
+    kept = copy_of(purged.place, tmp_path / "place")
 
     said = ("campaign old was purged on 20", "choose another campaign id")
     kept.run("submit old.parquet --campaign old").fails(2, *said)
@@ -235,10 +254,9 @@ def test_a_purged_campaign_is_never_sent_again_and_its_final_figures_are_kept(ke
     assert (page.code, page.err) == (0, "")
     assert page.out.startswith("Campaign old, purged on 20")
     assert "balanced" in page.out
-    assert (
-        kept.run("status").out.splitlines()[-1] == "2 purged campaigns: 'smsrecon status old' shows the final figures"
-    )
-    assert all(len(line) <= 80 for line in (page.out + kept.run("status").out).splitlines())
+    books = kept.run("status").out
+    assert books.splitlines()[-1] == "2 purged campaigns: 'smsrecon status old' shows the final figures"
+    assert all(len(line) <= 80 for line in (page.out + books).splitlines())
 
 
 def test_a_dry_run_changes_nothing_and_shows_what_goes_and_what_stays(kept: Clocked) -> None:
@@ -261,15 +279,12 @@ def test_a_dry_run_changes_nothing_and_shows_what_goes_and_what_stays(kept: Cloc
     kept.run("purge --older-than 0 --yes").fails(2, "--older-than")
     kept.run("purge --older-than soon --yes").fails(2, "--older-than")
     kept.run("purge --yes").fails(2, "--older-than")
-    refused = answered(kept, "n\n")
+    refused = kept.answer("purge --older-than 30", "n\n")
     assert refused.code == 2
     assert refused.err.startswith("Remove 2 campaigns and 21 files for good? It can't be undone. [y/N]")
     assert refused.err.endswith("smsrecon: nothing was purged\n")
     assert snapshot(kept.data / "landing") == landing
     assert (kept.data / "published").resolve() == published
-    agreed = answered(kept, "y\n")
-    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "All of that is gone.")
-    assert kept.landing.campaigns.purged_ids() == ["old", "oldest"]
 
 
 def test_in_an_empty_folder_a_purge_does_nothing(place: Place) -> None:
@@ -284,7 +299,7 @@ def test_while_a_campaign_is_sent_nothing_is_purged(kept: Clocked) -> None:
     assert snapshot(kept.data / "landing" / "campaigns") == before
 
 
-def test_a_plan_that_changed_before_consent_is_not_carried_out(kept: Clocked, gateway: RunningSandbox) -> None:
+def test_a_plan_that_changed_before_consent_is_not_carried_out_but_the_new_one_is(kept: Clocked) -> None:
     """Between question and answer an import brings a report of a campaign that was to be purged: so it stays."""
     (kept.folder / "more.csv").write_text(
         f"手机号,状态码,批次号,回执时间\n{phones('old')[4]},MK:0001,{batch_of(kept)},{days_ago(39)}\n"
@@ -298,14 +313,16 @@ def test_a_plan_that_changed_before_consent_is_not_carried_out(kept: Clocked, ga
         kept.run("purge --older-than 30").fails(2, "changed meanwhile")
 
     assert kept.landing.campaigns.purged_ids() == []
-    (staying,) = purge(kept).object["staying"]
+    (staying,) = kept.run("purge --older-than 30 --dry-run --json").object["staying"]
     assert staying["campaign_id"] == "old"
+    agreed = kept.answer("purge --older-than 30", "y\n")
+    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "All of that is gone.")
     assert kept.landing.campaigns.purged_ids() == ["oldest"]
 
 
-def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(
-    tmp_path: Path, gateway: RunningSandbox
-) -> None:
+@pytest.fixture
+def changing(tmp_path: Path, gateway: RunningSandbox) -> Clocked:
+    """Four old campaigns: two that are done, one in doubt, and one that is not sent."""
     folder = tmp_path / "place"
     folder.mkdir()
     others = {"SMSRECON_INSTALLATION": tmp_path.name, "SMSRECON_PLAN__BATCH_SIZE": "10"}
@@ -316,7 +333,7 @@ def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(
         return place.ago(days, gateway, f"submit people.parquet --campaign {campaign_id} --content 【公司】您好")
 
     assert submit("first", 60).code == 0
-    place.ago(56, gateway, "daily")
+    place.ago(56, gateway, "pull")
     gateway.control(faults=[Fault("drop", is_accepted=False)])
     assert submit("doubtful", 50).code == 13
     balance = gateway.control()["balance"]
@@ -325,21 +342,30 @@ def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(
     gateway.control(balance=balance)
     assert submit("later", 40).code == 0
     place.ago(36, gateway, "daily")
-    landed = place.landing.calls.names("reports")
+    return place
 
-    def staying() -> list[list[str]]:
-        found = place.run("purge --older-than 20 --dry-run --json").object["staying"]
-        return [[each["campaign_id"], each["reason"], each["next_step"]] for each in found]
 
-    to_send = staying()[1][1]
-    unsent = ["unsent", to_send, "smsrecon resume unsent"]
-    assert to_send in {f"{number} to send" for number in range(10, 21)}  # opt-outs meanwhile are suppressed
-    assert staying() == [
-        ["doubtful", "10 in doubt", "smsrecon resolve doubtful"],
-        unsent,
-        ["later", "overlaps doubtful, which stays", "smsrecon status doubtful"],
-    ]
+def staying(place: Clocked) -> list[list[str]]:
+    found = place.run("purge --older-than 20 --dry-run --json").object["staying"]
+    return [[each["campaign_id"], each["reason"], each["next_step"]] for each in found]
+
+
+def test_campaigns_that_can_still_change_are_named_with_the_next_step(changing: Clocked) -> None:
+    doubtful, unsent, later = staying(changing)
+
+    assert doubtful == ["doubtful", "10 in doubt", "smsrecon resolve doubtful"]
+    assert [unsent[0], unsent[2]] == ["unsent", "smsrecon resume unsent"]
+    assert unsent[1] in {f"{number} to send" for number in range(10, 21)}  # opt-outs meanwhile are suppressed
+    assert later == ["later", "overlaps doubtful, which stays", "smsrecon status doubtful"]
+
+
+@pytest.mark.deep  # the fast lane has the test above, and tests of the cutoff in tests/unit/test_retention.py
+def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(changing: Clocked) -> None:
+    place, landed = changing, changing.landing.calls.names("reports")
+    _, unsent, _ = staying(place)
+
     done = purge(place, 20)
+
     assert [each["campaign_id"] for each in done.object["campaigns"]] == ["first"]
     assert all(len(line) <= 80 for line in place.run("purge --older-than 20 --dry-run").out.splitlines())
     gone = {*landed} - {*place.landing.calls.names("reports")}
@@ -348,7 +374,7 @@ def test_campaigns_that_can_still_change_stay_with_everything_since_they_began(
     assert place.run("resolve doubtful --accept all --yes").code == 0
     overlaps = ["overlaps unsent, which stays", "smsrecon status unsent"]
     doubtful, *others = [["doubtful", *overlaps], unsent, ["later", *overlaps]]
-    assert staying() in ([doubtful, *others], others)  # it stays if something came of it when unsent had begun
+    assert staying(place) in ([doubtful, *others], others)  # it stays if something came of it when unsent had begun
     assert place.run(f"suppress add {' '.join(f'135{number:08}' for number in range(20))}").code == 0
     assert place.run("resume unsent").code == 0  # all its messages are suppressed, so its planning counts
     done = purge(place, 20)
@@ -379,20 +405,22 @@ def test_opt_outs_are_listed_before_their_replies_are_purged_under_any_policy(ke
 
 def test_a_killed_purge_continues_and_everything_else_works_meanwhile(kept: Clocked) -> None:
     before = rows_of(kept.data / "warehouse.duckdb", "new")
+    marked = {"purge.before_marks": [], "purge.between_marks": ["oldest"]}  # at all later points both are
     points = [point for point in POINTS if point.startswith("purge.")]
-    marked: list[list[str]] = []
-    for point in (*points[:3], "journal.before_commit", *points[3:]):
+    for point in cases(
+        fast=("purge.between_marks", "purge.before_rebuild"), deep=(*points[:3], "journal.before_commit", *points[3:])
+    ):
         with kept.start("purge --older-than 30 --yes", variables={"SMSRECON_FAILPOINT": point}) as killed:
             killed.communicate()
         assert killed.returncode == -signal.SIGKILL, point
-        marked.append(kept.landing.campaigns.purged_ids())
+        purged = marked.get(point, ["old", "oldest"])
+        assert kept.landing.campaigns.purged_ids() == purged
         status = kept.run("status --json")
-        assert (status.code, status.object["purged"]) == (0, marked[-1])
+        assert (status.code, status.object["purged"]) == (0, purged)
         counted = {books["campaign_id"]: books["is_balanced"] for books in status.object["campaigns"]}
-        assert counted == dict.fromkeys({"oldest", "old", "new"} - {*marked[-1]}, True)
-        for campaign_id in marked[-1]:
+        assert counted == dict.fromkeys({"oldest", "old", "new"} - {*purged}, True)
+        for campaign_id in purged:
             kept.run(f"submit {campaign_id}.parquet --campaign {campaign_id}").fails(2, "was purged on")
-    assert marked[:2] == [[], ["oldest"]]
 
     done = purge(kept)
 
@@ -414,14 +442,3 @@ def batch_of(place: Clocked) -> str:
     with duckdb.connect(str(place.data / "warehouse.duckdb"), read_only=True) as warehouse:
         query = "SELECT batch_num FROM core.batches WHERE campaign_id = 'old' ORDER BY batch_num"
         return str(warehouse.execute(query).fetchall()[0][0])
-
-
-def answered(place: Clocked, answer: str) -> Ended:
-    """Exit code of a purge at a terminal where this is typed."""
-    ours, theirs = pty.openpty()
-    with place.start("purge --older-than 30", stdin=theirs) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        done = ended(process)
-        os.close(ours)
-    return done

@@ -1,6 +1,7 @@
 """Where commands are given in these tests: a folder, its variables, and what was printed."""
 
 import os
+import pty
 import shlex
 import subprocess
 import sys
@@ -77,6 +78,14 @@ class Place:
         ):
             main()
         return Ended(int(ended.value.code or 0), out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+    def answer(self, command: str, typed: str) -> Ended:
+        """Give a command in this process, at a terminal where this is typed."""
+        ours, theirs = pty.openpty()
+        with os.fdopen(ours, "wb", buffering=0) as keyboard, os.fdopen(theirs) as terminal:
+            keyboard.write(typed.encode())
+            with mock.patch.object(sys, "stdin", terminal):
+                return self.run(command)
 
     def start(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command as a process of its own."""
