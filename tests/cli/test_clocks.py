@@ -1,6 +1,9 @@
 """Days are days in China in every time zone of the machine, and a clock that steps back loses no message or balance."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,9 +28,11 @@ from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
-from tests.support.places import CONTENT, Place, ended
+from tests.support.depth import cases
+from tests.support.places import CONTENT, Ended, Place, ended
 
 ZONES = ("UTC", "America/Los_Angeles", "Pacific/Kiritimati")
+OF_THE_MACHINE = cases(fast=ZONES[1:], deep=ZONES)  # in processes of their own: at least one on each side of China
 
 # Midnights in China: of an ordinary day, a month's end, a leap day, a year's end. In UTC each is on the day before.
 MIDNIGHTS = tuple(
@@ -121,19 +126,50 @@ ANSWERS = (
 )
 
 
-def test_the_days_of_the_books_are_chinas_in_every_zone_of_the_machine(around_midnights: Books) -> None:
-    place = Place(around_midnights.data.parent)
-    shown: dict[str, list[str]] = {}
-    for zone in ZONES:
-        variables = {"TZ": zone}
-        assert ended(place.start("rebuild --json", variables=variables)).code in (0, 14)  # not all days were pulled
-        assert ended(place.start("publish", variables=variables)).code == 0
-        answers = [ended(place.start(f'sql "{query}" --json', variables=variables)) for query in ANSWERS]
-        assert [answer.err for answer in answers] == [""] * len(ANSWERS)
-        shown[zone] = [answer.out for answer in answers]
+ONE_BY_ONE = """
+import shlex, sys
+from pipelines.cli.main import main
+for command in sys.argv[1:]:
+    sys.argv[1:] = shlex.split(command)
+    try:
+        main()
+    except SystemExit as end:
+        print(end.code or 0, end="\\0")
+        print(end="\\0", file=sys.stderr)
+"""
 
-    assert all(answers == shown["UTC"] for answers in shown.values())
-    days = [(row["submitted_on"], row["delivered_count"]) for row in json.loads(shown["UTC"][0])["rows"]]
+
+def in_zone(zone: str, folder: Path, *commands: str) -> list[Ended]:
+    """Give the commands one after another in a process of this time zone."""
+    given = subprocess.Popen(
+        [sys.executable, "-c", ONE_BY_ONE, *commands],
+        cwd=folder,
+        env=os.environ | {"TZ": zone},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    done = ended(given)
+    ends = [out.rpartition("\n") for out in done.out.split("\0")[:-1]]
+    return [
+        Ended(int(code), out + line_end, err)
+        for (out, line_end, code), err in zip(ends, done.err.split("\0")[:-1], strict=True)
+    ]
+
+
+def test_the_days_of_the_books_are_chinas_in_every_zone_of_the_machine(around_midnights: Books) -> None:
+    shown: list[list[Ended]] = []
+    for zone in OF_THE_MACHINE:
+        queries = [f'sql "{query}" --json' for query in ANSWERS]
+        rebuilt, published, *answers = in_zone(
+            zone, around_midnights.data.parent, "rebuild --json", "publish", *queries
+        )
+        assert rebuilt.code in (0, 14)  # not all days were pulled
+        assert published.code == 0
+        assert [answer.err for answer in answers] == [""] * len(ANSWERS)
+        shown.append(answers)
+
+    assert all(answers == shown[0] for answers in shown)
+    days = [(row["submitted_on"], row["delivered_count"]) for row in shown[0][0].object["rows"]]
     expected = sorted(day for midnight in MIDNIGHTS for day in (midnight.date(), (midnight - SECOND).date()))
     assert [day for day, count in days for _ in range(count)] == [day.isoformat() for day in expected]
 
@@ -187,17 +223,18 @@ DATED = ["2028-02-29", "2026-12-31 23:59:59", "2027-01-01 00:00", "2028-03-01 00
 
 def test_a_file_of_phones_means_chinas_times_in_every_zone_of_the_machine(tmp_path: Path) -> None:
     listed = []
-    for zone in ZONES:
+    for zone in OF_THE_MACHINE:
         folder = tmp_path / zone.replace("/", "_")
         folder.mkdir()
         rows = [f"1380000000{number},{at}" for number, at in enumerate(DATED)]
         (folder / "list.csv").write_text("\n".join(["phone,since_at", *rows]))
         (folder / "none.csv").write_text("phone,since_at\n13800000000,2027-02-29\n")
-        assert ended(Place(folder).start("suppress import list.csv", variables={"TZ": zone})).code == 0
-        ended(Place(folder).start("suppress import none.csv", variables={"TZ": zone})).fails(10, "not a time in 1 rows")
+        taken, refused = in_zone(zone, folder, "suppress import list.csv", "suppress import none.csv")
+        assert taken.code == 0
+        refused.fails(10, "not a time in 1 rows")
         listed.append(read_entries(Landing(folder / "data/landing"))["since_at"].to_list())
 
-    assert listed == [[datetime.fromisoformat(at).replace(tzinfo=CHINA) for at in DATED]] * len(ZONES)
+    assert listed == [[datetime.fromisoformat(at).replace(tzinfo=CHINA) for at in DATED]] * len(OF_THE_MACHINE)
 
 
 @pytest.mark.parametrize("midnight", MIDNIGHTS, ids=lambda midnight: str(midnight.date()))
@@ -212,7 +249,7 @@ def test_a_send_window_opens_and_closes_in_chinas_time_on_every_day(midnight: da
     assert [is_open("22:00-06:00", at(hours)) for hours in (-2.01, -2, 0, 5.99, 6)] == [False, True, True, True, False]
 
 
-@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("zone", OF_THE_MACHINE)
 def test_the_zone_of_the_machine_moves_no_send_window(zone: str, sending: Place) -> None:
     now = datetime.now(CHINA)
     window = f"{now - HOUR:%H:%M}-{now + HOUR:%H:%M}"  # in every zone but China's this window is another time of day
