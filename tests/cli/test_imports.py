@@ -13,6 +13,7 @@ from pipelines.gateway.wire import read_replies, read_reports
 from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
+from tests.support.depth import cases
 from tests.support.places import Closed, Ended, Place
 
 CHINESE = {
@@ -91,13 +92,19 @@ def brought(at: Closed, name: str, content: bytes, options: str = "--yes --json"
 
 
 def asked(at: Closed, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query, after reconciling."""
     assert at.run("reconcile").code in (0, 14)  # no day was pulled
+    return reconciled(at, query)
+
+
+def reconciled(at: Closed, query: str) -> list[tuple[Any, ...]]:
     warehouse = Warehouse(at.place.folder / "demo/data/warehouse.duckdb", WarehouseSettings())
     with warehouse.read() as connection:
         return connection.sql(query).pl().rows()
 
 
-@pytest.mark.parametrize("form", FORMS)
+# The other separators and charsets of CSV are read in tests/unit/test_exports.py too.
+@pytest.mark.parametrize("form", cases(fast=["csv_in_gbk", "excel", "parquet"], deep=[*FORMS]))
 def test_the_books_are_those_of_a_pull(form: str, closed: Closed, unpulled: Closed, reports: pl.DataFrame) -> None:
     name, write = FORMS[form]
 
@@ -106,7 +113,7 @@ def test_the_books_are_those_of_a_pull(form: str, closed: Closed, unpulled: Clos
     assert (ended.code, ended.err) == (0, "")
     assert ended.object["accepted_count"] == ended.object["row_count"] == reports.height
     assert ended.object["new_count"] == reports.height
-    assert asked(unpulled, BOOKS) == asked(closed, BOOKS)
+    assert asked(unpulled, BOOKS) == reconciled(closed, BOOKS)
 
 
 def test_a_rebuild_gives_the_same(unpulled: Closed, reports: pl.DataFrame) -> None:
@@ -114,7 +121,7 @@ def test_a_rebuild_gives_the_same(unpulled: Closed, reports: pl.DataFrame) -> No
     before = asked(unpulled, BOOKS)
 
     assert unpulled.run("rebuild").code in (0, 14)
-    assert asked(unpulled, BOOKS) == before
+    assert reconciled(unpulled, BOOKS) == before
 
 
 def test_a_file_imported_twice_counts_once(unpulled: Closed, reports: pl.DataFrame) -> None:
@@ -129,7 +136,13 @@ def test_a_file_imported_twice_counts_once(unpulled: Closed, reports: pl.DataFra
     assert "imported before" in brought(unpulled, "export.csv", content, "--yes").out
 
 
-@pytest.mark.parametrize("lost", [[], ["batch_num"], ["mission_num"], ["mission_num", "batch_num"]])
+@pytest.mark.parametrize(
+    "lost",
+    cases(
+        fast=[[], ["mission_num", "batch_num"]],
+        deep=[[], ["batch_num"], ["mission_num"], ["mission_num", "batch_num"]],
+    ),
+)
 def test_a_report_pulled_and_imported_counts_once(
     lost: list[str], closed: Closed, tmp_path: Path, reports: pl.DataFrame
 ) -> None:
@@ -141,7 +154,7 @@ def test_a_report_pulled_and_imported_counts_once(
     ended = brought(pulled, "export.csv", FORMS["csv_in_gbk"][1](export))
 
     assert (ended.code, ended.object["new_count"]) == (0, 0)
-    assert asked(pulled, BOOKS) == asked(closed, BOOKS)
+    assert asked(pulled, BOOKS) == reconciled(closed, BOOKS)
 
 
 def test_without_mission_numbers_batch_and_phone_find_the_message(
@@ -150,8 +163,8 @@ def test_without_mission_numbers_batch_and_phone_find_the_message(
     brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号")))
     statuses = "SELECT input_row, status, code FROM core.message_status ORDER BY input_row"
 
-    assert asked(unpulled, statuses) == asked(closed, statuses)
-    assert {rule for rule, _ in asked(unpulled, MATCHES)} == {None, "batch_phone"}
+    assert asked(unpulled, statuses) == reconciled(closed, statuses)
+    assert {rule for rule, _ in reconciled(unpulled, MATCHES)} == {None, "batch_phone"}
 
 
 def test_without_any_number_phone_and_time_find_the_message_but_settle_no_doubt(
@@ -160,7 +173,7 @@ def test_without_any_number_phone_and_time_find_the_message_but_settle_no_doubt(
     brought(unpulled, "export.csv", FORMS["csv_in_gbk"][1](reports.drop("任务号", "批次号")))
 
     assert {rule for rule, _ in asked(unpulled, MATCHES)} == {None, "phone_time"}
-    counted = dict(asked(unpulled, "SELECT status, count(*) FROM core.message_status GROUP BY status"))
+    counted = dict(reconciled(unpulled, "SELECT status, count(*) FROM core.message_status GROUP BY status"))
     assert counted["in_doubt"] == 1000
     assert counted["delivered"] > 500
 
@@ -176,7 +189,7 @@ def test_replies_come_from_a_file_too(closed: Closed, unpulled: Closed) -> None:
 
     query = "SELECT campaign_id, replied_at, character_count, is_opt_out FROM core.reply_matches ORDER BY ALL"
     assert (ended.code, ended.object["new_count"]) == (0, export.height)
-    assert asked(unpulled, query) == asked(closed, query)
+    assert asked(unpulled, query) == reconciled(closed, query)
 
 
 def test_rows_that_are_not_reports_are_counted_with_their_reasons(unpulled: Closed) -> None:

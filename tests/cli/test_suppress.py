@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -38,9 +39,13 @@ def sent_to(gateway: RunningSandbox) -> list[str]:
         return [phone for (phone,) in truth.execute("SELECT phone FROM messages ORDER BY phone")]
 
 
-def statuses(place: Place) -> dict[str, int]:
+def balanced(place: Place) -> dict[str, Any]:
     status = place.run("status c --json").object
     assert status["is_balanced"]
+    return status
+
+
+def statuses(status: dict[str, Any]) -> dict[str, int]:
     return {name: number for name, number in status["statuses"].items() if number}
 
 
@@ -53,7 +58,7 @@ def test_listed_phones_are_left_out_of_plans_until_removed(desk: Place, gateway:
 
     assert desk.run(SUBMIT).code == 0
 
-    assert statuses(desk) == {"suppressed": 2, "accepted": 38}
+    assert statuses(balanced(desk)) == {"suppressed": 2, "accepted": 38}
     assert set(PEOPLE) - set(sent_to(gateway)) == {PEOPLE[1], PEOPLE[3]}
     assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1, "complained": 1}
 
@@ -68,9 +73,10 @@ def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place
 
     assert resumed.object["submitted_now"] == {"accepted": 35, "refused": 0, "in_doubt": 0, "suppressed": 5}
     assert sent_to(gateway) == sorted(set(PEOPLE) - set(listed))
-    assert statuses(desk) == {"suppressed": 5, "accepted": 35}
+    status = balanced(desk)
+    assert statuses(status) == {"suppressed": 5, "accepted": 35}
     assert ["suppressed", "opted_out", 5] in [
-        [line["status"], line["reason"], line["row_count"]] for line in desk.run("status c --json").object["reasons"]
+        [line["status"], line["reason"], line["row_count"]] for line in status["reasons"]
     ]
     assert desk.run("publish").code == 0
     rows = desk.run("sql \"FROM messages WHERE status = 'suppressed'\" --json").object["rows"]
@@ -79,7 +85,7 @@ def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place
     desk.run(f"suppress remove {' '.join(listed)}")
     assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 0  # suppressed messages stay suppressed
     assert desk.run("rebuild").code == 0
-    assert statuses(desk) == {"suppressed": 5, "accepted": 35}
+    assert statuses(balanced(desk)) == {"suppressed": 5, "accepted": 35}
 
 
 def test_an_unreadable_list_pauses_the_campaign_before_the_next_message(desk: Place, gateway: RunningSandbox) -> None:
