@@ -90,7 +90,7 @@ def test_a_campaign_that_is_not_sent_yet_has_a_report_too(place: Place, no_waits
 
     assert "still to be sent" in place.run("report c").out
     assert place.run("report c --html c.html", SMSRECON_REVIEW__LANGUAGE="zh").code == 0
-    assert "没有被接收的短信" in (place.folder / "c.html").read_text(encoding="utf-8")
+    assert "没有提交成功的短信" in (place.folder / "c.html").read_text(encoding="utf-8")
 
 
 def test_a_dry_run_shows_what_would_be_sent(sending: Place) -> None:
