@@ -18,9 +18,10 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from pipelines.sandbox.settings import Shares
 from tests.support.places import CONTENT, Place, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 PEOPLE = 300
 BUSY = 15
@@ -60,7 +61,7 @@ def trial(folder: Path, *, seconds: float) -> Record:
     """Let eight work in an empty folder for so long; what must hold then is among the complaints where it doesn't."""
     settings = SandboxSettings(truth=folder / "gateway.sqlite", seed=5, balance=10**9, shares=Shares(orphan=0))
     (folder / "place").mkdir()
-    with RunningSandbox(settings) as gateway:
+    with ForkedSandbox(settings) as gateway:
         place = Place(folder / "place", gateway_at(gateway.base_url) | {"SMSRECON_PLAN__BATCH_SIZE": "50"})
         place.run("daily")  # so that there is something to open from the first moment on
         record = work(place, seconds=seconds)

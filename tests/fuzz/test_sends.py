@@ -11,13 +11,14 @@ from tests.fuzz.hostile import Case, EntityTarget, case
 from tests.support.campaigns import campaign_at, people
 from tests.support.depth import cases
 from tests.support.relay import Reply, relaying
+from tests.support.sandboxes import ForkedSandbox
 
 COUNT = cases(fast=30, deep=300)
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
-    with RunningSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as sandbox:
+    with ForkedSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as sandbox:
         yield sandbox
 
 

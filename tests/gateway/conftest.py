@@ -1,4 +1,4 @@
-"""Fixtures with a sandbox as a process of its own, on a free port."""
+"""Fixtures with a sandbox in a process of its own, on a free port."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,16 +11,22 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.support.campaigns import MakeSandbox
+from tests.support.sandboxes import ForkedSandbox
 
 
 @pytest.fixture
-def make_sandbox(tmp_path: Path) -> Iterator[MakeSandbox]:
+def sandbox_type() -> type[RunningSandbox]:
+    return ForkedSandbox
+
+
+@pytest.fixture
+def make_sandbox(tmp_path: Path, sandbox_type: type[RunningSandbox]) -> Iterator[MakeSandbox]:
     """Start a sandbox with these settings."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> RunningSandbox:
             settings.setdefault("truth", tmp_path / "truth.sqlite")
-            return stack.enter_context(RunningSandbox(SandboxSettings(**settings)))
+            return stack.enter_context(sandbox_type(SandboxSettings(**settings)))
 
         yield make
 
@@ -34,7 +40,7 @@ def sandbox(make_sandbox: MakeSandbox) -> RunningSandbox:
 @pytest.fixture(scope="module")
 def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
     """One sandbox for all tests of a module that change nothing in its truth."""
-    with RunningSandbox(SandboxSettings(truth=tmp_path_factory.mktemp("shared") / "truth.sqlite")) as sandbox:
+    with ForkedSandbox(SandboxSettings(truth=tmp_path_factory.mktemp("shared") / "truth.sqlite")) as sandbox:
         yield sandbox
 
 

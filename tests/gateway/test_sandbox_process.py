@@ -24,6 +24,12 @@ TruthOf = Callable[..., list[tuple[Any, ...]]]
 SEND = {"phones": "13800000000", "content": "【云鋒網絡】验证码123456"}
 
 
+@pytest.fixture
+def sandbox_type() -> type[RunningSandbox]:
+    """No fork, since the start and the end of its process are tested."""
+    return RunningSandbox
+
+
 def test_the_truth_survives_a_kill_and_the_sandbox_restarts_on_the_same_port(
     sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf
 ) -> None:

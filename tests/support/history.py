@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.operations import daily
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PullSettings, Settings
+from tests.support.sandboxes import ForkedSandbox
 
 CAMPAIGNS = {"week-1": 21, "week-2": 17, "week-3": 13, "week-4": 9, "week-5": 5}  # sent so many days ago
 LATEST = "week-5"
@@ -42,7 +43,7 @@ class Place:
 def sent_history(folder: Path) -> Place:
     """Send all campaigns, collect what comes back, publish."""
     sandbox = SandboxSettings(truth=folder / "gateway.sqlite", seed=7, balance=100_000)
-    with RunningSandbox(sandbox) as gateway:
+    with ForkedSandbox(sandbox) as gateway:
         settings = Settings(
             data_dir=folder / "data",
             gateway=GatewaySettings(

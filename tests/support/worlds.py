@@ -22,6 +22,7 @@ from pipelines.operations import daily
 from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.settings import GatewaySettings, PlanSettings, Settings
 from pipelines.warehouse.database import warehouse_of
+from tests.support.sandboxes import ForkedSandbox
 
 CONTENT = "【云鋒網絡】秋季会员日开始了,回复TD退订"
 SENT_AGO = timedelta(days=4)
@@ -92,7 +93,7 @@ def running_world(folder: Path, *, batch_size: int = 10, xml: bool = False, **sa
     chosen = SandboxSettings(
         truth=folder / "truth.sqlite", shares=SHARES, clock_shift_seconds=-SENT_AGO.total_seconds(), **sandbox
     )
-    with RunningSandbox(chosen) as running:
+    with ForkedSandbox(chosen) as running:
         settings = Settings(
             data_dir=folder / "data",
             plan=PlanSettings(batch_size=batch_size),
