@@ -70,20 +70,18 @@ class Life:
             error.add_note(f"to replay it: make torture SEED={self.seed} KILLS={kills}")
             raise
 
-    def live_through(self, points: Sequence[str], *, kills: int = 0) -> None:
+    def live_through(self, points: Sequence[str], *, phases: Sequence[timedelta] = PHASES, kills: int = 0) -> None:
         """Die at each of these points, spread over the phases, and at random until there are `kills` deaths."""
-        share = -(-kills // len(PHASES))
-        for number, ago in enumerate(PHASES):
+        share = -(-kills // len(phases))
+        for number, ago in enumerate(phases):
             self.place.move_to(ago)
             begun = self.deaths.total()
-            for point in points[number :: len(PHASES)]:
+            for point in points[number :: len(phases)]:
                 self.die_at(point)
             while self.deaths.total() < begun + share:
                 self.die_somehow()
             self.finish()
-        self.place.move_to(timedelta(0))
-        self.finish()
-        self.laws.hold_at_the_end()
+        self.end()
 
     def die_at(self, point: str) -> None:
         """Run a command that reaches the failpoint, and die there."""
@@ -116,14 +114,24 @@ class Life:
             self.deaths["the sandbox"] += 1
         self.laws.hold_after_death()
 
-    def finish(self) -> None:
-        """Repeat all commands until everything is done."""
+    def end(self) -> None:
+        """Send what is left, let everything mature, and hold the closed books to all laws."""
+        self.send_the_rest()
+        self.place.move_to(timedelta(0))
+        self.finish()
+        self.laws.hold_at_the_end()
+
+    def send_the_rest(self) -> None:
         for campaign_id in list(self._open):
             for _ in range(60):
                 if self._is_sent(campaign_id):
                     break
                 self._seen(self.place.run(f"submit {campaign_id}"))
             assert self._is_sent(campaign_id), f"{campaign_id} is never done"
+
+    def finish(self) -> None:
+        """Repeat all commands until everything is done."""
+        self.send_the_rest()
         done = self._seen(self.place.run("daily"))
         assert done.code in {0, 13, 16}, f"daily ended with {done.code}: {done.err}"
         self.laws.is_published = True

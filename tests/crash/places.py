@@ -16,9 +16,10 @@ import polars as pl
 from pydantic import SecretStr
 
 from pipelines.landing.landing import Landing
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from pipelines.warehouse.database import warehouse_of
+from tests.support.sandboxes import ForkedSandbox
 from tests.support.worlds import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
@@ -36,26 +37,30 @@ class Ended:
 
 
 class Starter:
-    """The process of starter.py, which runs one command at a time."""
+    """The process of starter.py, which runs one command at a time; the first command starts it."""
 
     def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("starter.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._answer()
+        self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, **order: Any) -> int:
+        if self._process is None:
+            command = [sys.executable, str(Path(__file__).with_name("starter.py"))]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            _answer(self._process)
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
-        return int(self._answer()["code"])
+        return int(_answer(self._process)["code"])
 
     def stop(self) -> None:
-        self._process.communicate()
+        if self._process is not None:
+            self._process.communicate()
 
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+
+def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    assert process.stdout is not None
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
 
 
 @dataclass
@@ -144,7 +149,7 @@ def running_place(
         clock_shift_seconds=-SENT_AGO.total_seconds(),
         **sandbox,
     )
-    with RunningSandbox(chosen) as running:
+    with ForkedSandbox(chosen) as running:
         settings = Settings(
             data_dir=data_dir or folder / "data",
             plan=PlanSettings(batch_size=BATCH_SIZE),

@@ -13,14 +13,21 @@ import pytest
 from tests.crash.disks import small_disk, unwritable
 from tests.crash.life import Life
 from tests.crash.places import Ended, Starter, running_place
+from tests.support.depth import cases
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 STEPS = ("submit", "pull", "load", "reconcile", "publish", "daily", "rebuild", "balance")
 
+# The free kilobytes, and who runs with them: in the fast lane every step without any, and with some those that write.
+ROOM = cases(
+    fast={0: STEPS, 24: ("submit", "pull", "load"), 400: ("reconcile", "publish")},
+    deep=dict.fromkeys((0, 24, 400), STEPS),
+)
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount and chattr are Linux's")
 
 
-def test_a_full_disk_is_an_error_of_one_line_and_everything_continues_afterwards(
+def test_a_full_or_read_only_disk_is_an_error_of_one_line_and_everything_continues_afterwards(
     tmp_path: Path, two_starters: list[Starter]
 ) -> None:
     starter, other = two_starters
@@ -30,30 +37,20 @@ def test_a_full_disk_is_an_error_of_one_line_and_everything_continues_afterwards
     ):
         life = begun(Life(place, other, seed=1))
         failed: Counter[str] = Counter()
-        for kilobytes in (0, 24, 400):
-            for step in STEPS:
+        for kilobytes, steps in ROOM.items():
+            for step in steps:
                 command = _with_its_campaign(life, step)
                 with disk.full(but=kilobytes * 1024):
                     ended = place.run(command)
                 failed[step] += _is_one_line(ended, "No space left on device", "disk is full")
                 life.laws.hold_after_death()
         assert failed.keys() >= {"submit", "pull", "load", "reconcile", "publish", "daily"}
-        ended_well(life)
-
-
-def test_a_read_only_disk_is_an_error_of_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
-    starter, other = two_starters
-    with (
-        small_disk(tmp_path / "disk") as disk,
-        running_place(tmp_path / "place", starter, data_dir=disk.path / "data") as place,
-    ):
-        life = begun(Life(place, other, seed=2))
         for step in STEPS:
             command = _with_its_campaign(life, step)
             with disk.read_only():
                 ended = place.run(command)
             assert _is_one_line(ended, "Read-only file system", "unable to open database file"), ended
-        ended_well(life)
+        life.end()
 
 
 UNWRITABLE = {
@@ -74,7 +71,7 @@ def test_an_unwritable_path_is_an_error_of_one_line(tmp_path: Path, two_starters
             with unwritable(place.settings.data_dir / path):
                 ended = place.run(command)
             assert _is_one_line(ended, "not permitted", "readonly database", "Permission denied"), ended
-        ended_well(life)
+        life.end()
 
 
 def begun(life: Life) -> Life:
@@ -83,13 +80,6 @@ def begun(life: Life) -> Life:
     life.new_campaign(60)
     life.finish()
     return life
-
-
-def ended_well(life: Life) -> None:
-    life.finish()
-    life.place.move_to(timedelta(0))
-    life.finish()
-    life.laws.hold_at_the_end()
 
 
 def _with_its_campaign(life: Life, step: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.crash.life import Life
 from tests.crash.places import Starter, running_place
+from tests.support.depth import cases
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 
@@ -12,6 +13,11 @@ SENDING = ("journal.before_sending", "journal.after_sending", "gateway.answer_be
            "journal.before_outcome", "journal.after_outcome")  # fmt: skip
 PULLING = ("landing.before_call", "gateway.before_request", "gateway.answer_begun", "gateway.answer_read",
            "landing.before_unmark")  # fmt: skip
+
+PUBLISHING = cases(
+    fast=("publish.after_database", "publish.after_rename"),
+    deep=("publish.after_parquet", "publish.after_database", "publish.before_rename", "publish.after_rename"),
+)
 
 
 def test_a_sender_that_dies_on_any_side_of_a_request_neither_loses_nor_doubles_a_message(
@@ -25,7 +31,7 @@ def test_a_sender_that_dies_on_any_side_of_a_request_neither_loses_nor_doubles_a
         for times in (2, 4):  # the first request is a query of the balance
             for point in SENDING:
                 assert life.die(f"submit {campaign_id}", failpoint=f"{point}:{times}")
-        _end(life)
+        life.end()
 
 
 def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call(
@@ -41,7 +47,7 @@ def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call
             for point in PULLING:
                 assert life.die("pull", failpoint=f"{point}:{times}")
         assert life.laws.missing
-        _end(life)
+        life.end()
 
 
 def test_two_processes_send_one_campaign_once(tmp_path: Path, two_starters: list[Starter]) -> None:
@@ -55,7 +61,7 @@ def test_two_processes_send_one_campaign_once(tmp_path: Path, two_starters: list
             with life.alongside(command, kill_after=None if number % 2 else 0.5):
                 life.kill(command, failpoint=f"gateway.answer_read:{4 + number}")
             life.laws.hold_after_death()
-        _end(life)
+        life.end()
 
 
 def test_two_publishers_leave_a_whole_copy_and_so_does_one_that_dies(
@@ -67,17 +73,12 @@ def test_two_publishers_leave_a_whole_copy_and_so_does_one_that_dies(
         place.move_to(SENT)
         life.new_campaign(60)
         life.finish()
-        for point in (
-            "publish.after_parquet",
-            "publish.after_database",
-            "publish.before_rename",
-            "publish.after_rename",
-        ):
+        for point in PUBLISHING:
             assert life.die("publish", failpoint=point)
             with life.alongside("publish", kill_after=None):
                 assert place.run("publish").code == 0
             life.laws.hold_after_death()
-        _end(life)
+        life.end()
 
 
 def test_a_load_that_dies_half_way_changes_nothing(tmp_path: Path, two_starters: list[Starter]) -> None:
@@ -90,7 +91,7 @@ def test_a_load_that_dies_half_way_changes_nothing(tmp_path: Path, two_starters:
         place.run("pull")
         for times in (5, 4, 2):  # reports, balances, rejects and pulls, and last core.files
             assert life.die("load", failpoint=f"load.between_tables:{times}")
-        _end(life)
+        life.end()
 
 
 def test_a_reconcile_that_dies_half_way_leaves_the_old_figures(tmp_path: Path, two_starters: list[Starter]) -> None:
@@ -102,15 +103,8 @@ def test_a_reconcile_that_dies_half_way_leaves_the_old_figures(tmp_path: Path, t
         life.finish()
         place.move_to(SENT - timedelta(minutes=30))  # most reports are due now
         assert {place.run(command).code for command in ("pull", "load")} == {0}
-        for times in (12, 16, 20):  # the statuses are computed, and not all marts
+        for times in cases(fast=(16,), deep=(12, 16, 20)):  # the statuses are computed, and not all marts
             assert life.die("reconcile", failpoint=f"reconcile.between_tables:{times}")
             assert place.run("publish").code == 0
             life.laws.readable()
-        _end(life)
-
-
-def _end(life: Life) -> None:
-    life.finish()
-    life.place.move_to(timedelta(0))
-    life.finish()
-    life.laws.hold_at_the_end()
+        life.end()

@@ -4,23 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.life import LIVED, life, points_of
+from tests.crash.life import LIVED, PHASES, life, points_of
 from tests.crash.places import Starter
+from tests.support.depth import cases
 
-LIVES = 4  # the points are shared out among them
+SEEDS = cases(fast=(0, 3), deep=(0, 1, 2, 3))  # 0 and 3 have all choices of gateways; they share out the points
+LIVED_THROUGH = cases(fast=PHASES[1::2], deep=PHASES)
 RANDOM_LIVES = 8
 KILLS = 25
 
 
-@pytest.mark.cases(len(LIVED) // LIVES)
-@pytest.mark.parametrize("seed", range(LIVES))
+@pytest.mark.cases(len(LIVED) // len(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_laws_hold_at_whichever_point_a_process_dies(
     tmp_path: Path, two_starters: list[Starter], seed: int
 ) -> None:
-    points = LIVED[seed::LIVES]
+    points = LIVED[SEEDS.index(seed) :: len(SEEDS)]
 
     with life(tmp_path, two_starters, seed) as lived:
-        lived.live_through(points)
+        lived.live_through(points, phases=LIVED_THROUGH)
 
     assert set(points) <= lived.deaths.keys()
 
