@@ -7,7 +7,7 @@ from tests.support.depth import cases
 
 
 def test_eight_at_once_never_fail_and_lose_nothing(tmp_path: Path) -> None:
-    record = trial(tmp_path, seconds=cases(fast=8, deep=30))
+    record = trial(tmp_path, seconds=cases(fast=3, deep=30))
 
     assert not record.complaints
     assert all(codes[0] for codes in record.codes.values())

@@ -19,7 +19,11 @@ TIMES_THE_BODY = 40
 ROWS_AT_ONCE_MIB = 450
 BODY_MB = cases(fast=5, deep=20)
 
-LARGE = ("reports", "reports as XML", "numbers", "short texts", "unknown fields, sloppy", "one text", "nul bytes")
+# In the fast lane one body of each outcome: accepted as JSON and as XML, rejected, and unreadable.
+LARGE = cases(
+    fast=("reports", "reports as XML", "numbers", "nul bytes"),
+    deep=("reports", "reports as XML", "numbers", "short texts", "unknown fields, sloppy", "one text", "nul bytes"),
+)
 
 
 def cost(name: str, mb: int) -> dict[str, float]:

@@ -52,7 +52,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@on(fast=6, deep=36)
+@on(fast=3, deep=36)
 @given(world=worlds())
 def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance(template: Path, world: World) -> None:
     with landed(template, []) as place:
@@ -82,7 +82,7 @@ def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: 
         assert_same(step_by_step, place.tables(contracts), names=("step by step", "once"))
 
 
-@on(fast=3, deep=16)
+@on(fast=2, deep=16)
 @given(pair=pulled_in_other_calls())
 def test_pulls_that_are_shuffled_split_and_repeated_change_only_figures_of_calls(
     template: Path, pair: tuple[World, World]
@@ -91,7 +91,7 @@ def test_pulls_that_are_shuffled_split_and_repeated_change_only_figures_of_calls
     assert_same(one, other, names=("one way", "the other way"))
 
 
-@on(fast=3, deep=16)
+@on(fast=2, deep=16)
 @given(pair=pulled_on_other_days())
 def test_pulls_spread_over_other_days_change_only_figures_of_calls_and_arrivals(
     template: Path, pair: tuple[World, World]
