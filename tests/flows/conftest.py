@@ -34,6 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[AP
         disable_telemetry()
         with running_server(folder, free_port, lambda _: None):
             api = API(os.environ["PREFECT_API_URL"], folder / "prefect.db")
+            api.keep_empty_copy()
             with temporary_settings({PREFECT_API_URL: api.url}):
                 yield api
                 flush_to_server()

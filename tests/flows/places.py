@@ -33,6 +33,18 @@ class API:
     def close(self) -> None:
         self._client.close()
 
+    @property
+    def empty_database(self) -> Path:
+        """A copy of the database as it was at first: making its tables takes longer than anything a test does."""
+        return self.database.with_name("empty.db")
+
+    def keep_empty_copy(self) -> None:
+        with (
+            closing(sqlite3.connect(self.database)) as database,
+            closing(sqlite3.connect(self.empty_database)) as copy,
+        ):
+            database.backup(copy)
+
     def get(self, path: str) -> Any:
         return self._client.get(self.url + path).raise_for_status().json()
 
@@ -49,6 +61,11 @@ class API:
             return response if response.status_code != 503 else None
 
         return until(asked)
+
+    def ready(self) -> None:
+        """Wait until `serve` has registered the last deployment."""
+        path = f"{self.url}/deployments/name/watch-balance/watch-balance"
+        until(lambda: self._client.get(path).is_success)
 
     def run(self, flow_run_id: Any) -> dict[str, Any]:
         found: dict[str, Any] = self.get(f"/flow_runs/{flow_run_id}")
@@ -140,5 +157,5 @@ def until(look: Callable[[], Found | None], seconds: float = 90) -> Found:
     while time.monotonic() < give_up_at:
         if (found := look()) is not None and found is not False:
             return found
-        time.sleep(0.1)
+        time.sleep(0.25)  # each look is a request, which costs the server as much as a step of a flow
     raise AssertionError(f"nothing was found within {seconds} seconds")

@@ -43,7 +43,7 @@ def test_prefect_yaml_deploys_what_serve_registers(api: API) -> None:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
-    prefect("work-pool", "create", "smsrecon", "--type", "process")
+    api.ask("/work_pools/", name="smsrecon", type="process")
     prefect("deploy", "--all")
 
     deployed = {each.flow_name: described(api, str(each.flow_name)) for each in made}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -14,12 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from pipelines.flows.campaign import submit_campaign
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.flows.places import API, CONTENT, FlowPlace, until
+from tests.support.depth import cases
+from tests.support.places import Place
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
+RUNS = cases(fast=2, deep=10)
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 
 
@@ -44,7 +50,7 @@ def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subpr
         if process.poll() is None:
             process.terminate()  # so that it stops its server, too
         try:
-            process.wait(60)
+            assert process.wait(60) == 0, log.read_text()
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -58,7 +64,7 @@ def served(api: API, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowP
         place = FlowPlace(folder, gateway)
         place.configure(gateway=f"{place.account}\nrequests_per_second = 10")
         with serving(place, PREFECT_API_URL=api.url):
-            until(lambda: httpx.get(f"{api.url}/deployments/name/watch-balance/watch-balance").is_success)
+            api.ready()
             yield place
 
 
@@ -69,20 +75,21 @@ def test_wrong_parameters_are_refused_before_a_run_is_created(api: API, served: 
     assert "campaign_id" in refused.text
 
 
-def test_ten_runs_of_a_campaign_at_the_same_moment_send_each_message_once(api: API, served: FlowPlace) -> None:
+@pytest.mark.cases(RUNS)
+def test_runs_of_a_campaign_at_the_same_moment_send_each_message_once(api: API, served: FlowPlace) -> None:
     path = served.people(200)
 
-    started = [api.start("submit-campaign", campaign_id="tenfold", path=path, content=CONTENT) for _ in range(10)]
+    started = [api.start("submit-campaign", campaign_id="often", path=path, content=CONTENT) for _ in range(RUNS)]
     runs = [api.ended(each) for each in started]
 
     assert "Completed" in {run["state_name"] for run in runs}
     for run in runs:
-        assert run["state_name"] == "Completed" or run["state"]["message"].startswith("busy: campaign tenfold is being")
+        assert run["state_name"] == "Completed" or run["state"]["message"].startswith("busy: campaign often is being")
     assert served.accepted_phones() == [str(13800000000 + number) for number in range(200)]
 
 
 def test_the_next_run_continues_a_campaign_whose_run_was_killed_and_its_books_close(
-    api: API, served: FlowPlace
+    api: API, served: FlowPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(served.accepted_phones())
     path = served.people(400)
@@ -92,7 +99,8 @@ def test_the_next_run_continues_a_campaign_whose_run_was_killed_and_its_books_cl
         os.kill(pid, signal.SIGKILL)
     sent_when_killed = len(served.accepted_phones()) - before
 
-    ended = api.ended(api.start("submit-campaign", campaign_id="killed", path=path, content=CONTENT))
+    monkeypatch.setenv("SMSRECON_CONFIG", str(served.config))
+    ended = submit_campaign("killed", path, CONTENT, return_state=True)
     served.gateway.control(clock_shift_seconds=3600.0)
     day = api.ended(api.start("daily"))
 
@@ -101,24 +109,26 @@ def test_the_next_run_continues_a_campaign_whose_run_was_killed_and_its_books_cl
     assert len(sent) == before + 400  # the batch in doubt was accepted: it is not sent again
     (row,) = [row for row in books(api, day["id"]) if row["campaign"] == "killed"]
     assert (row["rows"], row["balanced"], row["planned"], row["refused"]) == (400, "yes", 0, 0)
-    assert ended["state_type"] in {"COMPLETED", "FAILED"}  # failed: a batch was in flight when the run was killed
+    assert ended.type.value in {"COMPLETED", "FAILED"}  # failed: a batch was in flight when the run was killed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_database_of_a_server_is_its_owners_alone(api: API) -> None:
+    assert api.database.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("number", cases(fast=[signal.SIGINT], deep=[signal.SIGINT, signal.SIGTERM]))
 def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
-    number: signal.Signals, place: FlowPlace
+    number: signal.Signals, api: API, place: FlowPlace
 ) -> None:
     port = free_port()
     mine = API(f"http://127.0.0.1:{port}/api", place.folder / "data" / "prefect" / "prefect.db")
+    mine.database.parent.mkdir(parents=True)
+    shutil.copy(api.empty_database, mine.database)
+    commands = Place(place.folder)
     with serving(place, "--with-server", "--port", str(port), PREFECT_API_URL="", PREFECT_HOME="") as process:
         assert f"Prefect UI: http://127.0.0.1:{port} " in (place.folder / "serve.log").read_text()
-        until(lambda: httpx.get(f"{mine.url}/deployments/name/watch-balance/watch-balance").is_success or None)
-        again = subprocess.run(
-            [*COMMAND, "--config", str(place.config), "serve", "--with-server", "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        mine.ready()
+        commands.run(f"serve --with-server --port {port}").fails(2, "is not free")
         place.configure(gateway=f"{place.account}\nconcurrency = 1\nrequests_per_second = 20")
         started = mine.start("submit-campaign", campaign_id="spring", path=place.people(400), content=CONTENT)
         until(lambda: len(place.accepted_phones()) >= 20 or None)
@@ -130,42 +140,24 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
         code = process.wait(60)
     mine.close()
 
-    assert (again.returncode, "is not free" in again.stderr) == (2, True)
     assert (code, is_running(pid)) == (0, False)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/api/health")
-    status = json.loads(
-        subprocess.run(
-            [*COMMAND, "--config", str(place.config), "status", "spring", "--json"],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-    )
+    status = commands.run("status spring --json").object
     assert (status["batches"]["in_doubt"], status["statuses"]["in_doubt"]) == (0, 0)
     assert 0 < status["statuses"]["planned"] < 400
     assert status["paused_reason"].startswith("stopped by SIG")
     with closing(sqlite3.connect(mine.database)) as database:
         runs = dict(database.execute("SELECT name, state_type FROM flow_run WHERE start_time IS NOT NULL").fetchall())
     assert runs["submit spring"] == "CANCELLED"
-    assert mine.database.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
-    ("url", "words"), [("", "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
+    ("url", "words"), [(None, "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
 )
-def test_serve_without_a_server_names_the_next_step(url: str, words: str, place: FlowPlace) -> None:
-    ended = subprocess.run(
-        [*COMMAND, "--config", str(place.config), "serve"],
-        env=os.environ | {"PREFECT_API_URL": url, "PREFECT_HOME": str(place.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
-    assert words in ended.stderr
-    assert "--with-server" in ended.stderr
+def test_serve_without_a_server_names_the_next_step(url: str | None, words: str, place: FlowPlace) -> None:
+    with temporary_settings({PREFECT_API_URL: url}):
+        Place(place.folder).run("serve").fails(2, words, "--with-server")
 
 
 def free_port() -> int:
