@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LAST_CELL = {"campaign_review": "replies", "gateway_health": "balance"}
 
+POLLING = 200.0  # milliseconds: by default the browser draws a frame for every look
 IS_DRAWN = """
 last => !document.querySelector(".marimo-output-stale, .marimo-output-loading")
   && document.querySelector(`[data-cell-name=${last}] figure`)
@@ -38,26 +39,27 @@ def served(name: str, data_dir: Path, folder: Path) -> Iterator[str]:
             [*command, "--", "--data-dir", str(data_dir)], cwd=folder, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        while not _answers(address):
-            assert process.poll() is None, (folder / "log").read_text()
+        with httpx.Client(trust_env=False) as client:
+            while not _answers(client, address):
+                assert process.poll() is None, (folder / "log").read_text()
         yield address
     finally:
         process.kill()
         process.wait()
 
 
-def _answers(address: str) -> bool:
+def _answers(client: httpx.Client, address: str) -> bool:
     try:
-        return httpx.get(f"{address}/health").is_success
+        return client.get(f"{address}/health").is_success
     except httpx.TransportError:
-        time.sleep(0.05)
+        time.sleep(0.1)
         return False
 
 
 def visit(page: Page, address: str, name: str) -> None:
     """Open the app, and wait until its last cell has come."""
     page.goto(address)
-    page.wait_for_function(IS_DRAWN, arg=LAST_CELL[name])
+    page.wait_for_function(IS_DRAWN, arg=LAST_CELL[name], polling=POLLING)
 
 
 @contextmanager
@@ -65,4 +67,4 @@ def redrawn(page: Page, place: str) -> Iterator[None]:
     """Do something that changes the first text at `place`, and wait until all is drawn again."""
     before = page.locator(place).first.inner_text()
     yield
-    page.wait_for_function(IS_REDRAWN, arg=[place, before])
+    page.wait_for_function(IS_REDRAWN, arg=[place, before], polling=POLLING)

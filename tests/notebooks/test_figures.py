@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,10 +25,12 @@ from pipelines.review.figures import CampaignReview, GatewayFigures, read_campai
 from pipelines.review.sources import published, reconciled
 from pipelines.review.translations import LANGUAGES, Texts
 from pipelines.settings import PUBLISHED_DATABASE
+from tests.support.depth import cases
 from tests.support.history import CAMPAIGNS, LATEST, PEOPLE, Place
 
 pytestmark = pytest.mark.xdist_group("notebooks")
 
+WIDTHS = (WIDE, NARROW)
 CONTEXT = ChartContext(Texts("en"))
 CHARTS = ("books", "rates", "sending", "latency", "codes", "responsible_parties", "carriers", "provinces", "replies")
 GATEWAY_CHARTS = ("code_days", "unknown_codes", "answer_times", "error_codes", "pull_days", "balance")
@@ -214,8 +217,11 @@ def test_a_day_that_was_never_pulled_is_the_title(gateway: GatewayFigures) -> No
 # In every language, at every width, of everything and of nothing
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize(
+    ("language", "width"),
+    # the fast lane takes each language and each width once
+    cases(fast=[*zip(LANGUAGES, WIDTHS, strict=True)], deep=[*product(LANGUAGES, WIDTHS)]),
+)
 def test_every_chart_is_drawn_in_every_language_and_width(
     language: Any, width: int, campaign: CampaignReview, gateway: GatewayFigures
 ) -> None:
