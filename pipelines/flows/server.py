@@ -43,6 +43,7 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
     os.environ["PREFECT_HOME"] = os.environ.get("PREFECT_HOME") or str(folder.absolute())
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
     log = folder / "server.log"
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: else the server would be left
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
@@ -58,6 +59,7 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
         yield
     finally:
         _stop(process)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _require_free(port: int) -> None:

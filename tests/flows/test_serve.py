@@ -152,6 +152,18 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
     assert runs["submit spring"] == "CANCELLED"
 
 
+def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
+    command = [*COMMAND, "--config", str(place.config), "serve", "--with-server", "--port", str(free_port())]
+    with subprocess.Popen(command, cwd=place.folder, stderr=subprocess.PIPE) as process:
+        server = until(lambda: children(process.pid) or None)
+
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said.splitlines()[-1][:17]) == (130, b"smsrecon: stopped")
+    assert not any(map(is_running, server))
+
+
 @pytest.mark.parametrize(
     ("url", "words"), [(None, "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
 )
@@ -177,6 +189,11 @@ def runs_of(flow_run_id: str) -> list[int]:
         if f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode() in variables:
             found.append(int(folder.name))
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of a process's children."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_running(pid: int) -> bool:
