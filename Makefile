@@ -21,10 +21,10 @@ demo/data:
 	$(BIN)/smsrecon demo --dir demo
 
 test: $(READY)  ## all tests, few cases each; one kind: make test KIND=unit
-	$(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(addprefix tests/,$(KIND))
+	$(BIN)/pytest -n $(PROCESSES) --no-loadscope-reorder $(addprefix tests/,$(KIND))
 
 test-deep: $(READY)  ## the same tests with all their cases, and a table of what was run: make test-deep KIND=crash
-	$(BIN)/pytest -n $(PROCESSES) --dist loadgroup --deep $(addprefix tests/,$(KIND))
+	$(BIN)/pytest -n $(PROCESSES) --deep --no-loadscope-reorder $(addprefix tests/,$(KIND))
 
 check: $(READY)  ## format, lint, types, import layers, SQL
 	$(BIN)/ruff format --check .
@@ -36,10 +36,10 @@ check: $(READY)  ## format, lint, types, import layers, SQL
 bench: $(READY)  ## speed and memory, as ratios to a floor measured beside them
 	$(BIN)/python -m tests.benchmarks
 
-fuzz: $(READY)  ## spoilt answers for the decoder, as many as told: make fuzz CASES=1000000
+fuzz: $(READY)  ## damaged answers for the decoder, CASES of them: make fuzz CASES=1000000
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),100000)
 
-laws: $(READY)  ## the books of random worlds against a slow twin, as many as told: make laws WORLDS=2000
+laws: $(READY)  ## the books of WORLDS random worlds against a slow twin: make laws WORLDS=2000
 	TESTS_WORLDS=$(or $(WORLDS),2000) $(BIN)/pytest -n 2 --timeout 0 tests/property/test_world_laws.py
 
 torture: $(READY)  ## processes killed by the thousand: make torture KILLS=5000; one seed again: make torture SEED=1007

@@ -151,7 +151,7 @@ EXIT_CODES: Final[Mapping[int, ExitCode]] = {
     15: ExitCode("another process holds the campaign or the warehouse", "wait, then run the command again"),
     16: ExitCode("an alert: a rule of `[alerts]` found something, or an alert can't be sent", "do as the error says"),
     130: ExitCode("stopped by Ctrl-C", "run the same command again"),
-    141: ExitCode("the reader of the output has gone", ""),
+    141: ExitCode("the program that reads the output has ended (broken pipe)", ""),
     143: ExitCode("a campaign was stopped by SIGTERM", "run `smsrecon resume ID`"),
 }
 

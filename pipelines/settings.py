@@ -83,7 +83,7 @@ class GatewaySettings(Table):
     app_secret: SecretStr = Field(
         default=SecretStr(""),
         description="Secret of the account, `appSecret`; sent in the bodies of requests only, and never shown. Better"
-        " kept in the variable.",
+        " kept in the variable SMSRECON_GATEWAY__APP_SECRET.",
         json_schema_extra=FILL_IN,
     )
     format: Literal["json", "xml"] = Field(

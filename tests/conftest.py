@@ -2,12 +2,13 @@
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
-from tests.support import depth  # noqa: E402  an import before the line above would not be rewritten
+from tests.support import depth, scheduling  # noqa: E402  an import before the line above would not be rewritten
 
 # Where tests are run in the background, Ctrl-C is ignored, and all they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,13 +26,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of the deep lane where it isn't asked for, and note how many cases each of the others has."""
+    """Leave out the deep lane's own tests unless it runs, order the others, and note how many cases each has."""
     only_deep = [item for item in items if item.get_closest_marker("deep") and not depth.is_deep()]
     if only_deep:
         config.hook.pytest_deselected(items=only_deep)
         items[:] = [item for item in items if item not in only_deep]
+    items.sort(key=lambda item: scheduling.rank(item.nodeid))
     for item in items:
         item.user_properties.append(("cases", depth.case_count(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.ByFile:
+    return scheduling.ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

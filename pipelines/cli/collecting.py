@@ -114,7 +114,7 @@ def import_reports(
     replies: Annotated[bool, Parameter(show_default=False, help="The file holds replies, not reports.")] = False,
     mapping: Annotated[
         tuple[str, ...],
-        Parameter(show_default=False, help="FIELD=HEADING, several with commas; other fields are guessed."),
+        Parameter(show_default=False, help="FIELD=HEADING, separated by commas; other fields are guessed."),
     ] = (),
     yes: Yes = False,
     dry_run: Annotated[bool, Parameter(show_default=False, help="Show the mapping; import nothing.")] = False,

@@ -158,7 +158,7 @@ def purge(
         with working("removing") as progress:
             apply_purge(found, settings=settings, clock=invocation.now, progress=progress)
         if not json:
-            to_stdout("\nAll of that is gone.")
+            to_stdout("\nDeleted.")
     if json:
         show_purge(found, is_done=is_to_be_done, as_json=True)
     return 0

@@ -76,7 +76,7 @@ def report(
 
 
 def sql(
-    query: Annotated[str | None, Parameter(help="One SELECT; without it, tables and columns are listed.")] = None,
+    query: Annotated[str | None, Parameter(help="One SELECT; without it, tables and functions are listed.")] = None,
     /,
     *,
     json: Json = False,

@@ -42,7 +42,7 @@ def serve(
 def receive(
     *, port: Annotated[int | None, Parameter(help="Port to listen on instead of receive.port; 0: any free one.")] = None
 ) -> int:
-    """Receive reports and replies that the gateway pushes until Ctrl-C.
+    """Until Ctrl-C, receive the reports and replies that the gateway pushes.
 
     For example:
 

@@ -45,7 +45,7 @@ def confirm(*, is_shown: bool) -> None:
     agree(
         "Is that right?",
         is_shown=is_shown,
-        unasked="nobody has agreed to the mapping; look at it with --dry-run, then import with --yes",
+        unasked="the mapping is not confirmed; look at it with --dry-run, then import with --yes",
         refused="nothing was imported; say what the columns mean with --mapping FIELD=HEADING",
     )
 

@@ -51,7 +51,7 @@ def confirm(made: "Iterable[Decision]", *, is_shown: bool) -> None:
         agree(
             question,
             is_shown=is_shown,
-            unasked="nobody has agreed; say that it is right with --yes",
+            unasked="not confirmed; confirm with --yes",
             refused="nothing was decided; ask the vendor about the batches first",
         )
 

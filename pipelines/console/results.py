@@ -123,8 +123,8 @@ def confirm_forgetting(*, is_shown: bool) -> None:
     agree(
         "Forget this person? It can't be undone.",
         is_shown=is_shown,
-        unasked="nobody has agreed; say that it is right with --yes",
-        refused="nobody was forgotten",
+        unasked="not confirmed; confirm with --yes",
+        refused="nothing was erased",
     )
 
 

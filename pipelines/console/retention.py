@@ -16,7 +16,9 @@ def show_purge(purge: "Purge", *, is_done: bool, as_json: bool) -> None:
     if as_json:
         show_object(_as_json(purge, is_done=is_done))
         return
-    nothing: list[Grid | str] = [f"Nothing that can go is older than {_number(purge.older_than_days, 'day')}."]
+    nothing: list[Grid | str] = [
+        f"No campaign that may be deleted is older than {_number(purge.older_than_days, 'day')}."
+    ]
     parts = nothing if purge.is_empty else _what_goes(purge)
     if purge.staying:
         lines = [
@@ -34,7 +36,7 @@ def confirm_purge(purge: "Purge", *, is_shown: bool) -> None:
     agree(
         f"Remove {campaigns} and {files} for good? It can't be undone.",
         is_shown=is_shown,
-        unasked="nobody has agreed; look at it with --dry-run, then say that it is right with --yes",
+        unasked="not confirmed; look at it with --dry-run, then confirm with --yes",
         refused="nothing was purged",
     )
 

@@ -64,7 +64,8 @@ class Contract(pa.DataFrameModel):
     1. write sql/marts/<name>.sql: one SELECT, with a header that says its grain, inputs and parameters;
     2. add its contract to `pipelines/contracts/marts.py` and to `MARTS` there: columns in the order of the SELECT;
     3. add a case to tests/sql/<name>/, and the mart's twin to tests/property/twin_marts.py;
-    4. counts by status go into sql/checks/marts_add_up.sql, rates into sql/checks/rates_in_bounds.sql;
+    4. counts by status go into sql/checks/marts_add_up.sql (also into the inputs of its header), rates into
+       sql/checks/rates_in_bounds.sql; new parameters into tests/sql/test_checks.py;
     5. add the Chinese descriptions and run `make docs`. Tests name whatever is missing.
     """
 

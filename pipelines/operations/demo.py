@@ -65,7 +65,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
         asked_at = datetime.now(UTC) - 2 * DAYS_AGO
         landing_of(settings).suppressions.land(_opt_outs(people, asked_at), name="opt-outs", at=asked_at)
 
-        progress(f"campaign {CAMPAIGN}, sent four days ago to a sandbox gateway that loses one answer on the way")
+        progress(f"campaign {CAMPAIGN}, sent four days ago; its gateway loses one answer")
         gateway.control(faults=[{"kind": "drop", "is_accepted": True}])
         sent = submit(
             PlanRequest(CAMPAIGN, folder / "recipients.parquet", CONTENT),
@@ -77,7 +77,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
         counts = sent.progress.counts
         progress(
             f"{counts['accepted']:,} accepted, {counts['refused']:,} refused,"
-            f" {counts['in_doubt']:,} in doubt: sent, but their answer was lost, so never sent again"
+            f" {counts['in_doubt']:,} in doubt: no answer, so not sent again"
         )
 
         gateway.control(clock_shift_seconds=0)

@@ -117,7 +117,7 @@ def _gateway(settings: Settings, clock: Clock) -> Finding:
 
     with TemporaryDirectory() as scratch:  # a check lands nothing in the data folder
         balance = asyncio.run(ask(Landing(Path(scratch))))
-    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} messages left")
+    return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} segments left")
 
 
 def _endpoint(settings: Settings) -> Finding:

@@ -218,7 +218,7 @@ def _staying(
         elif campaign in by_themselves:
             last_on = _day_of(campaign.ended_at)
             goes_on = last_on + timedelta(days=older_than_days + 1)
-            why = (f"reports and replies until {last_on:%Y-%m-%d}", f"goes from {goes_on:%Y-%m-%d} on")
+            why = (f"last report or reply on {last_on:%Y-%m-%d}", f"can be purged from {goes_on:%Y-%m-%d}")
         else:
             holder = min(by_themselves, key=lambda other: other.began_at)
             why = (f"overlaps {holder.campaign_id}, which stays", f"smsrecon status {holder.campaign_id}")

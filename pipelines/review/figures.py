@@ -151,8 +151,7 @@ def gateway_figures(folder: Path, *, day_count: int) -> GatewayFigures:
 def _published(source: FigureSource, campaign_id: str) -> CampaignFigures:
     if campaign_id not in source.figure("campaigns")["campaign_id"]:
         raise UsageError(
-            f"nothing is published of a campaign {campaign_id}; 'smsrecon status' lists all, "
-            "'smsrecon publish' publishes them"
+            f"campaign {campaign_id} is not published; 'smsrecon status' lists all, 'smsrecon publish' publishes them"
         )
     figures = read_campaign(source, campaign_id, [])
     if figures.books.is_balanced:

@@ -37,7 +37,7 @@ ERRORS: Mapping[str, ErrorText] = {
     ),
     "100005": ErrorText("单次最大提交可1000条短信", "1001 phones"),
     "100006": ErrorText("missionNum数量必须与手机号数量一致", "more or fewer `missionNums` than `phones`"),
-    "100007": ErrorText("有号码格式错误", "a phone that is not 1, 3 to 9, nine digits"),
+    "100007": ErrorText("有号码格式错误", "a phone that is not 11 digits from 13 to 19"),
     "100008": ErrorText("有号码在一定时间段内请求频次过多", "more messages to one phone than `--phone-limit`"),
     "100009": ErrorText("账户余额不足", "more segments than the balance"),
     "100010": ErrorText("日流量限制", "more messages in a day than `--daily-limit`"),

@@ -15,7 +15,7 @@ class Options(SandboxSettings):
     """The settings, with defaults for a terminal."""
 
     truth: Path = Path("sandbox.sqlite")
-    """SQLite file that records everything that happened; created if missing, else continued."""
+    """SQLite file that records everything that happened; created if missing; an existing file is continued."""
     port: int = 8026
     """Port to listen on; 0 takes any free port."""
     shares: Annotated[Shares, Parameter(group="Shares of all messages")] = field(default_factory=Shares)

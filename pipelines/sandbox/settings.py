@@ -42,7 +42,7 @@ class Shares:
     """Shares of all messages by outcome; the rest is delivered."""
 
     failed: float = 0.05
-    """Reported as failed, over all codes."""
+    """Reported as failed, with any code."""
     unreported: float = 0.02
     """Never reported."""
     late: float = 0.03
@@ -79,7 +79,7 @@ class SandboxSettings:
     """All settings of the sandbox."""
 
     truth: Path
-    """SQLite file that records everything that happened; created if missing, else continued."""
+    """SQLite file that records everything that happened; created if missing; an existing file is continued."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = 0
@@ -135,7 +135,7 @@ class SandboxSettings:
     push_stamp: Literal["made", "due"] = "made"
     """Meaning of time_stamp: made, when the packet was made; due, when its records were due."""
     push_connections: int = 4
-    """Limit of packets under way at once."""
+    """Most packets in flight at once."""
     push_timeout_seconds: float = 10.0
     """Timeout for the answer to a packet, in seconds."""
     push_retry_seconds: tuple[float, ...] = (1.0, 5.0, 30.0, 60.0, 300.0)
@@ -144,9 +144,9 @@ class SandboxSettings:
     """Share of packets that are pushed again though they were answered 200."""
 
     fault_rate: float = 0.0
-    """Share of sends whose answers are spoilt by a fault."""
+    """Share of sends whose answers are damaged by a fault."""
     query_fault_rate: float = 0.0
-    """Share of queries whose answers are spoilt by a fault."""
+    """Share of queries whose answers are damaged by a fault."""
     fault_kinds: tuple[FaultKind, ...] = FAULT_KINDS
     """Kinds of faults to draw from."""
     delay_seconds: float = 60.0

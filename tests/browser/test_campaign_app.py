@@ -14,8 +14,6 @@ from tests.browser.shown_campaign import assert_campaign_is_shown
 from tests.browser.windows import Windows
 from tests.support.history import Place
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 NAME = "campaign_review"
 
 

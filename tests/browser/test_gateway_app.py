@@ -13,8 +13,6 @@ from tests.browser.shown_gateway import assert_gateway_is_shown
 from tests.browser.windows import Windows
 from tests.support.history import Place
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 NAME = "gateway_health"
 
 

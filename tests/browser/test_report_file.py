@@ -17,8 +17,6 @@ from tests.browser.shown_campaign import MOST_CODES, assert_campaign_is_shown
 from tests.browser.windows import PHONE, Windows
 from tests.support.history import LATEST, Place
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def reports(place: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[Language, Path]:

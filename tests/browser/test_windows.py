@@ -5,8 +5,6 @@ from playwright.sync_api import Browser
 
 from tests.browser.windows import NEEDED, Windows, running_chromium
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.mark.parametrize(
     ("page", "wrong"),

@@ -20,8 +20,6 @@ from pipelines.sandbox.settings import Shares
 from tests.support.depth import cases
 from tests.support.places import Place, gateway_at
 
-pytestmark = pytest.mark.xdist_group("forget")  # one worker, so that the folders are made once
-
 WHO = "13912345678"
 OTHERS = [f"138{row:08}" for row in range(30)]
 NAME = "佐藤夏目"  # from the owner's columns

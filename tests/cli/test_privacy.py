@@ -28,8 +28,6 @@ from tests.support.depth import cases, is_deep
 from tests.support.places import Ended, Place
 from tests.support.relay import Relay, Reply, Request, relaying
 
-pytestmark = pytest.mark.xdist_group("privacy")  # one worker, so that the folder is made once
-
 WHO, OTHER, THIRD = PHONES = ("13917539514", "15982604937", "18665201843")
 WORD, SAID = "canary", "七七四九"
 TEXT = f"【公司】{WORD}您的验证码是{SAID}"

@@ -5,8 +5,6 @@ import pytest
 from pipelines.flows.campaign import resume_campaign, submit_campaign
 from tests.flows.places import API, CONTENT, FlowPlace
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 def test_a_campaign_is_sent_once_and_the_run_says_so(api: API, place: FlowPlace) -> None:
     path = place.people(25)

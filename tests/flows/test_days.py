@@ -16,8 +16,6 @@ from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server, until
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 AN_HOUR = 3600.0
 STEPS = [
     "pull reports",

@@ -12,8 +12,6 @@ from pipelines.flows.deployments import deployments, schedules
 from pipelines.settings import ScheduleSettings
 from tests.flows.places import API
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 ROOT = Path(__file__).parents[2]
 SAME = (
     "description",

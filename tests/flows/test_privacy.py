@@ -3,15 +3,12 @@
 from pathlib import Path
 
 import polars as pl
-import pytest
 from prefect.blocks.system import Secret
 
 from pipelines.flows.books import daily
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server
-
-pytestmark = pytest.mark.xdist_group("prefect")
 
 PHONE = "13912345678"
 TEXT = "您的验证码是七七四九"

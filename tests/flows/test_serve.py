@@ -23,8 +23,6 @@ from tests.flows.places import API, CONTENT, FlowPlace, until
 from tests.support.depth import cases
 from tests.support.places import Place
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 RUNS = cases(fast=2, deep=10)
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 

@@ -28,8 +28,6 @@ from pipelines.settings import PUBLISHED_DATABASE
 from tests.support.depth import cases
 from tests.support.history import CAMPAIGNS, LATEST, PEOPLE, Place
 
-pytestmark = pytest.mark.xdist_group("notebooks")
-
 WIDTHS = (WIDE, NARROW)
 CONTEXT = ChartContext(Texts("en"))
 CHARTS = ("books", "rates", "sending", "latency", "codes", "responsible_parties", "carriers", "provinces", "replies")
@@ -57,7 +55,7 @@ def test_campaigns_are_listed_the_latest_first(place: Place) -> None:
 
 
 def test_an_unknown_campaign_is_an_error_that_names_it(place: Place) -> None:
-    with pytest.raises(UsageError, match="campaign nope; 'smsrecon status' lists all"):
+    with pytest.raises(UsageError, match="campaign nope is not published; 'smsrecon status' lists all"):
         figures.campaign_review(place.settings.published_folder, "nope", min_message_count=100)
 
 

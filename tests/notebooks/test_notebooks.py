@@ -10,8 +10,6 @@ import pytest
 from tests.support.depth import cases
 from tests.support.history import Place
 
-pytestmark = pytest.mark.xdist_group("notebooks")
-
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 ARGUMENTS: list[list[str]] = [["--language", "zh", "--campaign", "week-2", "--days", "x"], []]

@@ -30,8 +30,6 @@ from tests.support.history import CAMPAIGNS, LATEST, Place
 from tests.support.number_ranges import place_of
 from tests.support.pages import both
 
-pytestmark = pytest.mark.xdist_group("notebooks")
-
 PRICE = 0.05
 TAKEN = {"accepted", "unreported", "delivered", "failed"}
 PAGE = both("sql/QUESTIONS")[0].read_text(encoding="utf-8")

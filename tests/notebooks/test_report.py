@@ -15,8 +15,6 @@ from pipelines.review.translations import LANGUAGES, Language
 from tests.support.depth import cases
 from tests.support.history import CONTENT, LATEST, Place
 
-pytestmark = pytest.mark.xdist_group("notebooks")
-
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
 

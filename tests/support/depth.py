@@ -6,7 +6,6 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -42,13 +41,18 @@ def case_count(item: pytest.Item) -> int:
     return int(chosen.max_examples) if chosen else 1
 
 
+def kind_of(nodeid: str) -> str:
+    """The folder of a test below tests/."""
+    return nodeid.split("/")[1]
+
+
 def table_of(reports: Iterable[pytest.TestReport]) -> list[str]:
     """Lines with kind, tests, cases and seconds; `reports` are those of all phases, so that fixtures count as time."""
     tests: defaultdict[str, int] = defaultdict(int)
     tried: defaultdict[str, int] = defaultdict(int)
     seconds: defaultdict[str, float] = defaultdict(float)
     for report in reports:
-        kind = Path(report.nodeid).parts[1]
+        kind = kind_of(report.nodeid)
         seconds[kind] += report.duration
         if report.when == "call":
             tests[kind] += 1

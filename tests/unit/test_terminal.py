@@ -79,7 +79,7 @@ FIGURES = CampaignFigures(
         {
             "error_code": ["100008"],
             "message_count": [1_000_000],
-            "meaning": ["some phone was asked for too often lately"],
+            "meaning": ["too many messages to one phone in a short time"],
             "meaning_zh": ["有号码短期内请求过多"],
         }
     ),
@@ -106,7 +106,7 @@ def test_nothing_wraps_on_the_page_of_ten_million_rows(capsys: pytest.CaptureFix
     for kind in EXCEPTION_KINDS:
         step = TEXTS[f"exception_{kind}_step"].en
         assert f"{kind.replace('_', ' '):<26}9,999,999  {step}" in [line for line in lines if step in line]
-    assert "100008      1,000,000  some phone was asked for too often lately" in lines
+    assert "100008      1,000,000  too many messages to one phone in a short time" in lines
 
 
 def test_the_page_says_all_that_the_books_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,28 @@
+"""Distribution of the tests among processes: what shares a fixture runs in one, and what takes longest begins first."""
+
+from typing import Final
+
+from xdist.scheduler import LoadScopeScheduling
+
+from tests.support.depth import kind_of
+
+# Kinds whose files share servers, apps or campaigns, so that each of these is started once.
+_TOGETHER: Final = {"browser", "flows", "notebooks"}
+
+_LONGEST_FIRST: Final = ("flows", "crash", "browser", "cli", "books", "receive", "property", "notebooks")
+
+
+class ByFile(LoadScopeScheduling):
+    """All tests of a file, or of a kind in _TOGETHER, in one process.
+
+    The group marks of pytest-xdist 3.8 have no effect under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return kind_of(nodeid) if kind_of(nodeid) in _TOGETHER else nodeid.partition("::")[0]
+
+
+def rank(nodeid: str) -> int:
+    """Place of a test's kind in the order of running."""
+    kind = kind_of(nodeid)
+    return _LONGEST_FIRST.index(kind) if kind in _LONGEST_FIRST else len(_LONGEST_FIRST)
