@@ -169,7 +169,7 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
         yield (
             "doubt settled",
             f"{batches} of {count(books.proven_message_count)} messages had no answer; reports prove"
-            f" that the gateway accepted {'it' if is_one else 'them'}",
+            f" {'it' if is_one else 'them'} sent",
         )
     median, most, nearly_all = books.latency_seconds.values()
     if median is not None and most is not None and nearly_all is not None:

@@ -28,7 +28,7 @@ def test_the_demo_tells_its_story_and_where_to_look_next(closed: Closed) -> None
         "1,000 in doubt",
         "The books",
         "balanced",
-        "1 batch of 1,000 messages had no answer; reports prove that the gateway accepted it",
+        "1 batch of 1,000 messages had no answer; reports prove it sent",
         "delivered / accepted",
         "Why messages failed",
         "who can act",
