@@ -64,13 +64,13 @@ def report(
         show_campaign(figures, as_json=json)
         return report_findings(figures.findings)
     from pipelines.console.terminal import show_lines
-    from pipelines.review.html import write
+    from pipelines.review.html import page, write
 
     with working("drawing"):
         review = campaign_review(
             settings.published_folder, campaign_id, min_message_count=settings.alerts.min_message_count
         )
-        size = write(review, html, language=settings.review.language)
+        size = write(page(review, language=settings.review.language), html)
     show_lines({"campaign_id": campaign_id, "html": str(html), "bytes": size}, as_json=json)
     return 0
 

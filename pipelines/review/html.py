@@ -44,12 +44,12 @@ th:nth-child(2), td:nth-child(2) { text-align: right; font-variant-numeric: tabu
 )
 
 
-def write(figures: CampaignReview, path: Path, *, language: Language) -> int:
+def write(report: str, path: Path) -> int:
     """Write the campaign report, whole or not at all; returns its size in bytes.
 
     Raises UsageError if the file can't be written.
     """
-    content = page(figures, language=language).encode()
+    content = report.encode()
     try:
         with written_whole(path, overwrite=True, mode=0o644) as draft:
             draft.write_bytes(content)
