@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Compiled modules are kept wherever that is switched off: the tests start many processes.
+export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := 3  # that run tests: one more than the cores it is measured on, since tests also wait
 
 .PHONY: help demo notebook test test-deep check bench fuzz laws contention torture format docs lock clean
