@@ -22,6 +22,7 @@ from tests.support.depth import cases
 PHONE = "13800000001"
 FOOTER = 1200  # bytes at the end, where the damage tells most
 CASES = cases(fast=600, deep=6000)
+NEGATIVE_COUNT = 5509  # a page that says it holds a negative number of values, at which polars ends the process
 
 
 def written(**options: Any) -> bytes:
@@ -47,7 +48,7 @@ def damaged(number: int) -> bytes:
 @pytest.mark.cases(CASES)
 def test_damaged_parquet_is_a_frame_or_one_error_and_nothing_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     faults: set[str] = set()
-    for number in range(CASES):
+    for number in (*range(CASES), NEGATIVE_COUNT):
         try:
             read_parquet(damaged(number))
         except UnreadableParquet as error:
