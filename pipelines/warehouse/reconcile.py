@@ -14,11 +14,12 @@ import duckdb
 import polars as pl
 
 from pipelines.contracts import Contract, kind_of, schema_of, table_of
+from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.failpoints import reach
 from pipelines.sql_files import SQL_FOLDER, reference_path
-from pipelines.warehouse.database import Warehouse, registered
+from pipelines.warehouse.database import Warehouse, registered, set_comments
 from pipelines.warehouse.loading.records import plain_words
 from pipelines.warehouse.statements import Statement, in_order, statement
 
@@ -89,6 +90,7 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
     for table in in_order({table: computed.inputs for table, computed in statements.items()}):
         reach("reconcile.between_tables")
         _compute(connection, _CONTRACTS[table], statements[table], parameters)
+    set_comments(connection, (*CORE, *_CONTRACTS.values()))
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:

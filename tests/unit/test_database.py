@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,7 @@ from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.settings import WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.reconcile import reconcile
 
 HOLD = """
 import duckdb, sys, time
@@ -132,6 +134,15 @@ def test_loaded_tables_carry_the_comments_of_their_contracts(warehouse: Warehous
     with warehouse.read() as connection:
         comments = dict(connection.execute(query).fetchall())
     assert comments == {column.name: column.description for column in columns_of(Reports)}
+
+
+def test_a_wrong_comment_is_corrected_by_the_next_reconcile(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute("COMMENT ON COLUMN core.reports.code IS 'wrong'")
+    reconcile(warehouse, as_of=datetime(2026, 11, 22, tzinfo=UTC), report_window_hours=72)
+    query = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reports' AND column_name = 'code'"
+    with warehouse.read() as connection:
+        assert connection.execute(query).fetchall() != [("wrong",)]
 
 
 def test_days_are_in_the_time_zone_of_china(warehouse: Warehouse) -> None:
