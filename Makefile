@@ -23,10 +23,10 @@ demo/data:
 	$(BIN)/smsrecon demo --dir demo
 
 test: $(READY)  ## all tests, few cases each; one kind: make test KIND=unit
-	$(BIN)/pytest -n $(PROCESSES) --no-loadscope-reorder $(addprefix tests/,$(KIND))
+	$(BIN)/pytest -n $(PROCESSES) $(addprefix tests/,$(KIND))
 
 test-deep: $(READY)  ## the same tests with all their cases, and a table of what was run: make test-deep KIND=crash
-	$(BIN)/pytest -n $(PROCESSES) --deep --no-loadscope-reorder $(addprefix tests/,$(KIND))
+	$(BIN)/pytest -n $(PROCESSES) --deep $(addprefix tests/,$(KIND))
 
 check: $(READY)  ## format, lint, types, import layers, SQL
 	$(BIN)/ruff format --check .

@@ -9,17 +9,23 @@ from tests.support.depth import kind_of
 # Kinds whose files share servers, apps or campaigns, so that each of these is started once.
 _TOGETHER: Final = {"browser", "flows", "notebooks"}
 
+# Kinds whose tests are long and share nothing: each is given to whichever process is free.
+_APART: Final = {"crash", "property"}
+
 _LONGEST_FIRST: Final = ("flows", "crash", "browser", "cli", "books", "receive", "property", "notebooks")
 
 
 class ByFile(LoadScopeScheduling):
-    """All tests of a file, or of a kind in _TOGETHER, in one process.
+    """All tests of a file in one process, or those of a whole kind in _TOGETHER, or each alone in _APART.
 
     The group marks of pytest-xdist 3.8 have no effect under pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return kind_of(nodeid) if kind_of(nodeid) in _TOGETHER else nodeid.partition("::")[0]
+        kind = kind_of(nodeid)
+        if kind in _TOGETHER:
+            return kind
+        return nodeid if kind in _APART else nodeid.partition("::")[0]
 
 
 def rank(nodeid: str) -> int:
