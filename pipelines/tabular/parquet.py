@@ -14,8 +14,6 @@ from io import BytesIO
 from typing import Final
 
 import polars as pl
-from pyarrow import ArrowInvalid, ArrowNotImplementedError
-from pyarrow.parquet import ParquetFile
 
 MAX_COLUMNS: Final = 2000  # each costs 6 KB and 0.2 ms, however few rows: a million columns would take a machine down
 
@@ -52,6 +50,9 @@ def read_parquet(body: bytes) -> pl.DataFrame:
 
 def _decode_pages(body: bytes) -> None:
     """Raises OSError or MemoryError for damaged pages; a type that pyarrow doesn't know is left to polars."""
+    from pyarrow import ArrowInvalid, ArrowNotImplementedError  # noqa: PLC0415  0.2 s, for those who read a file only
+    from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
     with suppress(ArrowInvalid, ArrowNotImplementedError):
         for _ in ParquetFile(BytesIO(body)).iter_batches():
             pass
