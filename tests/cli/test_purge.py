@@ -18,6 +18,8 @@ import pytest
 
 from pipelines.cli import invocation
 from pipelines.failpoints import POINTS
+from pipelines.landing.calls import CALL_KINDS
+from pipelines.landing.dated_names import instant_of
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
@@ -169,6 +171,13 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def landed_before(place: Clocked, *, days: float) -> list[str]:
+    """The calls and imports that are older, by the time in their names."""
+    folders = (place.data / "landing" / kind for kind in (*CALL_KINDS, "imports"))
+    names = [str(path) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [name for name in names if instant_of(name) < datetime.now(UTC) - timedelta(days=days)]
+
+
 def purge(place: Clocked, days: int = 30, **variables: str) -> Ended:
     return place.run(f"purge --older-than {days} --yes --json", **variables)
 
@@ -279,7 +288,10 @@ def test_a_dry_run_changes_nothing_and_shows_what_goes_and_what_stays(kept: Cloc
     kept.run("purge --yes").fails(2, "--older-than")
     refused = kept.answer("purge --older-than 30", "n\n")
     assert refused.code == 2
-    assert refused.err.startswith("Remove 2 campaigns and 21 files for good? It can't be undone. [y/N]")
+    old = landed_before(kept, days=30)
+    question = f"Remove 2 campaigns and {len(old)} files for good? It can't be undone. [y/N]"
+    assert refused.err.startswith(question)
+    assert re.search(rf"^calls, imports +{len(old)}$", shown.out, re.MULTILINE)
     assert refused.err.endswith("smsrecon: nothing was purged\n")
     assert snapshot(kept.data / "landing") == landing
     assert (kept.data / "published").resolve() == published

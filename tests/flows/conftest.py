@@ -37,8 +37,6 @@ def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[AP
             api.keep_empty_copy()
             with temporary_settings({PREFECT_API_URL: api.url}):
                 yield api
-                flush_to_server()
-                collect_connections()
             api.close()
 
 
@@ -50,11 +48,16 @@ def collect_connections() -> None:
 
 @pytest.fixture(autouse=True)
 def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Point flows called in this process to that server, without heartbeats, which take a second to end."""
+    """Point flows called in this process to that server, without heartbeats, which take a second to end.
+
+    Prefect's connections end with each test: their keepalive draws from `random`, which hypothesis does not allow in
+    the tests that run in this process later.
+    """
     with temporary_settings({PREFECT_API_URL: api.url}), stamina.set_testing(True, attempts=2):
         get_current_settings().flows.heartbeat_frequency = None
         logging.getLogger("prefect").setLevel(logging.INFO)
         yield
+        flush_to_server()
     collect_connections()
 
 

@@ -146,7 +146,7 @@ class FlowPlace:
 
 
 def flush_to_server() -> None:
-    """Wait until this process has sent its logs and events to the Prefect server."""
+    """Send the logs and events of this process to the Prefect server, and end the connections used for them."""
     APILogWorker.drain_all()
     EventsWorker.drain_all()
 
