@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
-from tests.support.places import CONTENT, Place, ended, gateway_at
+from tests.support.places import CONTENT, Place, closed_window, ended, gateway_at
 
 PEOPLE = [f"138{row:08}" for row in range(40)]
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT} --json"
@@ -64,8 +64,7 @@ def test_listed_phones_are_left_out_of_plans_until_removed(desk: Place, gateway:
 
 
 def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place, gateway: RunningSandbox) -> None:
-    closed = {"SMSRECON_PLAN__SEND_WINDOW": "00:00-00:01"}
-    assert desk.run(SUBMIT, **closed).object["still_to_send"] == 40  # the send window is one minute a day
+    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW=closed_window()).object["still_to_send"] == 40
     listed = [PEOPLE[0], *PEOPLE[14:17], PEOPLE[39]]
     desk.run(f"suppress add {' '.join(listed)} --reason opted_out")
 
@@ -89,7 +88,7 @@ def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place
 
 
 def test_an_unreadable_list_pauses_the_campaign_before_the_next_message(desk: Place, gateway: RunningSandbox) -> None:
-    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW="00:00-00:01").object["still_to_send"] == 40
+    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW=closed_window()).object["still_to_send"] == 40
     (desk.folder / "data/landing/suppressions").mkdir()
     (desk.folder / "data/landing/suppressions/broken.parquet").write_bytes(b"PAR1")
 

@@ -4,6 +4,7 @@ import pytest
 
 from pipelines.flows.campaign import resume_campaign, submit_campaign
 from tests.flows.places import API, CONTENT, FlowPlace
+from tests.support.places import closed_window
 
 
 def test_a_campaign_is_sent_once_and_the_run_says_so(api: API, place: FlowPlace) -> None:
@@ -48,7 +49,7 @@ def test_a_second_run_of_a_campaign_that_is_being_sent_ends_at_once(api: API, pl
 
 def test_a_campaign_outside_its_send_window_is_paused_until_it_is_resumed(api: API, place: FlowPlace) -> None:
     path = place.people(25)
-    place.configure(plan='batch_size = 10\nsend_window = "00:00-00:01"')
+    place.configure(plan=f'batch_size = 10\nsend_window = "{closed_window()}"')
 
     state = submit_campaign("spring", path, CONTENT, return_state=True)
     place.configure()

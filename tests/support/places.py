@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ import pytest
 
 from pipelines.cli.main import main
 from pipelines.sandbox import RunningSandbox
+from pipelines.times import CHINA
 
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 CONTENT = "【公司】您好"
@@ -122,3 +124,9 @@ def gateway_at(base_url: str) -> dict[str, str]:
         "SMSRECON_GATEWAY__APP_KEY": "sandbox-key",
         "SMSRECON_GATEWAY__APP_SECRET": "sandbox-secret",
     }
+
+
+def closed_window() -> str:
+    """A send window that is twelve hours away, as in the setting `plan.send_window`."""
+    opens_at = datetime.now(CHINA) + timedelta(hours=12)
+    return f"{opens_at:%H:%M}-{opens_at + timedelta(minutes=1):%H:%M}"
