@@ -14,8 +14,8 @@ PHONE: Final = "^1[3-9][0-9]{9}$"
 MASK: Final = "****"
 
 # The classes are spelled out, so that Python and polars read the same.
-_BLANKS: Final = (  # white space, and the invisible format characters that copying from a page or a sheet leaves
-    "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_WHITE: Final = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_INVISIBLE: Final = (  # format characters that copying from a page or a sheet leaves
     "\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
     "\ufeff\ufff9-\ufffb\U00010d6e\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
@@ -25,15 +25,38 @@ _DASHES: Final = (
     "\u058a\u05be\u1400\u1806\u2010-\u2015\u2212\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030\u30a0\ufe31\ufe32"
     "\ufe58\ufe63\uff0d\U00010ead"
 )
-_GAP: Final = f"[{_BLANKS}{_DASHES}]"
-PREFIX: Final = r"(?:\+86|0086|86)"
+_BRACKETS: Final = r"()\[\]" "\uff08\uff09\uff3b\uff3d"
+_APOSTROPHES: Final = "'\u2018\u2019\uff07`"
+_GAP: Final = f"[{_WHITE}{_INVISIBLE}{_DASHES}{_BRACKETS}{_APOSTROPHES}]"
+_ASCII_OF: Final = dict(zip("０１２３４５６７８９＋", "0123456789+", strict=True))
+
+# What may stand before the eleven digits: China's prefix, and the 0 that is dialled before a number of another city.
+PREFIX: Final = r"(?:(?:\+?0{0,2}86)?0?)"
+_NATIONAL: Final = rf"^{PREFIX}(1[3-9][0-9]{{9}})(?:\.0*)?$"  # .0: a whole number that was written as a float
+
+# A number of another country: + or 00 with another code; one of Hong Kong, Macau and Taiwan without these; and one of
+# North America, whose 1 stands apart: without its gaps it would be a mobile of China.
+_ABROAD: Final = r"^(?:\+|00)(?:[1-79]|8[0-57-9])|^85[23][0-9]{8}$|^8860?9[0-9]{8}$"
+_APART: Final = f"[{_WHITE}{_DASHES}{_BRACKETS}.]"
+_NORTH_AMERICAN: Final = rf"^{_APART}*1{_APART}+[0-9]{{3}}{_APART}*[0-9]{{3}}{_APART}*[0-9]{{4}}{_APART}*$"
 
 # Where a phone is found in a text; the groups are the three and the four digits that a mask leaves. In this order, so
-# that no number before a phone is taken for its beginning.
-_IN_ONE_PIECE: Final = "(1[3-9][0-9])[0-9]{4}([0-9]{4})"
-_IN_GROUPS: Final = f"(1[3-9][0-9]){_GAP}+[0-9]{{4}}{_GAP}*([0-9]{{4}})"
-_SPACED: Final = "(1_[3-9]_[0-9])_(?:[0-9]_){4}([0-9]_[0-9]_[0-9]_[0-9])".replace("_", f"{_GAP}*")
-_WHOLE: Final = rf"^_(?:(?:\+|0_0)?_8_6_)?{_SPACED}_$".replace("_", f"{_GAP}*")  # all that `national` makes a phone
+# that no number before a phone is taken for its beginning. N stands for a digit, _ for a gap.
+_N: Final = "[0-9０-９]"
+_FIRST: Final = f"[1１]_[3-9３-９]_{_N}"
+
+
+def _pattern(form: str, gap: str = "") -> str:
+    return form.replace("N", _N).replace("_", gap)
+
+
+_IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
+_IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})_+N{{4}}_*(N{{4}})", _GAP)
+_SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
+_WHOLE: Final = _pattern(  # all that `national` makes a phone
+    f"^_(?:[+＋]?_(?:[0０]_){{0,2}}[8８]_[6６]_)?(?:[0０]_)?{_SPACED}_(?:\\._(?:[0０]_)*)?$",
+    f"{_GAP}*",
+)
 _PATTERNS: Final = (_IN_ONE_PIECE, _IN_GROUPS, _WHOLE)
 _ALONE: Final = rf"(?<!\d){_IN_ONE_PIECE}(?!\d)"
 _DIGITS: Final = rf"\d(?:{_GAP}*\d)*"
@@ -41,20 +64,46 @@ _DIGITS_OF_A_PERSON: Final = rf"\d{{10}}|{_SPACED}"  # ten could be a phone with
 
 
 def national(phone: "pl.Expr") -> "pl.Expr":
-    """A phone without white space (visible or not), dashes and China's prefix; it is a phone if it matches PHONE.
+    """The eleven digits of a Chinese mobile phone, however it is written; anything else stays as it is.
 
-    What begins with a dash is a negative number and stays as it is.
+    Left out are blanks, invisible signs, dashes, brackets and apostrophes, China's prefix, a 0 before it, and the .0 of
+    a whole float. Full-width digits are digits. What begins with a dash is a negative number, and no phone.
     """
-    bare = phone.str.replace_all(f"[{_BLANKS}{_DASHES}]", "").str.replace(f"^{PREFIX}", "")
-    return phone.str.extract(f"(?s)^([{_BLANKS}]*[{_DASHES}].*)$").fill_null(bare)
+    return phone.map_batches(_national)
+
+
+def is_foreign(phone: "pl.Expr") -> "pl.Expr":
+    """True for a phone of another country, which is recognised by its prefix or its groups of digits."""
+    visible = _in_ascii(phone).str.replace_all(f"[{_INVISIBLE}]", "")
+    bare = visible.str.replace_all(_GAP, "")
+    return bare.str.contains(_ABROAD) | visible.str.contains(_NORTH_AMERICAN)
 
 
 def without_prefix(phone: "pl.Expr") -> "pl.Expr":
-    """A phone of the gateway's own records, without China's prefix where eleven digits remain.
+    """A phone of the gateway's own records: `national`, or without China's prefix where eleven digits remain.
 
-    It isn't `national`, since foreign and special numbers report and reply too, and are kept as they come.
+    Foreign and special numbers report and reply too, and are kept as they come.
     """
-    return phone.str.replace(f"^{PREFIX}([0-9]{{11}})$", "$1")
+    return national(phone).str.replace("^(?:\\+86|0086|86)([0-9]{11})$", "$1")
+
+
+def _national(phones: "pl.Series") -> "pl.Series":
+    """`national` of a column; one that has nothing but phones, as most have, is not searched further."""
+    import polars as pl  # noqa: PLC0415  see above
+
+    others = phones.str.contains(PHONE).not_().arg_true()
+    if others.is_empty():
+        return phones
+    given = pl.col("given")
+    bare = _in_ascii(given).str.replace_all(_GAP, "").str.extract(_NATIONAL)
+    is_negative = given.str.contains(f"^[{_WHITE}{_INVISIBLE}]*[{_DASHES}]")
+    is_refused = is_negative | is_foreign(given)
+    read = phones.gather(others).to_frame("given").select(pl.when(~is_refused).then(bare).fill_null(given)).to_series()
+    return read.alias(phones.name) if read.len() == phones.len() else phones.clone().scatter(others, read)
+
+
+def _in_ascii(text: "pl.Expr") -> "pl.Expr":
+    return text.str.replace_many(_ASCII_OF)
 
 
 def holds(text: "pl.Expr", phone: str) -> "pl.Expr":

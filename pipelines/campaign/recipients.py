@@ -14,7 +14,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from pipelines.errors import InputRefused
-from pipelines.phones import PHONE, national
+from pipelines.phones import PHONE, is_foreign, national
+from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
@@ -149,7 +150,7 @@ def _read_file(file: Path) -> pl.DataFrame:
         pl.lit(value, pl.String).alias(name) for name, value in _partitions(file).items() if name not in frame.columns
     )
     _check_names(file, frame.columns)
-    return frame.with_columns(_as_text(file, name, frame.schema[name]) for name in COLUMNS if name in frame.columns)
+    return frame.with_columns(_as_text(file, frame[name]) for name in COLUMNS if name in frame.columns)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -184,29 +185,21 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
 
 
-def _as_text(file: Path, name: str, dtype: pl.DataType) -> pl.Expr:
+def _as_text(file: Path, column: pl.Series) -> pl.Series:
     """A column as trimmed text, with null for empty, from any type that text or whole numbers are written as."""
-    column = pl.col(name)
+    name, dtype = column.name, column.dtype
     is_text = isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
-    if dtype.is_float() and name != "content":
-        return _whole_floats_as_text(column).alias(name)
-    if dtype.is_decimal():
-        return column.cast(pl.String).str.replace(r"\.0*$", "")
-    if not (is_text or dtype.is_integer() or dtype == pl.Null):
+    is_number = dtype.is_integer() or dtype.is_decimal() or (dtype.is_float() and name != "content")
+    if not (is_text or is_number or dtype == pl.Null):
         kind = type(dtype).__name__
         raise InputRefused(f"{file}: column '{name}' is of type {kind}; write it as text or whole numbers")
-    text = column.cast(pl.String)
+    try:
+        text = numbers_as_text(column)
+    except InexactNumbers as error:
+        raise InputRefused(f"{file}: column '{name}' {error}") from None
     if is_text and name != "content":  # contents are sent as given, blanks included
         text = text.str.strip_chars()
-    return pl.when(text != "").then(text).alias(name)
-
-
-def _whole_floats_as_text(column: pl.Expr) -> pl.Expr:
-    """Floats as text without .0: pandas writes integers beside a null so. Other floats, and inexact ones, stay."""
-    number = column.fill_nan(None)
-    whole = number.cast(pl.Int64, strict=False)
-    is_exact = (number == number.floor()) & (number.abs() < 2**53)
-    return pl.when(is_exact).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
+    return text.set(text == "", None)
 
 
 def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length: int) -> pl.DataFrame:
@@ -217,6 +210,7 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
 
     reasons: list[pl.Expr] = [
         pl.when(as_given.is_null()).then(pl.lit("phone_missing")),
+        pl.when(~is_phone).then(pl.when(is_foreign(as_given)).then(pl.lit("phone_foreign"))),
         pl.when(~is_phone).then(pl.lit("phone_malformed")),
     ]
     if "mission_num" in frame.columns:

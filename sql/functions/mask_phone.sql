@@ -3,8 +3,8 @@
 -- mask_phone: 138****8000 for such a phone; for anything else the mask alone, since it could be anything.
 -- mask_phones_in_text: the text with its phones masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way. In this
 -- order, so that no number before a phone is taken for its beginning.
--- phone_gap: what may stand between the digits of a phone, as a class of a regular expression: blanks and invisible characters,
--- then dashes.
+-- phone_pattern: a regular expression in which N is a digit, F the three that a mobile number begins with, and _ what may stand
+-- between digits: blanks and invisible characters, dashes, brackets and apostrophes. Full-width digits are digits.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=CP02,CP05,RF02
 CREATE OR REPLACE MACRO is_phone(phone) AS regexp_full_match(phone, '1[3-9][0-9]{9}');
@@ -14,6 +14,16 @@ CREATE OR REPLACE MACRO mask_phone(phone) AS CASE
     ELSE '****'
 END;
 
+CREATE OR REPLACE MACRO phone_pattern(form, gap) AS replace(
+    replace(
+        replace(form, 'F', '[1１]_[3-9３-９]_N'),
+        'N',
+        '[0-9０-９]'
+    ),
+    '_',
+    gap
+);
+
 CREATE OR REPLACE MACRO phone_gap() AS (
     '['
     || '\x{9}-\x{D} \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}\x{AD}\x{600}-\x{605}'
@@ -21,19 +31,21 @@ CREATE OR REPLACE MACRO phone_gap() AS (
     || '\x{2066}-\x{206F}\x{FEFF}\x{FFF9}-\x{FFFB}\x{10D6E}\x{110BD}\x{110CD}\x{13430}-\x{1343F}\x{1BCA0}-\x{1BCA3}'
     || '\x{1D173}-\x{1D17A}\x{E0001}\x{E0020}-\x{E007F}\-\x{58A}\x{5BE}\x{1400}\x{1806}\x{2010}-\x{2015}\x{2212}'
     || '\x{2E17}\x{2E1A}\x{2E3A}\x{2E3B}\x{2E40}\x{2E5D}\x{301C}\x{3030}\x{30A0}\x{FE31}\x{FE32}\x{FE58}\x{FE63}'
-    || '\x{FF0D}\x{10EAD}'
+    || '\x{FF0D}\x{10EAD}()\[\]\x{FF08}\x{FF09}\x{FF3B}\x{FF3D}\x{27}\x{2018}\x{2019}\x{FF07}\x{60}'
     || ']'
 );
 
 CREATE OR REPLACE MACRO mask_phones_in_text(content) AS regexp_replace(
     regexp_replace(
-        regexp_replace(content, '(1[3-9][0-9])[0-9]{4}([0-9]{4})', '\1****\2', 'g'),
-        replace('(1[3-9][0-9])_+[0-9]{4}_*([0-9]{4})', '_', phone_gap()),
+        regexp_replace(content, phone_pattern('(F)N{4}(N{4})', ''), '\1****\2', 'g'),
+        replace(phone_pattern('(F)#+N{4}#*(N{4})', ''), '#', phone_gap()),
         '\1****\2',
         'g'
     ),
-    replace(
-        '^_(?:(?:\+|0_0)?_8_6_)?(1_[3-9]_[0-9])_(?:[0-9]_){4}([0-9]_[0-9]_[0-9]_[0-9])_$', '_', phone_gap() || '*'
+    phone_pattern(
+        '^_(?:[+＋]?_(?:[0０]_){0,2}[8８]_[6６]_)?(?:[0０]_)?'
+        || '(F)_(?:N_){4}(N_N_N_N)_(?:\._(?:[0０]_)*)?$',
+        phone_gap() || '*'
     ),
     '\1****\2'
 );

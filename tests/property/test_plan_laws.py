@@ -29,8 +29,8 @@ PHONES = st.one_of(
     st.sampled_from(NUMBERS),
     st.builds(
         lambda prefix, blank, number: prefix + blank + number[:3] + blank + number[3:] + blank,
-        st.sampled_from(("", "+86", "86", "0086")),
-        st.sampled_from(("", " ", "-", "\u3000", "－", "\t", "\u2014", "\u200b")),
+        st.sampled_from(("", "+86", "86", "0086", "086", "0", "(+86)", "+1 ", "852")),
+        st.sampled_from(("", " ", "-", "\u3000", "－", "\t", "\u2014", "\u200b", "'", ")")),
         st.sampled_from(NUMBERS),
     ),
     st.builds(
@@ -74,16 +74,61 @@ def is_dash(character: str) -> bool:
 
 
 def normalised(phone: str | None) -> str | None:
+    """The eleven digits, or what was given."""
     if phone is None:
         return None
-    visible = "".join(c for c in phone if not (is_space(c) or unicodedata.category(c) == "Cf"))
-    if visible and is_dash(visible[0]):  # a negative number
+    number = "".join(c for c in phone if not (is_space(c) or is_invisible(c)))
+    if (number and is_dash(number[0])) or is_abroad(phone):  # a dash: a negative number
         return phone
-    kept = "".join(c for c in visible if not is_dash(c))
-    for prefix in ("+86", "0086", "86"):
-        if kept.startswith(prefix):
-            return kept[len(prefix) :]
-    return kept
+    number = bare(phone)
+    for prefix in ("+0086", "+086", "+86", "0086", "086", "86", ""):
+        rest = number.removeprefix(prefix)
+        for digits in (rest, rest.removeprefix("0")):
+            if number.startswith(prefix) and is_phone(re.sub(r"\.0*$", "", digits)):
+                return digits[:11]
+    return phone
+
+
+def is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
+
+
+def is_gap(character: str) -> bool:
+    return is_space(character) or is_invisible(character) or is_dash(character) or character in "()[]（）［］'‘’＇`"
+
+
+def bare(phone: str) -> str:
+    """A phone without gaps, its digits in ASCII."""
+    return "".join(
+        unicodedata.normalize("NFKC", c) if c in "０１２３４５６７８９＋" else c for c in phone if not is_gap(c)
+    )
+
+
+def is_abroad(phone: str) -> bool:
+    """True for another country's prefix, for numbers of Hong Kong, Macau and Taiwan, and for 1 202 555 0100."""
+    number = bare(phone)
+    code = number.removeprefix("+") if number.startswith("+") else number.removeprefix("00")
+    if code != number and code[:2] not in ("", "8", "86"):
+        is_country = code[0] in "12345679" or (code[0] == "8" and code[1] in "012345789")
+        if is_country:
+            return True
+    if re.fullmatch("85[23][0-9]{8}|8860?9[0-9]{8}", number):
+        return True
+    groups = "".join(
+        " "
+        if (is_gap(c) and c not in "'‘’＇`") or c == "."
+        else unicodedata.normalize("NFKC", c)
+        if c in "０１２３４５６７８９"
+        else c
+        for c in phone
+        if not is_invisible(c)
+    ).split()
+    one, *others = groups or [""]
+    return (
+        one == "1"
+        and [*map(len, others)] in ([10], [3, 7], [6, 4], [3, 3, 4])
+        and all(re.fullmatch("[0-9]+", each) for each in others)
+    )
 
 
 def is_phone(number: str | None) -> bool:
@@ -121,7 +166,9 @@ def mission_reason(mission: str | None, *, is_anothers: bool) -> str | None:
 def phone_reason(phone: str | None) -> str | None:
     if is_blank(phone):
         return "phone_missing"
-    return None if is_phone(normalised(phone)) else "phone_malformed"
+    if is_phone(normalised(phone)):
+        return None
+    return "phone_foreign" if is_abroad(phone or "") else "phone_malformed"
 
 
 def fates(rows: list[dict[str, str | None]], suppressed: dict[str, str]) -> list[Fate]:

@@ -15,13 +15,15 @@ from pipelines.warehouse.statements import define_functions
 FUNCTIONS = (
     "is_phone",
     "mask_phone",
+    "phone_pattern",
     "phone_gap",
     "mask_phones_in_text",
     "campaign_key_of",
     "position_of",
     "has_mission_num_form",
 )
-GAPS = " -\t\n\r\xa0\u200b\u2010\u2212\u3000\ufeff\uff0d\U000e0020"
+GAPS = " -\t\n\r\xa0\u200b\u2010\u2212\u3000\ufeff\uff0d\U000e0020()[]（）'’"
+FULL_WIDTH = str.maketrans("0123456789+", "０１２３４５６７８９＋")
 
 together = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -43,9 +45,11 @@ def in_sql(connection: duckdb.DuckDBPyConnection, call: str, values: list[str] |
 @st.composite
 def spaced(draw: st.DrawFn) -> str:
     """A phone, or almost, with gaps anywhere and with or without a prefix."""
-    digits = draw(st.sampled_from(["", "86", "+86", "0086", "7"])) + draw(st.from_regex(r"\A1[2-9][0-9]{8,10}\Z"))
+    prefix = draw(st.sampled_from(["", "86", "+86", "0086", "086", "0", "860", "7"]))
+    digits = prefix + draw(st.from_regex(r"\A1[2-9][0-9]{8,10}\Z")) + draw(st.sampled_from(["", "", ".0"]))
     gaps = st.sampled_from(["", "", "", *GAPS, "  "])
-    return "".join(digit + draw(gaps) for digit in digits)
+    written = "".join(digit + draw(gaps) for digit in digits)
+    return draw(st.sampled_from([written, written.translate(FULL_WIDTH)]))
 
 
 @st.composite
