@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PHONE: Final = "^1[3-9][0-9]{9}$"
+TOMBSTONE: Final = "^10[0-9]{9}$"  # in the place of a phone that was erased
 MASK: Final = "****"
 
 # The classes are spelled out, so that Python and polars read the same.

@@ -10,9 +10,10 @@ from pipelines.landing.landing import Landing
 class LateSuppressions:
     """The messages of a plan whose phones are on a list now; reads the lists again whenever one was added."""
 
-    def __init__(self, landing: Landing, plan: PlanFile) -> None:
+    def __init__(self, landing: Landing, plan: PlanFile, *, accept_unreadable: bool = False) -> None:
         self._landing = landing
         self._plan = plan
+        self._accept_unreadable = accept_unreadable
         self._lists: list[str] = []
         self._listed: list[tuple[int, str]] = []
 
@@ -20,7 +21,8 @@ class LateSuppressions:
         """(first position, last position, reason) of the messages between these positions that must not be sent."""
         lists = self._landing.suppressions.names()
         if lists != self._lists:
-            self._listed = self._plan.listed(suppressed_phones(self._landing))
+            listed = suppressed_phones(self._landing, accept_unreadable=self._accept_unreadable)
+            self._listed = self._plan.listed(listed)
             self._lists = lists
         start, end = bisect_left(self._listed, (first,)), bisect_left(self._listed, (last + 1,))
         runs: list[tuple[int, int, str]] = []

@@ -65,13 +65,20 @@ class Plan:
 
 
 def make_plan(
-    request: PlanRequest, *, landing: Landing, settings: Settings, at: datetime, is_dry_run: bool = False
+    request: PlanRequest,
+    *,
+    landing: Landing,
+    settings: Settings,
+    at: datetime,
+    is_dry_run: bool = False,
+    accept_unreadable: bool = False,
 ) -> Plan:
     """Plan a campaign and, unless it is a dry run, write the plan and register the campaign.
 
     A campaign that is registered already keeps its plan. The caller holds the campaign's lock. Raises UsageError for a
     malformed campaign id or a purged campaign, and InputRefused for an input that can't be sent, or that isn't the one
-    of the registered campaign.
+    of the registered campaign, and for a suppression list that can't be read or, unless `accept_unreadable`, has
+    entries that are no phones.
     """
     check_campaign_id(request.campaign_id)
     landing.campaigns.refuse_purged(request.campaign_id)
@@ -102,7 +109,8 @@ def make_plan(
         _refuse_known_mission_nums(files[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)])
     key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
     batch_size = settings.plan.batch_size
-    frame = _arranged(recipients, suppressed_phones(landing), source=request.source, key=key, batch_size=batch_size)
+    suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
+    frame = _arranged(recipients, suppressed, source=request.source, key=key, batch_size=batch_size)
     message_count = frame["message_id"].count()
     record = CampaignRecord(
         campaign_id=request.campaign_id,
@@ -124,7 +132,7 @@ def make_plan(
         try:
             journal.register(record)
         except sqlite3.IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
-            return make_plan(request, landing=landing, settings=settings, at=at)
+            return make_plan(request, landing=landing, settings=settings, at=at, accept_unreadable=accept_unreadable)
     reach("plan.after_register")
     return _summarised(record, frame.lazy(), path)
 

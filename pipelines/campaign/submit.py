@@ -45,13 +45,22 @@ class Submission:
         )
 
 
-def plan_only(request: PlanRequest, *, settings: Settings, clock: Clock) -> tuple[Plan, int | None]:
+def plan_only(
+    request: PlanRequest, *, settings: Settings, clock: Clock, accept_unreadable: bool = False
+) -> tuple[Plan, int | None]:
     """The plan that `submit` would send, and the balance, or None if it can't be read. Writes no plan, sends nothing.
 
     Raises InputRefused and UsageError.
     """
     landing = landing_of(settings)
-    plan = make_plan(request, landing=landing, settings=settings, at=clock(), is_dry_run=True)
+    plan = make_plan(
+        request,
+        landing=landing,
+        settings=settings,
+        at=clock(),
+        is_dry_run=True,
+        accept_unreadable=accept_unreadable,
+    )
 
     async def ask() -> int:
         async with GatewayClient(settings.gateway) as client:
@@ -71,19 +80,27 @@ def submit(
     clock: Clock,
     on_progress: OnProgress = lambda _: None,
     rate_limiter: RateLimiter | None = None,
+    accept_unreadable: bool = False,
 ) -> Submission:
     """Plan a campaign unless it has a plan, and send the messages that are still to be sent.
 
-    `rate_limiter` replaces that of the settings. Raises InputRefused, UsageError and CampaignBusy, and GatewayError if
+    `rate_limiter` replaces that of the settings. With `accept_unreadable`, entries of suppression lists that are no
+    phones do not stop the sending. Raises InputRefused, UsageError and CampaignBusy, and GatewayError if
     the gateway can't be reached or refuses before the first message is sent.
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
     landing = landing_of(settings)
     with landing.campaigns.lock(request.campaign_id):
-        plan = make_plan(request, landing=landing, settings=settings, at=clock())
+        plan = make_plan(request, landing=landing, settings=settings, at=clock(), accept_unreadable=accept_unreadable)
         return _send(
-            plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
+            plan,
+            landing=landing,
+            settings=settings,
+            clock=clock,
+            on_progress=on_progress,
+            rate_limiter=rate_limiter,
+            accept_unreadable=accept_unreadable,
         )
 
 
@@ -94,6 +111,7 @@ def resume(
     clock: Clock,
     on_progress: OnProgress = lambda _: None,
     rate_limiter: RateLimiter | None = None,
+    accept_unreadable: bool = False,
 ) -> Submission:
     """Send the messages of a planned campaign that are still to be sent. Raises as `submit` does."""
     require_credentials(settings.gateway)
@@ -106,7 +124,13 @@ def resume(
         landing.campaigns.refuse_purged(campaign_id)
         plan = read_plan(record, landing)
         return _send(
-            plan, landing=landing, settings=settings, clock=clock, on_progress=on_progress, rate_limiter=rate_limiter
+            plan,
+            landing=landing,
+            settings=settings,
+            clock=clock,
+            on_progress=on_progress,
+            rate_limiter=rate_limiter,
+            accept_unreadable=accept_unreadable,
         )
 
 
@@ -118,6 +142,7 @@ def _send(
     clock: Clock,
     on_progress: OnProgress,
     rate_limiter: RateLimiter | None,
+    accept_unreadable: bool,
 ) -> Submission:
     """Send the ranges that the journal has as unsent. The caller holds the campaign's lock."""
     campaign_id = plan.record.campaign_id
@@ -135,7 +160,7 @@ def _send(
                 waiting,
                 journal=journal,
                 client=client,
-                late_suppressions=LateSuppressions(landing, file),
+                late_suppressions=LateSuppressions(landing, file, accept_unreadable=accept_unreadable),
                 settings=settings,
                 clock=clock,
                 on_progress=on_progress,

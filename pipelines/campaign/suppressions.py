@@ -2,19 +2,20 @@
 
 A list is a Parquet file in the landing with phone, reason and since_at; an entry with is_removed cancels all entries of
 its phone up to its instant. Lists are added, never changed, and come from many sources: a phone counts in whatever form
-it is written, and with or without a reason.
+it is written, and with or without a reason. An entry that is no phone stops the sending, since nobody knows who is
+meant, unless it has is_accepted.
 """
 
 from datetime import datetime
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from pipelines.errors import InputRefused
 from pipelines.landing.landing import Landing
-from pipelines.phones import national
+from pipelines.phones import PHONE, TOMBSTONE, national
+from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, in_china
 
@@ -23,17 +24,27 @@ _SCHEMA: Final[dict[str, pl.DataType]] = {
     "reason": pl.String(),
     "since_at": pl.Datetime("us", CHINA.key),
 }
+_ENTRIES: Final = _SCHEMA | {
+    "is_removed": pl.Boolean(),
+    "is_accepted": pl.Boolean(),
+    "source_file": pl.String(),
+    "row": pl.Int64(),
+}
+_SHOWN_ROWS: Final = 5
+_IS_READABLE: Final = pl.col("phone").str.contains(f"{PHONE}|{TOMBSTONE}").fill_null(value=False)
 
 
-def suppressed_phones(landing: Landing) -> pl.DataFrame:
+def suppressed_phones(landing: Landing, *, accept_unreadable: bool = False) -> pl.DataFrame:
     """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry in force.
 
-    Raises InputRefused if a list can't be read.
+    Raises InputRefused if a list can't be read or, unless `accept_unreadable`, has entries that are no phones.
     """
     entries = read_entries(landing)
+    if not accept_unreadable:
+        _refuse_unreadable(landing, entries)
     removals = entries.filter("is_removed").group_by("phone").agg(removed_at=pl.max("since_at"))
     return (
-        entries.filter(~pl.col("is_removed"))
+        entries.filter(_IS_READABLE, ~pl.col("is_removed"))
         .join(removals, on="phone", how="left")
         .filter((pl.col("since_at") > pl.col("removed_at")).fill_null(value=True))
         .sort("since_at", "reason")
@@ -43,29 +54,71 @@ def suppressed_phones(landing: Landing) -> pl.DataFrame:
 
 
 def read_entries(landing: Landing) -> pl.DataFrame:
-    """phone, reason, since_at, is_removed: all entries of all lists. Raises InputRefused if a list can't be read."""
-    files = [landing.path(name) for name in landing.suppressions.names()]
-    if not files:
-        return pl.DataFrame(schema=_SCHEMA | {"is_removed": pl.Boolean()})
-    return pl.concat([_read(file) for file in files], how="vertical_relaxed")
+    """phone, reason, since_at, is_removed, is_accepted, source_file, row: all entries of all lists.
+
+    A phone has eleven digits; what is none stays as it is. Rows are counted from 0. Raises InputRefused if a list can't
+    be read.
+    """
+    names = landing.suppressions.names()
+    return pl.concat([pl.DataFrame(schema=_ENTRIES), *(_read(landing, name) for name in names)], how="vertical_relaxed")
 
 
-def _read(file: Path) -> pl.DataFrame:
+def unreadable(entries: pl.DataFrame) -> pl.DataFrame:
+    """The entries that are no phones and were not accepted as such."""
+    return entries.filter(~_IS_READABLE, ~pl.col("is_accepted"))
+
+
+def in_words(rows: pl.Series) -> str:
+    """The numbers of some rows: rows 1, 3, 4, 8, 9 and 12 more."""
+    shown = ", ".join(f"{row:,}" for row in rows.head(_SHOWN_ROWS))
+    more = f" and {rows.len() - _SHOWN_ROWS:,} more" if rows.len() > _SHOWN_ROWS else ""
+    return f"rows {shown}{more}"
+
+
+def normalised(table: pl.DataFrame) -> pl.DataFrame:
+    """phone, reason, since_at, is_removed, is_accepted of a list, row for row; phones in eleven digits.
+
+    Raises InexactNumbers, and what polars raises for a column that is missing or of another type.
+    """
+    phones = numbers_as_text(table["phone"]).alias("phone")
+    return table.select(
+        phones.to_frame().select(national(pl.col("phone"))).to_series(),
+        pl.col("reason").cast(pl.String),
+        since_at_of(table["since_at"].dtype).cast(_SCHEMA["since_at"], strict=False),
+        _flag(table, "is_removed"),
+        _flag(table, "is_accepted"),
+    )
+
+
+def _flag(table: pl.DataFrame, name: str) -> pl.Expr:
+    return (pl.col(name).fill_null(value=False) if name in table.columns else pl.lit(value=False)).alias(name)
+
+
+def _read(landing: Landing, name: str) -> pl.DataFrame:
+    file = landing.path(name)
     try:
-        return _normalised(read_parquet(file.read_bytes()))
+        entries = normalised(read_parquet(landing.suppressions.read(name)))
+    except InexactNumbers as error:
+        raise InputRefused(f"{file}: this suppression list can't be used: column 'phone' {error}") from None
     except (pl.exceptions.PolarsError, LookupError, UnreadableParquet, OSError):
         raise InputRefused(
             f"{file}: this suppression list can't be read; it needs the columns phone, reason and since_at"
         ) from None
+    with_place = entries.with_columns(pl.col("reason").fill_null("listed"), source_file=pl.lit(name))
+    return with_place.with_row_index("row").select(*_ENTRIES).cast({"row": pl.Int64})
 
 
-def _normalised(table: pl.DataFrame) -> pl.DataFrame:
-    """The entries of a list, phones in national form and times as instants."""
-    return table.select(
-        national(pl.col("phone").cast(pl.String)),
-        pl.col("reason").cast(pl.String).fill_null("listed"),
-        since_at_of(table["since_at"].dtype).cast(_SCHEMA["since_at"]),
-        (pl.col("is_removed") if "is_removed" in table.columns else pl.lit(value=False)).alias("is_removed"),
+def _refuse_unreadable(landing: Landing, entries: pl.DataFrame) -> None:
+    wrong = unreadable(entries)
+    if wrong.is_empty():
+        return
+    first = wrong["source_file"][0]
+    rows = in_words(wrong.filter(source_file=first)["row"])
+    others = wrong["source_file"].n_unique() - 1
+    raise InputRefused(
+        f"{landing.path(first)}: {rows} of this suppression list hold no phone"
+        f"{f', as do rows of {others} more' if others else ''}, so nobody knows who is meant; correct it, or send"
+        " without these rows with --accept-unreadable"
     )
 
 

@@ -65,13 +65,22 @@ def suppress_import(
     /,
     *,
     reason: Reason = "imported",
+    accept_unreadable: Annotated[
+        bool, Parameter(show_default=False, help="Add the others if some rows hold no phone.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Add the phones of a file to a suppression list."""
     from pipelines.console.terminal import show_lines
     from pipelines.operations.suppression_lists import import_list
 
-    listed = import_list(file, reason=reason, settings=invocation.settings(), at=invocation.now())
+    listed = import_list(
+        file,
+        reason=reason,
+        settings=invocation.settings(),
+        at=invocation.now(),
+        accept_unreadable=accept_unreadable,
+    )
     show_lines(asdict(listed), as_json=json)
     return 0
 
@@ -83,7 +92,7 @@ def suppress_list(*, json: Json = False) -> int:
     from pipelines.console.results import show_suppressed
     from pipelines.landing.landing import landing_of
 
-    show_suppressed(suppressed_phones(landing_of(invocation.settings())), as_json=json)
+    show_suppressed(suppressed_phones(landing_of(invocation.settings()), accept_unreadable=True), as_json=json)
     return 0
 
 

@@ -12,6 +12,10 @@ from pipelines.cli.invocation import Json, Yes
 if TYPE_CHECKING:
     from pipelines.campaign.submit import Submission
 
+AcceptUnreadable = Annotated[
+    bool, Parameter(show_default=False, help="Send even if suppression lists have entries that are no phones.")
+]
+
 
 def submit(
     file: Annotated[Path, Parameter(help="Parquet file, folder of Parquet files, or quoted glob.")],
@@ -21,6 +25,7 @@ def submit(
     content: Annotated[str | None, Parameter(help="Text for all recipients, with its 【signature】.")] = None,
     template_id: Annotated[str | None, Parameter(help="Template for all recipients; the file has the texts.")] = None,
     dry_run: Annotated[bool, Parameter(show_default=False, help="Show the plan; send nothing.")] = False,
+    accept_unreadable: AcceptUnreadable = False,
     json: Json = False,
 ) -> int:
     """Send a campaign to every recipient of a file, once.
@@ -43,15 +48,29 @@ def submit(
     request = PlanRequest(campaign, file, content, template_id)
     if dry_run:
         with working("planning"):
-            plan, balance = plan_only(request, settings=settings, clock=invocation.now)
+            plan, balance = plan_only(
+                request, settings=settings, clock=invocation.now, accept_unreadable=accept_unreadable
+            )
         show_plan(plan, balance=balance, price=settings.billing.price_per_segment, as_json=json)
         return 0
     with sending() as on_progress:
-        submission = submit(request, settings=settings, clock=invocation.now, on_progress=on_progress)
+        submission = submit(
+            request,
+            settings=settings,
+            clock=invocation.now,
+            on_progress=on_progress,
+            accept_unreadable=accept_unreadable,
+        )
     return _submitted(submission, as_json=json)
 
 
-def resume(campaign_id: Annotated[str, Parameter(help="Campaign id.")], /, *, json: Json = False) -> int:
+def resume(
+    campaign_id: Annotated[str, Parameter(help="Campaign id.")],
+    /,
+    *,
+    accept_unreadable: AcceptUnreadable = False,
+    json: Json = False,
+) -> int:
     """Send the rest of a paused or stopped campaign.
 
     For example:
@@ -62,7 +81,13 @@ def resume(campaign_id: Annotated[str, Parameter(help="Campaign id.")], /, *, js
     from pipelines.console.progress import sending
 
     with sending() as on_progress:
-        submission = resume(campaign_id, settings=invocation.settings(), clock=invocation.now, on_progress=on_progress)
+        submission = resume(
+            campaign_id,
+            settings=invocation.settings(),
+            clock=invocation.now,
+            on_progress=on_progress,
+            accept_unreadable=accept_unreadable,
+        )
     return _submitted(submission, as_json=json)
 
 

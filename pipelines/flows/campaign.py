@@ -48,6 +48,8 @@ def submit_campaign(
     content: str = "",
     template_id: str = "",
     dry_run: bool = False,
+    *,
+    accept_unreadable: bool = False,
 ) -> State[None]:
     """Send a campaign to every recipient of a file, once.
 
@@ -57,11 +59,12 @@ def submit_campaign(
         content: Text for all recipients, with its 【signature】. Empty if the file has a column content.
         template_id: Template of the vendor for all recipients; the file has the texts. Usually empty.
         dry_run: Show the plan; send nothing.
+        accept_unreadable: Send even if suppression lists have entries that are no phones.
     """
     request = PlanRequest(campaign_id, Path(path), content.strip() or None, template_id.strip() or None)
     if dry_run:
-        return _plan(request)
-    return _send(campaign_id, lambda **how: submission.submit(request, **how))
+        return _plan(request, accept_unreadable=accept_unreadable)
+    return _send(campaign_id, partial(submission.submit, request, accept_unreadable=accept_unreadable))
 
 
 @flow(
@@ -69,19 +72,23 @@ def submit_campaign(
     description="Sends the rest of a paused or stopped campaign.",
     flow_run_name=_name_of_run,
 )
-def resume_campaign(campaign_id: CampaignId) -> State[None]:
+def resume_campaign(campaign_id: CampaignId, *, accept_unreadable: bool = False) -> State[None]:
     """Send the rest of a paused or stopped campaign.
 
     Args:
         campaign_id: Campaign id.
+        accept_unreadable: Send even if suppression lists have entries that are no phones.
     """
-    return _send(campaign_id, lambda **how: submission.resume(campaign_id, **how))
+    return _send(campaign_id, partial(submission.resume, campaign_id, accept_unreadable=accept_unreadable))
 
 
-def _plan(request: PlanRequest) -> State[None]:
+def _plan(request: PlanRequest, *, accept_unreadable: bool) -> State[None]:
     with redact_errors():
         settings = run_settings()
-    plan, balance = TaskRunner()("plan", partial(submission.plan_only, request, settings=settings, clock=now))
+    plan, balance = TaskRunner()(
+        "plan",
+        partial(submission.plan_only, request, settings=settings, clock=now, accept_unreadable=accept_unreadable),
+    )
     page = plan_as_markdown(plan, balance=balance, price=settings.billing.price_per_segment)
     show_page(f"plan-{request.campaign_id}", page, f"Dry run of {request.campaign_id}")
     return Completed(message=f"{plan.record.message_count:,} messages; nothing was sent")

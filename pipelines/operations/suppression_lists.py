@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import land_entries, read_entries, suppressed_phones
+from pipelines.campaign.suppressions import in_words, land_entries, read_entries, suppressed_phones, unreadable
 from pipelines.errors import InputRefused, UsageError
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.phones import PHONE, national
@@ -44,7 +44,7 @@ def add_phones(phones: Iterable[str], *, reason: str, settings: Settings, at: da
 def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) -> ListSummary:
     """Take phones off all lists. Raises UsageError if one is not valid or on no list, or none is given."""
     checked, landing = _checked(phones), landing_of(settings)
-    unknown = checked.join(suppressed_phones(landing), on="phone", how="anti").height
+    unknown = checked.join(suppressed_phones(landing, accept_unreadable=True), on="phone", how="anti").height
     if unknown:
         raise UsageError(f"{unknown} of the phones are on no list; see 'smsrecon suppress list'")
     since_at = _latest(checked, landing, at)
@@ -52,10 +52,13 @@ def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) ->
     return _land(entries, "remove", settings, at)
 
 
-def import_list(file: Path, *, reason: str, settings: Settings, at: datetime) -> ListSummary:
+def import_list(
+    file: Path, *, reason: str, settings: Settings, at: datetime, accept_unreadable: bool = False
+) -> ListSummary:
     """Put the phones of a CSV, Excel or Parquet file on a list, with its columns `reason` and `since_at` if present.
 
-    Raises InputRefused if the file can't be read, has no valid phones, or has a `since_at` that is not a time.
+    Raises InputRefused if the file can't be read, has no valid phones, has a `since_at` that is not a time or, unless
+    `accept_unreadable`, has rows without a phone. If these are accepted they are landed too, and loaded as rejects.
     """
     try:
         table = read_sheet(file.read_bytes()).frame
@@ -66,19 +69,25 @@ def import_list(file: Path, *, reason: str, settings: Settings, at: datetime) ->
     heading = next((each.heading for each in map_columns("reports", table) if each.field == "phone"), None)
     if heading is None:
         raise InputRefused(f"{file}: has no column of phones; name the column phone")
-    phone = national(pl.col(heading)).str.strip_suffix(".0")
     entries = table.select(
-        phone=phone,
+        phone=national(pl.col(heading)),
         reason=(pl.col("reason") if "reason" in table.columns else pl.lit(None, pl.String)).fill_null(reason),
         since_at=instants_from_text(pl.col("since_at"), also_days=True) if "since_at" in table.columns else pl.lit(at),
         is_removed=pl.lit(value=False),
-    ).filter(pl.col("phone").str.contains(PHONE))
-    if entries.is_empty():
+        is_accepted=pl.lit(value=accept_unreadable),
+    ).with_row_index("row")
+    wrong = unreadable(entries.with_columns(is_accepted=pl.lit(value=False)))
+    if wrong.height == entries.height:
         raise InputRefused(f"{file}: column '{heading}' has no valid phone; write phones with 11 digits")
+    if wrong.height and not accept_unreadable:
+        raise InputRefused(
+            f"{file}: column '{heading}' holds no phone in {in_words(wrong['row'] + 1)} after the headings;"
+            " correct them, or list the others with --accept-unreadable"
+        )
     undated = entries["since_at"].null_count()
     if undated:
         raise InputRefused(f"{file}: column 'since_at' is not a time in {undated} rows; write 2026-11-23 08:00:00")
-    return _land(entries, "import", settings, at, rejected_count=table.height - entries.height)
+    return _land(entries.drop("row"), "import", settings, at, rejected_count=wrong.height)
 
 
 def _checked(phones: Iterable[str]) -> pl.DataFrame:
@@ -102,4 +111,5 @@ def _land(
     entries: pl.DataFrame, name: str, settings: Settings, at: datetime, *, rejected_count: int = 0
 ) -> ListSummary:
     source_file = land_entries(landing_of(settings), entries, name=name, at=at)
-    return ListSummary(source_file, entries["phone"].n_unique(), rejected_count)
+    phones = entries.filter(pl.col("phone").str.contains(PHONE))["phone"]
+    return ListSummary(source_file, phones.n_unique(), rejected_count)

@@ -4,9 +4,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -99,6 +101,81 @@ def test_an_unreadable_list_pauses_the_campaign_before_the_next_message(desk: Pl
     assert desk.run("resume c --json").object["submitted_now"]["accepted"] == 40
 
 
+LISTED = ("13800000001", "13800000003")
+WRITTEN = {
+    "floats": [float(LISTED[0]), float(LISTED[1])],
+    "decimals": [Decimal(f"{LISTED[0]}.0"), Decimal(f"{LISTED[1]}.0")],
+    "integers": [int(LISTED[0]), int(LISTED[1])],
+    "texts": [f"{LISTED[0]}.0", "（＋８６）１３８ ００００ ０００３"],
+    "marks": ["'13800000001", "086-138-0000-0003"],
+    "zeros": ["013800000001", "\u202d138 0000\u00a00003\u202c"],
+}
+
+
+@pytest.mark.parametrize("phones", [pytest.param(cells, id=kind) for kind, cells in WRITTEN.items()])
+def test_a_list_counts_however_its_phones_are_written(desk: Place, gateway: RunningSandbox, phones: list[Any]) -> None:
+    put_list(desk, "theirs", phones)
+
+    assert desk.run(SUBMIT).code == 0
+
+    assert statuses(balanced(desk)) == {"suppressed": 2, "accepted": 38}
+    assert {*LISTED}.isdisjoint(sent_to(gateway))
+    assert loaded(desk, "SELECT phone FROM core.suppressions ORDER BY phone") == [(phone,) for phone in LISTED]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["13800000001 13800000002", "12", "1-415-555-2671", "13800000001/2", None, "", "全部"]
+)
+def test_a_row_that_is_no_phone_stops_the_sending_until_it_is_accepted(
+    desk: Place, gateway: RunningSandbox, wrong: str | None
+) -> None:
+    put_list(desk, "theirs", [PEOPLE[1], wrong])
+
+    desk.run(SUBMIT).fails(10, "theirs.parquet", "rows 1 of", "--accept-unreadable")
+    assert sent_to(gateway) == []
+
+    assert desk.run(f"{SUBMIT} --accept-unreadable").code == 0
+    status = balanced(desk)
+    assert statuses(status) == {"suppressed": 1, "accepted": 39}
+    rejects = "SELECT source_file, position FROM core.rejects"
+    assert loaded(desk, rejects) == [("suppressions/theirs.parquet", 1)]
+
+
+def test_a_row_that_is_no_phone_pauses_a_campaign_that_is_being_sent(desk: Place, gateway: RunningSandbox) -> None:
+    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW=closed_window()).object["still_to_send"] == 40
+    put_list(desk, "theirs", ["12", "13", *PEOPLE[:2], *["x"] * 5])
+    put_list(desk, "others", ["12"])
+
+    desk.run("resume c --json").fails(10, "paused", "others.parquet: rows 0 of", "1 more")
+    (desk.folder / "data/landing/suppressions/others.parquet").unlink()
+    desk.run("resume c --json").fails(10, "paused", "theirs.parquet: rows 0, 1, 4, 5, 6 and 2 more of")
+    assert sent_to(gateway) == []
+
+    assert desk.run("resume c --accept-unreadable --json").object["submitted_now"]["accepted"] == 38
+    assert desk.run("suppress list").code == 0
+
+
+def test_a_list_of_inexact_floats_is_refused_by_name(desk: Place, gateway: RunningSandbox) -> None:
+    put_list(desk, "theirs", pl.Series([float(phone) for phone in PEOPLE[:2]], dtype=pl.Float32))
+
+    desk.run(SUBMIT).fails(10, "theirs.parquet", "'phone'", "Float32", "text or whole numbers")
+
+    assert sent_to(gateway) == []
+
+
+def loaded(desk: Place, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(desk.folder / "data/warehouse.duckdb"), read_only=True) as warehouse:
+        return warehouse.sql(query).fetchall()
+
+
+def put_list(desk: Place, name: str, phones: list[Any] | pl.Series) -> None:
+    folder = desk.folder / "data/landing/suppressions"
+    folder.mkdir(parents=True, exist_ok=True)
+    since_at = datetime(2026, 11, 1, tzinfo=UTC)
+    frame = pl.DataFrame({"phone": phones}).with_columns(reason=pl.lit("theirs"), since_at=pl.lit(since_at))
+    frame.write_parquet(folder / f"{name}.parquet")
+
+
 def test_daily_lists_opt_outs_and_a_removal_lasts_until_the_next_opt_out(desk: Place, gateway: RunningSandbox) -> None:
     assert desk.run(SUBMIT).code == 0
     gateway.control(clock_shift_seconds=86400)
@@ -143,7 +220,9 @@ def test_a_file_of_phones_is_imported_with_its_reasons(desk: Place) -> None:
     )
     (desk.folder / "list.csv").write_bytes("\n".join(rows).encode("gbk"))
 
-    brought = desk.run("suppress import list.csv --reason imported --json")
+    desk.run("suppress import list.csv").fails(10, "list.csv", "'手机号'", "rows 3 after", "--accept-unreadable")
+    assert desk.run("suppress list").out == "No phone is on a list.\n"
+    brought = desk.run("suppress import list.csv --reason imported --accept-unreadable --json")
 
     assert (brought.object["phone_count"], brought.object["rejected_count"]) == (2, 1)
     assert desk.run("suppress list --json").object["reasons"] == {"imported": 1, "投诉": 1}

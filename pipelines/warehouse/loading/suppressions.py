@@ -1,6 +1,7 @@
 """Landed suppression lists, turned into rows; nothing is written here.
 
-A list is a Parquet file with the columns phone, reason and since_at, and optionally is_removed, which cancels entries.
+A list is a Parquet file with the columns phone, reason and since_at, and optionally is_removed, which cancels entries,
+and is_accepted.
 Every entry becomes one checked row or one row of core.rejects; a list that can't be read is one record, rejected whole.
 """
 
@@ -8,10 +9,11 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import since_at_of
-from pipelines.contracts import schema_of, split
+from pipelines.campaign.suppressions import normalised
+from pipelines.contracts import split
 from pipelines.contracts.core import Files, Rejects, Suppressions
 from pipelines.landing.landing import Landing
+from pipelines.tabular.numbers import InexactNumbers
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of, plausible
 
@@ -28,7 +30,11 @@ def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
     missing = [name for name in _COLUMNS if name not in entries.columns]
     if missing:
         return _rejected_whole(source_file, f"the file lacks the column {', '.join(missing)}")
-    good, bad = split(Suppressions, _cleaned(entries, source_file))
+    try:
+        cleaned = _cleaned(entries, source_file)
+    except InexactNumbers as error:
+        return _rejected_whole(source_file, f"column 'phone' {error}")
+    good, bad = split(Suppressions, cleaned)
     rejects = [
         Reject(source_file, position, _KIND, reason, entries[position].write_ndjson().strip())
         for position, reason in bad.iter_rows()
@@ -41,13 +47,8 @@ def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
 
 
 def _cleaned(entries: pl.DataFrame, source_file: str) -> pl.DataFrame:
-    since_at = since_at_of(entries.schema["since_at"])
-    return entries.select(
-        pl.col("phone").cast(pl.String),
-        pl.col("reason").cast(pl.String),
-        plausible(since_at.cast(schema_of(Suppressions)["since_at"], strict=False)),
-        pl.lit(source_file).alias("source_file"),
-        (pl.col("is_removed") if "is_removed" in entries.columns else pl.lit(value=False)).alias("is_removed"),
+    return normalised(entries).select(
+        "phone", "reason", plausible(pl.col("since_at")), pl.lit(source_file).alias("source_file"), "is_removed"
     )
 
 
