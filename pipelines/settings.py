@@ -170,9 +170,28 @@ class PolicySettings(Table):
         " `marts.suppression_candidates`.",
     )
     opt_out_words: tuple[str, ...] = Field(
-        default=("TD", "T", "R", "N", "QX", "STOP", "UNSUBSCRIBE", "退订", "退訂", "拒收", "取消"),
-        description="Replies that opt out: a word as the whole text, or one of two letters or more at its beginning."
-        " Case, width, blanks and punctuation make no difference.",
+        default=(
+            "TD",
+            "T",
+            "R",
+            "N",
+            "QX",
+            "STOP",
+            "UNSUBSCRIBE",
+            "退订",
+            "退訂",
+            "拒收",
+            "取消",
+            "取消订阅",
+            "取消訂閱",
+        ),
+        description="Replies that opt out: texts that begin with one of these words. Case, width, blanks, punctuation,"
+        " a signature and polite words such as 请, 回复, 谢谢 and please make no difference.",
+    )
+    ambiguous_opt_out_words: tuple[str, ...] = Field(
+        default=("取消", "QX"),
+        description="Those of `opt_out_words` that opt out only as the whole text, as single letters always do. Other"
+        " texts that hold a word are counted as near opt-outs, for a person to decide.",
     )
     suppress: tuple[Literal["opted_out", "hard_code"], ...] = Field(
         default=("opted_out",),

@@ -56,8 +56,8 @@ def suppressed_phones(landing: Landing, *, accept_unreadable: bool = False) -> p
 def read_entries(landing: Landing) -> pl.DataFrame:
     """phone, reason, since_at, is_removed, is_accepted, source_file, row: all entries of all lists.
 
-    A phone has eleven digits; what is none stays as it is. Rows are counted from 0. Raises InputRefused if a list can't
-    be read.
+    A phone has eleven digits; anything else stays as it is. Rows are counted from 0. Raises InputRefused if a list
+    can't be read.
     """
     names = landing.suppressions.names()
     return pl.concat([pl.DataFrame(schema=_ENTRIES), *(_read(landing, name) for name in names)], how="vertical_relaxed")

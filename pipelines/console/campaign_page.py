@@ -178,6 +178,12 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
             f"{duration(median)} for half of them, {duration(most)} for 90 %, {duration(nearly_all)} for 99 %",
         )
     yield "replies", f"{count(books.reply_count)}, of which {count(books.opt_out_count)} opt out"
+    if books.near_opt_out_count:
+        yield (
+            "maybe opt-outs",
+            f"{count(books.near_opt_out_count)} to read: core.replies of the warehouse has the texts; to stop messages"
+            " to somebody, 'smsrecon suppress add'",
+        )
     yield "segments", f"{count(books.accepted_segment_count)} accepted"
     if books.accepted_cost is not None and books.failed_cost is not None:
         yield "cost", f"{books.accepted_cost:,.2f}, of which {books.failed_cost:,.2f} for messages that failed"

@@ -155,6 +155,9 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
     latency_p99_seconds: pl.Float64 = pa.Field(nullable=True, description="99th percentile of this time.")
     reply_count: pl.Int64 = pa.Field(ge=0, description="Replies that most likely answer the campaign.")
     opt_out_count: pl.Int64 = pa.Field(ge=0, description="Replies of these that opt out.")
+    near_opt_out_count: pl.Int64 = pa.Field(
+        ge=0, description="Replies of these that hold a word of an opt-out without surely opting out."
+    )
     failed_segment_count: pl.Int64 = pa.Field(ge=0, description="Segments of the messages in failed_count.")
     accepted_cost: pl.Float64 = pa.Field(
         nullable=True, description="accepted_segment_count times the price of a segment; null without a price."
@@ -324,6 +327,9 @@ class RepliesByCampaign(Contract):
     message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message.")
     match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=REPLY_RULE_DESCRIPTION)
     is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
+    is_near_opt_out: pl.Boolean = pa.Field(
+        description="The text holds such a word without surely opting out (不要退订), for a person to decide."
+    )
     submitted_at: Instant = pa.Field(nullable=True, description="When the request of the message's batch was sent.")
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
     has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")

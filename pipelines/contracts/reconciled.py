@@ -333,6 +333,9 @@ class ReplyMatches(Contract):
     match_rule: pl.String = pa.Field(nullable=True, isin=REPLY_RULES, description=REPLY_RULE_DESCRIPTION)
     character_count: pl.Int32 = pa.Field(ge=0, description="Characters of the text.")
     is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
+    is_near_opt_out: pl.Boolean = pa.Field(
+        description="The text holds such a word without surely opting out (不要退订), for a person to decide."
+    )
 
     class Config:
         name = "core.reply_matches"

@@ -89,6 +89,7 @@ def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
         hard_failures=settings.policy.hard_failures,
         price_per_segment=settings.billing.price_per_segment,
         opt_out_words=settings.policy.opt_out_words,
+        ambiguous_opt_out_words=settings.policy.ambiguous_opt_out_words,
     )
 
 

@@ -52,6 +52,7 @@ class Books:
     latency_seconds: dict[str, float | None]  # from submission to delivery, by percentile
     reply_count: int
     opt_out_count: int
+    near_opt_out_count: int  # 0 in a copy published before these were counted
     accepted_segment_count: int
     accepted_cost: float | None
     failed_cost: float | None
@@ -94,6 +95,7 @@ def books_of(row: Mapping[str, Any], as_of: datetime, *, is_sound: bool = True) 
         latency_seconds={each: row[f"latency_{each}_seconds"] for each in PERCENTILES},
         reply_count=row["reply_count"],
         opt_out_count=row["opt_out_count"],
+        near_opt_out_count=row.get("near_opt_out_count", 0),
         accepted_segment_count=row["accepted_segment_count"],
         accepted_cost=row["accepted_cost"],
         failed_cost=row["failed_cost"],

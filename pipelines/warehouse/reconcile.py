@@ -18,9 +18,9 @@ from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.failpoints import reach
+from pipelines.opt_outs import patterns
 from pipelines.sql_files import SQL_FOLDER, reference_path
 from pipelines.warehouse.database import Warehouse, registered, set_comments
-from pipelines.warehouse.loading.records import plain_words
 from pipelines.warehouse.statements import Statement, in_order, statement
 
 _CONTRACTS: Final = {table_of(contract): contract for contract in (*RECONCILED, *MARTS)}
@@ -60,17 +60,20 @@ def reconcile(
     hard_failures: int = 2,
     price_per_segment: float | None = None,
     opt_out_words: Sequence[str] = (),
+    ambiguous_opt_out_words: Sequence[str] = (),
 ) -> ReconcileSummary:
     """Compute every table of sql/core and sql/marts, and run every check of sql/checks.
 
     The tables are kept when a check fails, so that they can be examined; the summary names the failed checks.
     """
+    opt_out, near_opt_out = patterns(opt_out_words, ambiguous_opt_out_words)
     parameters = {
         "as_of": as_of,
         "report_window_hours": report_window_hours,
         "hard_failures": hard_failures,
         "price_per_segment": price_per_segment,
-        "opt_out_words": plain_words(opt_out_words),
+        "opt_out_pattern": opt_out,
+        "near_opt_out_pattern": near_opt_out,
     }
     with warehouse.write() as connection:
         make_tables(connection, parameters)

@@ -1,29 +1,10 @@
 -- core.reply_matches: one row per reply, with the message that it most likely answers: the latest one sent to that phone before the
 -- reply; messages with the extension that was replied to come first. Without such a message the columns about it are null.
--- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameter: $opt_out_words, in the form of
--- plain_content. A reply opts out if such a word is its whole text, or, for words of two or more letters, its beginning.
+-- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameters: $opt_out_pattern,
+-- $near_opt_out_pattern, both of pipelines/opt_outs.py, for plain_content.
 WITH replies AS (
     FROM core.replies
     ANTI JOIN core.repeated_replies USING (phone, content, access_num, replied_at, has_own_time)
-),
-
-words AS (
-    SELECT unnest(cast($opt_out_words AS VARCHAR[])) AS word
-),
-
-opt_outs AS (
-    SELECT DISTINCT r.plain_content
-    FROM core.replies AS r
-    INNER JOIN words AS w
-        ON
-            replace(r.plain_content, ' ', '') = w.word
-            OR (
-                length(w.word) > 1
-                AND starts_with(r.plain_content, w.word)
-                AND NOT regexp_full_match(
-                    right(w.word, 1) || substr(r.plain_content, cast(length(w.word) + 1 AS BIGINT), 1), '[a-z0-9]{2}'
-                )
-            )
 ),
 
 candidates AS (
@@ -61,9 +42,10 @@ SELECT
     cast((epoch_us(r.replied_at) - epoch_us(c.submitted_at)) // 1000000 AS INTEGER) AS reply_seconds,
     CASE WHEN c.has_extension THEN 'extension' WHEN c.message_id IS NOT NULL THEN 'latest' END AS match_rule,
     cast(length(r.content) AS INTEGER) AS character_count,
-    o.plain_content IS NOT NULL AS is_opt_out
+    regexp_matches(r.plain_content, $opt_out_pattern) AS is_opt_out,
+    NOT regexp_matches(r.plain_content, $opt_out_pattern)
+    AND regexp_matches(r.plain_content, $near_opt_out_pattern) AS is_near_opt_out
 FROM replies AS r
-LEFT JOIN opt_outs AS o ON r.plain_content = o.plain_content
 LEFT JOIN candidates AS c
     ON
         r.phone = c.phone

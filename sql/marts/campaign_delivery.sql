@@ -28,7 +28,8 @@ replies AS (
     SELECT
         campaign_id,
         count(*) AS reply_count,
-        count(*) FILTER (WHERE is_opt_out) AS opt_out_count
+        count(*) FILTER (WHERE is_opt_out) AS opt_out_count,
+        count(*) FILTER (WHERE is_near_opt_out) AS near_opt_out_count
     FROM core.reply_matches
     WHERE campaign_id IS NOT NULL
     GROUP BY campaign_id
@@ -43,6 +44,7 @@ SELECT
     l.latency_p99_seconds,
     coalesce(r.reply_count, 0) AS reply_count,
     coalesce(r.opt_out_count, 0) AS opt_out_count,
+    coalesce(r.near_opt_out_count, 0) AS near_opt_out_count,
     n.failed_segment_count,
     n.counts.accepted_segment_count * cast($price_per_segment AS DOUBLE) AS accepted_cost,
     n.failed_segment_count * cast($price_per_segment AS DOUBLE) AS failed_cost,

@@ -6,6 +6,7 @@ SELECT
     r.message_id,
     r.match_rule,
     r.is_opt_out,
+    r.is_near_opt_out,
     r.submitted_at,
     r.replied_at,
     r.has_own_time,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta, timezone
+from typing import Final
 
 from hypothesis.vendor.pretty import RepresentationPrinter
 
@@ -9,6 +10,28 @@ CHINA = timezone(timedelta(hours=8))
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 OPT_OUT_WORDS = ("TD", "T", "N", "unsubscribe", "退订", "取消")
+AMBIGUOUS_OPT_OUT_WORDS = ("取消",)
+
+# Texts of replies, and whether each opts out; "near" if a person has to decide.
+OPTS_OUT: Final = {
+    "T": "yes",
+    "td": "yes",
+    "退订吧": "yes",
+    "ＴＤ！": "yes",
+    "t d": "yes",
+    "T退订": "yes",
+    "请回复TD": "yes",
+    "【云鋒網絡】取消": "yes",
+    "取消": "yes",
+    "UNSUBSCRIBE": "yes",
+    "TD ok": "yes",
+    "tdk": "near",
+    "取消订单吗": "near",
+    "不要退订": "near",
+    "退": "no",
+    "你好": "no",
+    "": "no",
+}
 
 Record = dict[str, str | None]
 

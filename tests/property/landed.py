@@ -31,6 +31,7 @@ from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
 from tests.property.happenings import (
+    AMBIGUOUS_OPT_OUT_WORDS,
     OPT_OUT_WORDS,
     Campaign,
     Event,
@@ -92,6 +93,7 @@ class Landed:
             hard_failures=world.hard_failures,
             price_per_segment=world.price_per_segment,
             opt_out_words=OPT_OUT_WORDS,
+            ambiguous_opt_out_words=AMBIGUOUS_OPT_OUT_WORDS,
         )
 
     def tables(self, contracts: Iterable[type[Contract]]) -> dict[str, Rows]:

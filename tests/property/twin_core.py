@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from tests.property.happenings import OPT_OUT_WORDS, Campaign, Happening, Recipient, World
+from tests.property.happenings import OPTS_OUT, Campaign, Happening, Recipient, World
 from tests.property.reference import is_hard
-from tests.property.twin_landing import Row, TwinLanding, plain, whole_seconds
+from tests.property.twin_landing import Row, TwinLanding, whole_seconds
 
 TAKEN = ("accepted", "unreported", "delivered", "failed")
 
@@ -27,14 +27,6 @@ class Message:
     @property
     def message_id(self) -> int:
         return self.campaign.key * 2**28 + (self.row.position or 0)
-
-
-def _says(text: str, word: str) -> bool:
-    """True if a text is this word, or begins with it and is more than a letter; Latin words end where letters end."""
-    if text.replace(" ", "") == word:
-        return True
-    rest = text.removeprefix(word)
-    return len(word) > 1 and rest != text and not re.match("[a-z0-9]{2}", word[-1] + rest)
 
 
 class TwinCore(TwinLanding):
@@ -291,7 +283,8 @@ class TwinCore(TwinLanding):
             "reply_seconds": None,
             "match_rule": None,
             "character_count": len(text),
-            "is_opt_out": any(_says(plain(text), plain(word)) for word in OPT_OUT_WORDS),
+            "is_opt_out": OPTS_OUT[text] == "yes",
+            "is_near_opt_out": OPTS_OUT[text] == "near",
         }
         if sent:
             has_its_extension, submitted_at, message_id = max(sent)

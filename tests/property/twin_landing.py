@@ -337,6 +337,9 @@ def _reply(record: Record, received_at: datetime) -> tuple[Row, str]:
 def plain(text: str) -> str:
     """A text in plain letters and digits, lower case, with one blank for all between them."""
     letters = unicodedata.normalize("NFKC", text).lower()
+    for signed in (r"\s*【[^【】]*】(.+)", r"(.+)【[^【】]*】\s*"):
+        found = re.fullmatch(signed, letters, re.DOTALL)
+        letters = found[1] if found and any(map(str.isalnum, found[1])) else letters
     return " ".join("".join(sign if unicodedata.category(sign)[0] in "LN" else " " for sign in letters).split())
 
 

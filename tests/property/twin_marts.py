@@ -57,6 +57,7 @@ class TwinMarts:
                 "latency_p99_seconds": quantile(latencies, 0.99),
                 "reply_count": len(replies),
                 "opt_out_count": sum(reply["is_opt_out"] for reply in replies),
+                "near_opt_out_count": sum(reply["is_near_opt_out"] for reply in replies),
                 "failed_segment_count": failed,
                 "accepted_cost": self._cost(delivery["accepted_segment_count"]),
                 "failed_cost": self._cost(failed),

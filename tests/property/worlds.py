@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.property.happenings import (
     CHINA,
+    OPTS_OUT,
     Campaign,
     Event,
     Happening,
@@ -58,7 +59,6 @@ CODES = (
     "UNDELIV",
     f"E:{NOBODY}",
 )
-TEXTS = ("T", "td", "退订吧", "ＴＤ！", "t d", "tdk", "取消", "UNSUBSCRIBE", "退", "TD ok", "你好", "")
 
 # From a submission to what a report says, in whole seconds: the edges of buckets and of the report window.
 DELAYS = (-3600, -3, -2, -1, 0, 1, 5, 6, 11, 60, 61, 901, 86_401)
@@ -428,7 +428,7 @@ def _reply(drawn: _Drawn, phones: Sequence[str | None], times: Sequence[datetime
     at = drawn.among(*times).replace(microsecond=0) + timedelta(seconds=drawn.among(-1, 0, 1, 30, 90_000))
     return {
         "srcId": _phone(drawn, drawn.among(*phones, *phones, NOBODY)),
-        "content": drawn.among(*TEXTS),
+        "content": drawn.among(*OPTS_OUT),
         "destId": drawn.among(None, "", "10690001", "1069000108", "106900018", f"86{NOBODY}"),
         "moTime": _time(drawn, at) if drawn.chance(2) else drawn.among(None, ""),
     }

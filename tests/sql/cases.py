@@ -20,19 +20,23 @@ import polars as pl
 from pipelines.contracts import kind_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
+from pipelines.opt_outs import patterns, plain
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse, registered
-from pipelines.warehouse.loading.records import plain
 from pipelines.warehouse.reconcile import make_tables
 from pipelines.warehouse.statements import Statement, in_order, statement
 
-PARAMETERS: dict[str, Any] = {
+_WORDS: dict[str, Any] = {"opt_out_words": ["td", "t", "n", "退订", "取消"], "ambiguous_opt_out_words": ["取消"]}
+_PATTERNS = zip(("opt_out_pattern", "near_opt_out_pattern"), patterns(*_WORDS.values()), strict=True)
+
+_SETTINGS: dict[str, Any] = {
     "as_of": datetime(2026, 11, 10, 4, 0, tzinfo=UTC),  # noon in China
     "report_window_hours": 72,
     "hard_failures": 2,
     "price_per_segment": 0.05,
-    "opt_out_words": ["td", "t", "n", "退订", "取消"],
 }
+PARAMETERS = _SETTINGS | dict(_PATTERNS)  # of the statements
+ARGUMENTS = _SETTINGS | _WORDS  # of reconcile, for the same
 
 _FILLERS = {
     "VARCHAR": "''",

@@ -1,4 +1,4 @@
-"""The parameters of all statements, warehouses that hold the rows of a case, and a published copy."""
+"""The arguments of a reconcile, warehouses that hold the rows of a case, and a published copy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from pipelines.warehouse.database import Warehouse
-from tests.sql.cases import PARAMETERS, filled
+from tests.sql.cases import ARGUMENTS, filled
 from tests.sql.variants import publish_campaigns
 
 
 @pytest.fixture
 def parameters() -> dict[str, Any]:
-    return dict(PARAMETERS)
+    return dict(ARGUMENTS)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
-from tests.sql.cases import PARAMETERS, filled
+from tests.sql.cases import ARGUMENTS, filled
 
 MakeWarehouse = Callable[[Path], Warehouse]
 
@@ -39,7 +39,7 @@ def reconciled(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     with made.write() as connection:
         for statement in _rows():
             connection.execute(statement)
-    assert reconcile(made, **PARAMETERS).is_balanced
+    assert reconcile(made, **ARGUMENTS).is_balanced
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
-from tests.sql.cases import PARAMETERS, filled
+from tests.sql.cases import ARGUMENTS, filled
 
 ODD_COLUMN = 'a/b~c "d".e'
 
@@ -79,7 +79,7 @@ def publish_campaigns(data_dir: Path) -> None:
         ),
     )
     warehouse = filled(data_dir / "warehouse.duckdb", case)
-    assert reconcile(warehouse, **PARAMETERS).is_balanced
+    assert reconcile(warehouse, **ARGUMENTS).is_balanced
     publish(warehouse, data_dir / "published", phone_hash_key="0123456789abcdef" * 4)
 
 

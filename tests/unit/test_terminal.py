@@ -50,6 +50,7 @@ BOOKS = Books(
     latency_seconds={"p50": 6.2, "p90": 250.0, "p99": 200_000.0},
     reply_count=12,
     opt_out_count=3,
+    near_opt_out_count=0,
     accepted_segment_count=19_998_000,
     accepted_cost=999_900.0,
     failed_cost=49_995.5,

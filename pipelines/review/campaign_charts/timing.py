@@ -136,6 +136,8 @@ def replies(figures: CampaignReview, context: ChartContext) -> Picture:
         opt_out_share=_share(books.opt_out_count, accepted),
     )
     note = text("replies_note_days" if is_long else "replies_note")
+    if books.near_opt_out_count:
+        note += text("replies_near_opt_outs", number=count(books.near_opt_out_count))
     return styled(chart, context, title=title, note=note, height=180)
 
 

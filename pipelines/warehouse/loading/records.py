@@ -4,7 +4,6 @@ Input: the text columns of gateway/wire.py, and `extra`, `source_file`, `receive
 missing or can't be read becomes null, which the contract then rejects. Rows are neither dropped nor reordered.
 """
 
-from collections.abc import Sequence
 from typing import Final, Literal
 
 import polars as pl
@@ -13,6 +12,7 @@ from pipelines.contracts import schema_of
 from pipelines.contracts.core import Replies, Reports
 from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.message_ids import message_ids
+from pipelines.opt_outs import plain
 from pipelines.phones import MASK, PHONE, mask_in_text, national, without_prefix
 from pipelines.times import instants_from_text
 from pipelines.warehouse.loading.rows import plausible
@@ -65,14 +65,3 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         plain_content=plain(pl.col("content").fill_null("")),
         **_CHANNELS,
     ).select(list(schema_of(Replies)))
-
-
-def plain(text: pl.Expr) -> pl.Expr:
-    """A text in the form in which opt-outs are searched: NFKC, lower case, one blank for all but letters and digits."""
-    letters = text.str.normalize("NFKC").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", " ")
-    return letters.str.strip_chars()
-
-
-def plain_words(words: Sequence[str]) -> list[str]:
-    """Opt-out words in the form of `plain`."""
-    return pl.select(plain(pl.lit(pl.Series(words, dtype=pl.String)))).to_series().to_list()
