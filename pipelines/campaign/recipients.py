@@ -20,6 +20,7 @@ from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
 SEGMENT_UNITS = 70  # UTF-16 units that fit one segment; of a longer text each segment holds 67
 LONG_SEGMENT_UNITS = 67
+_PAIR = r"[\x{10000}-\x{10FFFF}]"
 
 # Columns that planning uses; all others are the owner's.
 OPTIONAL_COLUMNS = ("content", "extra_num", "mission_num", "template_id")
@@ -103,9 +104,15 @@ def read_recipients(
 
 
 def segment_count(text: pl.Expr) -> pl.Expr:
-    """Number of segments that a text is billed as, by UTF-16 units: a character beyond U+FFFF counts twice."""
-    units = text.str.len_chars() + text.str.count_matches(r"[\x{10000}-\x{10FFFF}]")
-    long = (units + (LONG_SEGMENT_UNITS - 1)) // LONG_SEGMENT_UNITS
+    """Number of segments that a text is billed as, by UTF-16 units; none begins in the middle of a character.
+
+    A character beyond U+FFFF is a pair of units. One that would be cut begins the next segment.
+    """
+    pairs = text.str.count_matches(_PAIR)
+    units = text.str.len_chars() + pairs
+    in_units = pl.when((units > SEGMENT_UNITS) & (pairs > 0)).then(text).str.replace_all(_PAIR, "\ufdd0\ufdd1")
+    whole = in_units.str.count_matches(rf"(?s).{{0,{LONG_SEGMENT_UNITS - 1}}}[^\x{{FDD0}}]")
+    long = whole.fill_null((units + (LONG_SEGMENT_UNITS - 1)) // LONG_SEGMENT_UNITS)
     return pl.when(units <= SEGMENT_UNITS).then(1).otherwise(long).cast(pl.Int32)
 
 
@@ -210,7 +217,7 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
 
     reasons: list[pl.Expr] = [
         pl.when(as_given.is_null()).then(pl.lit("phone_missing")),
-        pl.when(~is_phone).then(pl.when(is_foreign(as_given)).then(pl.lit("phone_foreign"))),
+        pl.when(is_foreign(pl.when(~is_phone).then(as_given))).then(pl.lit("phone_foreign")),
         pl.when(~is_phone).then(pl.lit("phone_malformed")),
     ]
     if "mission_num" in frame.columns:
@@ -229,12 +236,13 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
 
     content = pl.col("content").first() if is_content_common else pl.col("content")
     reason = pl.coalesce(reasons)
-    return frame.with_columns(
+    checked = frame.lazy().with_columns(
         pl.when(is_phone).then("national").otherwise("phone").alias("phone"),
         segment_count(content).alias("segment_count"),
         reason.alias("reason"),
         *(pl.lit(None, pl.String).alias(name) for name in OPTIONAL_COLUMNS if name not in frame.columns),
-    ).drop("national")
+    )
+    return checked.drop("national").collect()  # lazily, so that what several columns need is computed once
 
 
 def _content_reasons(content: pl.Expr, max_content_length: int) -> list[pl.Expr]:

@@ -142,6 +142,14 @@ def _read_text(content: str) -> Text:
 
 
 def segments(content: str) -> int:
-    """Billed parts of a text: up to 70 UTF-16 units are one, longer texts are cut at 67."""
-    units = len(content.encode("utf-16-le")) // 2
-    return 1 if units <= 70 else -(-units // 67)
+    """Billed parts of a text: up to 70 UTF-16 units are one; longer texts are cut at 67, or before a pair of units."""
+    units = content.encode("utf-16-le")
+    if len(units) <= 2 * 70:
+        return 1
+    count, place = 0, 0
+    while place < len(units):
+        place += 2 * 67
+        ends_in_a_pair = 0xD8 <= int.from_bytes(units[place - 1 : place]) < 0xDC  # the high byte of the last unit
+        place -= 2 * ends_in_a_pair
+        count += 1
+    return count

@@ -16,7 +16,8 @@ RECONCILED = {
 BOOKS = {
     "campaign_id", "as_of", "rows", "statuses", "batches", "is_balanced", "is_mature", "paused_reason",
     "first_submitted_at", "last_submitted_at", "rates", "latency_seconds", "reply_count", "opt_out_count",
-    "near_opt_out_count", "accepted_segment_count", "accepted_cost", "failed_cost", "proven_batch_count", "proven_message_count",
+    "near_opt_out_count", "accepted_segment_count",
+    "accepted_cost", "failed_cost", "proven_batch_count", "proven_message_count",
 }  # fmt: skip
 SHAPES = {
     "doctor": {"findings"},

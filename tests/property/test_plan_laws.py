@@ -41,7 +41,18 @@ PHONES = st.one_of(
 )
 TEXTS = st.one_of(
     st.sampled_from(
-        ("【云锋】到货", "到货【云锋】", "【云锋】" + "货" * 67, "【云锋】" + "🚚" * 34, "到货", "", None, "【】x")
+        (
+            "【云锋】到货",
+            "到货【云锋】",
+            "【云锋】" + "货" * 67,
+            "【云锋】" + "🚚" * 34,
+            "【云锋】" + "🚚" * 65,
+            "【云】货" + "🚚" * 65,
+            "到货",
+            "",
+            None,
+            "【】x",
+        )
     ),
     st.text(alphabet="【】ab \n", max_size=8),
 )
@@ -151,8 +162,15 @@ def text_reason(text: str | None) -> str | None:
 
 
 def segments(text: str) -> int:
-    units = len(text.encode("utf-16-le")) // 2
-    return 1 if units <= 70 else -(-units // 67)
+    widths = [len(character.encode("utf-16-le")) // 2 for character in text]
+    if sum(widths) <= 70:
+        return 1
+    count, left = 0, 0
+    for width in widths:
+        if width > left:
+            count, left = count + 1, 67
+        left -= width
+    return count
 
 
 def mission_reason(mission: str | None, *, is_anothers: bool) -> str | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.campaign.recipients import input_files, input_sha256, read_recipients
+from pipelines.campaign.recipients import input_files, input_sha256, read_recipients, segment_count
 from pipelines.errors import InputRefused
 
 TEXT = "【云锋】您的订单已发货"
@@ -435,6 +435,21 @@ def test_a_text_is_checked_alike_in_a_column_and_for_all(tmp_path: Path, content
 
 
 @pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("a" * 66 + "🚚" + "b" * 66, 3),  # 134 units, and the pair would be cut
+        ("a" * 65 + "🚚" + "b" * 67, 2),
+        ("🚚" * 35, 1),
+        ("🚚" * 66, 2),
+        ("🚚" * 67, 3),
+        ("a" * 66 + "🚚\n" * 22, 2),
+    ],
+)
+def test_a_character_is_never_cut_between_two_segments(text: str, segments: int) -> None:
+    assert pl.select(segment_count(pl.lit(text))).item() == segments
+
+
+@pytest.mark.parametrize(
     ("units", "segments"), [(5, 1), (70, 1), (71, 2), (134, 2), (135, 3), (201, 3), (202, 4), (500, 8)]
 )
 def test_a_text_of_70_units_is_one_segment_and_a_longer_one_counts_67_each(
@@ -445,7 +460,7 @@ def test_a_text_of_70_units_is_one_segment_and_a_longer_one_counts_67_each(
     assert read(write(tmp_path / "in.parquet", phone=["1"]), content=text)["segment_count"].to_list() == [segments]
 
 
-@pytest.mark.parametrize(("emoji", "segments"), [(33, 1), (34, 2), (65, 2), (66, 3)])
+@pytest.mark.parametrize(("emoji", "segments"), [(33, 1), (34, 2), (64, 2), (65, 3), (66, 3)])
 def test_an_emoji_counts_two_units(tmp_path: Path, emoji: int, segments: int) -> None:
     path = write(tmp_path / "in.parquet", phone=["1"], content=["【云锋】" + "🚚" * emoji])
 
