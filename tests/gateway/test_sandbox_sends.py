@@ -142,7 +142,11 @@ def test_the_balance_goes_down_by_segments(make_sandbox: MakeSandbox, ask: Ask) 
 @pytest.mark.parametrize(("units", "count"), [(1, 1), (70, 1), (71, 2), (134, 2), (135, 3)])
 def test_a_text_is_billed_by_utf16_units(units: int, count: int) -> None:
     assert segments("字" * units) == count
-    assert segments("😀" * (units // 2) + "字" * (units % 2)) == count
+
+
+@pytest.mark.parametrize(("emoji", "count"), [(1, 1), (35, 1), (36, 2), (66, 2), (67, 3)])
+def test_a_pair_of_units_is_never_cut(emoji: int, count: int) -> None:
+    assert segments("😀" * emoji) == count
 
 
 def test_mission_numbers_and_batch_number_are_optional(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
