@@ -1,5 +1,6 @@
 """Commands that set up and try out: demo, init, doctor."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,10 @@ from pipelines.cli.invocation import Json, report_findings, to_stdout
 
 _WHERE_TO_LOOK = """
 Where to look next
-  smsrecon --config {folder}/smsrecon.toml status
-  smsrecon --config {folder}/smsrecon.toml sql "FROM code_breakdown"
-  {folder}/data/published/analytics.duckdb  for DuckDB, DBeaver, notebooks
-  {folder}/data/published/messages          the messages as Parquet, phones masked"""
+  smsrecon --config {config} status
+  smsrecon --config {config} sql "FROM code_breakdown"
+  {published}/analytics.duckdb  for DuckDB, DBeaver, notebooks
+  {published}/messages          the messages as Parquet, phones masked"""
 
 
 def demo(
@@ -41,7 +42,8 @@ def demo(
     figures = campaign_status(settings, CAMPAIGN, clock=invocation.now)
     show_campaign(figures, as_json=json)
     if not json:
-        to_stdout(_WHERE_TO_LOOK.format(folder=folder))
+        config, published = (shlex.quote(str(folder / path)) for path in ("smsrecon.toml", "data/published"))
+        to_stdout(_WHERE_TO_LOOK.format(config=config, published=published))
     return report_findings(figures.findings)
 
 

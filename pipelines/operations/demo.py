@@ -21,7 +21,7 @@ from pipelines.operations import daily
 from pipelines.phones import PHONE
 from pipelines.progress import Progress
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from pipelines.settings import GatewaySettings, Settings
+from pipelines.settings import GatewaySettings, PlanSettings, Settings
 
 CAMPAIGN = "autumn-sale"
 CONTENT = "【云鋒網絡】秋季会员日开始了:全场八折,凭此短信到店再送好礼一份。回复TD退订"
@@ -58,8 +58,12 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
         settings = Settings(
             data_dir=folder / "data",
             gateway=GatewaySettings(
-                base_url=gateway.base_url, app_key=sandbox.app_key, app_secret=SecretStr(sandbox.app_secret)
+                base_url=gateway.base_url,
+                app_key=sandbox.app_key,
+                app_secret=SecretStr(sandbox.app_secret),
             ),
+            # Twenty batches or more, so that the lost answer is to one in the first half, where none is refused.
+            plan=PlanSettings(batch_size=min(recipient_count // 20, PlanSettings().batch_size)),
         )
         _write_config(folder, settings, sandbox)
         asked_at = datetime.now(UTC) - 2 * DAYS_AGO
@@ -100,14 +104,15 @@ def _recipients(count: int) -> pl.DataFrame:
     chance = random.Random(SEED)  # noqa: S311  the same people at every demo
     prefixes = [prefix for family in _PREFIXES.values() for prefix in family]
     phones = [f"{chance.choice(prefixes)}{chance.randrange(10**8):08}" for _ in range(count)]
-    for row, phone in zip(chance.sample(range(count // 2, count), len(_REFUSED_PHONES)), _REFUSED_PHONES, strict=True):
-        phones[row] = phone
+    refused = chance.sample(range(count // 2, count), len(_REFUSED_PHONES))
     for row in chance.sample(range(count), count // 50):
         phones[row] = chance.choice(["+86 {}", "0086{}", "86-{}"]).format(phones[row])
     for row in chance.sample(range(count // 2), count // 100):
         phones[row] = phones[row + count // 2]
     for row in chance.sample(range(count), count // 100):
         phones[row] = chance.choice(["", "021-6288", "12345678901", phones[row][:-1]])
+    for row, phone in zip(refused, _REFUSED_PHONES, strict=True):  # last, so that none stands in the first half too
+        phones[row] = phone
     return pl.DataFrame(
         {
             "phone": phones,

@@ -25,10 +25,10 @@ def test_a_page_is_readable_in_a_pipe_and_shows_nobodys_phone(command: str, clos
 def test_the_demo_tells_its_story_and_where_to_look_next(closed: Closed) -> None:
     assert closed.demo.err == ""
     for words in (
-        "1,000 in doubt",
+        "100 in doubt",
         "The books",
         "balanced",
-        "1 batch of 1,000 messages had no answer; reports prove it sent",
+        "1 batch of 100 messages had no answer; reports prove it sent",
         "delivered / accepted",
         "Why messages failed",
         "who can act",
@@ -41,6 +41,20 @@ def test_the_demo_tells_its_story_and_where_to_look_next(closed: Closed) -> None
         if line.startswith("  smsrecon "):
             assert closed.place.run(line.removeprefix("  smsrecon ")).code == 0
     assert (closed.place.folder / "demo/data/published/analytics.duckdb").is_file()
+
+
+@pytest.mark.parametrize("recipients", [1000, 3000])
+def test_a_demo_of_any_size_ends_as_its_text_says_in_any_folder(place: Place, recipients: int) -> None:
+    demo = place.run(f"demo --recipients {recipients} --dir 'a demo'")
+
+    assert (demo.code, demo.err) == (0, "")
+    assert f"{recipients // 20} in doubt: no answer" in demo.out
+    assert "2 refused" in demo.out
+    assert "reports prove it sent" in demo.out
+    steps = [line.removeprefix("  smsrecon ") for line in demo.out.splitlines() if line.startswith("  smsrecon ")]
+    assert [place.run(step).code for step in steps] == [0, 0]
+    books = place.run("--config 'a demo/smsrecon.toml' status autumn-sale --json").object
+    assert books["batches"]["in_doubt"] == 0
 
 
 def test_the_reasons_of_a_status_stand_below_it(closed: Closed) -> None:
