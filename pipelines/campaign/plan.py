@@ -7,14 +7,15 @@ is sent here.
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from pipelines.campaign.input_files import InputFiles, input_files, input_sha256s, input_state
 from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.campaign.recipients import input_files, input_sha256, input_state, read_recipients
+from pipelines.campaign.recipients import read_recipients
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.failpoints import reach
@@ -62,6 +63,7 @@ class Plan:
     disposition_counts: dict[str, int]  # all four, in the order of DESIGN: invalid, duplicate, suppressed, planned
     reason_counts: list[tuple[str, str, int]]  # disposition, reason, rows; most first
     first_texts: list[str] = field(repr=False)
+    input: InputFiles | None = field(default=None, compare=False)  # None if the plan was read without them
 
 
 def make_plan(
@@ -82,31 +84,33 @@ def make_plan(
     """
     check_campaign_id(request.campaign_id)
     landing.campaigns.refuse_purged(request.campaign_id)
-    files = input_files(request.source)
-    state = input_state(files)
-    sha256 = input_sha256(files, content=request.content, template_id=request.template_id)
+    found = input_files(request.source)
+    state = input_state(found)
+    sha256s = input_sha256s(found, content=request.content, template_id=request.template_id)
     with Journal.read_only(landing.journal_path) as journal:
         registered = journal.campaign(request.campaign_id)
         others = journal.campaigns()
     if registered is not None:
-        if registered.input_sha256 != sha256:
+        if registered.input_sha256 not in sha256s:
             raise InputRefused(
-                f"{request.source}: campaign {request.campaign_id} was planned with another file or text;"
-                " choose another campaign id"
+                f"{request.source}: campaign {request.campaign_id} was planned with another file or text; continue it"
+                f" with 'smsrecon resume {request.campaign_id}'; for other people choose another campaign id"
             )
-        return read_plan(registered, landing)
+        return replace(read_plan(registered, landing), input=found)
     recipients = read_recipients(
-        files,
+        found.files,
         content=request.content,
         template_id=request.template_id,
         max_content_length=settings.plan.max_content_length,
     )
-    if input_state(files) != state:
+    if input_state(found) != state:
         raise InputRefused(f"{request.source}: changed while it was read; submit again when it is written")
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
         kept = {other.campaign_id for other in others} - {*landing.campaigns.purged_ids()}
-        _refuse_known_mission_nums(files[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)])
+        _refuse_known_mission_nums(
+            found.paths[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)]
+        )
     key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
     batch_size = settings.plan.batch_size
     suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
@@ -116,7 +120,7 @@ def make_plan(
         campaign_id=request.campaign_id,
         campaign_key=key,
         planned_at=at,
-        input_sha256=sha256,
+        input_sha256=sha256s[0],
         row_count=frame.height,
         message_count=message_count,
         segment_count=int(frame.head(message_count)["segment_count"].sum()),
@@ -124,7 +128,7 @@ def make_plan(
         has_own_mission_nums=has_own_mission_nums,
     )
     if is_dry_run:
-        return _summarised(record, frame.lazy(), path=None)
+        return replace(_summarised(record, frame.lazy(), path=None), input=found)
     path = landing.campaigns.plan_path(request.campaign_id)
     write_plan(frame, path)
     reach("plan.before_register")
@@ -134,7 +138,7 @@ def make_plan(
         except sqlite3.IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
             return make_plan(request, landing=landing, settings=settings, at=at, accept_unreadable=accept_unreadable)
     reach("plan.after_register")
-    return _summarised(record, frame.lazy(), path)
+    return replace(_summarised(record, frame.lazy(), path), input=found)
 
 
 def read_plan(record: CampaignRecord, landing: Landing) -> Plan:

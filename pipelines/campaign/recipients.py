@@ -1,18 +1,16 @@
-"""The recipients of an input: its Parquet files found and read, the rows normalised and checked one by one.
+"""The recipients of an input: its Parquet files read, the rows normalised and checked one by one.
 
 The result doesn't depend on the library that wrote the file (polars, pyarrow, pandas, DuckDB). Rows are numbered from 0
 in the order of the files' names. Duplicates, suppressions and batches are in plan.py.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
-from glob import glob
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 
+from pipelines.campaign.input_files import InputFile
 from pipelines.errors import InputRefused
 from pipelines.phones import PHONE, is_foreign, national
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
@@ -31,55 +29,9 @@ _PHONE_NAME = re.compile(
     "phones|(phone|mobile|cell|tele?)(phone)?(no|num|number)?|msisdn|(手机|手機|电话|電話)(号|號|号码|號碼)?"
 )
 
-_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
-
-
-def input_files(source: Path) -> list[Path]:
-    """The Parquet files behind a path: the file itself, all beneath a folder, or what a glob matches; sorted.
-
-    In a folder, names that start with a dot or an underscore are left out: by convention they are drafts and logs of
-    the writer. Raises InputRefused if no file is found.
-    """
-    try:
-        if source.is_dir():
-            found = [file for file in source.rglob("*.parquet") if not _is_hidden(file.relative_to(source))]
-        elif source.is_file():
-            found = [source]
-        else:
-            found = [Path(name) for name in glob(str(source), recursive=True)]  # noqa: PTH207  absolute globs too
-        files = sorted(file for file in found if file.is_file())
-    except (OSError, re.error) as error:  # a name too long, a folder that may not be entered, [z-a]
-        why = error.strerror if isinstance(error, OSError) else "not a valid pattern"
-        raise InputRefused(f"{source}: can't be searched ({why}); give a file, a folder or a quoted glob") from None
-    if not files:
-        raise InputRefused(f"{source}: no Parquet file there; give a file, a folder or a quoted glob")
-    return files
-
-
-def input_state(files: Sequence[Path]) -> list[tuple[int, int, int]]:
-    """Inode, size and time of each file, to notice a change while it is read; files that are missing are left out."""
-    stats = [file.stat() for file in files if file.is_file()]
-    return [(stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats]
-
-
-def input_sha256(files: Sequence[Path], *, content: str | None, template_id: str | None) -> str:
-    """Hash of an input: the files' bytes and partitions, and the text or template for all.
-
-    Raises InputRefused for a file that can't be read.
-    """
-    digest = hashlib.sha256(repr((content, template_id)).encode())
-    for file in files:
-        try:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        except OSError as error:
-            raise InputRefused(f"{file}: can't be read ({error.strerror}); make it readable, then try again") from None
-        digest.update(repr(_partitions(file)).encode())
-    return digest.hexdigest()
-
 
 def read_recipients(
-    files: Sequence[Path], *, content: str | None, template_id: str | None, max_content_length: int
+    files: Sequence[InputFile], *, content: str | None, template_id: str | None, max_content_length: int
 ) -> pl.DataFrame:
     """Read and check the files.
 
@@ -96,10 +48,12 @@ def read_recipients(
         if common is None:
             continue
         if name in frame.columns:
-            raise InputRefused(f"{files[0]}: has a column '{name}', and a {name} for all was given too; drop one")
+            raise InputRefused(f"{files[0].path}: has a column '{name}', and a {name} for all was given too; drop one")
         frame = frame.with_columns(pl.lit(common).alias(name))
     if "content" not in frame.columns:
-        raise InputRefused(f"{files[0]}: has no column 'content'; add one, or give one text for all with --content")
+        raise InputRefused(
+            f"{files[0].path}: has no column 'content'; add one, or give one text for all with --content"
+        )
     return _checked(frame, is_content_common=content is not None, max_content_length=max_content_length)
 
 
@@ -116,7 +70,7 @@ def segment_count(text: pl.Expr) -> pl.Expr:
     return pl.when(units <= SEGMENT_UNITS).then(1).otherwise(long).cast(pl.Int32)
 
 
-def _read(files: Sequence[Path]) -> pl.DataFrame:
+def _read(files: Sequence[InputFile]) -> pl.DataFrame:
     """All rows of all files: input_row, the columns that planning uses as text, and the others packed into `owner`."""
     parts = [_read_file(file) for file in files]
     columns = parts[0].columns
@@ -124,7 +78,8 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
         differing = sorted(set(part.columns) ^ set(columns))
         if differing:
             raise InputRefused(
-                f"{file}: columns differ from {files[0]} in {', '.join(differing)}; give all files the same columns"
+                f"{file.path}: columns differ from {files[0].path} in {', '.join(differing)}; give all files the same"
+                " columns"
             )
     try:
         frame = pl.concat([part.select(columns) for part in parts], how="vertical_relaxed", rechunk=False)
@@ -133,10 +88,10 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
         file, its = next(pair for pair in zip(files, types, strict=True) if pair[1] != types[0])
         differing = [name for name in columns if its[name] != types[0][name]]
         raise InputRefused(
-            f"{file}: types differ from {files[0]} in {', '.join(differing)}; use the same types in all files"
+            f"{file.path}: types differ from {files[0].path} in {', '.join(differing)}; use the same types in all files"
         ) from None
     if frame.is_empty():
-        raise InputRefused(f"{files[0]}: has no rows; give a file with recipients")
+        raise InputRefused(f"{files[0].path}: has no rows; give a file with recipients")
     owner = [name for name in columns if name not in COLUMNS]
     # NaN and infinity become null: JSON has neither, and pandas writes NaN for missing values.
     finite = [pl.when(pl.col(name).is_finite()).then(name) if frame.schema[name].is_float() else name for name in owner]
@@ -145,8 +100,9 @@ def _read(files: Sequence[Path]) -> pl.DataFrame:
     return frame.with_row_index("input_row").with_columns(pl.col("input_row").cast(pl.Int64))
 
 
-def _read_file(file: Path) -> pl.DataFrame:
+def _read_file(input_file: InputFile) -> pl.DataFrame:
     """One file's rows, with the columns that planning uses as text, and the partitions of its path as columns."""
+    file = input_file.path
     try:
         frame = read_parquet(file.read_bytes())
     except UnreadableParquet as error:
@@ -154,20 +110,12 @@ def _read_file(file: Path) -> pl.DataFrame:
     except OSError as error:
         raise InputRefused(f"{file}: can't be read ({error.strerror}); make it readable, then try again") from None
     frame = frame.with_columns(
-        pl.lit(value, pl.String).alias(name) for name, value in _partitions(file).items() if name not in frame.columns
+        pl.lit(value, pl.String).alias(name)
+        for name, value in input_file.partitions.items()
+        if name not in frame.columns
     )
     _check_names(file, frame.columns)
     return frame.with_columns(_as_text(file, frame[name]) for name in COLUMNS if name in frame.columns)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.parts)
-
-
-def _partitions(file: Path) -> dict[str, str | None]:
-    """Columns of a partitioned data set that are in the names of its folders, as in variant=A/part-0.parquet."""
-    pairs = (part.split("=", 1) for part in file.parent.parts if "=" in part)
-    return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, value in pairs}
 
 
 def _check_names(file: Path, names: Sequence[str]) -> None:

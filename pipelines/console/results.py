@@ -48,6 +48,8 @@ def _plan_grids(
     lines.append((Text("rows of the file", "bold"), Text(count(record.row_count), "bold"), ""))
     cost = "" if price is None else f", at a cost of {record.segment_count * price:,.2f}"
     facts = [
+        ("files", count(len(plan.input.files)) if plan.input else ""),
+        *_left_out(plan),
         ("messages", f"{count(record.message_count)} in {count(record.planned_batch_count)} batches"),
         ("segments", f"{count(record.segment_count)}{cost}"),
         ("balance", "the gateway could not be asked; see 'smsrecon doctor'" if balance is None else count(balance)),
@@ -57,10 +59,23 @@ def _plan_grids(
     yield Grid(["", ""], facts, title="It would send")
 
 
+def _left_out(plan: "Plan") -> list[tuple[str, str]]:
+    """The files that were left out of the input, if there are any, as a line of a grid."""
+    return [("left out", plan.input.left_out_in_words())] if plan.input and plan.input.left_out else []
+
+
+def _left_out_as_json(plan: "Plan") -> dict[str, Any]:
+    if plan.input is None:
+        return {"count": 0, "first_names": []}
+    return {"count": len(plan.input.left_out), "first_names": plan.input.first_left_out}
+
+
 def _plan_as_json(plan: "Plan", balance: int | None, price: float | None) -> dict[str, Any]:
     record = plan.record
     return {
         "campaign_id": record.campaign_id,
+        "file_count": len(plan.input.files) if plan.input else None,
+        "left_out": _left_out_as_json(plan),
         "rows": record.row_count,
         "dispositions": plan.disposition_counts,
         "reasons": [
@@ -83,6 +98,7 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
         show_object(
             {
                 "campaign_id": record.campaign_id,
+                "left_out": _left_out_as_json(submission.plan),
                 "message_count": record.message_count,
                 "submitted_now": progress.counts,
                 "still_to_send": progress.total - progress.done,
@@ -92,6 +108,8 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
             }
         )
         return
+    for what, names in _left_out(submission.plan):
+        show(f"{record.campaign_id}: {what} of the input: {names}")
     show(f"{record.campaign_id}: {submission_in_words(submission)}")
 
 

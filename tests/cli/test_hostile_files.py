@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow.parquet import encryption
 
-from pipelines.campaign import recipients
+from pipelines.campaign import input_files
 from pipelines.tabular import parquet
 from tests.support.places import CONTENT, Ended, Place, ended
 
@@ -271,14 +271,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_planned(
 ) -> None:
     path = place.folder / "it.parquet"
     path.write_bytes(sound())
-    told_apart = recipients.input_sha256
+    told_apart = input_files.input_sha256s
 
-    def change_afterwards(*args: Any, **options: Any) -> str:
-        digest = told_apart(*args, **options)
+    def change_afterwards(*args: Any, **options: Any) -> list[str]:
+        hashes = told_apart(*args, **options)
         path.write_bytes(now)
-        return digest
+        return hashes
 
-    monkeypatch.setattr("pipelines.campaign.plan.input_sha256", change_afterwards)
+    monkeypatch.setattr("pipelines.campaign.plan.input_sha256s", change_afterwards)
 
     refused(place, SUBMIT.format("it.parquet"), 10, ["it.parquet"])
 

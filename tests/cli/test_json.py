@@ -83,15 +83,15 @@ def test_a_dry_run_is_one_object_and_plans_what_is_then_sent(sending: Place) -> 
 
     plan = _good(sending.run(f"{submit} --dry-run"))
     assert set(plan) == {
-        "campaign_id", "rows", "dispositions", "reasons", "message_count", "batch_count", "segment_count", "balance",
-        "cost", "first_texts",
+        "campaign_id", "file_count", "left_out", "rows", "dispositions", "reasons", "message_count", "batch_count",
+        "segment_count", "balance", "cost", "first_texts",
     }  # fmt: skip
     assert plan["dispositions"] == {"invalid": 1, "duplicate": 0, "suppressed": 0, "planned": 2}
     assert not (sending.folder / "data/landing/campaigns").exists()
 
     sent = _good(sending.run(submit))
     assert set(sent) == {
-        "campaign_id", "message_count", "submitted_now", "still_to_send", "in_doubt_batch_count",
+        "campaign_id", "left_out", "message_count", "submitted_now", "still_to_send", "in_doubt_batch_count",
         "refused_batch_count", "paused_reason",
     }  # fmt: skip
     assert sent["submitted_now"] == {"accepted": plan["message_count"], "refused": 0, "in_doubt": 0, "suppressed": 0}

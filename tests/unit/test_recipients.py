@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.campaign.recipients import input_files, input_sha256, read_recipients, segment_count
+from pipelines.campaign.input_files import InputFile
+from pipelines.campaign.recipients import read_recipients, segment_count
 from pipelines.errors import InputRefused
 
 TEXT = "【云锋】您的订单已发货"
@@ -20,7 +21,8 @@ NUMBERS = [13800000001, None, 19900000002]
 
 
 def read(*files: Path, content: str | None = TEXT, template_id: str | None = None) -> pl.DataFrame:
-    return read_recipients(files, content=content, template_id=template_id, max_content_length=500)
+    inputs = [InputFile(file, {}) for file in files]
+    return read_recipients(inputs, content=content, template_id=template_id, max_content_length=500)
 
 
 def write(path: Path, **columns: Sequence[object]) -> Path:
@@ -157,57 +159,7 @@ def test_rows_of_many_row_groups_are_numbered_in_their_order(tmp_path: Path) -> 
     assert rows["input_row"].to_list() == list(range(1000))
 
 
-# Folders, globs, partitions, columns
-
-
-def test_files_of_a_folder_and_of_a_glob_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
-    for name, phone in (("b", "13800000002"), ("a", "13800000001"), ("deep/c", "13800000003")):
-        write(tmp_path / f"in/{name}.parquet", phone=[phone])
-
-    for source in ("in", "in/**/*.parquet"):
-        rows = read(*input_files(tmp_path / source))
-        assert rows["phone"].to_list() == ["13800000001", "13800000002", "13800000003"]
-
-
-def test_hidden_files_of_a_writer_are_left_out(tmp_path: Path) -> None:
-    part = write(tmp_path / "in.parquet/part-0.parquet", phone=["13800000001"])
-    for name in ("_delta_log/0.checkpoint.parquet", ".hidden.parquet", "_temporary/0/part-0.parquet"):
-        write(tmp_path / "in.parquet" / name, other=[1])
-
-    assert input_files(tmp_path / "in.parquet") == [part]
-
-
-@pytest.mark.parametrize("source", ["nothing.parquet", "*.parquet", ".", "bad[.parquet"])
-def test_a_path_without_a_parquet_file_is_refused(tmp_path: Path, source: str) -> None:
-    with pytest.raises(InputRefused, match="no Parquet file there"):
-        input_files(tmp_path / source)
-
-
-def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:
-    path = write(tmp_path / "list[1].parquet", phone=["13800000001"])
-
-    assert input_files(path) == [path]
-
-
-@pytest.mark.parametrize("write_partition_columns", [False, True])
-def test_partitions_of_a_folder_become_columns_of_the_owner(tmp_path: Path, write_partition_columns: bool) -> None:
-    with duckdb.connect() as connection:
-        connection.sql(
-            f"COPY (SELECT unnest(['13800000001', '13800000002', '13800000003']) AS phone,"
-            f" unnest(['A', 'B c/d', NULL]) AS variant) TO '{tmp_path / 'in'}'"
-            f" (FORMAT parquet, PARTITION_BY variant, WRITE_PARTITION_COLUMNS {write_partition_columns})"
-        )
-
-    rows = read(*input_files(tmp_path / "in")).unnest("owner")
-
-    found = dict(rows.select("phone", "variant").iter_rows())
-    assert found == {"13800000001": "A", "13800000002": "B c/d", "13800000003": None}
-
-
-def test_a_partition_can_be_a_column_that_planning_uses(tmp_path: Path) -> None:
-    write(tmp_path / "extra_num=07/part.parquet", phone=["13800000001"])
-
-    assert read(*input_files(tmp_path))["extra_num"].to_list() == ["07"]
+# Columns
 
 
 def test_columns_in_another_order_are_found_by_their_names(tmp_path: Path) -> None:
@@ -300,11 +252,6 @@ def test_a_column_of_the_wrong_type_is_refused_by_file_and_column(tmp_path: Path
     message = refusal(path, content=None)
 
     assert message.startswith(f"{path}: column '{name}' is of type ")
-
-
-def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match=r"gone\.parquet: can't be read \(No such file or directory\)"):
-        input_sha256([tmp_path / "gone.parquet"], content=TEXT, template_id=None)
 
 
 @pytest.mark.parametrize("name", ["Phone", "PHONE", " phone ", "\ufeffphone", "extraNum", "Mission_Num", "template id"])
@@ -544,31 +491,6 @@ def test_the_first_reason_of_a_row_is_the_phones(tmp_path: Path) -> None:
     assert reason_of(tmp_path, "1", content="", mission_num="-", extra_num="x") == "phone_malformed"
     assert reason_of(tmp_path, content="", mission_num="-", extra_num="x") == "mission_num_malformed"
     assert reason_of(tmp_path, content="", extra_num="x") == "extra_num_malformed"
-
-
-# The hash that binds a campaign to its input
-
-
-def test_the_hash_changes_with_bytes_text_template_and_partition_and_not_with_the_name(tmp_path: Path) -> None:
-    one = write(tmp_path / "1.parquet", phone=["13800000001"])
-    same = write(tmp_path / "2.parquet", phone=["13800000001"])
-    other = write(tmp_path / "3.parquet", phone=["13800000002"])
-    partition = write(tmp_path / "variant=A/1.parquet", phone=["13800000001"])
-
-    def hashed(*files: Path, content: str | None = TEXT, template_id: str | None = None) -> str:
-        return input_sha256(files, content=content, template_id=template_id)
-
-    different = [
-        hashed(one),
-        hashed(other),
-        hashed(partition),
-        hashed(one, other),
-        hashed(other, one),
-        hashed(one, content=TEXT + "。"),
-        hashed(one, content=None, template_id=TEXT),
-    ]
-    assert hashed(one) == hashed(same)
-    assert len(set(different)) == len(different)
 
 
 def test_a_nan_or_an_infinity_of_the_owners_is_missing_since_json_has_none(tmp_path: Path) -> None:

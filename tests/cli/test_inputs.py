@@ -1,0 +1,61 @@
+"""What is given to `submit`: files and rows are shown, whatever was left out is named, and nobody is sent to twice."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.support.places import CONTENT, Place
+
+SUBMIT = f"submit {{}} --campaign c --content {CONTENT}"
+
+
+@pytest.fixture
+def parts(place: Place) -> Path:
+    """A folder of two files of a partition, and two that are not Parquet."""
+    folder = place.folder / "lists" / "run=7"
+    folder.mkdir(parents=True)
+    pl.DataFrame({"phone": ["13800000001", "13800000002"]}).write_parquet(folder / "a.PARQUET")
+    pl.DataFrame({"phone": ["13800000003"]}).write_parquet(folder / "part-0")
+    (folder / "people.csv").touch()
+    (folder / "read me").touch()
+    return folder
+
+
+def test_a_dry_run_shows_files_and_rows_and_names_what_is_left_out(place: Place, parts: Path) -> None:
+    plan = place.run(SUBMIT.format("lists/run=7 --dry-run --json")).object
+    shown = " ".join(place.run(SUBMIT.format("lists/run=7 --dry-run")).out.split())
+
+    assert (plan["file_count"], plan["rows"]) == (2, 3)
+    assert plan["left_out"] == {"count": 2, "first_names": ["people.csv", "read me"]}
+    assert "files 2" in shown
+    assert "rows of the file 3" in shown
+    assert "left out 2: people.csv, read me" in shown
+
+
+def test_a_submission_names_what_is_left_out(sending: Place, parts: Path) -> None:
+    ended = sending.run(SUBMIT.format("lists/run=7"))
+
+    assert ended.code == 0
+    assert ended.out.splitlines()[0] == "c: left out of the input: 2: people.csv, read me"
+
+
+def test_a_campaign_that_is_submitted_by_another_spelling_of_its_path_continues(sending: Place, parts: Path) -> None:
+    link = sending.folder / "latest"
+    link.symlink_to(parts)
+
+    first = sending.run(SUBMIT.format("lists/run=7/a.PARQUET --json")).object
+    others = [parts / "a.PARQUET", "./lists/../lists/run=7/a.PARQUET", link / "a.PARQUET", "lists/run=7/*.PARQUET"]
+    again = [sending.run(SUBMIT.format(f"'{other}' --json")) for other in others]
+
+    assert first["submitted_now"]["accepted"] == 2
+    assert [(ended.code, ended.err) for ended in again] == [(0, "")] * len(others)
+    assert all(sum(ended.object["submitted_now"].values()) == 0 for ended in again)
+
+
+def test_another_file_under_the_same_id_is_told_how_to_continue(sending: Place, parts: Path) -> None:
+    sending.run(SUBMIT.format("lists/run=7/a.PARQUET"))
+
+    other = sending.run(SUBMIT.format("lists/run=7"))
+
+    other.fails(10, "another file or text", "'smsrecon resume c'", "for other people choose another campaign id")
