@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.campaign.input_files import InputFile
+from pipelines.campaign.owner_columns import fault_of_names, storable
 from pipelines.errors import InputRefused
 from pipelines.phones import PHONE, is_foreign, national
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
@@ -82,7 +83,7 @@ def _read(files: Sequence[InputFile]) -> pl.DataFrame:
                 " columns"
             )
     try:
-        frame = pl.concat([part.select(columns) for part in parts], how="vertical_relaxed", rechunk=False)
+        frame = pl.concat([part[columns] for part in parts], how="vertical_relaxed", rechunk=False)
     except pl.exceptions.PolarsError:
         types = [dict(part.schema) for part in parts]
         file, its = next(pair for pair in zip(files, types, strict=True) if pair[1] != types[0])
@@ -93,10 +94,8 @@ def _read(files: Sequence[InputFile]) -> pl.DataFrame:
     if frame.is_empty():
         raise InputRefused(f"{files[0].path}: has no rows; give a file with recipients")
     owner = [name for name in columns if name not in COLUMNS]
-    # NaN and infinity become null: JSON has neither, and pandas writes NaN for missing values.
-    finite = [pl.when(pl.col(name).is_finite()).then(name) if frame.schema[name].is_float() else name for name in owner]
-    packed = [pl.struct(finite).alias("owner")] if owner else []
-    frame = frame.select(*(name for name in COLUMNS if name in columns), *packed)
+    used = frame[[name for name in columns if name in COLUMNS]]
+    frame = used.with_columns(frame[owner].to_struct("owner")) if owner else used
     return frame.with_row_index("input_row").with_columns(pl.col("input_row").cast(pl.Int64))
 
 
@@ -115,6 +114,9 @@ def _read_file(input_file: InputFile) -> pl.DataFrame:
         if name not in frame.columns
     )
     _check_names(file, frame.columns)
+    if fault := fault_of_names(frame.schema.items()):
+        raise InputRefused(f"{file}: {fault}")
+    frame = frame.with_columns(storable(frame[name]) for name in frame.columns if name not in COLUMNS)
     return frame.with_columns(_as_text(file, frame[name]) for name in COLUMNS if name in frame.columns)
 
 

@@ -1,7 +1,7 @@
 -- figure owner_columns: one row per column of the owner's that divides the campaign into 2 to 20 groups.
 -- Input: main.messages. Parameter: $campaign_id.
 -- The first thousand rows show the columns and exclude those with too many values; the rest are counted on all rows later.
--- A name with a quotation mark can't be written as a JSON path, and is left out.
+-- A name becomes a JSON pointer, in which ~ and / are written ~0 and ~1.
 WITH owned AS (
     SELECT owner
     FROM main.messages
@@ -19,7 +19,6 @@ named AS (
 
 SELECT name
 FROM named
-WHERE NOT contains(name, '"')
 GROUP BY name
-HAVING count(DISTINCT json_extract_string(owner, '$."' || name || '"')) BETWEEN 2 AND 20
+HAVING count(DISTINCT json_extract_string(owner, '/' || replace(replace(name, '~', '~0'), '/', '~1'))) BETWEEN 2 AND 20
 ORDER BY name

@@ -1,5 +1,6 @@
 -- figure owner_values: one row per value of one of the owner's columns, with the outcome of its accepted messages.
 -- Inputs: main.messages, main.replies. Parameters: $campaign_id, $owner_column.
+-- The name becomes a JSON pointer, in which ~ and / are written ~0 and ~1.
 WITH answers AS (
     SELECT
         message_id,
@@ -12,7 +13,7 @@ WITH answers AS (
 
 groups AS (
     SELECT
-        coalesce(json_extract_string(m.owner, '$."' || $owner_column || '"'), '–') AS value,
+        coalesce(json_extract_string(m.owner, '/' || replace(replace($owner_column, '~', '~0'), '/', '~1')), '–') AS value,
         count(*) AS accepted_total_count,
         count(*) FILTER (WHERE m.status = 'delivered') AS delivered_count,
         cast(coalesce(sum(a.reply_count), 0) AS BIGINT) AS reply_count,

@@ -59,3 +59,15 @@ def test_another_file_under_the_same_id_is_told_how_to_continue(sending: Place, 
     other = sending.run(SUBMIT.format("lists/run=7"))
 
     other.fails(10, "another file or text", "'smsrecon resume c'", "for other people choose another campaign id")
+
+
+def test_a_campaign_whose_columns_are_named_as_patterns_has_a_report(sending: Place) -> None:
+    columns = {"*": ["A", "B"], "^p.*$": ["A", "B"], 'the "best"': ["A", "B"]}
+    pl.DataFrame({"phone": ["13800000001", "13800000002"], **columns}).write_parquet(sending.folder / "star.parquet")
+
+    commands = (SUBMIT.format("star.parquet"), "load", "reconcile", "publish", "report c --html c.html")
+    ended = [sending.run(command) for command in commands]
+
+    assert [each.code for each in ended] == [0] * len(commands)
+    page = (sending.folder / "c.html").read_text()
+    assert "the &quot;best&quot;" in page or 'the "best"' in page
