@@ -17,6 +17,7 @@ from pipelines.campaign.unsent_ranges import doubts_to_repeat, unsent_ranges
 from pipelines.errors import GatewayError, GatewayRefused, InDoubt, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.gateway.codes import Verdict, verdict
+from pipelines.landing.data_folder import check_data_folder
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.pull import CALL_ATTEMPTS, Puller
 from pipelines.settings import Settings, require_credentials
@@ -90,6 +91,7 @@ def submit(
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
+    check_data_folder(settings.data_dir)
     landing = landing_of(settings)
     with landing.campaigns.lock(request.campaign_id):
         plan = make_plan(request, landing=landing, settings=settings, at=clock(), accept_unreadable=accept_unreadable)

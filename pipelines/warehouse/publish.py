@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import Final
 
@@ -161,9 +162,10 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
         columns = ", ".join(
             f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
         )
+        files = f"{escape(str(version))}/{parquet_of(contract)}"
         connection.execute(
             f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
-            f"FROM read_parquet({_literal(version / parquet_of(contract))}, {_READ_OPTIONS[grain_of(contract)]})"
+            f"FROM read_parquet({_literal(files)}, {_READ_OPTIONS[grain_of(contract)]})"
         )
     set_comments(connection, (*MARTS, *PUBLISHED))
     _define_functions(connection)

@@ -1,0 +1,90 @@
+"""What the data folder must allow, tried before a campaign is sent whose books could not be closed there."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pipelines.contracts import columns_of
+from pipelines.contracts.published import PUBLISHED
+from pipelines.errors import UsageError
+
+_NEXT_STEP: Final = "choose another folder with data_dir"
+
+# DuckDB takes what follows ? for options, and \ for /.
+_FORBIDDEN: Final = ("?", "\\")
+
+
+def check_data_folder(folder: Path) -> None:
+    """Raise UsageError, saying what is missing, if the data can't be kept in `folder`.
+
+    A folder that doesn't exist yet is tried in the one that it will be made in. Nothing stays of the trials. Raises
+    OSError if nothing can be written there at all.
+    """
+    path = folder.absolute()
+    _check_name(path)
+    there = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    with TemporaryDirectory(dir=there, prefix=".trial-") as scratch:
+        missing = [ability for ability, has_it in _ABILITIES.items() if not _succeeds(has_it, Path(scratch))]
+    if missing:
+        raise UsageError(f"{folder} is on a file system without {' and '.join(missing)}; {_NEXT_STEP}")
+
+
+def _check_name(path: Path) -> None:
+    """Raises UsageError for a path that DuckDB can't open, or reads as columns of the published tables."""
+    if not _is_text(str(path)):
+        raise UsageError(f"the path of the data folder {path} is not UTF-8; {_NEXT_STEP}")
+    if found := [sign for sign in _FORBIDDEN if sign in str(path)]:
+        raise UsageError(f"the path of the data folder {path} has a {found[0]}, which DuckDB can't open; {_NEXT_STEP}")
+    columns = {column.name for contract in PUBLISHED for column in columns_of(contract)} | {"campaign_id"}
+    for part in path.parts:
+        name, equals, _ = part.partition("=")
+        if equals and name.lower() in columns:
+            raise UsageError(f"{path} has a folder {part}, which DuckDB takes for a column {name}; {_NEXT_STEP}")
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _succeeds(trial: Callable[[Path], bool], scratch: Path) -> bool:
+    try:
+        return trial(scratch)
+    except OSError:
+        return False
+
+
+def _has_links(scratch: Path) -> bool:
+    (scratch / "file").touch()
+    os.link(scratch / "file", scratch / "link")
+    return (scratch / "link").samefile(scratch / "file")
+
+
+def _has_symlinks(scratch: Path) -> bool:
+    (scratch / "symlink").symlink_to("file")
+    return (scratch / "symlink").is_symlink()
+
+
+def _has_locks(scratch: Path) -> bool:
+    """True if both kinds of locks can be taken, and an flock keeps others out."""
+    with (scratch / "lock").open("wb") as one, (scratch / "lock").open("wb") as other:
+        fcntl.lockf(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+_ABILITIES: Final[dict[str, Callable[[Path], bool]]] = {
+    "hard links": _has_links,
+    "symbolic links": _has_symlinks,
+    "file locks": _has_locks,
+}
