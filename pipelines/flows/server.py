@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -19,6 +20,7 @@ from pipelines.errors import UsageError
 from pipelines.files import make_folder
 
 HOST = "127.0.0.1"
+LOOPBACK = (HOST, "localhost", "::1")
 START_SECONDS = 180.0  # the first start creates the database
 STOP_SECONDS = 20.0
 
@@ -32,6 +34,15 @@ def disable_telemetry() -> None:
         os.environ.setdefault(name, value)
 
 
+def bypass_proxies(api_url: str) -> None:
+    """Reach a Prefect API on this machine without a proxy; nothing else that a flow run calls uses one.
+
+    NO_PROXY with the address alone is not enough: httpx prepares every proxy, and fails for SOCKS, which it can't use.
+    """
+    if urlsplit(api_url).hostname in LOOPBACK:
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
+
+
 @contextmanager
 def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -> Iterator[None]:
     """Run a server with its database and log in `folder`, and point Prefect, imported later, to it.
@@ -42,6 +53,9 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
     make_folder(folder)
     os.environ["PREFECT_HOME"] = os.environ.get("PREFECT_HOME") or str(folder.absolute())
     os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
+    ui_folder = os.environ.get("PREFECT_SERVER_UI_STATIC_DIRECTORY") or str(folder.absolute() / "ui")
+    os.environ["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = ui_folder  # Prefect's own choice is beside its code
+    bypass_proxies(os.environ["PREFECT_API_URL"])
     log = folder / "server.log"
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: else the server would be left
     with log.open("ab") as output:

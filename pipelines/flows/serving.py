@@ -8,16 +8,20 @@ from contextlib import suppress
 from typing import Final
 
 import httpx
+from prefect.client.orchestration import get_client
 from prefect.runner import Runner
 from prefect.settings import get_current_settings
 
 from pipelines.errors import UsageError
+from pipelines.files import make_folder
 from pipelines.flows.deployments import deployments
+from pipelines.flows.server import bypass_proxies
 from pipelines.gateway.client import STEPS
 from pipelines.settings import Settings
 
 POLL_SECONDS: Final = 2.0  # a run that is started in the UI waits no longer
 SECONDS_TO_END: Final = 10.0  # for a run to end, beyond the longest wait for an answer
+_REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -29,6 +33,9 @@ def serve(settings: Settings, print_line: Callable[[str], None]) -> None:
     Raises UsageError for a schedule that is not a cron expression.
     """
     runner = Runner(pause_on_shutdown=False, limit=settings.schedule.concurrent_runs, query_seconds=POLL_SECONDS)
+    make_folder(settings.prefect_folder)
+    # Prefect's own choice is a folder in the temporary folder, which belongs to the first user of the machine.
+    runner._tmp_dir = settings.prefect_folder.absolute() / "runner" / runner._tmp_dir.name
     for deployment in deployments(settings.schedule):
         runner.add_deployment(deployment)
     with suppress(KeyboardInterrupt):
@@ -75,15 +82,33 @@ async def _runs_ended(
 
 
 def ui_url() -> str:
-    """The address of the Prefect UI. Raises UsageError unless a Prefect server answers."""
+    """The address of the Prefect UI. Raises UsageError unless a Prefect server answers our calls."""
     settings = get_current_settings()
     if not settings.api.url:
         raise UsageError("no Prefect server is configured; set PREFECT_API_URL, or start a server with --with-server")
+    bypass_proxies(settings.api.url)
     try:
-        httpx.get(f"{settings.api.url}/health", timeout=10).raise_for_status()
-    except httpx.HTTPError as error:
+        with get_client(sync_client=True) as client:
+            client.hello()
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code not in _REFUSED:
+            raise _no_answer(settings.api.url, error) from None
         raise UsageError(
-            f"the Prefect server at {settings.api.url} does not answer ({type(error).__name__}); start it, or start"
-            " another one with --with-server"
+            f"the Prefect server at {settings.api.url} asks for a password; set PREFECT_API_AUTH_STRING to the"
+            " PREFECT_SERVER_API_AUTH_STRING of the server"
+        ) from None
+    except httpx.HTTPError as error:
+        raise _no_answer(settings.api.url, error) from None
+    except (ImportError, ValueError):  # httpx can't use the kind of proxy, such as SOCKS
+        raise UsageError(
+            f"the Prefect server at {settings.api.url} can't be reached by the proxy of ALL_PROXY or HTTP_PROXY; unset"
+            " them, or set NO_PROXY='*'"
         ) from None
     return settings.ui_url or settings.api.url.removesuffix("/api")
+
+
+def _no_answer(api_url: str, error: httpx.HTTPError) -> UsageError:
+    return UsageError(
+        f"the Prefect server at {api_url} does not answer ({type(error).__name__}); start it, or start another one with"
+        " --with-server"
+    )

@@ -29,7 +29,9 @@ def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[AP
     """The Prefect server of all tests, with its own database."""
     folder = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as variables:
-        variables.setenv("PREFECT_API_URL", "")  # so that it is restored at the end
+        for name in ("PREFECT_API_URL", "NO_PROXY", "no_proxy"):
+            variables.setenv(name, "")  # so that it is restored at the end
+        variables.setenv("PREFECT_SERVER_UI_STATIC_DIRECTORY", str(folder / "ui"))
         variables.setenv("PREFECT_HOME", str(folder))
         disable_telemetry()
         with running_server(folder, free_port, lambda _: None):

@@ -8,9 +8,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -123,9 +125,14 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
     mine.database.parent.mkdir(parents=True)
     shutil.copy(api.empty_database, mine.database)
     commands = Place(place.folder)
-    with serving(place, "--with-server", "--port", str(port), PREFECT_API_URL="", PREFECT_HOME="") as process:
+    proxies = {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "socks5://127.0.0.1:1"}  # nothing is there
+    unset = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_UI_STATIC_DIRECTORY", "NO_PROXY"), "")
+    with serving(place, "--with-server", "--port", str(port), **unset, **proxies) as process:
         assert f"Prefect UI: http://127.0.0.1:{port} " in (place.folder / "serve.log").read_text()
         mine.ready()
+        page = httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True, trust_env=False)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        until(lambda: {"ui", "runner"} <= {path.name for path in mine.database.parent.iterdir()})  # not shared by users
         commands.run(f"serve --with-server --port {port}").fails(2, "is not free")
         place.configure(gateway=f"{place.account}\nconcurrency = 1\nrequests_per_second = 20")
         started = mine.start("submit-campaign", campaign_id="spring", path=place.people(400), content=CONTENT)
@@ -168,6 +175,28 @@ def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
 def test_serve_without_a_server_names_the_next_step(url: str | None, words: str, place: FlowPlace) -> None:
     with temporary_settings({PREFECT_API_URL: url}):
         Place(place.folder).run("serve").fails(2, words, "--with-server")
+
+
+def test_a_server_that_asks_for_a_password_names_the_setting(place: FlowPlace) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path.endswith("/health") else 401)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+            Place(place.folder).run("serve").fails(2, "asks for a password", "set PREFECT_API_AUTH_STRING")
+        server.shutdown()
+
+
+def test_a_proxy_that_can_not_be_used_for_a_server_elsewhere_is_named(place: FlowPlace) -> None:
+    with temporary_settings({PREFECT_API_URL: "http://prefect.invalid/api"}):
+        proxies = {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""}
+        Place(place.folder).run("serve", **proxies).fails(2, "ALL_PROXY", "NO_PROXY='*'")
 
 
 def free_port() -> int:

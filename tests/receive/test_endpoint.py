@@ -344,6 +344,8 @@ def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path)
     with receiving(tmp_path) as endpoint:
         url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
         assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses wrong requests")
+        for proxy in ({"HTTP_PROXY": "http://127.0.0.1:1"}, {"ALL_PROXY": "socks5://127.0.0.1:1"}):  # none is used
+            assert _endpoint_of(place, **url, **proxy)[0] == "ok"
         endpoint.stop()
         verdict, detail = _endpoint_of(place, **url)
         assert (verdict, "start 'smsrecon receive'" in detail) == ("warning", True)
