@@ -41,11 +41,15 @@ def storable(column: pl.Series) -> pl.Series:
     NaN and infinity become null: JSON has neither, and pandas writes NaN for missing values. Binary and integers of 128
     bits become text, arrays become lists, and extension types become the type that they are stored as.
     """
+    return _storable(column.alias("column")).alias(column.name)  # polars takes names such as * for patterns
+
+
+def _storable(column: pl.Series) -> pl.Series:
     match column.dtype:
         case pl.BaseExtension():
-            column = storable(column.ext.storage())
+            column = _storable(column.ext.storage())
         case pl.Array():
-            column = storable(column.arr.to_list())
+            column = _storable(column.arr.to_list())
         case pl.List(inner=inner):
             within = storable(pl.Series(dtype=inner)).dtype
             column = column.list.eval(pl.element().map_batches(storable, return_dtype=within, is_elementwise=True))

@@ -108,17 +108,16 @@ def show_submission(submission: "Submission", *, as_json: bool) -> None:
             }
         )
         return
-    for what, names in _left_out(submission.plan):
-        show(f"{record.campaign_id}: {what} of the input: {names}")
     show(f"{record.campaign_id}: {submission_in_words(submission)}")
 
 
 def submission_in_words(submission: "Submission") -> str:
-    """Counts of messages by outcome, in one line."""
+    """Counts of messages by outcome, and the files that were left out of the input, in one line."""
     progress = submission.progress
     told = {state: number for state, number in progress.counts.items() if number or state != "suppressed"}
     done = ", ".join(f"{count(number)} {words(state)}" for state, number in told.items())
-    return f"{done}; {count(progress.total - progress.done)} still to send"
+    left_out = "".join(f"; {what} of the input: {names}" for what, names in _left_out(submission.plan))
+    return f"{done}; {count(progress.total - progress.done)} still to send{left_out}"
 
 
 def complaints(submission: "Submission") -> Iterator[str]:

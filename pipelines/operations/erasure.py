@@ -259,7 +259,7 @@ def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
     def without(cells: pl.Series) -> pl.Series:
         if cells.dtype == pl.String:
             return cells.map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
-        return cells.to_frame().select(pl.when(~holds_phone(cells)).then(cells.name)).to_series()
+        return pl.select(pl.when(~holds_phone(cells)).then(cells)).to_series()
 
     if not owner.struct.json_encode().str.contains(person.phone, literal=True).any():
         return owner

@@ -37,7 +37,7 @@ def test_a_submission_names_what_is_left_out(sending: Place, parts: Path) -> Non
     ended = sending.run(SUBMIT.format("lists/run=7"))
 
     assert ended.code == 0
-    assert ended.out.splitlines()[0] == "c: left out of the input: 2: people.csv, read me"
+    assert " 0 still to send; left out of the input: 2: people.csv, read me" in " ".join(ended.out.split())
 
 
 def test_a_campaign_that_is_submitted_by_another_spelling_of_its_path_continues(sending: Place, parts: Path) -> None:

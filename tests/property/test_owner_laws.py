@@ -26,7 +26,7 @@ from tests.support.depth import cases
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 PHONES = ["13800000001", "13800000002", "13800000003"]
-WORLDS = cases(fast=2, deep=60)
+WORLDS = cases(fast=2, deep=20)
 
 # Patterns, paths of JSON, quotes, control characters, and names that planning, the plan and the warehouse use too.
 ODD_NAMES = (
@@ -45,6 +45,8 @@ JSON = odd(pa.array(['{"a":1}', "[]", None]), pa.json_(pa.string()))
 HOLED = [[1.5, float("nan")], None, [float("inf"), None]]
 COLUMNS: dict[str, pa.Array | pl.Series] = {
     "text": pl.Series(["a", "b", None]),
+    "phone": pl.Series([int(phone) for phone in PHONES]),
+    "list of phones": pl.Series([[phone] for phone in PHONES]),
     "categorical": pl.Series(["a", "b", None]).cast(pl.Categorical),
     "enum": pl.Series(["a", "b", None]).cast(pl.Enum(["a", "b"])),
     "binary": pl.Series([b"\xff\x00", b"text", None]),
