@@ -127,7 +127,7 @@ def input_sha256s(found: InputFiles, *, content: str | None, template_id: str | 
 
 @dataclass(frozen=True)
 class _Search:
-    """What is behind a path: Parquet files, the folders that were searched, and the rest that was found."""
+    """Parquet files behind a path, the folders that were searched, and the rest that was found."""
 
     root: Path
     files: set[Path]

@@ -1,4 +1,4 @@
-"""What the data folder must allow, tried before a campaign is sent whose books could not be closed there."""
+"""Trials of the data folder, before a campaign is sent whose books could not be closed there."""
 
 import fcntl
 import os

@@ -92,7 +92,7 @@ def refused(sending: Place, words: str, **variables: str) -> None:
 
 
 def data_folder(place: Place, **variables: str) -> dict[str, str]:
-    """What `doctor` says of the data folder."""
+    """The finding of `doctor` about the data folder."""
     findings: list[dict[str, str]] = place.run("doctor --json", **variables).object["findings"]
     (found,) = [finding for finding in findings if finding["name"] == "data folder"]
     return found

@@ -1,4 +1,4 @@
-"""What is given to `submit`: files and rows are shown, whatever was left out is named, and nobody is sent to twice."""
+"""The input of `submit`: files and rows are shown, whatever was left out is named, and nobody is sent to twice."""
 
 from pathlib import Path
 

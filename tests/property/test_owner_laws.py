@@ -1,4 +1,4 @@
-"""Whatever the columns of the owner are called and hold, they are refused by number or kept to the end of the books."""
+"""Columns of the owner of any name and type are refused by their number, or kept to the end of the books."""
 
 import tempfile
 from collections.abc import Sequence
