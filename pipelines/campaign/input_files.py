@@ -30,7 +30,7 @@ _TABLES: Final = {
     ".hoodie": "a Hudi table",
     ".hoodie_partition_metadata": "a Hudi table",
     "metadata/*.metadata.json*": "an Iceberg table",
-    "snapshot/snapshot-*": "a Paimon table",
+    "snapshot/LATEST": "a Paimon table",
 }
 _UNFINISHED: Final = "_temporary"  # Hadoop and Spark remove it when a job is done
 

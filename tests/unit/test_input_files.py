@@ -154,7 +154,7 @@ MARKS = {
     ".hoodie_partition_metadata": "a Hudi table",
     "metadata/v1.metadata.json": "an Iceberg table",
     "metadata/00001-ab.gz.metadata.json": "an Iceberg table",
-    "snapshot/snapshot-1": "a Paimon table",
+    "snapshot/LATEST": "a Paimon table",
     "_temporary/0/task/part-1.parquet": "a folder _temporary",
 }
 SOURCES = (".", "..", "year=2026", "year=2026/a.parquet", "year=2026/*.parquet", "../**/*.parquet", "/link.pq")
@@ -177,7 +177,7 @@ def test_files_of_a_table_or_of_a_job_that_has_not_ended_are_refused_from_above_
     assert MARKS[mark] in message
 
 
-@pytest.mark.parametrize("name", ["metadata/readme.json", "snapshot/a.parquet", "delta_log/0.json"])
+@pytest.mark.parametrize("name", ["metadata/readme.json", "snapshot/snapshot-1.parquet", "delta_log/0.json"])
 def test_folders_with_like_names_are_no_tables(tmp_path: Path, name: str) -> None:
     write(tmp_path / "a.parquet")
     write(tmp_path / name)
