@@ -317,9 +317,55 @@ def test_texts_of_people_do_not_make_an_answer_unreadable(sent: str, read: str) 
     assert replies.extra == ['{"fee":"1.50"}']
 
 
-def test_a_text_cut_in_the_middle_of_a_character_costs_that_character_only() -> None:
-    body = '{"errorCode":"000000","list":[{"srcId":"1","content":"你好'.encode()[:-1] + b'"},{"srcId":"2"}]}'
-    assert read_replies(body, "json").columns["phone"] == ["1", "2"]
+@pytest.mark.parametrize("end", ["\\_", "\\x41", "\\u12"])
+def test_a_backslash_of_its_own_is_text(end: str) -> None:
+    body = f'{{"errorCode":"000000","list":[{{"srcId":"1","content":"a\\\\b\\n{end}"}},{{"content":"TD"}}]}}'
+    assert read_replies(body.encode(), "json").columns["content"] == [f"a\\b\n{end}", "TD"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("&#55357;&#56397;", "👍"),
+        ("&#xD83D;&#XDC4D;", "👍"),
+        ("&#55357;", "�"),
+        ("&#56397;x&#55357;", "�x�"),
+        ("\x01", "�"),
+        ("&#1;&#0;&#65535;&#9999999999;", "����"),
+        ("\uffff", "�"),
+        ("R&D & co", "R&D & co"),
+        ("a &lt; b &amp;&#38; c &#X41;", "a < b && c A"),
+        ("a&nbsp;b&hellip;&LT;&unknown;", "a\xa0b…<&unknown;"),
+        ("<3 1<2 a<b <", "<3 1<2 a<b <"),
+        ("<取消>", "<取消>"),
+        ("x]]>y", "x]]>y"),
+        ("<![CDATA[a&b &#55357; <3\x02]]>&", "a&b &#55357; <3�&"),
+        ("&#55357", "&#55357"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_bad_character_in_xml_costs_that_character_only(sent: str, read: str, encoding: str) -> None:
+    record = "<record><srcId>8613800138000</srcId><content>{}</content></record>"
+    records = "".join(record.format(text) for text in ("退订，不要再发", f"好的{sent}", "&amp;TD"))
+    body = f'<?xml version="1.0"?><xml><errorCode>000000</errorCode><records>{records}\x01</records></xml>'
+    assert read_replies(body.encode(encoding), "xml").columns["content"] == ["退订，不要再发", f"好的{read}", "&TD"]
+
+
+def test_a_cut_xml_answer_stays_unreadable() -> None:
+    body = "<xml><errorCode>000000</errorCode><records><record><content>R&D</content></record>"
+    for end in ("", "</records>", "</records></xml", "</records></xml><", "</wrong></xml>"):
+        with pytest.raises(UnreadableAnswer):
+            read_replies((body + end).encode(), "xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_a_text_cut_in_the_middle_of_a_character_costs_that_character_only(encoding: str, form: str) -> None:
+    json = '{"errorCode":"000000","list":[{"srcId":"1","content":"取消"},{"content":"你好@"},{"content":"拒收"}]}'
+    xml = "<x><errorCode>000000</errorCode><list><r><content>取消</content></r><r><content>你好@</content></r>"
+    text = json if form == "json" else xml + "<r><content>拒收</content></r></list></x>"
+    before, after = text.encode(encoding).split(b"@")
+    assert read_replies(before[:-1] + after, form).columns["content"] == ["取消", "你�", "拒收"]
 
 
 def test_neither_phones_nor_texts_are_in_a_repr() -> None:

@@ -117,6 +117,77 @@ def is_utf8(body: bytes) -> bool:
     return True
 
 
+# The 3755 characters of everyday Chinese: the first level of GB 2312.
+everyday = st.integers(0, 3754).map(lambda n: bytes((0xB0 + n // 94, 0xA1 + n % 94)).decode("gb2312"))
+messages = st.text(everyday | st.sampled_from("TD ,。!1👍"), min_size=1, max_size=12)
+
+
+bad_bytes = st.just(b"") | st.binary(min_size=1, max_size=1).filter(lambda sent: sent >= b"\x80" or sent.isalnum())
+
+
+@given(
+    texts=st.tuples(st.lists(messages, max_size=3), messages, st.lists(messages, max_size=3)),
+    place=st.integers(0, 99),
+    bad_byte=bad_bytes,
+    encoding=st.sampled_from(["utf-8", "gb18030"]),
+    form=formats,
+)
+@SHARED_MACHINE
+def test_one_bad_byte_costs_no_other_text_than_its_own(
+    texts: tuple[list[str], str, list[str]], place: int, bad_byte: bytes, encoding: str, form: str
+) -> None:
+    before, hit, after = texts
+    sent = hit.encode(encoding)
+    at = place % len(sent)
+    changed = sent[:at] + bad_byte + sent[at + 1 :]
+
+    replies = read_replies(around(before, after, form).encode(encoding).replace(b"HIT", changed), form)
+
+    assert replies.error_msg == "获取成功"
+    assert others(replies, len(before)) == [text.strip() for text in before + after]
+
+
+def around(before: list[str], after: list[str], form: str) -> str:
+    """An answer with replies of these texts, and HIT between them."""
+    records = [{"content": text} for text in (*before, "HIT", *after)]
+    if form == "xml":
+        return as_xml(records, "list")
+    return json.dumps({"errorCode": "000000", "errorMsg": "获取成功", "list": records}, ensure_ascii=False)
+
+
+def others(replies: Records, hit: int) -> list[str | None]:
+    """The texts of all replies but one."""
+    texts = replies.columns["content"]
+    return texts[:hit] + texts[hit + 1 :]
+
+
+spoilt = st.lists(
+    st.sampled_from(
+        ["&", "<", "< ", "<3", "]]>", "&nbsp;", "&#55357;", "&#56397;", "&#x0;", "&#7;", "&x;", "\x00", "\x1f"]
+    )
+    | st.sampled_from(["&#55357;&#56397;", "&amp;", "<![CDATA[<&]]>", "\uffff", "&#99999999;", "&#", "&;"])
+    | messages,
+    max_size=8,
+).map("".join)
+
+
+@given(
+    before=st.lists(messages, max_size=3),
+    after=st.lists(messages, max_size=3),
+    bad=spoilt,
+    encoding=st.sampled_from(["utf-8", "gb18030"]),
+)
+@SHARED_MACHINE
+def test_bad_characters_of_xml_cost_no_other_text_than_their_own(
+    before: list[str], after: list[str], bad: str, encoding: str
+) -> None:
+    body = around(before, after, "xml").replace("HIT", bad)
+
+    replies = read_replies(body.encode(encoding), "xml")
+
+    assert others(replies, len(before)) == [text.strip() for text in before + after]
+
+
 trees = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
