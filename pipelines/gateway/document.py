@@ -157,7 +157,8 @@ def _escaped(found: re.Match[str]) -> str:
 _JSON = msgspec.json.Decoder(float_hook=str)  # a float would lose digits; an int does not
 
 
-def _parse_json(body: bytes) -> object:
+def parse_json(body: bytes) -> object:
+    """The value of a JSON text in UTF-8; None if it can't be parsed."""
     try:
         return _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -191,7 +192,7 @@ def _parse_xml(body: bytes) -> object:
         return None
 
 
-_PARSERS: dict[Format, Callable[[bytes], object]] = {"json": _parse_json, "xml": _parse_xml}
+_PARSERS: dict[Format, Callable[[bytes], object]] = {"json": parse_json, "xml": _parse_xml}
 
 
 def _element_value(element: etree._Element) -> object:

@@ -1,7 +1,7 @@
 """Pushes from the vendor: XML with a head that names the account, and one or more reports or replies.
 
     <xml><head><app_key/> <time_stamp/> <nonce_str/> <sign/></head>
-         <body> <records><record/>…</records>  or  <dest/> </body></xml>
+         <body> <records><record/>…</records> <dest/>… </body></xml>     one of both kinds, or both
 
 Fields have the names they have in an answer, in snake_case or camelCase. The vendor doesn't document how `sign` is
 computed, so the function that checks it is a setting; `md5_verifier` makes one of the most common form.
@@ -17,16 +17,20 @@ from typing import Final, Literal
 from lxml import etree
 
 from pipelines.errors import UsageError
-from pipelines.gateway.document import Document, Tree, is_tree, json_text, nodes_at, parse, xml_root
-from pipelines.gateway.wire import LISTS, REPLY_FIELDS, REPORT_FIELDS, Columns, columns_of, path_to_records
+from pipelines.gateway.document import Document, Tree, is_tree, json_text, parse, xml_root
+from pipelines.gateway.wire import REPLY_FIELDS, REPORT_FIELDS, Columns, Path, columns_of, paths_to_records, records_at
 
 PushKind = Literal["reports", "replies"]
 
-_REPLY_LISTS: Final = ("dest",)
+_REPLIES: Final = "dest"
 
 
 class UnreadablePush(ValueError):
     """The bytes are not a push. The message quotes none of them."""
+
+
+class DamagedPush(UnreadablePush):
+    """The bytes are not even XML, so nothing says whose push it is."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ Verify = Callable[[PushHead, bytes, str], bool]  # head, whole body, app_secret
 
 
 def read_head(body: bytes) -> PushHead:
-    """The head of a push. Raises UnreadablePush if the bytes are not XML with a head."""
+    """The head of a push. Raises DamagedPush if the bytes can't be parsed, UnreadablePush if they have no head."""
     return _head(_tree(body))
 
 
@@ -92,7 +96,7 @@ class PushedRecords:
     columns: Columns = field(repr=False)
     extra: list[str | None] = field(repr=False)
     push: list[int]
-    place: list[int]  # position of each record in its push
+    place: list[int]  # position of each record in its push, where reports come before replies
     _records: list[object] = field(repr=False)
 
     def raw(self, position: int) -> str:
@@ -115,13 +119,12 @@ def read_pushes(bodies: Sequence[bytes]) -> Pushed:
     faults: dict[int, str] = {}
     for push, body in enumerate(bodies):
         try:
-            kind, found = _records(_tree(body))
+            reports, replies = _records(_tree(body))
         except UnreadablePush as error:
             faults[push] = str(error)
             continue
-        records[kind].records += found
-        records[kind].push += [push] * len(found)
-        records[kind].place += range(len(found))
+        records["reports"].add(push, reports, first_place=0)
+        records["replies"].add(push, replies, first_place=len(reports))
     return Pushed(
         _pushed("reports", records["reports"], REPORT_FIELDS),
         _pushed("replies", records["replies"], REPLY_FIELDS),
@@ -135,18 +138,25 @@ def edited(body: bytes, edit: Callable[[etree._Element, int], bool]) -> bytes:
 
     Raises UnreadablePush if the push has no body.
     """
-    root = xml_root(_parsed(body)[1].body)
+    tree, document = _parsed(body)
+    root = xml_root(document.body)
     top = None if root is None else root.find("body")
     if root is None or top is None:
         raise UnreadablePush("the push has no body")
-    replies = [record for name in _REPLY_LISTS for record in top.findall(name)]
-    lists = [found for name in LISTS if (found := top.find(name)) is not None]
-    for place, record in enumerate(replies or list(lists[0] if lists else ())):
+    reports, replies = _paths(_body(tree))
+    records = [record for path in (*reports, *replies) for record in _elements(top, path)]
+    for place, record in enumerate(records):
         parent = record.getparent()
         if not edit(record, place) and parent is not None:
             parent.remove(record)
     content: bytes = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
     return content
+
+
+def _elements(top: etree._Element, path: Path) -> list[etree._Element]:
+    """The elements of the nodes under `path`; as there, a single empty element counts as none."""
+    found = top.findall("/".join(path))
+    return [each for each in found if len(found) > 1 or len(each) or (each.text or "").strip()]
 
 
 @dataclass
@@ -157,24 +167,39 @@ class _Found:
     push: list[int] = field(default_factory=list)
     place: list[int] = field(default_factory=list)
 
+    def add(self, push: int, records: Sequence[object], *, first_place: int) -> None:
+        self.records += records
+        self.push += [push] * len(records)
+        self.place += range(first_place, first_place + len(records))
+
 
 def _pushed(kind: PushKind, found: _Found, spellings: dict[str, str]) -> PushedRecords:
     columns, extra = columns_of(found.records, spellings)
     return PushedRecords(kind, columns, extra, found.push, found.place, found.records)
 
 
-def _records(tree: Tree) -> tuple[PushKind, list[object]]:
-    head, body = _head(tree), tree.get("body")
+def _records(tree: Tree) -> tuple[list[object], list[object]]:
+    """The reports and the replies of a push."""
+    head, body = _head(tree), _body(tree)
+    reports, replies = _paths(body)
+    time = _china_time(head.time_stamp)
+    return records_at(body, reports), [{"mo_time": time, **_own(record)} for record in records_at(body, replies)]
+
+
+def _paths(body: Tree) -> tuple[list[Path], list[Path]]:
+    """The paths to the reports and to the replies of a push."""
+    replies: list[Path] = [(_REPLIES,)] if _REPLIES in body else []
+    reports = paths_to_records({name: value for name, value in body.items() if name != _REPLIES}, REPORT_FIELDS)
+    if not reports and not replies:
+        raise UnreadablePush("the push holds neither reports nor a reply")
+    return reports, replies
+
+
+def _body(tree: Tree) -> Tree:
+    body = tree.get("body")
     if not is_tree(body):
         raise UnreadablePush("the push has no body")
-    for name in _REPLY_LISTS:
-        if name in body:
-            time = _china_time(head.time_stamp)
-            return "replies", [{"mo_time": time, **_own(record)} for record in nodes_at(body, (name,))]
-    path = path_to_records(body, REPORT_FIELDS)
-    if not path:
-        raise UnreadablePush("the push holds neither reports nor a reply")
-    return "reports", nodes_at(body, path)
+    return body
 
 
 def _own(record: object) -> Tree:
@@ -197,7 +222,7 @@ def _tree(body: bytes) -> Tree:
 def _parsed(body: bytes) -> tuple[Tree, Document]:
     parsed = parse(body, "xml")
     if parsed is None or parsed[1].format != "xml":
-        raise UnreadablePush(f"the push of {len(body)} bytes is not XML")
+        raise DamagedPush(f"the push of {len(body)} bytes is not XML")
     return parsed
 
 

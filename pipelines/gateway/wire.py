@@ -1,8 +1,9 @@
 """Reads the bytes of an answer into values; tolerant of form, strict about what counts as an answer.
 
 The vendor documents no shape for reports and replies, so many are accepted: JSON or XML, UTF-8 or GBK, camelCase or
-snake_case, any of four names for the list. Values stay text; the contracts check them. Bytes that are not an answer
-raise UnreadableAnswer, and nothing else is ever raised.
+snake_case, any of four names for the list, or another name if its records have a field that is known; several lists, a
+page of a list, a list as a JSON text. Values stay text; the contracts check them. Bytes that are not an answer raise
+UnreadableAnswer, and nothing else is ever raised.
 """
 
 import re
@@ -10,11 +11,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from operator import is_not
 
 from pipelines.gateway.codes import ACCEPTED_CODE
-from pipelines.gateway.document import SMALL, Document, Format, Tree, is_tree, is_value_bomb, json_text, nodes_at, parse
+from pipelines.gateway.document import (
+    SMALL,
+    Document,
+    Format,
+    Tree,
+    is_tree,
+    is_value_bomb,
+    json_text,
+    nodes_at,
+    parse,
+    parse_json,
+)
 
 Columns = dict[str, list[str | None]]
+Path = tuple[str, ...]  # of names that lead to a node of a tree
 
 LISTS = ("records", "data", "list", "reports")  # possible names of the list of records
 _BYTES_OF_A_RECORD = 32  # at least: a phone and a text under their shortest names
@@ -77,7 +91,7 @@ class Records:
     columns: Columns = field(repr=False)
     extra: list[str | None] = field(repr=False)
     _document: Document = field(repr=False, compare=False)
-    _path: tuple[str, ...] = field(repr=False, compare=False)
+    _paths: Sequence[Path] = field(repr=False, compare=False)
 
     @property
     def record_count(self) -> int:
@@ -94,7 +108,7 @@ class Records:
 
     @cached_property
     def _raw(self) -> list[str]:
-        return self._document.raw_texts(self._path)
+        return [text for path in self._paths for text in self._document.raw_texts(path)]
 
 
 def read_answer(body: bytes, format: Format) -> Answer:  # noqa: A002 - its name in settings and landing
@@ -142,48 +156,94 @@ def _head(tree: Tree, names: Sequence[str]) -> str:
 
 def _read_records(body: bytes, asked: Format, spellings: dict[str, str]) -> Records:
     tree, error_code, document = _read(body, asked)
-    path = path_to_records(tree, spellings)
-    if not path and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
-        raise UnreadableAnswer("the answer holds records under an unknown name")
-    records = nodes_at(tree, path) if path else []
-    if len(body) > SMALL and len(records) * _BYTES_OF_A_RECORD > len(body):
-        raise UnreadableAnswer(f"the answer of {len(body)} bytes holds {len(records)} records, too many for its size")
     try:
+        unfolded = _unfolded(tree, spellings)
+        if unfolded is not tree:
+            tree, document = unfolded, Document(json_text(unfolded).encode(), "json")
+        paths = paths_to_records(tree, spellings)
+        if not paths and error_code == ACCEPTED_CODE and _holds_something(tree, spellings):
+            raise UnreadableAnswer("the answer holds records under an unknown name")
+        records = records_at(tree, paths)
+        if len(body) > SMALL and len(records) * _BYTES_OF_A_RECORD > len(body):
+            raise UnreadableAnswer(
+                f"the answer of {len(body)} bytes holds {len(records)} records, too many for its size"
+            )
         columns, extra = columns_of(records, spellings)
     except RecursionError:
         raise UnreadableAnswer("the answer is nested too deeply") from None
-    return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, path)
+    return Records(error_code, _head(tree, _ERROR_MSG), columns, extra, document, paths)
 
 
-def path_to_records(top: Tree, spellings: dict[str, str]) -> tuple[str, ...]:
-    """The names that lead to the list of records, or to the only record; empty if the answer has no list."""
-    path: tuple[str, ...] = ()
-    node: object = top
-    while is_tree(node) and not (path and _is_record(node, spellings)):
-        name = _name_of_list(node, is_top=not path)
-        if name is None:
-            break
-        path += (name,)
-        node = node[name]
-    return path
+def paths_to_records(top: Tree, spellings: dict[str, str]) -> list[Path]:
+    """The path to each list of records, or to a single record; empty if the answer has no list."""
+    names = _filled(top) or [name for name, value in top.items() if _holds_record(value, spellings)]
+    names = names or [name for name in LISTS if name in top]
+    paths = [path for name in names for path in _paths_below((name,), top[name], spellings)]
+    return [path for path in paths if nodes_at(top, path)] or paths[:1]
 
 
-def _name_of_list(node: Tree, *, is_top: bool) -> str | None:
-    names = [name for name in LISTS if name in node]
-    if names:
-        return next((name for name in names if node[name]), names[0])
-    if is_top or len(node) != 1:
-        return None
-    ((name, value),) = node.items()  # the <record> of <records>, whatever it is called
-    return name if isinstance(value, dict | list) else None
+def records_at(top: Tree, paths: Sequence[Path]) -> list[object]:
+    """The records under all paths; a single list is not copied."""
+    if len(paths) == 1:
+        return nodes_at(top, paths[0])
+    return [record for path in paths for record in nodes_at(top, path)]
+
+
+def _paths_below(path: Path, node: object, spellings: dict[str, str]) -> list[Path]:
+    """The paths to records at or below a node: the list or record itself, or what a page of a list holds."""
+    if not is_tree(node) or _is_record(node, spellings):
+        return [path]
+    names = (
+        _filled(node)
+        or [name for name, value in node.items() if _holds_record(value, spellings)]
+        or [name for name, value in node.items() if isinstance(value, list)]
+        or [name for name in LISTS if name in node]
+        or [name for name, value in node.items() if is_tree(value)]  # the <record> of <records>, whatever it is called
+    )
+    return [found for name in names for found in _paths_below((*path, name), node[name], spellings)] or [path]
+
+
+def _filled(node: Tree) -> list[str]:
+    """The names of lists that hold something; a text or number under such a name counts only if it is alone."""
+    names = [name for name in LISTS if node.get(name)]
+    return [name for name in names if isinstance(node[name], dict | list)] or names
 
 
 def _is_record(node: Tree, spellings: dict[str, str]) -> bool:
     return not spellings.keys().isdisjoint(node)
 
 
+def _holds_record(value: object, spellings: dict[str, str]) -> bool:
+    if isinstance(value, list):
+        return any(is_tree(item) and _is_record(item, spellings) for item in value)
+    if not is_tree(value):
+        return False
+    return _is_record(value, spellings) or any(_holds_record(inner, spellings) for inner in value.values())
+
+
 def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
     return _is_record(top, spellings) or any(value for value in top.values() if isinstance(value, dict | list))
+
+
+def _unfolded(top: Tree, spellings: dict[str, str]) -> Tree:
+    """The tree with lists and records that are JSON texts as values; the tree itself if there are none."""
+
+    def unfold(value: object) -> object:
+        if isinstance(value, str):
+            inner = parse_json(value.encode()) if value.lstrip()[:1] in ("[", "{") else None
+            return inner if isinstance(inner, dict | list) else value
+        if isinstance(value, list) and value and isinstance(value[0], str):
+            items = [unfold(item) for item in value]
+            return items if any(map(is_not, items, value)) else value
+        if is_tree(value) and not _is_record(value, spellings):
+            return unfolded(value, value)
+        return value
+
+    def unfolded(node: Tree, names: Iterable[str]) -> Tree:
+        changed = {name: inner for name in names if (inner := unfold(node[name])) is not node[name]}
+        return node | changed if changed else node
+
+    return unfolded(top, [name for name in LISTS if name in top])
 
 
 def columns_of(records: Sequence[object], spellings: dict[str, str]) -> tuple[Columns, list[str | None]]:

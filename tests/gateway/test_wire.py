@@ -1,5 +1,7 @@
 """Examples of answers that the decoder reads, and of bytes that it refuses."""
 
+import json
+
 import pytest
 
 from pipelines.gateway.wire import Answer, Records, UnreadableAnswer, read_answer, read_replies, read_reports
@@ -216,7 +218,67 @@ def test_an_empty_list_does_not_hide_a_full_one() -> None:
     assert reports(f'"records":[],"list":[{RECORD}]').columns == COLUMNS
 
 
-@pytest.mark.parametrize("unknown", ['"rows":[{}]', '"result":{"missionNum":"m1"}', '"missionNum":"m1"'])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        '"data":{"total":3,"rows":[R]}',
+        '"data":{"page":{"number":1},"rows":[R],"total":3}',
+        '"data":{"page":{"number":1},"row":R}',
+        '"data":{"list":[],"rows":[R]}',
+        '"data":{"list":null,"page":{"records":[R]}}',
+        '"records":[],"rows":[R]',
+        '"result":[R]',
+        '"result":{"total":1,"items":{"item":[R]}}',
+        '"data":"ok","list":[R]',
+        '"data":3,"records":R',
+    ],
+)
+def test_a_list_is_found_on_a_page_and_by_its_fields(shape: str) -> None:
+    answer = reports(shape.replace("R", RECORD))
+    assert answer.columns == COLUMNS
+    assert [answer.raw(0)] == [RECORD]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"[{RECORD}]",
+        RECORD,
+        f' {{"total":1,"rows":[{RECORD}]}}',
+        {"total": 1, "list": f"[{RECORD}]"},
+        {"total": 1, "rows": f"[{RECORD}]"},
+        [RECORD],
+    ],
+)
+def test_a_list_that_is_a_json_text_is_read(data: object) -> None:
+    answer = reports(f'"data":{json.dumps(data)}')
+    assert answer.columns == COLUMNS
+    assert answer.raw(0) == RECORD
+
+
+def test_a_text_that_looks_like_json_stays_a_text() -> None:
+    answer = '{"errorCode":"000000","list":[{"content":"[1, 2]"},{"content":"{\\"a\\": 1}"}]}'
+    assert read_replies(answer.encode(), "json").columns["content"] == ["[1, 2]", '{"a": 1}']
+    assert reports('"list":["odd","[1]","{"]').record_count == 3
+
+
+def test_several_lists_are_all_read() -> None:
+    other = RECORD.replace("m1", "m2")
+    answer = reports(f'"list":[{other}],"page":{{}},"data":{{"reports":[],"records":[{RECORD}],"list":{RECORD}}}')
+    assert answer.columns["mission_num"] == ["m1", "m1", "m2"]
+    assert [answer.raw(position) for position in range(3)] == [RECORD, RECORD, other]
+    body = (
+        "<xml><errorCode>000000</errorCode><data><r><destId>1</destId></r></data><list><destId>2</destId></list></xml>"
+    )
+    assert read_reports(body.encode(), "xml").columns["phone"] == ["1", "2"]
+
+
+@pytest.mark.parametrize("empty", ['{"total":0,"rows":[]}', '{"page":{"size":10},"rows":[]}', '{"list":[],"page":{}}'])
+def test_an_empty_page_has_no_records(empty: str) -> None:
+    assert reports(f'"data":{empty}').record_count == 0
+
+
+@pytest.mark.parametrize("unknown", ['"rows":[{}]', '"result":{"mission":"m1"}', '"missionNum":"m1"'])
 def test_records_under_an_unknown_name_are_unreadable_not_missing(unknown: str) -> None:
     with pytest.raises(UnreadableAnswer):
         reports(unknown)

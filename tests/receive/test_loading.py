@@ -58,6 +58,35 @@ def test_the_vendors_samples_are_a_report_and_a_reply(settings: Settings) -> Non
     assert rows(settings, "SELECT kind, record_count, rejected_count FROM core.files") == [("pushes", 2, 0)]
 
 
+def test_reports_and_replies_of_one_push_are_both_loaded(settings: Settings) -> None:
+    replies = REPLY[REPLY.index(b"<dest>") : REPLY.index(b"</body>")]
+    push(
+        settings,
+        REPORT.replace(b"</records>", b"</records>" + replies + replies.replace("測試".encode(), b"TD")),
+        report(2).replace(b"<records>", b"<dest/><records>"),
+        report(3).replace(b"<records>", replies.replace(b"150", b"151") + b"<records>"),
+    )
+
+    assert rows(settings, "SELECT mission_num FROM core.reports ORDER BY ALL") == [("100001",), ("2",), ("3",)]
+    assert rows(settings, "SELECT phone, content FROM core.replies ORDER BY ALL") == [
+        ("15058306581", "TD"),
+        ("15058306581", "測試"),
+        ("15158306581", "測試"),
+    ]
+    assert rows(settings, "SELECT record_count, rejected_count FROM core.files") == [(6, 0)]
+
+
+def test_both_kinds_of_one_push_are_erased(settings: Settings) -> None:
+    replies = REPLY[REPLY.index(b"<dest>") : REPLY.index(b"</body>")]
+    both = REPORT.replace(b"</records>", b"</records>" + replies.replace(b"15058306581", b"15267797477") + replies)
+    push(settings, both)
+
+    erase_person("15267797477", settings=settings, clock=lambda: AT)
+
+    assert rows(settings, "SELECT count(*) FROM core.reports WHERE phone <> '15267797477'") == [(1,)]
+    assert rows(settings, "SELECT content FROM core.replies ORDER BY ALL") == [("··",), ("測試",)]
+
+
 @pytest.mark.parametrize("is_pushed_first", [True, False])
 def test_a_report_that_was_pushed_and_pulled_counts_once_with_both_channels(
     settings: Settings, is_pushed_first: bool
@@ -96,7 +125,10 @@ def test_a_record_that_breaks_the_contract_is_a_reject_with_its_push(settings: S
         settings,
         REPORT,
         REPORT.replace(b"15267797477", b"nobody"),
-        REPORT.replace(b"<records>", b"<other>").replace(b"</records>", b"</other>"),
+        REPORT.replace(b"record", b"other")
+        .replace(b"dest_id", b"to")
+        .replace(b"_", b"-")
+        .replace(b"app-key", b"app_key"),
         REPORT.replace(b"</record>", b"</record><record><dest_id>15267797477</dest_id></record>"),
     )
 
