@@ -391,7 +391,7 @@ class ReceiveSettings(Table):
     max_refused_mb: int = Field(
         default=64,
         ge=0,
-        description="Most data of refused pushes that is kept for inspection, in MB.",
+        description="Most data of pushes that are refused or can't be parsed that is kept, in MB.",
     )
     segment_mb: int = Field(
         default=64,

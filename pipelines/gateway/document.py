@@ -143,7 +143,7 @@ def _repaired_xml(text: str) -> Iterator[bytes]:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """What _MARKUP found as XML takes it; a reference to a character that XML forbids becomes that character."""
+    """The text that _MARKUP found, in valid XML; a reference to a character that XML forbids becomes that character."""
     if found["cdata"] or found["name"] in _XML_NAMES:
         return found[0]
     if found["decimal"] or found["hex"]:

@@ -226,7 +226,7 @@ def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
 
 
 def _unfolded(top: Tree, spellings: dict[str, str]) -> Tree:
-    """The tree with lists and records that are JSON texts as values; the tree itself if there are none."""
+    """The tree with lists and records that are JSON texts as values; the tree itself if it has no such text."""
 
     def unfold(value: object) -> object:
         if isinstance(value, str):

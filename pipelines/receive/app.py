@@ -1,6 +1,7 @@
 """The routes of the endpoint.
 
-POST /push/<receive.path_secret>   a push: 200 once its bytes are synced to disk; any other status asks for a retry
+POST /push/<receive.path_secret>   a push, whether or not it can be parsed: 200 once its bytes are synced to disk; any
+                                   other status asks for a retry
 GET  /health                       200 while pushes can be kept, else 503
 GET  /metrics                      for Prometheus
 """
@@ -9,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -40,11 +41,13 @@ class Endpoint:
         self._max_body = self._receive.max_body_kb * 1024
         self._kept = self._writer(landing.pushes, max_waiting_bytes=self._max_waiting)
         self._apart = self._writer(landing.refused, max_waiting_bytes=2**20)
-        self._room_apart = self._receive.max_refused_mb * 2**20 - landing.refused.size()
         self._reading_bytes = 0
         self._written: Future[None] | None = None
         self._awaited: asyncio.Future[None]
-        self._gate.recall(frame.body for frame in islice(landing.pushes.latest_first(), self._receive.nonce_memory))
+        latest = islice(landing.pushes.latest_first(), self._receive.nonce_memory)
+        unreadable_bytes = self._gate.recall(frame.body for frame in latest)
+        # The room for what may come from anybody who knows the path: refused pushes, and those that can't be parsed.
+        self._room = self._receive.max_refused_mb * 2**20 - landing.refused.size() - unreadable_bytes
 
     def _writer(self, folder: SegmentFolder, *, max_waiting_bytes: int) -> SegmentWriter:
         return SegmentWriter(
@@ -109,6 +112,8 @@ class Endpoint:
         if admitted.is_repeated:
             self.metrics.repeated.inc()
             return
+        if admitted.head is None and not self._has_room(body):
+            raise Refused("unreadable")
         begun = time.perf_counter()
         try:
             await self._on_disk(self._kept.append(self._head(address), body))
@@ -117,6 +122,7 @@ class Endpoint:
         except OSError:
             raise Refused("disk") from None
         self._gate.remember(admitted.head, body)
+        self.metrics.unreadable.inc(admitted.head is None)
         self.metrics.bytes.inc(len(body))
         self.metrics.landing.observe(time.perf_counter() - begun)
 
@@ -128,12 +134,16 @@ class Endpoint:
 
     def _keep_apart(self, reason: str, address: str, body: bytes) -> None:
         """Queue a refused push for writing if there is room left for it; nothing waits for the disk."""
-        if body and self._room_apart > len(body):
-            self._room_apart -= len(body)
-            try:
+        if body and self._has_room(body):
+            with suppress(Full):
                 self._apart.append(self._head(address) | {"reason": reason}, body)
-            except Full:
-                return
+
+    def _has_room(self, body: bytes) -> bool:
+        """Take the room for a body if it is left."""
+        if self._room <= len(body):
+            return False
+        self._room -= len(body)
+        return True
 
     async def health(self, _: Request) -> Response:
         if self._kept.is_writable:

@@ -4,13 +4,12 @@ import hmac
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
-from pipelines.gateway.push import PushHead, UnreadablePush, read_head, verifier
+from pipelines.gateway.push import DamagedPush, PushHead, UnreadablePush, read_head, verifier
 from pipelines.settings import Settings
 from pipelines.times import CHINA
 
@@ -30,7 +29,7 @@ REASONS: Final = {
     "path": 404,  # not the secret path
     "address": 403,  # not in receive.allow
     "length": 413,  # more than receive.max_body_kb
-    "unreadable": 400,  # not XML with a head
+    "unreadable": 400,  # XML without a head, or nothing; or not XML, and no room left for such pushes
     "app_key": 403,
     "sign": 403,
     "time_stamp": 403,  # older than receive.max_age_minutes, in the future by as much, or missing
@@ -42,9 +41,12 @@ REASONS: Final = {
 
 @dataclass(frozen=True)
 class Admitted:
-    """A push that passed all checks; `is_repeated` if it is kept already."""
+    """A push that passed all checks; `is_repeated` if it is kept already.
 
-    head: PushHead
+    `head` is None if the push can't be parsed: then nothing but path and address could be checked.
+    """
+
+    head: PushHead | None
     is_repeated: bool
 
 
@@ -75,9 +77,13 @@ class Gate:
         return address
 
     def check_push(self, body: bytes) -> Admitted:
-        """Check head, signature, age and nonce. Raises Refused."""
+        """Check head, signature, age and nonce, as far as the push can be parsed. Raises Refused."""
         try:
             head = read_head(body)
+        except DamagedPush:
+            if not body.strip():
+                raise Refused("unreadable") from None
+            return Admitted(None, is_repeated=False)
         except UnreadablePush:
             raise Refused("unreadable") from None
         if not _is_same(head.app_key, self._app_key):
@@ -91,19 +97,23 @@ class Gate:
             raise Refused("nonce")
         return Admitted(head, is_repeated=known is not None)
 
-    def remember(self, head: PushHead, body: bytes) -> None:
+    def remember(self, head: PushHead | None, body: bytes) -> None:
         """Remember that the push is on disk, so that a repetition needn't be kept."""
-        if head.nonce_str:
+        if head is not None and head.nonce_str:
             self._nonces[_digest(head.nonce_str.encode())] = _digest(body)
             if len(self._nonces) > self._receive.nonce_memory:
                 self._nonces.popitem(last=False)
 
-    def recall(self, bodies: Iterable[bytes]) -> None:
-        """Remember pushes that an earlier process kept, given the latest first."""
+    def recall(self, bodies: Iterable[bytes]) -> int:
+        """Remember pushes that an earlier process kept, given the latest first; returns the size of unreadable ones."""
+        unreadable_bytes = 0
         for body in bodies:
-            with suppress(UnreadablePush):  # as an erasure or an older version may have left it
+            try:
                 self.remember(read_head(body), body)
+            except UnreadablePush:
+                unreadable_bytes += len(body)
         self._nonces = OrderedDict(reversed(self._nonces.items()))
+        return unreadable_bytes
 
     def _is_in_time(self, time_stamp: str) -> bool:
         if self._receive.max_age_minutes is None:

@@ -17,6 +17,9 @@ class Metrics:
         self.repeated = Counter(
             "smsrecon_pushes_repeated", "Of those, pushes that were on disk already.", registry=registry
         )
+        self.unreadable = Counter(
+            "smsrecon_pushes_unreadable", "Of those, pushes that can't be parsed.", registry=registry
+        )
         self.refused = Counter("smsrecon_pushes_refused", "Pushes that were not taken.", ["reason"], registry=registry)
         self.bytes = Counter("smsrecon_push_bytes", "Bytes of the bodies that were kept.", registry=registry)
         self.landing = Histogram(

@@ -26,7 +26,7 @@ def problems(receive: ReceiveSettings) -> list[str]:
         secret = receive.path_secret.get_secret_value()
         for what, path, body in (
             ("a push to another path", f"/push/{secret[::-1]}x", _FOREIGN_PUSH),
-            ("a push that is not XML", f"/push/{secret}", b"not XML"),
+            ("an empty push", f"/push/{secret}", b""),
             ("a push with another app_key", f"/push/{secret}", _FOREIGN_PUSH),
             ("a push that is too large", f"/push/{secret}", b" " * (receive.max_body_kb * 1024 + 1)),
         ):

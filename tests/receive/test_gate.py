@@ -59,9 +59,33 @@ def test_only_the_secret_path_and_the_own_app_key_are_accepted() -> None:
         assert refusal(gate(), REPORT.replace(APP_KEY.encode(), other)) == "app_key"
 
 
-@pytest.mark.parametrize("body", [b"", b"no xml", b"<xml/>", b"<xml><head/></xml", b"[1]", b"\0" * 20])
-def test_bytes_that_are_not_a_push_are_unreadable(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", b"<xml><body/></xml>", b"<xml><head>x</head></xml>", b"<xml><a>R&D</a></xml>"]
+)
+def test_a_push_without_a_head_is_unreadable(body: bytes) -> None:
     assert refusal(gate(), body) == "unreadable"
+
+
+@pytest.mark.parametrize("body", [b"no xml", REPORT[:-9], b"[1]", b"{}", b"\0" * 20, b"<a>" * 10_000])
+def test_bytes_that_can_not_be_parsed_are_kept_since_nothing_says_whose_they_are(body: bytes) -> None:
+    asked = gate(sign="md5", max_age_minutes=1)
+    for _ in range(2):
+        admitted = asked.check_push(body)
+        assert (admitted.head, admitted.is_repeated) == (None, False)
+        asked.remember(admitted.head, body)
+
+
+@pytest.mark.parametrize("text", ["TD&#55357;&#56397;", "TD\x01", "TD&#1;", "R&D", "TD&nbsp;", "<3"])
+def test_a_push_with_a_bad_character_is_checked_like_any_other(text: str) -> None:
+    body = REPLY.replace("測試".encode(), text.encode())
+    asked = gate()
+    admitted = asked.check_push(body)
+    assert admitted.head is not None
+    assert admitted.head.app_key == APP_KEY
+    asked.remember(admitted.head, body)
+    assert asked.check_push(body).is_repeated
+    assert refusal(asked, body.replace(APP_KEY.encode(), b"another")) == "app_key"
+    assert refusal(asked, body.replace(b"410001123", b"4100011")) == "nonce"
 
 
 @pytest.mark.parametrize(
