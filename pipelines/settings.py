@@ -285,6 +285,11 @@ class AlertSettings(Table):
         default=0.01,
         description="Alert when a larger share of the latest reports belongs to no message of ours; `1`: never.",
     )
+    max_reject_share: Share = Field(
+        default=0.01,
+        description="Alert when a larger share of the records of pulls or pushes since yesterday was rejected;"
+        " `1`: never.",
+    )
     max_in_doubt_batches: int = Field(
         default=0,
         ge=0,

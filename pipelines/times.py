@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 CHINA: Final = ZoneInfo("Asia/Shanghai")
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S%.f"  # the gateway's, as polars spells it; fractions of a second may be missing
 
+WRITTEN_TIME: Final = (  # by gateways, consoles, Excel and people
+    r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?[ T]*"
+    r"([0-9]{1,2})[:时時点]([0-9]{1,2})(?:[:分]([0-9]{1,2})?秒?)?分?(\.[0-9]+)?(?:\+08:?00)?$"
+)
+_DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})()$"
+_EPOCH: Final = "^(1[0-9]{9})(?:[0-9]{3})?$"  # seconds, and perhaps milliseconds, of the years 2001 to 2033
+
 Clock = Callable[[], datetime]
 
 # An instant outside this range is wrong, and no tool can show some of them.
@@ -29,14 +36,44 @@ def in_china(time: "pl.Expr") -> "pl.Expr":
     return time.dt.replace_time_zone(CHINA.key, ambiguous="earliest", non_existent="null")
 
 
+def plain_time(text: "pl.Expr", *, needs_seconds: bool = False) -> "pl.Expr":
+    """Times as `2026-11-22 08:00:00`, from the forms of gateways, consoles and Excel; null for other texts.
+
+    The time is always China's: of offsets, only +08:00 is read. Missing seconds are 00, unless they are needed.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    def written(pattern: str) -> pl.Expr:
+        part = text.str.extract_groups(pattern).struct
+        day = pl.concat_str([part[0], *(part[n].str.zfill(2) for n in (1, 2))], separator="-")
+        second = (part[5] if needs_seconds else part[5].fill_null("00")).str.zfill(2)
+        time = pl.concat_str([part[3].str.zfill(2), part[4].str.zfill(2), second], separator=":")
+        return pl.concat_str([day, pl.lit(" "), time, part[6].fill_null("")])
+
+    return pl.coalesce(written(WRITTEN_TIME), written(_DIGITS_TIME))
+
+
 def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr":
     """Instants from texts such as `2026-11-22 08:00:00`, in China's time; null for other texts.
 
-    A T may stand before the time of day, and a fraction of a second behind it. With `also_days` the seconds or the time
-    of day may be missing: that is for what people write, a gateway's record without them is broken.
+    The forms of `plain_time` are read too, and seconds or milliseconds since 1970. With `also_days` the seconds or the
+    time of day may be missing: that is for what people write, a gateway's record without them is broken.
     """
-    text = text.str.replace("T", " ", literal=True)
-    instants = in_china(text.str.to_datetime(TIME_FORMAT, time_unit="us", strict=False))
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d") if also_days else ():
-        instants = instants.fill_null(in_china(text.str.to_datetime(form, time_unit="us", strict=False)))
-    return instants
+    import polars as pl  # noqa: PLC0415
+
+    def read(texts: pl.Series) -> pl.Series:
+        value = pl.lit(texts)
+        instants = pl.select(_in_form(value, TIME_FORMAT)).to_series()
+        if instants.null_count() == texts.null_count():  # nearly always: the other forms take longer
+            return instants
+        written = plain_time(value, needs_seconds=not also_days)
+        epoch = pl.from_epoch(value.str.extract(_EPOCH).cast(pl.Int64)).cast(pl.Datetime("us", "UTC"))
+        others = [_in_form(value, form) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d") if also_days]
+        found = pl.coalesce(instants, _in_form(written, TIME_FORMAT), epoch.dt.convert_time_zone(CHINA.key), *others)
+        return pl.select(found).to_series()
+
+    return text.map_batches(read, return_dtype=pl.Datetime("us", CHINA.key), is_elementwise=True)
+
+
+def _in_form(text: "pl.Expr", form: str) -> "pl.Expr":
+    return in_china(text.str.replace("T", " ", literal=True).str.to_datetime(form, time_unit="us", strict=False))

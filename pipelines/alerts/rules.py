@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.alerts.findings import Finding
-from pipelines.errors import AlertRaised, InDoubt, UsageError
+from pipelines.errors import AlertRaised, BooksError, InDoubt, UsageError
 from pipelines.phones import mask_numbers_in_text
 from pipelines.settings import AlertSettings
 from pipelines.warehouse.database import Warehouse
@@ -20,6 +20,10 @@ RULES: Final = {
     "in_doubt": (
         "campaign {campaign_id}: {message_count:,} messages may or may not have been sent (batches in doubt: "
         "{value:.0f}); settle them with 'smsrecon resolve {campaign_id}'"
+    ),
+    "reject_share": (
+        "{value:.1%} of the {message_count:,} records of {subject} since yesterday were rejected, more than "
+        "{bound:.1%}: they are missing; see why with: smsrecon sql \"FROM marts.exceptions WHERE kind = 'reject'\""
     ),
     "low_delivery_rate": (
         "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, significantly "
@@ -44,7 +48,7 @@ RULES: Final = {
 }
 """The rules of sql/alerts, the most severe first, with the message for a row that a rule matches."""
 
-_EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code}
+_EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code, "reject_share": BooksError.exit_code}
 
 
 def examine(

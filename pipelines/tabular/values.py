@@ -9,6 +9,8 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.times import WRITTEN_TIME, plain_time
+
 # Words of consoles for "delivered". Not "发送成功": it may mean the submission alone.
 _DELIVERED_WORDS: Final = ("成功", "已送达", "送达", "已送達", "送達", "接收成功", "送达成功", "送達成功", "已接收")
 _DELIVERED_WORDS_EN: Final = ("success", "delivered")
@@ -27,12 +29,6 @@ _FAILED_WORDS: Final = (
     "發送失敗",
 )
 
-_TIME: Final = (
-    r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?[ T]*"
-    r"([0-9]{1,2})[:时時点]([0-9]{1,2})(?:[:分]([0-9]{1,2})?秒?)?分?(\.[0-9]+)?(?:\+08:?00)?$"
-)
-_DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})()$"
-
 
 def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     """The columns from which loading/records.py makes reports, row for row."""
@@ -41,7 +37,7 @@ def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
         mission_num=_number(column("mission_num")),
         phone=_phone(column("phone")),
         code=_code(column("code")),
-        stat_time=_time(column("stat_time")),
+        stat_time=plain_time(column("stat_time")),
         batch_num=_number(column("batch_num")),
         send_status=column("send_status"),
         receive_status=column("receive_status"),
@@ -58,13 +54,13 @@ def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
         phone=_phone(column("phone")),
         content=column("content"),
         access_num=_number(column("access_num")),
-        mo_time=pl.coalesce(_time(column("replied_at")), column("replied_at")),
+        mo_time=pl.coalesce(plain_time(column("replied_at")), column("replied_at")),
     )
 
 
 def is_time(value: pl.Expr) -> pl.Expr:
     """True for a text that is a date with a time of day."""
-    return value.str.contains(_TIME) | value.str.contains("^20[0-9]{12}$")
+    return value.str.contains(WRITTEN_TIME) | value.str.contains("^20[0-9]{12}$")
 
 
 def is_verdict(value: str) -> bool:
@@ -92,16 +88,3 @@ def _code(value: pl.Expr) -> pl.Expr:
     is_delivered = value.is_in(_DELIVERED_WORDS) | value.str.to_lowercase().is_in(_DELIVERED_WORDS_EN)
     is_verdict = value.is_in(_FAILED_WORDS) | value.str.contains("^[!-~]+$")
     return pl.when(is_delivered).then(pl.lit("DELIVRD")).when(is_verdict).then(value)
-
-
-def _time(value: pl.Expr) -> pl.Expr:
-    """A time as `2026-11-22 08:00:00`, from the forms of consoles and of Excel; always China's time."""
-    return pl.coalesce(_time_of(value, _TIME), _time_of(value, _DIGITS_TIME))
-
-
-def _time_of(value: pl.Expr, pattern: str) -> pl.Expr:
-    part = value.str.extract_groups(pattern).struct
-    day = pl.concat_str([part[0], *(part[n].str.zfill(2) for n in (1, 2))], separator="-")
-    second = part[5].fill_null("00").str.zfill(2)
-    time = pl.concat_str([part[3].str.zfill(2), part[4].str.zfill(2), second], separator=":")
-    return pl.concat_str([day, pl.lit(" "), time, part[6].fill_null("")])

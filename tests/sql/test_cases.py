@@ -32,6 +32,7 @@ _ALERTS = AlertSettings(
     max_unknown_code_share=0.25,
     max_code_share_jump=0.25,
     max_orphan_share=0.25,
+    max_reject_share=0.25,
     max_in_doubt_batches=1,
     min_message_count=4,
 )

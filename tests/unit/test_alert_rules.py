@@ -102,6 +102,21 @@ def test_a_finding_has_its_value_its_bound_and_its_exit_code(tmp_path: Path) -> 
     }
 
 
+def test_rejected_records_are_missing_data(tmp_path: Path) -> None:
+    warehouse = warehouse_with(tmp_path, well=["DELIVRD"])
+    name = "replies/2026-11-10/010000.000000Z-1.call"
+    with warehouse.write() as connection:
+        connection.execute("INSERT INTO core.files VALUES (?, 'replies', 4, 3, 1)", [name])
+
+    (rejects,) = found(warehouse)
+
+    assert (rejects.rule, rejects.exit_code, rejects.value, rejects.bound) == ("reject_share", 14, 0.25, 0.01)
+    assert rejects.message == (
+        "25.0% of the 4 records of replies since yesterday were rejected, more than 1.0%: they are missing; "
+        "see why with: smsrecon sql \"FROM marts.exceptions WHERE kind = 'reject'\""
+    )
+
+
 def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
     warehouse = warehouse_with(tmp_path, one=["MK:0001"] * 20, two=["XX:1"] * 20, lost=["?"], odd=["orphan"])
     never = AlertSettings(
@@ -110,6 +125,7 @@ def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
         max_unknown_code_share=1,
         max_code_share_jump=1,
         max_orphan_share=1,
+        max_reject_share=1,
         max_in_doubt_batches=1,
         min_message_count=1,
     )
