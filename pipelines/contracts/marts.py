@@ -27,6 +27,7 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "orphan",
     "conflict",
     "phone_mismatch",
+    "status_mismatch",
     "report_of_unsent",
     "sent_twice",
     "report_before_submission",
@@ -446,7 +447,8 @@ class Exceptions(Contract):
 
     kind: pl.String = pa.Field(
         isin=EXCEPTION_KINDS,
-        description="orphan, conflict, phone_mismatch, report_of_unsent (of a message that is planned, refused or held "
+        description="orphan, conflict, phone_mismatch, status_mismatch (receive_status contradicts the code, which is "
+        "believed), report_of_unsent (of a message that is planned, refused or held "
         "back: not believed), sent_twice (decided to be not_sent, sent again, and its first batch reported too), "
         "report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
     )

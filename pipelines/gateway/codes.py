@@ -19,6 +19,11 @@ DELIVERED_CODES: Final = frozenset(
 )
 """The codes of a report for a delivered message; every other code is a reason why it was not delivered."""
 
+GATEWAY_CODES: Final[Mapping[str, str]] = MappingProxyType(
+    {row["code"].upper(): row["code"] for row in reference_rows("gateway_codes")} | {"DELIVERED": "DELIVRD"}
+)
+"""The code of the vendor for each code in capitals; DELIVRD may be written in full."""
+
 _REFUSAL: Final = re.compile(r"1[0-9]{5}")
 
 

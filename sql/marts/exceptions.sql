@@ -1,5 +1,5 @@
 -- marts.exceptions: one row per finding that somebody should look at; no phones. Frequent findings are one row with a count:
--- unreported per campaign and day, in_doubt per batch, unknown_code per code, reject per file and reason.
+-- unreported per campaign and day, in_doubt per batch, unknown_code and status_mismatch per code, reject per file and reason.
 -- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.statuses, core.batches,
 -- core.batch_outcomes, core.recipients, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
 -- Phones are masked in foreign mission numbers; in a number of our own form digits only look like a phone by chance.
@@ -205,6 +205,22 @@ findings AS (
     FROM core.reports AS r
     ANTI JOIN core.gateway_codes AS g ON r.code = g.code
     GROUP BY r.code
+
+    UNION ALL
+    SELECT
+        'status_mismatch',
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        'code ' || code || ': receive_status says ' || CASE WHEN is_delivered THEN 'failed' ELSE 'delivered' END
+        || '; the code is believed',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM core.reports
+    WHERE upper(receive_status) = CASE WHEN is_delivered THEN 'FAIL' ELSE 'SUCCESS' END
+    GROUP BY code, is_delivered
 
     UNION ALL
     SELECT

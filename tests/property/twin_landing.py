@@ -23,6 +23,7 @@ from tests.property.happenings import (
     Record,
     World,
 )
+from tests.property.reference import gateway_codes
 
 Row = dict[str, Any]
 
@@ -306,14 +307,21 @@ def _report(record: Record, name: str) -> tuple[Row, str]:
         "message_id": _message_id(mission_num),
         "mission_num": mission_num,
         "phone": phone,
-        "code": masked(_text(code)),
+        "code": masked(spelled(_text(code))),
         "stat_time": stat_time,
         "batch_num": batch_num,
-        "is_delivered": _text(code) in {"0", "DELIVRD"},
+        "is_delivered": spelled(_text(code)) in {"0", "DELIVRD"},
         "send_status": "" if is_import else _text(record["sendStatus"]),
         "receive_status": "",
     }
     return report, "; ".join(sorted(faults))
+
+
+def spelled(code: str) -> str:
+    """A known code in capitals, as the vendor writes all of its codes."""
+    if code.upper() == "DELIVERED":
+        return "DELIVRD"
+    return code.upper() if code.upper() in gateway_codes() else code
 
 
 def _reply(record: Record, received_at: datetime) -> tuple[Row, str]:

@@ -168,6 +168,26 @@ def test_any_code_is_kept_and_two_mean_delivered(landing: Landing, warehouse: Wa
     assert {row["code"] for row in rows(warehouse, "FROM core.reports")} == {"0", "DELIVRD", "MK:0001", "新码"}
 
 
+@pytest.mark.parametrize(
+    ("sent", "code", "is_delivered"),
+    [
+        ("delivrd", "DELIVRD", True),
+        ("Delivrd", "DELIVRD", True),
+        ("DELIVERED", "DELIVRD", True),
+        (" Delivered ", "DELIVRD", True),
+        ("mk:0001", "MK:0001", False),
+        ("undeliv", "undeliv", False),
+        ("DELIVERED?", "DELIVERED?", False),
+    ],
+)
+def test_a_known_code_is_read_in_any_case(
+    sent: str, code: str, is_delivered: bool, landing: Landing, warehouse: Warehouse
+) -> None:
+    reports = [report(receiveRealStatus=sent)]
+    assert cleaned(landing, warehouse, "is_delivered", reports) == [is_delivered]
+    assert [row["code"] for row in rows(warehouse, "FROM core.reports")] == [code]
+
+
 def test_a_report_without_a_mission_num_needs_a_batch_num(landing: Landing, warehouse: Warehouse) -> None:
     land(landing, "reports", answer([report(missionNum=None), report(missionNum=None, batchNum=None)]))
     assert counts(load(landing, warehouse)) == (2, 1, 1, 1)
