@@ -295,6 +295,11 @@ class AlertSettings(Table):
         ge=0,
         description="Alert when a campaign has more batches in doubt.",
     )
+    max_refused_pushes: int = Field(
+        default=0,
+        ge=0,
+        description="Alert when more pushes by the secret path were refused within a day.",
+    )
     min_balance: int = Field(
         default=0,
         ge=0,

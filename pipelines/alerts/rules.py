@@ -4,6 +4,7 @@ sql/alerts/<rule>.sql selects the rows that a rule matches, with bounds from the
 each row, which ends with the next step.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -77,6 +78,19 @@ def low_balance(balance: int, settings: AlertSettings) -> list[Finding]:
         return []
     message = f"the balance is {balance:,} segments, fewer than {settings.min_balance:,}; top up the account"
     return [Finding("low_balance", message, AlertRaised.exit_code, None, balance, settings.min_balance)]
+
+
+def refused_pushes(reasons: Mapping[str, int], settings: AlertSettings) -> list[Finding]:
+    """Findings of the rule on refused pushes, whose number is given by reason."""
+    number = sum(reasons.values())
+    if number <= settings.max_refused_pushes:
+        return []
+    counts = ", ".join(f"{reason} {reasons[reason]:,}" for reason in sorted(reasons))
+    message = (
+        f"pushes by the secret path that were refused within a day: {number:,} ({counts}); see landing/refused, then "
+        "correct [receive], or ask the vendor why they differ"
+    )
+    return [Finding("refused_pushes", message, AlertRaised.exit_code, None, number, settings.max_refused_pushes)]
 
 
 def _finding(rule: str, row: dict[str, Any]) -> Finding:

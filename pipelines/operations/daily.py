@@ -20,6 +20,7 @@ from pipelines.operations.pulling import PullSummary, pull_replies, pull_reports
 from pipelines.operations.steps import RunStep, Steps, call_step
 from pipelines.progress import Progress, no_progress
 from pipelines.pull import CALL_ATTEMPTS
+from pipelines.receive.refusals import recent_refusals
 from pipelines.settings import Settings
 from pipelines.times import Clock
 from pipelines.warehouse import publish as publishing
@@ -115,10 +116,16 @@ def _readable_by_all() -> Iterator[None]:
 
 
 def examine_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
-    """Findings of the rules of [alerts] in the reconciled warehouse."""
-    return rules.examine(
+    """Findings of the rules of [alerts] in the reconciled warehouse and in the refused pushes."""
+    found = rules.examine(
         warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
     )
+    return found + refused_pushes(settings, as_of=as_of)
+
+
+def refused_pushes(settings: Settings, *, as_of: datetime) -> list[Finding]:
+    """Findings of the rule on refused pushes."""
+    return rules.refused_pushes(recent_refusals(landing_of(settings), as_of=as_of), settings.alerts)
 
 
 def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing.data_folder import check_data_folder
 from pipelines.landing.landing import Landing, landing_of
+from pipelines.operations.daily import refused_pushes
 from pipelines.pull import Puller
 from pipelines.receive.probe import problems, url_of
 from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
@@ -49,7 +50,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("journal", lambda: _journal(settings)),
         ("warehouse", lambda: _warehouse(settings)),
         ("gateway", lambda: _gateway(settings, clock)),
-        ("endpoint", lambda: _endpoint(settings)),
+        ("endpoint", lambda: _endpoint(settings, clock)),
     ]
     findings = []
     for name, check in checks:
@@ -122,7 +123,7 @@ def _gateway(settings: Settings, clock: Clock) -> Finding:
     return Finding("gateway", "ok", f"{settings.gateway.base_url} answers: {balance:,} segments left")
 
 
-def _endpoint(settings: Settings) -> Finding:
+def _endpoint(settings: Settings, clock: Clock) -> Finding:
     if not settings.receive.path_secret.get_secret_value():
         return Finding("endpoint", "ok", "not set up: reports and replies are pulled")
     require_receive(settings)
@@ -135,4 +136,6 @@ def _endpoint(settings: Settings) -> Finding:
         )
     if found:
         raise UsageError(f"{url}: {'; '.join(found)}; check the proxy before 'smsrecon receive'")
+    if refused := refused_pushes(settings, as_of=clock()):
+        return Finding("endpoint", "warning", f"{url} answers; {refused[0].message}")
     return Finding("endpoint", "ok", f"{url} answers, and refuses wrong requests")

@@ -7,7 +7,7 @@ import httpx
 from pipelines.settings import ReceiveSettings
 
 _TIMEOUT_SECONDS: Final = 10
-_FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><body/></xml>"
+FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><body/></xml>"
 
 
 def url_of(receive: ReceiveSettings) -> str:
@@ -25,9 +25,9 @@ def problems(receive: ReceiveSettings) -> list[str]:
             found.append(f"GET /health is answered with {health.status_code}")
         secret = receive.path_secret.get_secret_value()
         for what, path, body in (
-            ("a push to another path", f"/push/{secret[::-1]}x", _FOREIGN_PUSH),
+            ("a push to another path", f"/push/{secret[::-1]}x", FOREIGN_PUSH),
             ("an empty push", f"/push/{secret}", b""),
-            ("a push with another app_key", f"/push/{secret}", _FOREIGN_PUSH),
+            ("a push with another app_key", f"/push/{secret}", FOREIGN_PUSH),
             ("a push that is too large", f"/push/{secret}", b" " * (receive.max_body_kb * 1024 + 1)),
         ):
             status = client.post(path, content=body).status_code

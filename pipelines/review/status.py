@@ -38,7 +38,8 @@ def overview(settings: Settings, *, clock: Clock) -> Overview:
     if not settings.data_dir.exists():  # a question makes no folder
         return Overview([], [])
     as_of, findings = _brought_up_to_date(settings, clock)
-    return read_overview(settings, as_of=as_of, findings=findings)
+    found = read_overview(settings, as_of=as_of, findings=findings)
+    return replace(found, findings=[*findings, *daily.refused_pushes(settings, as_of=as_of)])
 
 
 def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding]) -> Overview:

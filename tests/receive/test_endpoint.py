@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from pipelines.operations.daily import refused_pushes
 from pipelines.receive.app import make_app
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
 from pipelines.warehouse.database import warehouse_of
@@ -379,6 +380,26 @@ def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path)
     with _taking_all(get=503, post=403) as base_url:
         assert "GET /health is answered with 503" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
     assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nothing is configured
+
+
+def test_refused_pushes_show_in_status_and_doctor_for_a_day(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    with receiving(tmp_path) as endpoint:
+        assert endpoint.push(REPORT) == 200
+        assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=endpoint.base_url)[0] == "ok"
+        assert place.run("status --json").code == 0  # what doctor sent does not count
+        assert endpoint.push(REPORT.replace(b"DELIVRD", b"MK:0001")) == 403
+        message = "pushes by the secret path that were refused within a day: 1 (nonce 1)"
+
+        verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=endpoint.base_url)
+        assert (verdict, message in detail) == ("warning", True)
+        shown = place.run("status --json")
+        assert (shown.code, message in shown.object["problems"][0]) == (16, True)
+        assert place.run("status --json", SMSRECON_ALERTS__MAX_REFUSED_PUSHES="1").code == 0
+
+    settings = Settings(data_dir=tmp_path / "data")
+    assert len(refused_pushes(settings, as_of=datetime.now(UTC) + timedelta(hours=23))) == 1
+    assert refused_pushes(settings, as_of=datetime.now(UTC) + timedelta(hours=25)) == []
 
 
 def _endpoint_of(place: Place, **variables: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from pipelines.alerts.findings import Finding
-from pipelines.alerts.rules import RULES, examine, low_balance
+from pipelines.alerts.rules import RULES, examine, low_balance, refused_pushes
 from pipelines.errors import BooksError, UsageError
 from pipelines.settings import AlertSettings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
@@ -163,6 +163,21 @@ def test_a_warehouse_that_was_never_reconciled_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(UsageError, match="compute them with 'smsrecon reconcile'"):
         found(warehouse)
+
+
+def test_refused_pushes_are_counted_by_reason() -> None:
+    assert refused_pushes({}, AlertSettings()) == []
+    assert refused_pushes({"sign": 2}, AlertSettings(max_refused_pushes=2)) == []
+    assert refused_pushes({"sign": 2, "address": 1}, AlertSettings(max_refused_pushes=2)) == [
+        Finding(
+            "refused_pushes",
+            "pushes by the secret path that were refused within a day: 3 (address 1, sign 2); see landing/refused, "
+            "then correct [receive], or ask the vendor why they differ",
+            exit_code=16,
+            value=3,
+            bound=2,
+        )
+    ]
 
 
 def test_a_balance_is_low_below_its_bound_only() -> None:
