@@ -113,10 +113,11 @@ def _encoding(body: bytes) -> str:
 # ── The repair ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ESCAPE = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
+_TAG = r"""/?[A-Za-z_][\w.:-]*(?:\s+[\w.:-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*/?>"""
 _MARKUP = re.compile(
     r"(?P<cdata><!\[CDATA\[.*?(?:\]\]>|\Z))"
     r"|&(?:#(?P<decimal>[0-9]{1,10})|#[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<name>[0-9A-Za-z]{1,32}));"
-    r"|&|<(?!/?[A-Za-z_][^<>]*>|[!?])|\]\]>",
+    rf"|&|<(?!{_TAG}|!--|!DOCTYPE|\?[A-Za-z])|\]\]>",
     re.DOTALL,
 )
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
