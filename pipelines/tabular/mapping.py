@@ -136,6 +136,16 @@ _SIMPLIFIED: Final = str.maketrans(
 )
 
 
+_HEADINGS: Final = frozenset(
+    heading for fields in _FIELDS.values() for field in fields for heading in field.headings.split()
+)
+
+
+def is_known_heading(text: str) -> bool:
+    """True for a heading of reports or replies."""
+    return _plain(text) in _HEADINGS
+
+
 def fields_of(kind: ExportKind) -> list[str]:
     return [field.name for field in _FIELDS[kind]]
 

@@ -4,28 +4,43 @@ The meaning of columns is found in mapping.py. The same bytes always give the sa
 read again.
 """
 
-import csv
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
-from typing import Final
+from io import BytesIO
+from itertools import islice, takewhile
+from typing import Final, NamedTuple, Self
 
 import fastexcel
 import polars as pl
 
 from pipelines.gateway.document import json_text
 from pipelines.phones import has_phone
+from pipelines.tabular.charset import UnknownCharset, text_of
+from pipelines.tabular.csv_rows import DELIMITERS, Record, StrayQuote, filled, records
+from pipelines.tabular.mapping import is_known_heading
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, TIME_FORMAT
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0"
-_DELIMITERS: Final = (",", ";", "\t")
+_ARCHIVES: Final = (b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf\x27\x1c")
+_PARTS_OF_WORKBOOKS: Final = ("xl/", "content.xml")  # of .xlsx and .xlsb, and of .ods
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")  # the part of an OLE file that holds the workbook
+_UNPACK: Final = "it is an archive; unpack it and give the file that is in it"
 _SEVEN_DIGITS: Final = re.compile("[0-9]{7}")  # part of a phone, a time or a number of a message, so no heading
+_HEAD_ROWS: Final = 20  # in which the headings are looked for
+_SEP_LINE: Final = re.compile(r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE)  # tells Excel the delimiter
 
 Row = Sequence[str | None]
+RowNumber = int | str  # as an editor or Excel shows it, from 1; a text if there are several sheets
+
+
+class NumberedRow(NamedTuple):
+    number: RowNumber
+    cells: Row
 
 
 class UnreadableExport(ValueError):
@@ -37,11 +52,14 @@ class Sheet:
     """The rows of an export: one text column for each heading, with unique names; empty cells are null.
 
     A row with more cells than headings can't be assigned to columns: it is null in all of them, and `overlong_rows` has
-    its cells as JSON, by row number.
+    its cells as JSON, by position. `row_numbers` are those that the file's reader sees; `left_out` says in words what
+    else the file holds.
     """
 
     frame: pl.DataFrame = field(repr=False)
-    overlong_rows: dict[int, str] = field(repr=False)
+    row_numbers: Sequence[RowNumber] = field(repr=False)
+    overlong_rows: dict[int, str] = field(default_factory=dict, repr=False)
+    left_out: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -60,77 +78,188 @@ class Sheet:
 
 
 def read_sheet(body: bytes) -> Sheet:
-    """Read a table from CSV (UTF-8, UTF-16 or GBK; comma, semicolon or tab), Excel or Parquet."""
+    """Read a table from CSV (UTF-8, UTF-16 or GBK; comma, semicolon or tab), Excel or Parquet. Raises UnreadableExport.
+
+    Titles above the headings and hidden sheets are left out.
+    """
     if body.startswith(b"PAR1"):
         return _sheet_of_parquet(body)
     if body.startswith((_ZIP, _OLE)):
-        return _sheet_of(_excel_rows(body))
-    return _sheet_of(_csv_rows(_decoded(body)))
+        return _sheet_of_excel(body)
+    if body.startswith(_ARCHIVES):
+        raise UnreadableExport(_UNPACK)
+    return _sheet_of_csv(_decoded(body))
 
 
-# ── Rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── CSV ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _csv_rows(text: str) -> list[Row]:
-    head = re.sub('"[^"]*"', "", text.lstrip().split("\n", 1)[0])
-    delimiter = max(_DELIMITERS, key=head.count)
+def _sheet_of_csv(text: str) -> Sheet:
+    sep = _SEP_LINE.match(text)
+    start, line, delimiters = (sep.end(), 2, (sep[1],)) if sep else (0, 1, DELIMITERS)
+    heads = [_CsvHead.of(text, delimiter, start, line) for delimiter in delimiters]
+    head = max(heads, key=lambda each: (*_likeness(each.headings.cells), each.width))
+    rows = records(text, head.delimiter, start=head.headings.end, line=head.headings.next_line, width=head.width)
     try:
-        return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error:
-        raise UnreadableExport("a quote is never closed, so rows can't be separated; export it again") from None
+        table = _Table(
+            _unique(head.headings.cells[: head.width]),
+            [NumberedRow(row.line, row.cells) for row in rows if filled(row.cells)],
+            head.rows_above,
+        )
+    except StrayQuote as error:
+        raise UnreadableExport(str(error)) from None
+    return _sheet_of([table])
+
+
+class _CsvHead(NamedTuple):
+    """The headings of CSV if it has this delimiter."""
+
+    delimiter: str
+    headings: Record
+    rows_above: int
+
+    @classmethod
+    def of(cls, text: str, delimiter: str, start: int, line: int) -> Self:
+        rows = (row for row in records(text, delimiter, start=start, line=line) if filled(row.cells))
+        head = [*islice(rows, _HEAD_ROWS)]
+        place = _place_of_headings([row.cells for row in head])
+        return cls(delimiter, head[place], place)
+
+    @property
+    def width(self) -> int:
+        return filled(self.headings.cells)
 
 
 def _decoded(body: bytes) -> str:
-    charsets = ("utf-16",) if body.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "gb18030")
-    for charset in charsets:
-        try:
-            text = body.decode(charset)
-        except UnicodeDecodeError:
-            continue
-        if text.lstrip().startswith("<"):
-            raise UnreadableExport("it is an HTML page; open it and save it as .xlsx or CSV")
-        if "\0" not in text:
-            return text
-    raise UnreadableExport("it is neither CSV in UTF-8 or GBK, nor Excel, nor Parquet; export it as one of these")
+    try:
+        text = text_of(body)
+    except UnknownCharset:
+        raise UnreadableExport(
+            "it is neither CSV in UTF-8, UTF-16 or GBK, nor Excel, nor Parquet; export it as one of these"
+        ) from None
+    if text.lstrip().startswith("<"):
+        raise UnreadableExport("it is an HTML page; open it and save it as .xlsx or CSV")
+    return text
 
 
-def _excel_rows(body: bytes) -> list[Row]:
-    """The rows of all sheets; those after the first must have its headings."""
+# ── Excel ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sheet_of_excel(body: bytes) -> Sheet:
+    """The rows of all visible sheets; those after the first must have its headings."""
     try:
         workbook = fastexcel.read_excel(body)
-        sheets = [workbook.load_sheet(name, header_row=None, dtypes="string") for name in workbook.sheet_names]
-        tables = [sheet.to_polars().rows() for sheet in sheets if sheet.height]
-    except fastexcel.FastExcelError:
-        raise UnreadableExport("it is an incomplete or damaged Excel file; export it again") from None
-    rows = tables[0] if tables else []
-    for more in tables[1:]:
-        if more[0] != rows[0]:
-            raise UnreadableExport("its sheets have different headings; keep one sheet a file")
-        rows += more[1:]
-    return list(rows)
+        sheets = [
+            workbook.load_sheet(name, header_row=None, skip_rows=0, dtypes="string") for name in workbook.sheet_names
+        ]
+        tables = {
+            number: _table_of(sheet.to_polars().rows())
+            for number, sheet in enumerate(sheets, 1)
+            if sheet.visible == "visible" and sheet.height
+        }
+    except fastexcel.FastExcelError as error:
+        raise UnreadableExport(_fault_of_workbook(body, str(error))) from None
+    if not tables:
+        raise UnreadableExport("it has no visible sheet with rows; export again")
+    (first, table), *others = tables.items()
+    if other := next((number for number, each in others if each.headings != table.headings), None):
+        raise UnreadableExport(
+            f"its sheets {first} and {other} have different headings; keep one sheet a file, or hide the others"
+        )
+    hidden = [f"the hidden sheet {sheet.name}" for sheet in sheets if sheet.visible != "visible"]
+    if others:
+        tables = {number: each.in_sheet(number) for number, each in tables.items()}
+    return _sheet_of([*tables.values()], hidden)
 
 
-def _sheet_of(rows: Iterable[Row]) -> Sheet:
-    """A sheet from rows; the first row that is not empty has the headings."""
-    filled = (trimmed for row in rows if (trimmed := _without_blank_end(row)))
-    headings = _headings(next(filled, ()))
+def _fault_of_workbook(body: bytes, error: str) -> str:
+    """What is wrong with a file that has the first bytes of a workbook and can't be read as one."""
+    if "password" in error.lower() or _ENCRYPTED in body:
+        return "it is protected by a password; open it in Excel, take the password away (File, Info) and save it"
+    try:
+        names = zipfile.ZipFile(BytesIO(body)).namelist()
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        names = []
+    if names and not any(name.startswith(_PARTS_OF_WORKBOOKS) for name in names):
+        return _UNPACK
+    return "it is an incomplete or damaged Excel file; export it again"
+
+
+# ── Tables ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Table(NamedTuple):
+    """Headings with unique names, the rows below them that are not blank, and the number of those above."""
+
+    headings: list[str]
+    rows: list[NumberedRow]
+    rows_above: int
+
+    def in_sheet(self, sheet: int) -> Self:
+        rows = [NumberedRow(f"{row.number} of sheet {sheet}", row.cells) for row in self.rows]
+        return self._replace(rows=rows)
+
+
+def _table_of(rows: Iterable[Row]) -> _Table:
+    numbered = [NumberedRow(number, row) for number, row in enumerate(rows, 1) if filled(row)]
+    place = _place_of_headings([row.cells for row in numbered[:_HEAD_ROWS]])
+    headings = numbered[place].cells
+    return _Table(_unique(headings[: filled(headings)]), numbered[place + 1 :], place)
+
+
+def _place_of_headings(rows: Sequence[Row]) -> int:
+    """The place of the headings among the first rows: what is most like them before the first row with a phone.
+
+    Exports begin with titles, conditions, or the time of the export. Raises UnreadableExport.
+    """
+    if not rows:
+        raise UnreadableExport("it is empty; export again")
+    above_data = [*takewhile(lambda row: not any(has_phone(cell or "") for cell in row), rows)]
+    return max(range(len(above_data)), key=lambda place: _likeness(above_data[place]), default=0)
+
+
+def _likeness(row: Row) -> tuple[int, bool]:
+    """How much a row is like headings: how many are known, and that there are several."""
+    cells = [cell for cell in row if cell and cell.strip()]
+    if len(cells) < 2 or any(_SEVEN_DIGITS.search(cell) for cell in cells):
+        return (0, False)
+    return (sum(map(is_known_heading, cells)), True)
+
+
+def _unique(row: Row) -> list[str]:
+    """Unique names for the columns: empty and repeated headings get a number. Raises UnreadableExport."""
+    names = [(heading or "").strip() or f"column {number}" for number, heading in enumerate(row, 1)]
+    if any(_SEVEN_DIGITS.search(name) or has_phone(name) for name in names):
+        raise UnreadableExport("its first row holds data instead of headings; add a row that names the columns")
+    seen: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[place] = f"{name} ({seen[name]})"
+    if len(set(names)) < len(names):
+        raise UnreadableExport("two of its columns have the same heading; rename one")
+    return names
+
+
+def _sheet_of(tables: Sequence[_Table], left_out: Sequence[str] = ()) -> Sheet:
+    """A sheet from tables with the same headings."""
+    headings, *_ = tables[0]
     width = len(headings)
+    rows = [row for table in tables for row in table.rows]
     fitting: list[Row] = []
     overlong_rows: dict[int, str] = {}
-    for position, row in enumerate(filled):
-        if len(row) > width:
-            overlong_rows[position] = json_text([*row])
-            row = ()  # noqa: PLW2901
-        fitting.append((*row, *[None] * (width - len(row))))
+    for position, (_, cells) in enumerate(rows):
+        count = filled(cells)
+        if count > width:
+            overlong_rows[position] = json_text([*cells[:count]])
+        cells = () if count > width else cells[:width]  # noqa: PLW2901
+        fitting.append((*cells, *[None] * (width - len(cells))))
+    if rows and len(overlong_rows) == len(rows):
+        raise UnreadableExport("all its rows have more cells than the headings; name every column")
     frame = pl.DataFrame(fitting, schema=dict.fromkeys(headings, pl.String), orient="row")
-    return Sheet(_trimmed(frame), overlong_rows)
-
-
-def _without_blank_end(row: Row) -> Row:
-    end = len(row)
-    while end and not (row[end - 1] or "").strip():
-        end -= 1
-    return row[:end]
+    above = sum(table.rows_above for table in tables)
+    titles = [f"{above} row{'s' * (above > 1)} above the headings"] if above else []
+    return Sheet(_trimmed(frame), [row.number for row in rows], overlong_rows, (*titles, *left_out))
 
 
 # ── Parquet ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,8 +271,11 @@ def _sheet_of_parquet(body: bytes) -> Sheet:
     except UnreadableParquet as error:
         raise UnreadableExport(str(error)) from None
     frame = frame.select(name for name, dtype in frame.schema.items() if _is_cell(dtype))
-    frame.columns = _headings(frame.columns)
-    return Sheet(_trimmed(frame.select(_as_text(column) for column in frame.iter_columns())), {})
+    if not frame.columns:
+        raise UnreadableExport("it is empty; export again")
+    frame.columns = _unique(frame.columns)
+    texts = frame.select(_as_text(column) for column in frame.iter_columns())
+    return Sheet(_trimmed(texts), range(1, frame.height + 1))
 
 
 def _is_cell(dtype: pl.DataType) -> bool:
@@ -163,27 +295,11 @@ def _as_text(column: pl.Series) -> pl.Series:
     return text.str.strip_suffix(".0") if column.dtype.is_float() else text
 
 
-# ── Headings and cells ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _headings(row: Row) -> list[str]:
-    """Unique names for the columns: empty and repeated headings get a number."""
-    if not row:
-        raise UnreadableExport("it is empty; export again")
-    names = [(heading or "").strip() or f"column {number}" for number, heading in enumerate(row, 1)]
-    if any(_SEVEN_DIGITS.search(name) or has_phone(name) for name in names):
-        raise UnreadableExport("its first row holds data instead of headings; add a row that names the columns")
-    seen: Counter[str] = Counter()
-    for place, name in enumerate(names):
-        seen[name] += 1
-        if seen[name] > 1:
-            names[place] = f"{name} ({seen[name]})"
-    if len(set(names)) < len(names):
-        raise UnreadableExport("two of its columns have the same heading; rename one")
-    return names
-
-
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:
-    """Cells without the marks that make Excel keep digits as text: ="138…", '138…, a leading tab."""
+    """Cells without the marks that make Excel keep digits as text, and numbers and times without a stray quote.
+
+    The marks are ="138…", '138…, and a leading tab.
+    """
     text = pl.all().str.strip_chars().str.replace(r'^="(.*)"$', "$1").str.strip_prefix("'").str.strip_chars()
+    text = text.str.replace(r'^"?([0-9][0-9:/. T+-]{4,})"?$', "$1")
     return frame.with_columns(text).with_columns(pl.when(pl.all() != "").then(pl.all()))

@@ -1,5 +1,7 @@
 """Exports of a console are read in all their formats, and their columns guessed from headings and values."""
 
+import gzip
+import zipfile
 from io import BytesIO
 
 import polars as pl
@@ -156,6 +158,88 @@ def test_the_sheets_of_a_workbook_are_one_if_their_headings_are() -> None:
         read_sheet(workbook("phone", "mobile"))
 
 
+CONSOLE = [
+    ["状态报告导出"],
+    [],
+    ["批次号：b1", "导出时间：", "20261120120000"],
+    ["手机号（必填）", "状态码", "状态时间"],
+    [PHONE, "DELIVRD", "2026-11-20 12:00:00"],
+]
+
+
+def workbook_of(rows: list[list[str]]) -> bytes:
+    file = BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        page = book.add_worksheet()
+        for number, row in enumerate(rows):
+            page.write_row(number, 0, row)
+        secret = book.add_worksheet("字典")
+        secret.write_column(0, 0, ["code", "DELIVRD"])
+        secret.hide()
+        book.add_worksheet().very_hidden()
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "xlsx"])
+def test_titles_above_the_headings_are_left_out(delimiter: str) -> None:
+    text = "".join(delimiter.join(row) + "\n" for row in CONSOLE)
+
+    sheet = read_sheet(workbook_of(CONSOLE) if delimiter == "xlsx" else text.encode())
+
+    assert sheet.frame.rows() == [(PHONE, "DELIVRD", "2026-11-20 12:00:00")]
+    assert (sheet.columns[0], [*sheet.row_numbers], sheet.left_out[0]) == (
+        "手机号（必填）",
+        [5],
+        "2 rows above the headings",
+    )
+
+
+def test_hidden_sheets_are_left_out_and_named() -> None:
+    assert read_sheet(workbook_of(CONSOLE)).left_out[1:] == ("the hidden sheet 字典", "the hidden sheet Sheet3")
+    assert read_sheet(workbook_of(CONSOLE[3:])).left_out[0] == "the hidden sheet 字典"
+
+
+def test_headings_that_nobody_knows_are_those_of_the_first_row_with_several() -> None:
+    assert sheet_of(f"导出\na;b,c;d\n{PHONE};x;y\n").columns == ["a", "b,c", "d"]
+    assert sheet_of(f"名单\n{PHONE}\n").columns == ["名单"]
+
+
+def test_rows_above_the_headings_that_hold_a_phone_are_no_titles() -> None:
+    with pytest.raises(UnreadableExport, match="data instead of headings"):
+        sheet_of(f"{PHONE},DELIVRD\n手机号,状态码\n{PHONE},DELIVRD\n")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_line_that_tells_excel_the_delimiter_is_no_row(delimiter: str) -> None:
+    sheet = sheet_of(f"sep={delimiter}\r\na,;\tb{delimiter}c\n1{delimiter}2\n", "utf-8-sig")
+
+    assert [*sheet.row_numbers] == [3]
+    assert sheet.left_out == ()
+
+
+def zipped(name: str) -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, f"phone\n{PHONE}\n")
+    return file.getvalue()
+
+
+WRAPPED = {
+    "a_password": (b"\xd0\xcf\x11\xe0" + bytes(508) + "EncryptedPackage".encode("utf-16-le"), "password"),
+    "a_zip": (zipped("export.xlsx"), "unpack"),
+    "a_gzip": (gzip.compress(b"phone\n"), "unpack"),
+    "a_rar": (b"Rar!\x1a\x07\x00", "unpack"),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_is_around_a_table_is_named_with_the_step_that_works(name: str) -> None:
+    body, step = WRAPPED[name]
+
+    with pytest.raises(UnreadableExport, match=step):
+        read_sheet(body)
+
+
 def test_numbers_of_a_parquet_file_are_texts_of_whole_numbers() -> None:
     file = BytesIO()
     pl.DataFrame({"a": [13800138000, None], "b": [13800138000.0, None], "c": [[1], [2]]}).write_parquet(file)
@@ -164,6 +248,7 @@ def test_numbers_of_a_parquet_file_are_texts_of_whole_numbers() -> None:
 
 
 BROKEN = {
+    "more_cells_than_headings": b"a\n13800138000,2\n13800138000,2\n",
     "nothing": b"",
     "blanks": b"\n\n  \n",
     "no_headings": b"13800138000,DELIVRD\n",
