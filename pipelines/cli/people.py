@@ -121,7 +121,7 @@ def forget(
     from pipelines.operations.erasure import erase_person
 
     settings = invocation.settings()
-    (number,) = _phones_of((phone,)) or [""]
+    number = _one_phone_of(phone)
     if not yes:
         confirm_forgetting(is_shown=not json and phone != "-")
     with working("looking") as progress:
@@ -174,5 +174,25 @@ def purge(
 
 
 def _phones_of(phones: tuple[str, ...]) -> list[str]:
-    """The phones of the command line, or of standard input."""
-    return sys.stdin.read().split() if phones == ("-",) else [*phones]
+    """The phones of the command line, or of standard input. Raises UsageError if that is no text."""
+    from pipelines.errors import UsageError
+    from pipelines.tabular.charset import UnknownCharset, text_of
+
+    if phones != ("-",):
+        return [*phones]
+    if sys.stdin is None:
+        raise UsageError("standard input is closed; give phones, or redirect a file to it")
+    try:
+        return text_of(sys.stdin.buffer.read()).split()
+    except UnknownCharset:
+        raise UsageError("standard input is not text in UTF-8, UTF-16 or GBK; save it as one of these") from None
+
+
+def _one_phone_of(phone: str) -> str:
+    """The phone of the command line, or of standard input. Raises UsageError unless it is one."""
+    from pipelines.errors import UsageError
+
+    phones = _phones_of((phone,))
+    if len(phones) != 1:
+        raise UsageError(f"standard input has {len(phones)} phones; give one")
+    return phones[0]

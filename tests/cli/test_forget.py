@@ -4,12 +4,9 @@ import json
 import shutil
 import signal
 import sqlite3
-import sys
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import duckdb
 import polars as pl
@@ -107,8 +104,7 @@ def test_an_erased_person_is_in_no_file_and_the_books_stay_the_same(kept: Place)
     kinds = ("campaigns/a", "campaigns/b", "reports/", "replies/", "imports/", "suppressions/", "journal", "warehouse")
     assert all(any(kind in path for path in held) for kind in kinds), held
 
-    with mock.patch.object(sys, "stdin", StringIO(f"+86{WHO}\n")):
-        done = kept.run("forget - --yes --json")
+    done = kept.feed("forget - --yes --json", f"+86{WHO}\n".encode("utf-16"))
 
     assert (done.code, done.object["row_count"]) == (0, 6), done.err
     assert holding(data, WHO, NAME) == []

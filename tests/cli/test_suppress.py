@@ -65,6 +65,36 @@ def test_listed_phones_are_left_out_of_plans_until_removed(desk: Place, gateway:
     assert desk.run("suppress list --json").object["reasons"] == {"by_hand": 1, "complained": 1}
 
 
+@pytest.mark.parametrize("charset", ["utf-8-sig", "gbk", "utf-16", "utf-16-le", "utf-16-be"])
+def test_phones_of_standard_input_are_read_in_every_charset(charset: str, place: Place) -> None:
+    phones = "13800000001\r\n13800000002\u3000\r\n".encode(charset)
+
+    assert place.feed("suppress add - --json", phones).object["phone_count"] == 2
+    assert place.feed("suppress remove - --json", phones).object["phone_count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "words"),
+    [
+        ("suppress add -", b"\xff\xff\x00\x01", ["UTF-8", "GBK"]),
+        ("suppress remove -", b"\xff\xff\x00\x01", ["UTF-8", "GBK"]),
+        ("suppress add -", "13800000001\n退订\n".encode("gbk"), ["number 2"]),
+        ("suppress add -", b"", ["no phone"]),
+        ("forget - --yes", b"\x00\xff", ["UTF-8", "GBK"]),
+        ("forget - --yes", b"13800000001\n13800000002\n", ["2 phones", "give one"]),
+        ("forget - --yes", b"\n", ["0 phones", "give one"]),
+    ],
+)
+def test_standard_input_that_is_no_list_of_phones_is_one_line(
+    command: str, given: bytes, words: list[str], place: Place
+) -> None:
+    ended = place.feed(command, given)
+
+    ended.fails(2, *words)
+    assert "1380000000" not in ended.err
+    assert not (place.folder / "data").exists()
+
+
 def test_phones_listed_during_a_pause_are_suppressed_with_the_reason(desk: Place, gateway: RunningSandbox) -> None:
     assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW=closed_window()).object["still_to_send"] == 40
     listed = [PEOPLE[0], *PEOPLE[14:17], PEOPLE[39]]

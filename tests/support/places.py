@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -88,6 +89,11 @@ class Place:
             keyboard.write(typed.encode())
             with mock.patch.object(sys, "stdin", terminal):
                 return self.run(command)
+
+    def feed(self, command: str, given: bytes) -> Ended:
+        """Give a command in this process, with these bytes on standard input."""
+        with TextIOWrapper(BytesIO(given), encoding="ascii") as stdin, mock.patch.object(sys, "stdin", stdin):
+            return self.run(command)
 
     def start(self, command: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start a command as a process of its own."""
