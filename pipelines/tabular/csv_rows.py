@@ -87,7 +87,7 @@ def _record(text: str, this: re.Match[str], delimiter: str, line: int, width: in
 def _is_consistent(quoted: _Quoted, lines: Sequence[Sequence[str]], width: int | None) -> bool:
     """True if a quoted reading is the likelier one; `lines` are the cells of each of its lines, read alone."""
     if len(lines) > 1:
-        fits = width is None or filled(quoted.cells) <= width
+        fits = len(lines[0]) <= len(quoted.cells) if width is None else filled(quoted.cells) <= width
         return fits and not quoted.has_loose_quote and not _swallows_rows(lines, width)
     return _fills(quoted.cells, width) or not (_fills(lines[0], width) or quoted.has_loose_quote)
 

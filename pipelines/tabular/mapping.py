@@ -14,7 +14,7 @@ import polars as pl
 
 from pipelines.message_ids import MISSION_NUM
 from pipelines.phones import PHONE, national
-from pipelines.tabular.values import is_time
+from pipelines.tabular.values import is_time, without_clock
 
 ExportKind = Literal["reports", "replies"]
 FoundBy = Literal["heading", "values", "you"]
@@ -47,14 +47,12 @@ class MappingError(ValueError):
     """A given mapping is not valid. The message says why."""
 
 
-def _matches(pattern: str) -> pl.Expr:
-    return pl.all().str.contains(pattern)
-
-
 _PHONE: Final = national(pl.all()).str.contains(PHONE)
-_CODE: Final = _matches(r"^(?:DELIVRD|UNDELIV|EXPIRED|REJECTD|DELETED|[A-Z]{2}:[A-Z0-9]{1,6}|[0-9]:[0-9]{1,4})$")
+_CODE: Final = without_clock(pl.all()).str.contains(
+    r"^(?:DELIVRD|UNDELIV|EXPIRED|REJECTD|DELETED|[A-Z]{2}:[A-Z0-9]{1,6}|[0-9]:[0-9]{1,4})$"
+)
 _TIME: Final = is_time(pl.all())
-_MISSION_NUM: Final = _matches(MISSION_NUM)
+_MISSION_NUM: Final = pl.all().str.contains(MISSION_NUM)
 
 _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
     "reports": (
@@ -100,6 +98,10 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
             "receive_status",
             "receivestatus 接收状态 到达状态 送达状态",
         ),
+        Field(
+            "sent_at",
+            "sendtime senttime sentat submittime submittedat 发送时间 提交时间 下发时间",
+        ),
     ),
     "replies": (
         Field(
@@ -139,6 +141,9 @@ _SIMPLIFIED: Final = str.maketrans(
 _HEADINGS: Final = frozenset(
     heading for fields in _FIELDS.values() for field in fields for heading in field.headings.split()
 )
+_OTHER_HEADINGS: Final = _HEADINGS.difference(
+    *(field.headings.split() for fields in _FIELDS.values() for field in fields if field.name == "phone")
+)
 
 
 def is_known_heading(text: str) -> bool:
@@ -167,14 +172,31 @@ def map_columns(kind: ExportKind, frame: pl.DataFrame, given: Sequence[str] = ()
     found = {name: MappedColumn(name, heading, "you") for name, heading in chosen.items() if heading}
     open_fields = [field for field in _FIELDS[kind] if field.name not in chosen]
     for field in open_fields:
-        if heading := _by_heading(field, left):
+        if heading := _by_heading(field, frame.select(left)):
             found[field.name] = MappedColumn(field.name, heading, "heading")
             left.remove(heading)
-    unnamed = frame.head(_SAMPLE_ROWS).select(heading for heading in left if not _names_a_field(kind, heading))
+    unnamed = frame.select(heading for heading in left if not _names_a_field(kind, heading))
     for field in open_fields:
         if field.name not in found and (heading := _by_values(field, unnamed)):
             found[field.name] = MappedColumn(field.name, heading, "values")
     return [found[field.name] for field in _FIELDS[kind] if field.name in found]
+
+
+def phone_columns(frame: pl.DataFrame) -> list[str]:
+    """All columns that hold phones, for a list of people: one person's may stand in several.
+
+    They are headed as phones and hold at least one, or nearly all their values are phones and their heading names
+    nothing else. Landlines are no phones here.
+    """
+    phone = _FIELDS["reports"][0]
+    counts = frame.select(_PHONE.sum()).row(0, named=True) if frame.width else {}
+    fitting = _fitting(phone, frame)
+    return [
+        heading
+        for heading in frame.columns
+        if (_plain(heading) in phone.headings.split() and counts[heading])
+        or (heading in fitting and _plain(heading) not in _OTHER_HEADINGS)
+    ]
 
 
 def _parsed(kind: ExportKind, headings: Sequence[str], given: Sequence[str]) -> dict[str, str]:
@@ -194,19 +216,29 @@ def _parsed(kind: ExportKind, headings: Sequence[str], given: Sequence[str]) -> 
     return chosen
 
 
-def _by_heading(field: Field, headings: Sequence[str]) -> str | None:
-    """The first column with the likeliest of the field's headings."""
-    names = [_plain(heading) for heading in headings]
-    return next((headings[names.index(known)] for known in field.headings.split() if known in names), None)
+def _by_heading(field: Field, frame: pl.DataFrame) -> str | None:
+    """The column with the likeliest of the field's headings; of several, one whose values have the field's form.
+
+    So that of a `phone` with landlines and a `mobile` the second is taken.
+    """
+    names = [_plain(heading) for heading in frame.columns]
+    headed = [frame.columns[names.index(known)] for known in field.headings.split() if known in names]
+    fitting = _fitting(field, frame.select(headed)) if len(headed) > 1 else []
+    return next(iter(fitting or headed), None)
 
 
 def _by_values(field: Field, frame: pl.DataFrame) -> str | None:
     """The column whose values have the field's form, if there is exactly one."""
-    if field.shape is None or frame.width == 0:
-        return None
-    shares = frame.select(field.shape.mean()).row(0, named=True)  # of the non-empty values
-    fitting = [heading for heading, share in shares.items() if share is not None and share >= _MIN_SHARE]
+    fitting = _fitting(field, frame)
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _fitting(field: Field, frame: pl.DataFrame) -> list[str]:
+    """The columns whose values have the field's form, in order."""
+    if field.shape is None or frame.width == 0:
+        return []
+    shares = frame.head(_SAMPLE_ROWS).select(field.shape.mean()).row(0, named=True)  # of the non-empty values
+    return [heading for heading, share in shares.items() if share is not None and share >= _MIN_SHARE]
 
 
 def _names_a_field(kind: ExportKind, heading: str) -> bool:

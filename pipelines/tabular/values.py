@@ -4,12 +4,23 @@ A value that can't be read becomes null, which the contracts then reject.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Final
 
 import polars as pl
 
-from pipelines.times import WRITTEN_TIME, plain_time
+from pipelines.gateway.codes import DELIVERED_CODES, spelled
+from pipelines.sql_files import reference_rows
+from pipelines.times import CHINA, WRITTEN_TIME, plain_time
+
+_KNOWN_CODES: Final = frozenset(row["code"] for row in reference_rows("gateway_codes"))
+# Excel takes the code 2:10 for a time of day, and shows it as 2:10, 02:10:00, or on its first day.
+_CODE_AS_TIME: Final = (
+    r"^(?:(?:1899-12-3[01]|1900-01-0[01]|1904-01-01)[ T])?0?([0-9]{1,2}):%s(?::00(?:\.0+)?)?(?: ?AM)?$"
+)
+_HOUR_AND_MINUTES: Final = _CODE_AS_TIME % "([0-9]{2})"
+_HOUR_AND_BARE_MINUTES: Final = _CODE_AS_TIME % "0?([0-9]{1,2})"
 
 # Words of consoles for "delivered". Not "发送成功": it may mean the submission alone.
 _DELIVERED_WORDS: Final = ("成功", "已送达", "送达", "已送達", "送達", "接收成功", "送达成功", "送達成功", "已接收")
@@ -31,16 +42,36 @@ _FAILED_WORDS: Final = (
 
 
 def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
-    """The columns from which loading/records.py makes reports, row for row."""
+    """The columns from which loading/records.py makes reports, row for row.
+
+    `sent_at` is the time of sending, for `with_borrowed_times`; `is_untimed` is true for a failure whose cell of
+    stat_time is empty: some consoles write only when a phone received the message.
+    """
     column = partial(_column, mapping)
+    code = _code(column("code"))
     return frame.select(
         mission_num=_number(column("mission_num")),
         phone=_phone(column("phone")),
-        code=_code(column("code")),
+        code=code,
         stat_time=plain_time(column("stat_time")),
         batch_num=_number(column("batch_num")),
         send_status=column("send_status"),
         receive_status=column("receive_status"),
+        sent_at=plain_time(column("sent_at")),
+        is_untimed=_number(column("stat_time")).is_null() & ~spelled(code).is_in(DELIVERED_CODES),
+    )
+
+
+def with_borrowed_times(reports: pl.DataFrame, imported_at: datetime) -> pl.DataFrame:
+    """Reports with a stat_time for those that are untimed: the time of sending, else of the import, which `extra` says.
+
+    Input: what `reports_of` returns. A delivered row without a time stays without: its latency would be made up.
+    """
+    lender = pl.when(pl.col("sent_at").is_null()).then(pl.lit("imported_at")).otherwise(pl.lit("sent_at"))
+    lent = pl.col("sent_at").fill_null(f"{imported_at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}")
+    return reports.with_columns(
+        stat_time=pl.when("is_untimed").then(lent).otherwise("stat_time"),
+        extra=pl.when("is_untimed").then(pl.lit('{"stat_time_from":"') + lender + pl.lit('"}')),
     )
 
 
@@ -60,7 +91,17 @@ def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
 
 def is_time(value: pl.Expr) -> pl.Expr:
     """True for a text that is a date with a time of day."""
-    return value.str.contains(WRITTEN_TIME) | value.str.contains("^20[0-9]{12}$")
+    is_day_and_time = value.str.contains(WRITTEN_TIME) & ~value.str.contains(_HOUR_AND_MINUTES)
+    return is_day_and_time | value.str.contains("^20[0-9]{12}$")
+
+
+def without_clock(value: pl.Expr) -> pl.Expr:
+    """A code that Excel took for a time, as the gateway writes it: 02:10:00 is 2:10, and 2:01 is 2:1.
+
+    Minutes keep their zero only where that is a known code. Other values stay as they are.
+    """
+    exact = value.str.replace(_HOUR_AND_MINUTES, "$1:$2")
+    return pl.when(exact.is_in(_KNOWN_CODES)).then(exact).otherwise(value.str.replace(_HOUR_AND_BARE_MINUTES, "$1:$2"))
 
 
 def is_verdict(value: str) -> bool:
@@ -85,6 +126,7 @@ def _number(value: pl.Expr) -> pl.Expr:
 
 def _code(value: pl.Expr) -> pl.Expr:
     """The gateway's code: DELIVRD for a word for delivered; null for words of unknown meaning."""
+    value = without_clock(value)
     is_delivered = value.is_in(_DELIVERED_WORDS) | value.str.to_lowercase().is_in(_DELIVERED_WORDS_EN)
     is_verdict = value.is_in(_FAILED_WORDS) | value.str.contains("^[!-~]+$")
     return pl.when(is_delivered).then(pl.lit("DELIVRD")).when(is_verdict).then(value)

@@ -2,17 +2,22 @@
 
 import gzip
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 
 import polars as pl
 import pytest
 import xlsxwriter
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipelines.tabular.mapping import ExportKind, MappingError, map_columns, missing_fields
+from pipelines.sql_files import reference_rows
+from pipelines.tabular.mapping import ExportKind, MappingError, map_columns, missing_fields, phone_columns
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
-from pipelines.tabular.values import replies_of, reports_of
+from pipelines.tabular.values import replies_of, reports_of, with_borrowed_times
 
 PHONE = "13800138000"
+KNOWN = frozenset(row["code"] for row in reference_rows("gateway_codes"))
 
 
 def sheet_of(rows: str, charset: str = "utf-8") -> Sheet:
@@ -48,8 +53,8 @@ HEADINGS: dict[str, tuple[ExportKind, str, str]] = {
     "in_capitals": ("reports", "MSISDN,CODE,DONE DATE,MSGID", "phone,code,stat_time,mission_num"),
     "wide_letters": ("reports", "手机号,ＣＯＤＥ,时间", "phone,code,stat_time"),
     "a_code_before_a_word": ("reports", "状态,手机号,状态码,时间", ",phone,code,stat_time"),
-    "the_time_of_the_report": ("reports", "提交时间,手机号,状态,完成时间", ",phone,code,stat_time"),
-    "not_the_time_of_sending": ("reports", "发送时间,手机号,状态", ",phone,code"),
+    "the_time_of_the_report": ("reports", "提交时间,手机号,状态,完成时间", "sent_at,phone,code,stat_time"),
+    "not_the_time_of_sending": ("reports", "发送时间,手机号,状态", "sent_at,phone,code"),
     "replies": ("replies", "手机号,回复内容,回复时间,接入号", "phone,content,replied_at,access_num"),
     "replies_traditional": ("replies", "手機號,上行內容,上行時間,擴展號", "phone,content,replied_at,access_num"),
     "replies_of_the_gateway": ("replies", "srcId,content,destId,moTime", "phone,content,access_num,replied_at"),
@@ -83,9 +88,10 @@ def test_two_columns_of_the_same_form_are_not_guessed() -> None:
 
 
 def test_a_heading_of_another_field_wins_over_the_values() -> None:
-    assert guessed("reports", "手机号,状态,提交时间", PHONE, "DELIVRD", "2026-11-09 08:00:00").keys() == {
-        "phone",
-        "code",
+    assert guessed("reports", "手机号,状态,提交时间", PHONE, "DELIVRD", "2026-11-09 08:00:00") == {
+        "phone": "手机号",
+        "code": "状态",
+        "sent_at": "提交时间",
     }
 
 
@@ -294,6 +300,20 @@ CODES = {
     "失败": "失败",
     "发送成功": None,
     "待返回": None,
+    "2:10": "2:10",
+    "02:10": "2:10",
+    "2:01": "2:1",
+    "2:1": "2:1",
+    "02:10:00": "2:10",
+    "2:10:00 AM": "2:10",
+    "02:01:00.000": "2:1",
+    "1899-12-31 02:10:00": "2:10",
+    "1899-12-31 02:01:00": "2:1",
+    "1900-01-00 02:05:00": "2:5",
+    "2:07": "2:7",
+    "2:1234": "2:1234",
+    "YF:01": "YF:01",
+    "2026-11-09 02:10:00": None,
 }
 
 
@@ -308,6 +328,91 @@ def test_times_are_written_as_the_gateway_does() -> None:
 
 def test_a_word_for_delivered_becomes_the_code_and_an_ambiguous_one_null() -> None:
     assert as_reports(phone=[*CODES], code=[*CODES], stat_time=[*CODES])["code"].to_list() == [*CODES.values()]
+
+
+@given(st.sampled_from(sorted(code for code in KNOWN if code.startswith("2:"))), st.data())
+def test_a_known_code_comes_back_from_every_form_of_a_time(code: str, data: st.DataObject) -> None:
+    hour, minutes = map(int, code.split(":"))
+    forms = ["{0}:{1:02}", "{0:02}:{1:02}", "{0:02}:{1:02}:00", "{0}:{1:02}:00", "1899-12-31 {0:02}:{1:02}:00"]
+    value = data.draw(st.sampled_from(forms)).format(hour, minutes)
+
+    assert as_reports(phone=["x"], code=[value], stat_time=["x"])["code"].to_list() == [code]
+
+
+def test_a_column_of_codes_as_times_is_known_by_its_values() -> None:
+    values = (PHONE, "1899-12-31 02:10:00", "2026-11-09 08:00:00")
+
+    assert guessed("reports", "A,B,C", *values) == {"phone": "A", "code": "B", "stat_time": "C"}
+
+
+def test_excel_gives_codes_back_that_it_took_for_times() -> None:
+    file = BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        page = book.add_worksheet()
+        page.write_row(0, 0, ["手机号", "状态码", "时间"])
+        for number, form in enumerate(["h:mm", "[h]:mm", "h:mm:ss", "hh:mm AM/PM"], 1):
+            page.write_row(number, 0, [PHONE, None, "2026-11-09 08:00:00"])
+            page.write_number(number, 1, (2 * 60 + 10) / 1440, book.add_format({"num_format": form}))
+    sheet = read_sheet(file.getvalue())
+
+    reports = reports_of(sheet.frame, {each.field: each.heading for each in map_columns("reports", sheet.frame)})
+
+    assert reports["code"].to_list() == ["2:10"] * 4
+
+
+def test_a_failure_without_a_time_takes_that_of_the_sending_else_of_the_import_and_says_so() -> None:
+    rows = {
+        "phone": [PHONE] * 6,
+        "code": ["MK:0001", "MK:0001", "MK:0001", "DELIVRD", "MK:0001", "待返回"],
+        "stat_time": [None, "--", "2026-11-09 08:00:00", None, "昨天", None],
+        "sent_at": ["2026/11/8 7:00", None, "2026-11-08 07:00:00", "2026-11-08 07:00:00", None, None],
+    }
+    frame = pl.DataFrame(rows)
+    at = datetime(2026, 11, 22, 1, tzinfo=UTC)
+
+    timed = with_borrowed_times(reports_of(frame, {name: name for name in rows}), at)
+
+    assert timed["stat_time"].to_list() == [
+        "2026-11-08 07:00:00",
+        "2026-11-22 09:00:00",
+        "2026-11-09 08:00:00",
+        None,
+        None,
+        None,
+    ]
+    assert timed["extra"].to_list() == [
+        '{"stat_time_from":"sent_at"}',
+        '{"stat_time_from":"imported_at"}',
+        *[None] * 4,
+    ]
+
+
+# Phones in several columns
+
+
+def test_of_several_columns_headed_alike_the_one_whose_values_fit_is_taken() -> None:
+    landlines = "021-55551234|13900000002|021-55551235"
+
+    assert guessed("replies", "name,phone,mobile,text", "A|B|C", landlines, "|".join([PHONE] * 3), "x|y|z") == {
+        "phone": "mobile",
+        "content": "text",
+    }
+    assert guessed("replies", "phone,mobile,text", PHONE, PHONE, "x")["phone"] == "phone"
+
+
+def test_all_columns_that_hold_phones_are_known() -> None:
+    columns = {
+        "name": ["A", "B", PHONE],
+        "phone": ["021-55551234", PHONE, None],
+        "mobile": [PHONE, PHONE, PHONE],
+        "tel": ["021-55551234", None, None],
+        "second": [PHONE, None, None],
+        "接入号": [PHONE, PHONE, PHONE],
+        "batch": [PHONE, PHONE, PHONE],
+    }
+
+    assert phone_columns(pl.DataFrame(columns)) == ["phone", "mobile", "second"]
+    assert phone_columns(pl.DataFrame({"a": ["x"]})) == phone_columns(pl.DataFrame()) == []
 
 
 def test_phones_lose_separators_and_dashes_alone_are_empty() -> None:

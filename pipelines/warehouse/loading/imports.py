@@ -16,7 +16,7 @@ from pipelines.landing.header import UNREADABLE_HEADER
 from pipelines.landing.imports import Import
 from pipelines.landing.landing import Landing
 from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
-from pipelines.tabular.values import replies_of, reports_of
+from pipelines.tabular.values import replies_of, reports_of, with_borrowed_times
 from pipelines.times import CHINA
 from pipelines.warehouse.loading.records import clean_replies, clean_reports
 from pipelines.warehouse.loading.rows import WHOLE_FILE, LoadedFile, Reject, Tables, frame_of
@@ -35,6 +35,12 @@ class Checked:
     bad: pl.DataFrame
 
     @property
+    def borrowed_time_counts(self) -> dict[str, int]:
+        """Number of good rows without a time of their own, by where it was taken from: sent_at or imported_at."""
+        lenders = self.good["extra"].str.json_path_match("$.stat_time_from").drop_nulls()
+        return dict(Counter(lenders).most_common())
+
+    @property
     def reason_counts(self) -> dict[str, int]:
         """Number of bad rows by reason, the most frequent first."""
         return dict(Counter(self.bad["reason"]).most_common())
@@ -43,14 +49,19 @@ class Checked:
 def check(imported: Import, sheet: Sheet, source_file: str) -> Checked:
     """Check the rows of an export as they would be loaded."""
     _, _, contract = _ROWS[imported.kind]
-    return Checked(*split(contract, cleaned(imported, sheet, source_file)))
+    good, bad = split(contract, cleaned(imported, sheet, source_file))
+    is_overlong = pl.col("position").is_in([*sheet.overlong_rows])
+    reason = pl.when(is_overlong).then(pl.lit("the row has more cells than the headings")).otherwise("reason")
+    return Checked(good, bad.with_columns(reason=reason))
 
 
 def cleaned(imported: Import, sheet: Sheet, source_file: str) -> pl.DataFrame:
     """The rows of an export in the columns of their table, row for row, not checked yet."""
     values_of, clean, _ = _ROWS[imported.kind]
-    received = values_of(sheet.frame, imported.mapping).with_columns(
-        extra=pl.lit(None, pl.String),
+    values = values_of(sheet.frame, imported.mapping).with_columns(extra=pl.lit(None, pl.String))
+    if imported.kind == "reports":
+        values = with_borrowed_times(values, imported.imported_at)
+    received = values.with_columns(
         channel=pl.lit("import"),
         source_file=pl.lit(source_file),
         received_at=pl.lit(imported.imported_at.astimezone(CHINA), schema_of(Reports)["received_at"]),

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.contracts import schema_of
 from pipelines.contracts.core import Replies, Reports
-from pipelines.gateway.codes import DELIVERED_CODES, GATEWAY_CODES
+from pipelines.gateway.codes import DELIVERED_CODES, spelled
 from pipelines.message_ids import message_ids
 from pipelines.opt_outs import plain
 from pipelines.phones import MASK, PHONE, mask_in_text, national, without_prefix
@@ -32,10 +32,10 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         message_id=message_ids(received["mission_num"]),
         mission_num=pl.col("mission_num").fill_null(""),
         phone=without_prefix(pl.col("phone")),
-        code=mask_in_text(_spelled(pl.col("code"))),
+        code=mask_in_text(spelled(pl.col("code"))),
         stat_time=plausible(instants_from_text(pl.col("stat_time"))),
         batch_num=mask_in_text(pl.col("batch_num")).fill_null(""),
-        is_delivered=_spelled(pl.col("code")).is_in(DELIVERED_CODES),
+        is_delivered=spelled(pl.col("code")).is_in(DELIVERED_CODES),
         send_status=pl.col("send_status").fill_null(""),
         receive_status=pl.col("receive_status").fill_null(""),
         received_at=pl.col("received_at"),
@@ -43,11 +43,6 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
         extra=pl.col("extra"),
         **_CHANNELS,
     ).select(list(schema_of(Reports)))
-
-
-def _spelled(code: pl.Expr) -> pl.Expr:
-    """A known code as the vendor spells it, whatever its case; any other as it came."""
-    return code.str.to_uppercase().replace_strict(GATEWAY_CODES, default=code)
 
 
 def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
