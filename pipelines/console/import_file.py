@@ -4,6 +4,7 @@ Samples say what a column holds and nothing about a person: no whole phone, no t
 """
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -14,11 +15,14 @@ from pipelines.phones import ends_only
 from pipelines.tabular.values import is_verdict
 
 if TYPE_CHECKING:
-    from pipelines.operations.import_file import ImportSummary, Proposal
+    from pipelines.operations.import_file import ImportSummary, Proposal, RejectedRow
+    from pipelines.tabular.sheet import RowNumber
 
 _NUMBERS = ("phone", "mission_num", "batch_num", "access_num")
-_TIMES = ("stat_time", "replied_at")
+_TIMES = ("stat_time", "sent_at", "replied_at")
 _CODES = ("code", "send_status", "receive_status")
+_LENDERS = {"sent_at": "their sending", "imported_at": "this import"}
+_MOST_ROWS = 5
 _HOW = {"heading": "its heading", "values": "its values", "you": "you"}
 
 
@@ -33,7 +37,10 @@ def show_proposal(proposal: "Proposal", *, as_json: bool) -> None:
     ]
     unused = [heading for heading in proposal.sheet.columns if heading not in proposal.imported.mapping.values()]
     facts: list[tuple[str | Text, ...]] = [("rows", count(proposal.sheet.row_count))]
-    facts += [("rejected", f"{count(rows)}: {reason}") for reason, rows in proposal.checked.reason_counts.items()]
+    facts += [("rejected", _rejected(reason, rows)) for reason, rows in _rows_by_reason(proposal.rejected_rows).items()]
+    facts += _borrowed_times(proposal.checked.borrowed_time_counts)
+    if proposal.sheet.left_out:
+        facts.append(("left out", _left_out(proposal.sheet.left_out)))
     if unused:
         facts.append(("not used", ", ".join(map(printable, unused))))
     title = f"{printable(proposal.imported.file_name)}, read as {proposal.imported.kind}"
@@ -58,12 +65,17 @@ def show_import(summary: "ImportSummary", *, as_json: bool) -> None:
     lines = [
         ("rows", count(summary.row_count), ""),
         (summary.kind, count(summary.accepted_count), ""),
-        ("rejected", count(summary.rejected_count), "see core.rejects" if summary.rejected_count else ""),
+        ("rejected", count(summary.rejected_count), "kept in core.rejects" if summary.rejected_count else ""),
         (f"new {summary.kind}", count(summary.new_count), "nothing had brought them before"),
     ]
+    facts = [("rejected", _rejected(reason, rows)) for reason, rows in _rows_by_reason(summary.rejected_rows).items()]
+    facts += _borrowed_times(summary.borrowed_time_counts)
+    if summary.left_out:
+        facts.append(("left out", _left_out(summary.left_out)))
     next_step = "Next: smsrecon status for the books, or smsrecon daily for all that analysts open"
     repeated = ["This file was imported before; it counts once."] if summary.is_repeated else []
-    show(Grid(["", ">", ""], lines), *repeated, next_step)
+    notes = [Grid(["", ""], facts)] if facts else []
+    show(Grid(["", ">", ""], lines), *notes, *repeated, next_step)
 
 
 def _proposal_as_json(proposal: "Proposal") -> dict[str, Any]:
@@ -83,7 +95,35 @@ def _proposal_as_json(proposal: "Proposal") -> dict[str, Any]:
         "accepted_count": proposal.checked.good.height,
         "rejected_count": proposal.checked.bad.height,
         "reasons": proposal.checked.reason_counts,
+        "rejected_rows": proposal.rejected_rows,
+        "borrowed_time_counts": proposal.checked.borrowed_time_counts,
+        "left_out": proposal.sheet.left_out,
     }
+
+
+def _rows_by_reason(rejected: Sequence["RejectedRow"]) -> dict[str, list["RowNumber"]]:
+    """The numbers of rejected rows by their reason, the most frequent reason first."""
+    rows: dict[str, list[RowNumber]] = {}
+    for each in rejected:
+        rows.setdefault(each.reason, []).append(each.row)
+    return dict(sorted(rows.items(), key=lambda item: -len(item[1])))
+
+
+def _rejected(reason: str, rows: Sequence["RowNumber"]) -> str:
+    some = ", ".join(map(str, rows[:_MOST_ROWS]))
+    more = f" and {count(len(rows) - _MOST_ROWS)} more, all with --json" if len(rows) > _MOST_ROWS else ""
+    return f"{count(len(rows))}: {reason}: row{'s' * (len(rows) > 1)} {some}{more}"
+
+
+def _borrowed_times(counts: dict[str, int]) -> list[tuple[str, str]]:
+    return [
+        ("without a time", f"{count(rows)} failed, with the time of {_LENDERS.get(lender, lender)} instead")
+        for lender, rows in counts.items()
+    ]
+
+
+def _left_out(parts: Sequence[str]) -> str:
+    return printable(", ".join(parts))
 
 
 def _sample(proposal: "Proposal", field: str, heading: str) -> str:

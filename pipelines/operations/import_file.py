@@ -14,9 +14,17 @@ from pipelines.operations import daily
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.tabular.mapping import ExportKind, MappedColumn, MappingError, map_columns, missing_fields
-from pipelines.tabular.sheet import Sheet, UnreadableExport, read_sheet
+from pipelines.tabular.sheet import RowNumber, Sheet, UnreadableExport, read_sheet
 from pipelines.times import Clock
 from pipelines.warehouse.loading.imports import Checked, check
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that can't be used: its number as an editor or Excel shows it, and why."""
+
+    row: RowNumber
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,19 @@ class Proposal:
     sheet: Sheet = field(repr=False)
     checked: Checked = field(repr=False)
 
+    @property
+    def rejected_rows(self) -> list[RejectedRow]:
+        """All rows that would be rejected, in the order of the file."""
+        numbers = self.sheet.row_numbers
+        return [RejectedRow(numbers[position], reason) for position, reason in self.checked.bad.iter_rows()]
+
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """Counts of an import; `new_count` are the reports or replies that weren't in the warehouse before."""
+    """Counts of an import; `new_count` are the reports or replies that weren't in the warehouse before.
+
+    `borrowed_time_counts` are the accepted failures without a time of their own, by where it was taken from.
+    """
 
     kind: ExportKind
     file_name: str
@@ -41,6 +58,9 @@ class ImportSummary:
     rejected_count: int
     new_count: int
     is_repeated: bool  # the same file with the same mapping had been imported before
+    borrowed_time_counts: dict[str, int]
+    left_out: tuple[str, ...]  # other parts of the file, in words
+    rejected_rows: list[RejectedRow] = field(repr=False)
 
 
 def propose_import(file: Path, kind: ExportKind, *, mapping: Sequence[str], clock: Clock) -> Proposal:
@@ -68,7 +88,10 @@ def propose_import(file: Path, kind: ExportKind, *, mapping: Sequence[str], cloc
     checked = check(imported, sheet, "imports/")
     if checked.good.is_empty():
         reason, *_ = checked.reason_counts
-        raise InputRefused(f"{file}: no row can be read as {kind} ({reason}); correct that, or the --mapping")
+        first = sheet.row_numbers[0]
+        raise InputRefused(
+            f"{file}: no row can be read as {kind}, from row {first} on ({reason}); correct that, or the --mapping"
+        )
     return Proposal(imported, columns, sheet, checked)
 
 
@@ -90,4 +113,7 @@ def apply_import(proposal: Proposal, *, settings: Settings, progress: Progress =
         rejected_count=proposal.checked.bad.height,
         new_count=loaded.new_report_count + loaded.new_reply_count,
         is_repeated=source_file in landed_before,
+        borrowed_time_counts=proposal.checked.borrowed_time_counts,
+        left_out=proposal.sheet.left_out,
+        rejected_rows=proposal.rejected_rows,
     )

@@ -17,7 +17,7 @@ import fastexcel
 import polars as pl
 
 from pipelines.gateway.document import json_text
-from pipelines.phones import has_phone
+from pipelines.phones import has_phone, mask_numbers_in_text
 from pipelines.tabular.charset import UnknownCharset, text_of
 from pipelines.tabular.csv_rows import DELIMITERS, Record, StrayQuote, filled, records
 from pipelines.tabular.mapping import is_known_heading
@@ -166,7 +166,7 @@ def _sheet_of_excel(body: bytes) -> Sheet:
         raise UnreadableExport(
             f"its sheets {first} and {other} have different headings; keep one sheet a file, or hide the others"
         )
-    hidden = [f"the hidden sheet {sheet.name}" for sheet in sheets if sheet.visible != "visible"]
+    hidden = [f"the hidden sheet {mask_numbers_in_text(sheet.name)}" for sheet in sheets if sheet.visible != "visible"]
     if others:
         tables = {number: each.in_sheet(number) for number, each in tables.items()}
     return _sheet_of([*tables.values()], hidden)

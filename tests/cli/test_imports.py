@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import xlsxwriter
 
 from pipelines.gateway.wire import read_replies, read_reports
 from pipelines.landing.landing import Landing
@@ -201,8 +202,55 @@ def test_rows_that_are_not_reports_are_counted_with_their_reasons(unpulled: Clos
     assert (shown["row_count"], shown["accepted_count"], shown["rejected_count"]) == (4, 1, 3)
     assert sum(shown["reasons"].values()) == 3
     assert any(reason.startswith("code: missing") for reason in shown["reasons"])
+    assert [each["row"] for each in shown["rejected_rows"]] == [3, 4, 7]
     ended = brought(unpulled, "export.csv", rows.encode("gbk"))
     assert (ended.code, ended.object["rejected_count"], ended.object["new_count"]) == (0, 3, 1)
+    assert ended.object["rejected_rows"] == shown["rejected_rows"]
+    assert "more cells than the headings" in shown["rejected_rows"][1]["reason"]
+    text = brought(unpulled, "export.csv", rows.encode("gbk"), "--yes").out
+    assert all(f"row {number}" in text for number in (3, 4, 7))
+    rejects = reconciled(unpulled, "SELECT position, kind FROM core.rejects ORDER BY position")
+    assert rejects == [(1, "reports"), (2, "reports"), (3, "reports")]
+
+
+def test_of_many_rejected_rows_the_first_numbers_are_shown_and_all_with_json(place: Place) -> None:
+    rows = "".join(f"x,DELIVRD,2026-11-09 08:00:00\n{PHONE},DELIVRD,2026-11-09 08:00:{row:02}\n" for row in range(20))
+    (place.folder / "x.csv").write_text(f"导出,,\n手机号,状态,时间\n{rows}", encoding="utf-8")
+
+    shown = place.run("import-reports x.csv --dry-run").out
+    told = place.run("import-reports x.csv --yes --json").object
+
+    assert "rows 3, 5, 7, 9, 11 and 15 more" in " ".join(shown.split())
+    assert "1 row above the headings" in shown
+    assert [each["row"] for each in told["rejected_rows"]] == [*range(3, 43, 2)]
+    assert told["left_out"] == ["1 row above the headings"]
+
+
+def test_rows_of_a_second_sheet_are_named_with_their_sheet(place: Place) -> None:
+    with xlsxwriter.Workbook(place.folder / "x.xlsx") as book:
+        for phones in ([PHONE], [PHONE, "x"]):
+            page = book.add_worksheet()
+            page.write_row(0, 0, ["手机号", "状态", "时间"])
+            for number, phone in enumerate(phones, 1):
+                page.write_row(number, 0, [phone, "DELIVRD", "2026-11-09 08:00:00"])
+
+    told = place.run("import-reports x.xlsx --yes --json").object
+
+    assert [each["row"] for each in told["rejected_rows"]] == ["3 of sheet 2"]
+
+
+def test_failures_without_a_time_count_and_the_summary_says_whose_time_they_have(place: Place) -> None:
+    rows = f"{PHONE},DELIVRD,,2026-11-09 08:00:01\n{PHONE},MK:0001,2026-11-09 07:00:00,\n{PHONE},MK:0010,,\n"
+    (place.folder / "x.csv").write_text(f"手机号,状态,提交时间,用户接收时间\n{rows}", encoding="utf-8")
+
+    mapping = "--mapping stat_time=用户接收时间"
+    shown = " ".join(place.run(f"import-reports x.csv {mapping} --dry-run").out.split())
+    told = place.run(f"import-reports x.csv {mapping} --yes --json").object
+
+    assert "1 failed, with the time of their sending instead" in shown
+    assert "1 failed, with the time of this import instead" in shown
+    assert (told["accepted_count"], told["rejected_count"]) == (3, 0)
+    assert told["borrowed_time_counts"] == {"sent_at": 1, "imported_at": 1}
 
 
 # Preview and consent
@@ -252,6 +300,12 @@ WRONG = {
     "bytes": (b"\x00\x01\xff\xff", "import-reports x.csv", 10, ["x.csv", "CSV"]),
     "half_an_excel_file": (b"PK\x03\x04junk", "import-reports x.csv", 10, ["x.csv", "Excel"]),
     "half_a_parquet_file": (b"PAR1junk", "import-reports x.csv", 10, ["x.csv", "Parquet"]),
+    "a_stray_quote": (
+        b'phone,code,time\n13800000001,"DELIVRD"x,1,2\n',
+        "import-reports x.csv",
+        10,
+        ["x.csv", "line 2", "quote"],
+    ),
     "no_report_in_it": (b"phone,code,time\nx,y,z\n", "import-reports x.csv", 10, ["no row", "phone", "--mapping"]),
     "a_field_that_is_none": (b"a,b\n1,2\n", "import-reports x.csv --mapping frob=a", 2, ["FIELD=HEADING", "stat_time"]),
     "a_heading_that_is_none": (b"a,b\n1,2\n", "import-reports x.csv --mapping phone=c", 2, ["'c'", "--mapping"]),
