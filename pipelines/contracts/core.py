@@ -12,7 +12,10 @@ from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
 _CALL_FILE: Final = "Path in the landing of the call that brought it."
 _SOURCE_FILE: Final = "Path in the landing of the call, push or import that brought it; the first, if several did."
-_EXTRA: Final = "Other fields that the gateway sent, as JSON; null without any."
+_EXTRA: Final = (
+    "Other fields that the gateway sent, as JSON; null without any. In an imported report without a time of its own, "
+    "stat_time_from says which was taken: sent_at or imported_at."
+)
 
 
 class Migrations(Contract):

@@ -307,14 +307,19 @@ def _push_without(person: _Person, body: bytes) -> bytes:
 
 
 def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
-    """An export without the phone and texts of the person; written again as Parquet if it held them."""
+    """An export without the phone and texts of the person; written again as Parquet if it held them.
+
+    The Parquet file has the rows alone: titles, hidden sheets and the cells of rows that are too long are gone.
+    """
     try:
-        frame = read_sheet(body).frame
+        sheet = read_sheet(body)
     except UnreadableExport:
         return person.erased_from(body)
+    frame = sheet.frame
+    is_left_out = person.is_in(sheet.text_left_out)
     has_phone = pl.any_horizontal(pl.all().str.contains(person.phone, literal=True).fill_null(value=False))
     is_theirs = frame.select(has_phone).to_series()
-    if not is_theirs.any():
+    if not (is_theirs.any() or is_left_out):
         return body
     cleaned = frame.with_columns(
         pl.all().map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
@@ -322,7 +327,7 @@ def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
     if content is not None:
         blanked = pl.col(content).map_elements(person.blanked, return_dtype=pl.String, skip_nulls=True)
         cleaned = cleaned.with_columns(pl.when(pl.lit(is_theirs)).then(blanked).otherwise(content).alias(content))
-    if cleaned.equals(frame):
+    if cleaned.equals(frame) and not is_left_out:
         return body
     file = BytesIO()
     cleaned.write_parquet(file)

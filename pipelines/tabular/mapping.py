@@ -74,9 +74,9 @@ _FIELDS: Final[Mapping[ExportKind, tuple[Field, ...]]] = {
         ),
         Field(
             "stat_time",
-            "stattime 状态时间 状态报告时间 报告时间 回执时间 完成时间 送达时间 到达时间 接收时间 收到时间 返回时间 "
-            "statustime reporttime receipttime donetime donedate deliverytime deliveredat deliveredtime finishtime "
-            "completedat receivetime receivedat 时间 time",
+            "stattime 状态时间 状态报告时间 报告时间 回执时间 完成时间 送达时间 到达时间 用户接收时间 接收时间 "
+            "收到时间 返回时间 statustime reporttime receipttime donetime donedate deliverytime deliveredat "
+            "deliveredtime finishtime completedat receivetime receivedat 时间 time",
             is_required=True,
             shape=_TIME,
         ),

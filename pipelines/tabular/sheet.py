@@ -7,10 +7,11 @@ read again.
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import islice, takewhile
+from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 import fastexcel
@@ -53,13 +54,14 @@ class Sheet:
 
     A row with more cells than headings can't be assigned to columns: it is null in all of them, and `overlong_rows` has
     its cells as JSON, by position. `row_numbers` are those that the file's reader sees; `left_out` says in words what
-    else the file holds.
+    else the file holds, and `text_left_out` is the text of it.
     """
 
     frame: pl.DataFrame = field(repr=False)
     row_numbers: Sequence[RowNumber] = field(repr=False)
     overlong_rows: dict[int, str] = field(default_factory=dict, repr=False)
     left_out: tuple[str, ...] = ()
+    text_left_out: str = field(default="", repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -116,14 +118,14 @@ class _CsvHead(NamedTuple):
 
     delimiter: str
     headings: Record
-    rows_above: int
+    rows_above: list[Row]
 
     @classmethod
     def of(cls, text: str, delimiter: str, start: int, line: int) -> Self:
         rows = (row for row in records(text, delimiter, start=start, line=line) if filled(row.cells))
         head = [*islice(rows, _HEAD_ROWS)]
         place = _place_of_headings([row.cells for row in head])
-        return cls(delimiter, head[place], place)
+        return cls(delimiter, head[place], [row.cells for row in head[:place]])
 
     @property
     def width(self) -> int:
@@ -166,14 +168,18 @@ def _sheet_of_excel(body: bytes) -> Sheet:
         raise UnreadableExport(
             f"its sheets {first} and {other} have different headings; keep one sheet a file, or hide the others"
         )
-    hidden = [f"the hidden sheet {mask_numbers_in_text(sheet.name)}" for sheet in sheets if sheet.visible != "visible"]
+    hidden = {
+        f"the hidden sheet {mask_numbers_in_text(sheet.name)}": sheet.to_polars().rows() if sheet.height else []
+        for sheet in sheets
+        if sheet.visible != "visible"
+    }
     if others:
         tables = {number: each.in_sheet(number) for number, each in tables.items()}
     return _sheet_of([*tables.values()], hidden)
 
 
 def _fault_of_workbook(body: bytes, error: str) -> str:
-    """What is wrong with a file that has the first bytes of a workbook and can't be read as one."""
+    """The fault of a file that has the first bytes of a workbook and can't be read as one, and the next step."""
     if "password" in error.lower() or _ENCRYPTED in body:
         return "it is protected by a password; open it in Excel, take the password away (File, Info) and save it"
     try:
@@ -189,11 +195,11 @@ def _fault_of_workbook(body: bytes, error: str) -> str:
 
 
 class _Table(NamedTuple):
-    """Headings with unique names, the rows below them that are not blank, and the number of those above."""
+    """Headings with unique names, and the rows below and above them that are not blank."""
 
     headings: list[str]
     rows: list[NumberedRow]
-    rows_above: int
+    rows_above: list[Row]
 
     def in_sheet(self, sheet: int) -> Self:
         rows = [NumberedRow(f"{row.number} of sheet {sheet}", row.cells) for row in self.rows]
@@ -204,7 +210,8 @@ def _table_of(rows: Iterable[Row]) -> _Table:
     numbered = [NumberedRow(number, row) for number, row in enumerate(rows, 1) if filled(row)]
     place = _place_of_headings([row.cells for row in numbered[:_HEAD_ROWS]])
     headings = numbered[place].cells
-    return _Table(_unique(headings[: filled(headings)]), numbered[place + 1 :], place)
+    above = [row.cells for row in numbered[:place]]
+    return _Table(_unique(headings[: filled(headings)]), numbered[place + 1 :], above)
 
 
 def _place_of_headings(rows: Sequence[Row]) -> int:
@@ -241,8 +248,8 @@ def _unique(row: Row) -> list[str]:
     return names
 
 
-def _sheet_of(tables: Sequence[_Table], left_out: Sequence[str] = ()) -> Sheet:
-    """A sheet from tables with the same headings."""
+def _sheet_of(tables: Sequence[_Table], left_out: Mapping[str, Sequence[Row]] = MappingProxyType({})) -> Sheet:
+    """A sheet from tables with the same headings; `left_out` are other rows of the file."""
     headings, *_ = tables[0]
     width = len(headings)
     rows = [row for table in tables for row in table.rows]
@@ -257,9 +264,16 @@ def _sheet_of(tables: Sequence[_Table], left_out: Sequence[str] = ()) -> Sheet:
     if rows and len(overlong_rows) == len(rows):
         raise UnreadableExport("all its rows have more cells than the headings; name every column")
     frame = pl.DataFrame(fitting, schema=dict.fromkeys(headings, pl.String), orient="row")
-    above = sum(table.rows_above for table in tables)
-    titles = [f"{above} row{'s' * (above > 1)} above the headings"] if above else []
-    return Sheet(_trimmed(frame), [row.number for row in rows], overlong_rows, (*titles, *left_out))
+    above = [row for table in tables for row in table.rows_above]
+    titles = [f"{len(above)} row{'s' * (len(above) > 1)} above the headings"] if above else []
+    texts_left_out = [cell for part in (above, *left_out.values()) for row in part for cell in row if cell]
+    return Sheet(
+        _trimmed(frame),
+        [row.number for row in rows],
+        overlong_rows,
+        (*titles, *left_out),
+        "\n".join([*texts_left_out, *overlong_rows.values()]),
+    )
 
 
 # ── Parquet ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -59,6 +59,9 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         said = ["手机号,回复内容,回复时间", f"86{WHO},我是{NAME},2026-11-20 09:00:00", f"{WHO},TD,2026-11-20 09:01:00"]
         (folder / "said.csv").write_text("\n".join(said))
         assert place.run("import-reports export.csv --yes").code == 0
+        rows = ["手机号,状态码,回执时间", f"{OTHERS[0]},MK:0001,2026-11-21 08:00:00", f"{WHO},DELIVRD,x,{WHO}"]
+        (folder / "too_long.csv").write_text("\n".join(rows))
+        assert place.run("import-reports too_long.csv --yes").code == 0
         assert place.run("import-reports said.csv --replies --yes").code == 0
         gateway.control(clock_shift_seconds=86400)
         place.run("daily")

@@ -205,6 +205,12 @@ def test_hidden_sheets_are_left_out_and_named() -> None:
     assert read_sheet(workbook_of(CONSOLE[3:])).left_out[0] == "the hidden sheet 字典"
 
 
+def test_the_text_of_what_is_left_out_is_known_for_an_erasure() -> None:
+    left_out = read_sheet(workbook_of([*CONSOLE, [PHONE, "DELIVRD", "x", PHONE]])).text_left_out
+
+    assert all(word in left_out for word in ("状态报告导出", "20261120120000", "code", PHONE))
+
+
 def test_headings_that_nobody_knows_are_those_of_the_first_row_with_several() -> None:
     assert sheet_of(f"导出\na;b,c;d\n{PHONE};x;y\n").columns == ["a", "b,c", "d"]
     assert sheet_of(f"名单\n{PHONE}\n").columns == ["名单"]
