@@ -154,13 +154,14 @@ def _sheet_of_excel(body: bytes) -> Sheet:
         sheets = [
             workbook.load_sheet(name, header_row=None, skip_rows=0, dtypes="string") for name in workbook.sheet_names
         ]
-        tables = {
-            number: _table_of(sheet.to_polars().rows())
-            for number, sheet in enumerate(sheets, 1)
-            if sheet.visible == "visible" and sheet.height
-        }
+        rows_of = {sheet.name: sheet.to_polars().rows() if sheet.height else [] for sheet in sheets}
     except fastexcel.FastExcelError as error:
         raise UnreadableExport(_fault_of_workbook(body, str(error))) from None
+    tables = {
+        number: _table_of(rows_of[sheet.name])
+        for number, sheet in enumerate(sheets, 1)
+        if sheet.visible == "visible" and any(map(filled, rows_of[sheet.name]))
+    }
     if not tables:
         raise UnreadableExport("it has no visible sheet with rows; export again")
     (first, table), *others = tables.items()
@@ -169,7 +170,7 @@ def _sheet_of_excel(body: bytes) -> Sheet:
             f"its sheets {first} and {other} have different headings; keep one sheet a file, or hide the others"
         )
     hidden = {
-        f"the hidden sheet {mask_numbers_in_text(sheet.name)}": sheet.to_polars().rows() if sheet.height else []
+        f"the hidden sheet {mask_numbers_in_text(sheet.name)}": rows_of[sheet.name]
         for sheet in sheets
         if sheet.visible != "visible"
     }

@@ -157,6 +157,7 @@ def test_the_sheets_of_a_workbook_are_one_if_their_headings_are() -> None:
                 page = book.add_worksheet()
                 page.write_column(0, 0, [heading, 13800138000.0])
             book.add_worksheet()
+            book.add_worksheet().write(0, 0, "  ")
         return file.getvalue()
 
     assert read_sheet(workbook("phone", "phone")).frame.rows() == [(PHONE,), (PHONE,)]
@@ -209,6 +210,11 @@ def test_the_text_of_what_is_left_out_is_known_for_an_erasure() -> None:
     left_out = read_sheet(workbook_of([*CONSOLE, [PHONE, "DELIVRD", "x", PHONE]])).text_left_out
 
     assert all(word in left_out for word in ("状态报告导出", "20261120120000", "code", PHONE))
+
+
+def test_a_workbook_without_a_visible_row_is_refused() -> None:
+    with pytest.raises(UnreadableExport, match="no visible sheet"):
+        read_sheet(workbook_of([[" "]]))
 
 
 def test_headings_that_nobody_knows_are_those_of_the_first_row_with_several() -> None:
