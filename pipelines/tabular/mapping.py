@@ -141,14 +141,23 @@ _SIMPLIFIED: Final = str.maketrans(
 _HEADINGS: Final = frozenset(
     heading for fields in _FIELDS.values() for field in fields for heading in field.headings.split()
 )
-_OTHER_HEADINGS: Final = _HEADINGS.difference(
-    *(field.headings.split() for fields in _FIELDS.values() for field in fields if field.name == "phone")
+_PHONE_HEADINGS: Final = frozenset(
+    heading
+    for fields in _FIELDS.values()
+    for field in fields
+    if field.name == "phone"
+    for heading in field.headings.split()
 )
 
 
 def is_known_heading(text: str) -> bool:
     """True for a heading of reports or replies."""
     return _plain(text) in _HEADINGS
+
+
+def is_phone_heading(text: str) -> bool:
+    """True for a heading of phones, which no title consists of."""
+    return _plain(text) in _PHONE_HEADINGS
 
 
 def fields_of(kind: ExportKind) -> list[str]:
@@ -195,7 +204,7 @@ def phone_columns(frame: pl.DataFrame) -> list[str]:
         heading
         for heading in frame.columns
         if (_plain(heading) in phone.headings.split() and counts[heading])
-        or (heading in fitting and _plain(heading) not in _OTHER_HEADINGS)
+        or (heading in fitting and _plain(heading) not in _HEADINGS - _PHONE_HEADINGS)
     ]
 
 

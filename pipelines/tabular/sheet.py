@@ -21,7 +21,7 @@ from pipelines.gateway.document import json_text
 from pipelines.phones import has_phone, mask_numbers_in_text
 from pipelines.tabular.charset import UnknownCharset, text_of
 from pipelines.tabular.csv_rows import DELIMITERS, Record, StrayQuote, filled, records
-from pipelines.tabular.mapping import is_known_heading
+from pipelines.tabular.mapping import is_known_heading, is_phone_heading
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, TIME_FORMAT
 
@@ -229,8 +229,10 @@ def _place_of_headings(rows: Sequence[Row]) -> int:
 def _likeness(row: Row) -> tuple[int, bool]:
     """How much a row is like headings: how many are known, and that there are several."""
     cells = [cell for cell in row if cell and cell.strip()]
-    if len(cells) < 2 or any(_SEVEN_DIGITS.search(cell) for cell in cells):
+    if any(_SEVEN_DIGITS.search(cell) for cell in cells):
         return (0, False)
+    if len(cells) == 1:
+        return (int(is_phone_heading(cells[0])), False)
     return (sum(map(is_known_heading, cells)), True)
 
 

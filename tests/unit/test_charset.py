@@ -31,6 +31,16 @@ def test_half_a_character_costs_no_other(charset: str) -> None:
     assert len(text) <= len(TEXT) + 1
 
 
+@given(st.text("退订回复取消谢谢好的", min_size=4, max_size=8), st.data())
+def test_one_bad_byte_makes_no_other_charset_of_a_short_text(text: str, data: st.DataObject) -> None:
+    body = text.encode()
+    place = data.draw(st.integers(0, len(body) - 1))
+
+    read = text_of(body[:place] + b"\xff" + body[place + 1 :])
+
+    assert read.replace("\ufffd", "") in (text[: place // 3] + text[place // 3 + 1 :])
+
+
 @pytest.mark.parametrize("body", [b"\x00\x01\xff\xff", b"a,b\n\x00,1\n", b"\xff,\x81\n", b"\xff" * 30, b"PK\x00\x00"])
 def test_bytes_that_are_no_text_are_refused(body: bytes) -> None:
     with pytest.raises(UnknownCharset):

@@ -222,6 +222,12 @@ def test_headings_that_nobody_knows_are_those_of_the_first_row_with_several() ->
     assert sheet_of(f"名单\n{PHONE}\n").columns == ["名单"]
 
 
+def test_a_column_of_phones_alone_has_its_heading_in_the_first_row() -> None:
+    sheet = sheet_of(f"手机号\n12\nx,y\n{PHONE}\n")
+
+    assert (sheet.columns, sheet.row_count, sheet.left_out) == (["手机号"], 3, ())
+
+
 def test_rows_above_the_headings_that_hold_a_phone_are_no_titles() -> None:
     with pytest.raises(UnreadableExport, match="data instead of headings"):
         sheet_of(f"{PHONE},DELIVRD\n手机号,状态码\n{PHONE},DELIVRD\n")
