@@ -114,7 +114,7 @@ class TwinLanding:
         good: dict[tuple[Any, ...], Row] = {}
         rejects = []
         for name, position, received_at, record in self.received("reports"):
-            report, reason = _report(record, name)
+            report, reason = _report(record, name, received_at)
             if reason:
                 rejects.append({"source_file": name, "position": position, "kind": "reports", "reason": reason})
                 continue
@@ -287,7 +287,7 @@ def _instant_of(value: str) -> datetime | None:
     return None
 
 
-def _report(record: Record, name: str) -> tuple[Row, str]:
+def _report(record: Record, name: str, received_at: datetime) -> tuple[Row, str]:
     """A report as it is kept, and what is wrong with it, if anything is."""
     is_import = name.startswith("imports/")
     record = {field: value or None for field, value in record.items()} if is_import else record
@@ -297,7 +297,10 @@ def _report(record: Record, name: str) -> tuple[Row, str]:
         faults += [f"code: {_MISSING}", f"is_delivered: {_MISSING}"]
     elif not code.strip():
         faults.append("code: str_length(1, None)")
+    is_delivered = spelled(_text(code)) in {"0", "DELIVRD"}
     stat_time = _instant_of(_text(record["statTime"]))
+    if is_import and _text(code).strip() and not is_delivered and not record["statTime"]:
+        stat_time = received_at.replace(microsecond=0)  # a failure without a time has that of the import
     if stat_time is None:
         faults.append(f"stat_time: {_MISSING}")
     mission_num, batch_num = _text(record["missionNum"]), masked(_text(record["batchNum"]))
@@ -310,7 +313,7 @@ def _report(record: Record, name: str) -> tuple[Row, str]:
         "code": masked(spelled(_text(code))),
         "stat_time": stat_time,
         "batch_num": batch_num,
-        "is_delivered": spelled(_text(code)) in {"0", "DELIVRD"},
+        "is_delivered": is_delivered,
         "send_status": "" if is_import else _text(record["sendStatus"]),
         "receive_status": "",
     }
