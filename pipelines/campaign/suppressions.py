@@ -57,8 +57,13 @@ def read_entries(landing: Landing) -> pl.DataFrame:
     """phone, reason, since_at, is_removed, is_accepted, source_file, row: all entries of all lists.
 
     A phone has eleven digits; anything else stays as it is. Rows are counted from 0. Raises InputRefused if a list
-    can't be read.
+    can't be read, or another file lies beside them.
     """
+    if others := landing.suppressions.other_files():
+        raise InputRefused(
+            f"{others[0]}: is no suppression list by its name, which must end in .parquet; take it away, and use"
+            " 'smsrecon suppress import' for CSV and Excel"
+        )
     names = landing.suppressions.names()
     return pl.concat([pl.DataFrame(schema=_ENTRIES), *(_read(landing, name) for name in names)], how="vertical_relaxed")
 
@@ -70,7 +75,7 @@ def unreadable(entries: pl.DataFrame) -> pl.DataFrame:
 
 def in_words(rows: pl.Series) -> str:
     """The numbers of some rows: rows 1, 3, 4, 8, 9 and 12 more."""
-    shown = ", ".join(f"{row:,}" for row in rows.head(_SHOWN_ROWS))
+    shown = ", ".join(map(str, rows.head(_SHOWN_ROWS)))
     more = f" and {rows.len() - _SHOWN_ROWS:,} more" if rows.len() > _SHOWN_ROWS else ""
     return f"rows {shown}{more}"
 

@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipelines.sql_files import reference_rows
-
-if TYPE_CHECKING:
-    import polars as pl
 
 ACCEPTED_CODE: Final = "000000"
 
@@ -26,11 +23,6 @@ GATEWAY_CODES: Final[Mapping[str, str]] = MappingProxyType(
     {row["code"].upper(): row["code"] for row in reference_rows("gateway_codes")} | {"DELIVERED": "DELIVRD"}
 )
 """The code of the vendor for each code in capitals; DELIVRD may be written in full."""
-
-
-def spelled(code: "pl.Expr") -> "pl.Expr":
-    """A known code of a report as the vendor spells it, whatever its case; any other as it came."""
-    return code.str.to_uppercase().replace_strict(GATEWAY_CODES, default=code)
 
 
 _REFUSAL: Final = re.compile(r"1[0-9]{5}")

@@ -85,7 +85,7 @@ def _as_utf8(body: bytes) -> Iterator[bytes]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        text = body.decode(_encoding(body), errors="replace")
+        text = body.decode("utf-8" if is_utf8(body) else "gb18030", errors="replace")
         yield text.encode()
     yield from _repaired_xml(text) if text.startswith("<") else _repaired_json(text)
 
@@ -96,8 +96,8 @@ _REPLACEMENT = "\ufffd"
 _THREE_BYTES_OR_MORE = re.compile("[\u0800-\U0010ffff]")
 
 
-def _encoding(body: bytes) -> str:
-    """The encoding of a body that is not valid UTF-8: UTF-8 with a few bad places, or GB18030.
+def is_utf8(body: bytes) -> bool:
+    """True for UTF-8, with a few bad places too; else the body can only be GB18030.
 
     Nearly all bytes are valid GB18030, so how much of it fails decides nothing: of short Chinese texts in UTF-8 with
     one bad byte, two fifths fail less in GB18030. But a text in GB18030 has hardly a character of three bytes in UTF-8,
@@ -106,8 +106,7 @@ def _encoding(body: bytes) -> str:
     text = body.decode(errors="replace")
     replaced = text.count(_REPLACEMENT)
     wrong = replaced - body.count(_REPLACEMENT.encode())  # not counting what somebody else replaced
-    right = _THREE_BYTES_OR_MORE.subn("", text)[1] - replaced
-    return "utf-8" if wrong <= right else "gb18030"
+    return wrong == 0 or wrong <= _THREE_BYTES_OR_MORE.subn("", text)[1] - replaced
 
 
 # ── The repair ────────────────────────────────────────────────────────────────────────────────────────────────────────

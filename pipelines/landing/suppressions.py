@@ -23,6 +23,12 @@ class SuppressionLists:
         """The names of all lists, in the order of their instants."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
 
+    def other_files(self) -> list[Path]:
+        """Files that were put there and are no lists, by their names; hidden ones are drafts."""
+        lists = {self.root / name for name in self.names()}
+        found = self.root.glob("suppressions/*")
+        return sorted(path for path in found if path not in lists and not path.name.startswith("."))
+
     def read(self, name: str) -> bytes:
         """The Parquet bytes of one list."""
         return (self.root / name).read_bytes()

@@ -72,6 +72,7 @@ def propose_import(file: Path, kind: ExportKind, *, mapping: Sequence[str], cloc
         body = file.read_bytes()
         sheet = read_sheet(body)
         columns = map_columns(kind, sheet.frame, mapping)
+        sheet.refuse_inexact(each.heading for each in columns)
     except UnreadableExport as error:
         raise InputRefused(f"{file}: {error}") from None
     except MappingError as error:

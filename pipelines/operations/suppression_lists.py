@@ -4,7 +4,7 @@ Each change lands a list of its own; earlier lists stay as they are. Every later
 being sent keeps back the messages that it has not sent yet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipelines.errors import InputRefused, UsageError
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.phones import PHONE, national
 from pipelines.settings import Settings
-from pipelines.tabular.mapping import map_columns
+from pipelines.tabular.mapping import map_columns, phone_columns
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.times import instants_from_text
 
@@ -30,6 +30,7 @@ class ListSummary:
 
     source_file: str
     phone_count: int
+    columns: tuple[str, ...] = ()  # of an imported file, that hold phones
     rejected_count: int = 0  # rows of an imported file without a valid phone
 
 
@@ -61,33 +62,48 @@ def import_list(
     `accept_unreadable`, has rows without a phone. If these are accepted they are landed too, and loaded as rejects.
     """
     try:
-        table = read_sheet(file.read_bytes()).frame
+        sheet = read_sheet(file.read_bytes())
+        headings = phone_columns(sheet.frame) or [
+            each.heading for each in map_columns("reports", sheet.frame) if each.field == "phone"
+        ]
+        sheet.refuse_inexact(headings)
     except UnreadableExport as error:
         raise InputRefused(f"{file}: {error}") from None
     except OSError as error:
         raise InputRefused(f"{file}: can't be read ({error.strerror}); give a readable file") from None
-    heading = next((each.heading for each in map_columns("reports", table) if each.field == "phone"), None)
-    if heading is None:
+    if not headings:
         raise InputRefused(f"{file}: has no column of phones; name the column phone")
+    named = f"column{'s' * (len(headings) > 1)} {', '.join(map(repr, headings))}"
+    table = sheet.frame
     entries = table.select(
-        phone=national(pl.col(heading)),
+        phone=_phones_of(headings),
         reason=(pl.col("reason") if "reason" in table.columns else pl.lit(None, pl.String)).fill_null(reason),
         since_at=instants_from_text(pl.col("since_at"), also_days=True) if "since_at" in table.columns else pl.lit(at),
         is_removed=pl.lit(value=False),
         is_accepted=pl.lit(value=accept_unreadable),
-    ).with_row_index("row")
+        row=pl.Series([str(number) for number in sheet.row_numbers], dtype=pl.String),
+    ).explode("phone")
     wrong = unreadable(entries.with_columns(is_accepted=pl.lit(value=False)))
     if wrong.height == entries.height:
-        raise InputRefused(f"{file}: column '{heading}' has no valid phone; write phones with 11 digits")
+        raise InputRefused(f"{file}: {named} has no valid phone; write phones with 11 digits")
     if wrong.height and not accept_unreadable:
         raise InputRefused(
-            f"{file}: column '{heading}' holds no phone in {in_words(wrong['row'] + 1)} after the headings;"
-            " correct them, or list the others with --accept-unreadable"
+            f"{file}: {in_words(wrong['row'])} hold no phone in {named}; correct them, or list the others with"
+            " --accept-unreadable"
         )
     undated = entries["since_at"].null_count()
     if undated:
         raise InputRefused(f"{file}: column 'since_at' is not a time in {undated} rows; write 2026-11-23 08:00:00")
-    return _land(entries.drop("row"), "import", settings, at, rejected_count=wrong.height)
+    return _land(entries.drop("row"), "import", settings, at, columns=tuple(headings), rejected_count=wrong.height)
+
+
+def _phones_of(headings: Sequence[str]) -> pl.Expr:
+    """A list of each row's phones in these columns; of a row without, the first cell that isn't empty."""
+    cells = [national(pl.col([heading])) for heading in headings]
+    phones = (
+        pl.concat_list(pl.when(cell.str.contains(PHONE)).then(cell) for cell in cells).list.drop_nulls().list.unique()
+    )
+    return pl.when(phones.list.len() > 0).then(phones).otherwise(pl.concat_list(pl.coalesce(cells)))
 
 
 def _checked(phones: Iterable[str]) -> pl.DataFrame:
@@ -108,8 +124,14 @@ def _latest(phones: pl.DataFrame, landing: Landing, at: datetime) -> datetime:
 
 
 def _land(
-    entries: pl.DataFrame, name: str, settings: Settings, at: datetime, *, rejected_count: int = 0
+    entries: pl.DataFrame,
+    name: str,
+    settings: Settings,
+    at: datetime,
+    *,
+    columns: tuple[str, ...] = (),
+    rejected_count: int = 0,
 ) -> ListSummary:
     source_file = land_entries(landing_of(settings), entries, name=name, at=at)
     phones = entries.filter(pl.col("phone").str.contains(PHONE))["phone"]
-    return ListSummary(source_file, phones.n_unique(), rejected_count)
+    return ListSummary(source_file, phones.n_unique(), columns, rejected_count)

@@ -8,8 +8,9 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from typing import Final
 
+from pipelines.gateway.document import is_utf8
+
 _FIVE_DIGITS: Final = re.compile("[0-9]{5}")  # part of a phone: whatever is read here has some
-_THREE_BYTES_OR_MORE: Final = re.compile("[\u0800-\U0010ffff]")
 _REPLACEMENT: Final = "\ufffd"
 
 
@@ -34,22 +35,10 @@ def _readings(body: bytes) -> Iterator[str]:
     elif b"\0" in body:
         texts = (body.decode(charset, "replace") for charset in ("utf-16-le", "utf-16-be"))
         yield from (text for text in texts if _FIVE_DIGITS.search(text))
-    elif _is_utf8(body):
+    elif is_utf8(body):
         yield body.decode("utf-8-sig", "replace")
     elif _is_gbk(body):
         yield body.decode("gb18030", "replace")
-
-
-def _is_utf8(body: bytes) -> bool:
-    """True for UTF-8 with a few bad places too.
-
-    GBK has hardly a character of three bytes in UTF-8, and a bad place in nearly every character; a bad byte in UTF-8
-    makes three bad places at most.
-    """
-    text = body.decode(errors="replace")
-    replaced = text.count(_REPLACEMENT)
-    bad = replaced - body.count(_REPLACEMENT.encode())
-    return bad == 0 or bad <= _THREE_BYTES_OR_MORE.subn("", text)[1] - replaced
 
 
 def _is_gbk(body: bytes) -> bool:

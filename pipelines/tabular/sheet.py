@@ -22,6 +22,7 @@ from pipelines.phones import has_phone, mask_numbers_in_text
 from pipelines.tabular.charset import UnknownCharset, text_of
 from pipelines.tabular.csv_rows import DELIMITERS, Record, StrayQuote, filled, records
 from pipelines.tabular.mapping import is_known_heading, is_phone_heading
+from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, TIME_FORMAT
 
@@ -62,6 +63,13 @@ class Sheet:
     overlong_rows: dict[int, str] = field(default_factory=dict, repr=False)
     left_out: tuple[str, ...] = ()
     text_left_out: str = field(default="", repr=False)
+    inexact: dict[str, str] = field(default_factory=dict)  # heading → what is wrong with its numbers
+
+    def refuse_inexact(self, headings: Iterable[str]) -> None:
+        """Raises UnreadableExport if one of these columns holds floats too large to be exact."""
+        for heading in headings:
+            if heading in self.inexact:
+                raise UnreadableExport(f"column '{heading}' {self.inexact[heading]}")
 
     @property
     def columns(self) -> list[str]:
@@ -291,8 +299,9 @@ def _sheet_of_parquet(body: bytes) -> Sheet:
     if not frame.columns:
         raise UnreadableExport("it is empty; export again")
     frame.columns = _unique(frame.columns)
-    texts = frame.select(_as_text(column) for column in frame.iter_columns())
-    return Sheet(_trimmed(texts), range(1, frame.height + 1))
+    inexact: dict[str, str] = {}
+    texts = frame.select(_as_text(column, inexact) for column in frame.iter_columns())
+    return Sheet(_trimmed(texts), range(1, frame.height + 1), inexact=inexact)
 
 
 def _is_cell(dtype: pl.DataType) -> bool:
@@ -303,13 +312,18 @@ def _is_cell(dtype: pl.DataType) -> bool:
     )
 
 
-def _as_text(column: pl.Series) -> pl.Series:
-    """A column as text: instants in China's time, and whole numbers without .0 even if they are floats."""
+def _as_text(column: pl.Series, inexact: dict[str, str]) -> pl.Series:
+    """A column as text: instants in China's time, whole numbers without .0; numbers that are inexact are noted."""
     if isinstance(column.dtype, pl.Datetime):
         local = column.dt.convert_time_zone(CHINA.key) if column.dtype.time_zone else column
         return local.dt.strftime(TIME_FORMAT)
-    text = column.cast(pl.String)
-    return text.str.strip_suffix(".0") if column.dtype.is_float() else text
+    if not column.dtype.is_numeric():
+        return column.cast(pl.String)
+    try:
+        return numbers_as_text(column)
+    except InexactNumbers as error:
+        inexact[column.name] = str(error)
+        return column.cast(pl.String)
 
 
 def _trimmed(frame: pl.DataFrame) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.gateway.codes import DELIVERED_CODES, spelled
+from pipelines.gateway.codes import DELIVERED_CODES, GATEWAY_CODES
 from pipelines.sql_files import reference_rows
 from pipelines.times import CHINA, WRITTEN_TIME, plain_time
 
@@ -51,7 +51,7 @@ def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     code = _code(column("code"))
     return frame.select(
         mission_num=_number(column("mission_num")),
-        phone=_phone(column("phone")),
+        phone=column("phone"),
         code=code,
         stat_time=plain_time(column("stat_time")),
         batch_num=_number(column("batch_num")),
@@ -82,11 +82,16 @@ def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     """
     column = partial(_column, mapping)
     return frame.select(
-        phone=_phone(column("phone")),
+        phone=column("phone"),
         content=column("content"),
         access_num=_number(column("access_num")),
         mo_time=pl.coalesce(plain_time(column("replied_at")), column("replied_at")),
     )
+
+
+def spelled(code: pl.Expr) -> pl.Expr:
+    """A known code as the vendor spells it, whatever its case; any other as it came."""
+    return code.str.to_uppercase().replace_strict(GATEWAY_CODES, default=code)
 
 
 def is_time(value: pl.Expr) -> pl.Expr:
@@ -112,11 +117,6 @@ def is_verdict(value: str) -> bool:
 def _column(mapping: Mapping[str, str], name: str) -> pl.Expr:
     """The column of a field, or nulls if it has none."""
     return pl.col(mapping[name]) if name in mapping else pl.lit(None, pl.String)
-
-
-def _phone(value: pl.Expr) -> pl.Expr:
-    """A phone without the blanks, hyphens and parentheses of a sheet; its prefix is left to loading/records.py."""
-    return value.str.replace_all(r"[\s()-]", "").str.strip_suffix(".0")
 
 
 def _number(value: pl.Expr) -> pl.Expr:

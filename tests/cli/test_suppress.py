@@ -198,6 +198,41 @@ def loaded(desk: Place, query: str) -> list[tuple[Any, ...]]:
         return warehouse.sql(query).fetchall()
 
 
+@pytest.mark.parametrize("name", ["theirs.csv", "theirs.PARQUET", "theirs.parq", "theirs"])
+def test_a_file_beside_the_lists_that_is_none_stops_the_sending(
+    desk: Place, gateway: RunningSandbox, name: str
+) -> None:
+    put_list(desk, "theirs", PEOPLE[:2])
+    lists = desk.folder / "data/landing/suppressions"
+    (lists / "theirs.parquet").rename(lists / name)
+
+    desk.run(SUBMIT).fails(10, name, ".parquet", "suppress import")
+
+    assert sent_to(gateway) == []
+
+
+def test_all_columns_of_a_file_that_hold_phones_are_listed_and_named(desk: Place) -> None:
+    rows = ("phone,mobile,name", "010-88888888,13800000001,a", ",138 0000 0002,b", "13800000003,13800000004,c")
+    (desk.folder / "list.csv").write_text("\n".join(rows))
+
+    brought = desk.run("suppress import list.csv --json").object
+
+    assert (brought["phone_count"], brought["rejected_count"]) == (4, 0)
+    assert brought["columns"] == ["phone", "mobile"]
+    assert "phone, mobile" in desk.run("suppress import list.csv").out
+    (desk.folder / "list.csv").write_text("\n".join((*rows, "010-77777777,,d")))
+    desk.run("suppress import list.csv").fails(10, "rows 5 hold no phone in columns 'phone', 'mobile'")
+
+
+@pytest.mark.parametrize("command", ["suppress import list.parquet", "import-reports list.parquet --yes"])
+def test_a_parquet_file_of_inexact_floats_is_refused_by_name(desk: Place, command: str) -> None:
+    floats = pl.Series("phone", [13812345678.0, 13812345679.0], dtype=pl.Float32)
+    frame = pl.DataFrame([floats]).with_columns(code=pl.lit("DELIVRD"), stat_time=pl.lit("2026-11-01 08:00:00"))
+    frame.write_parquet(desk.folder / "list.parquet")
+
+    desk.run(command).fails(10, "list.parquet", "'phone'", "Float32")
+
+
 def put_list(desk: Place, name: str, phones: list[Any] | pl.Series) -> None:
     folder = desk.folder / "data/landing/suppressions"
     folder.mkdir(parents=True, exist_ok=True)
@@ -250,7 +285,9 @@ def test_a_file_of_phones_is_imported_with_its_reasons(desk: Place) -> None:
     )
     (desk.folder / "list.csv").write_bytes("\n".join(rows).encode("gbk"))
 
-    desk.run("suppress import list.csv").fails(10, "list.csv", "'手机号'", "rows 3 after", "--accept-unreadable")
+    desk.run("suppress import list.csv").fails(
+        10, "list.csv", "'手机号'", "rows 4 hold no phone", "--accept-unreadable"
+    )
     assert desk.run("suppress list").out == "No phone is on a list.\n"
     brought = desk.run("suppress import list.csv --reason imported --accept-unreadable --json")
 

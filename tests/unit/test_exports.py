@@ -433,10 +433,10 @@ def test_all_columns_that_hold_phones_are_known() -> None:
     assert phone_columns(pl.DataFrame({"a": ["x"]})) == phone_columns(pl.DataFrame()) == []
 
 
-def test_phones_lose_separators_and_dashes_alone_are_empty() -> None:
-    row = as_reports(phone=["138-0013 8000"], code=["0"], stat_time=["x"], mission_num=["--"]).row(0, named=True)
+def test_dashes_alone_are_an_empty_cell() -> None:
+    row = as_reports(phone=[PHONE], code=["0"], stat_time=["x"], mission_num=["--"]).row(0, named=True)
 
-    assert (row["phone"], row["mission_num"], row["batch_num"]) == (PHONE, None, None)
+    assert (row["mission_num"], row["batch_num"]) == (None, None)
 
 
 def test_a_reply_with_a_time_that_can_not_be_read_is_not_one_without_a_time() -> None:

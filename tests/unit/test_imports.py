@@ -103,3 +103,23 @@ def test_a_damaged_import_is_one_reject_and_other_files_are_loaded(landing: Land
 
     assert (summary.record_count, summary.rejected_count, summary.new_report_count) == (2, 1, 1)
     assert load(landing, warehouse_in(tmp_path)).file_count == 0
+
+
+def test_phones_of_an_import_are_read_however_they_are_written(landing: Landing, tmp_path: Path) -> None:
+    written = (
+        "138-0013 8000",
+        "（086）138 0013 8000",
+        "１３８００１３８０００",
+        "'13800138000",
+        "+8613800138000.0",
+        "852 9123 4567",
+    )
+    rows = "\n".join(f"{phone},MK:{place:04},2026/11/20 12:0{place}" for place, phone in enumerate(written))
+    landing.imports.land(replace(IMPORT, body=f"手机号,状态,时间\n{rows}\n".encode()))
+    warehouse = warehouse_in(tmp_path)
+
+    load(landing, warehouse)
+
+    with warehouse.read() as connection:
+        phones = [phone for (phone,) in connection.sql("SELECT phone FROM core.reports ORDER BY code").fetchall()]
+    assert phones == ["13800138000"] * 5 + ["852 9123 4567"]  # a foreign number stays as it came

@@ -10,10 +10,11 @@ import polars as pl
 
 from pipelines.contracts import schema_of
 from pipelines.contracts.core import Replies, Reports
-from pipelines.gateway.codes import DELIVERED_CODES, spelled
+from pipelines.gateway.codes import DELIVERED_CODES
 from pipelines.message_ids import message_ids
 from pipelines.opt_outs import plain
 from pipelines.phones import MASK, PHONE, mask_in_text, national, without_prefix
+from pipelines.tabular.values import spelled
 from pipelines.times import instants_from_text
 from pipelines.warehouse.loading.rows import plausible
 
