@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.gateway.codes import DELIVERED_CODES, GATEWAY_CODES
+from pipelines.phones import PHONE, national
 from pipelines.sql_files import reference_rows
 from pipelines.times import CHINA, WRITTEN_TIME, plain_time
 
@@ -51,7 +52,7 @@ def reports_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     code = _code(column("code"))
     return frame.select(
         mission_num=_number(column("mission_num")),
-        phone=column("phone"),
+        phone=_phone(column("phone")),
         code=code,
         stat_time=plain_time(column("stat_time")),
         batch_num=_number(column("batch_num")),
@@ -82,7 +83,7 @@ def replies_of(frame: pl.DataFrame, mapping: Mapping[str, str]) -> pl.DataFrame:
     """
     column = partial(_column, mapping)
     return frame.select(
-        phone=column("phone"),
+        phone=_phone(column("phone")),
         content=column("content"),
         access_num=_number(column("access_num")),
         mo_time=pl.coalesce(plain_time(column("replied_at")), column("replied_at")),
@@ -117,6 +118,14 @@ def is_verdict(value: str) -> bool:
 def _column(mapping: Mapping[str, str], name: str) -> pl.Expr:
     """The column of a field, or nulls if it has none."""
     return pl.col(mapping[name]) if name in mapping else pl.lit(None, pl.String)
+
+
+def _phone(value: pl.Expr) -> pl.Expr:
+    """A phone in eleven digits, or another number without its gaps; one that would then be a mobile of China stays."""
+    bare = value.str.replace_all(r"[\s()-]", "").str.strip_suffix(".0")
+    phone = national(value)
+    is_settled = phone.str.contains(PHONE) | national(bare).str.contains(PHONE)
+    return pl.when(is_settled).then(phone).otherwise(bare)
 
 
 def _number(value: pl.Expr) -> pl.Expr:
