@@ -199,8 +199,16 @@ def _paths_below(path: Path, node: object, spellings: dict[str, str]) -> list[Pa
         or [name for name, value in node.items() if isinstance(value, list)]
         or [name for name in LISTS if name in node]
         or [name for name, value in node.items() if is_tree(value)]  # the <record> of <records>, whatever it is called
+        or _empty_lists(node)
     )
     return [found for name in names for found in _paths_below((*path, name), node[name], spellings)] or [path]
+
+
+def _empty_lists(node: Tree) -> list[str]:
+    """The names that hold nothing on a page without records, beside which there are only counts."""
+    others = [value for value in node.values() if value]
+    is_page = all(isinstance(value, int | str) and re.fullmatch("[0-9]{1,9}", str(value)) for value in others)
+    return [name for name, value in node.items() if value in (None, "", [], {})] if is_page else []
 
 
 def _filled(node: Tree) -> list[str]:

@@ -57,3 +57,8 @@ def test_a_record_is_edited_at_its_place(push: tuple[int, int, str, bool, str], 
 
     assert seen == [str(number) for number in range(reports + replies)]
     assert phones(left) == [str(number) for number in range(reports + replies) if number not in gone]
+
+
+@given(st.sampled_from(REPORT_LISTS))
+def test_a_list_without_records_has_none(report_list: str) -> None:
+    assert phones(f"<xml>{HEAD}<body>{report_list.format('')}</body></xml>".encode()) == []

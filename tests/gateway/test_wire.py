@@ -273,7 +273,10 @@ def test_several_lists_are_all_read() -> None:
     assert read_reports(body.encode(), "xml").columns["phone"] == ["1", "2"]
 
 
-@pytest.mark.parametrize("empty", ['{"total":0,"rows":[]}', '{"page":{"size":10},"rows":[]}', '{"list":[],"page":{}}'])
+@pytest.mark.parametrize(
+    "empty",
+    ['{"total":0,"rows":[]}', '{"total":0,"rows":null}', '{"page":{"size":10},"rows":[]}', '{"list":[],"page":{}}'],
+)
 def test_an_empty_page_has_no_records(empty: str) -> None:
     assert reports(f'"data":{empty}').record_count == 0
 
