@@ -26,7 +26,7 @@ from tests.support.depth import cases
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 PHONES = ["13800000001", "13800000002", "13800000003"]
-WORLDS = cases(fast=2, deep=20)
+WORLDS = cases(fast=1, deep=20)
 
 # Patterns, paths of JSON, quotes, control characters, and names that planning, the plan and the warehouse use too.
 ODD_NAMES = (
