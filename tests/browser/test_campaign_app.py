@@ -43,6 +43,7 @@ def test_the_app_opens_with_the_newest_campaign_and_then_shows_the_one_and_the_l
     page.screenshot(path=tmp_path / "second.png")
 
 
+@pytest.mark.deep  # the fast lane has reports on a phone in test_report_file.py
 def test_the_app_fits_a_phone_and_its_address_chooses_too(
     app: str, windows: Windows, marts: Marts, tmp_path: Path
 ) -> None:

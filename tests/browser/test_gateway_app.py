@@ -42,7 +42,7 @@ def test_the_app_opens_with_thirty_days_and_then_shows_the_days_and_the_language
     page.screenshot(path=tmp_path / "one.png")
 
 
-@pytest.mark.deep  # the fast lane has the same of the campaign's app
+@pytest.mark.deep  # as in test_campaign_app.py
 def test_the_app_fits_a_phone_and_its_address_chooses_too(
     app: str, windows: Windows, marts: Marts, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ def test_the_demo_tells_its_story_and_where_to_look_next(closed: Closed) -> None
     assert (closed.place.folder / "demo/data/published/analytics.duckdb").is_file()
 
 
-@pytest.mark.parametrize("recipients", [3000, pytest.param(1000, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("recipients", [1000, pytest.param(3000, marks=pytest.mark.deep)])
 def test_a_demo_of_any_size_ends_as_its_text_says_in_any_folder(place: Place, recipients: int) -> None:
     demo = place.run(f"demo --recipients {recipients} --dir 'a demo'")
 
