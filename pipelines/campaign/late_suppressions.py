@@ -1,6 +1,7 @@
 """Messages of a plan that must not be sent any more, since their phones were put on a list after planning."""
 
 from bisect import bisect_left
+from pathlib import Path
 
 from pipelines.campaign.plan import PlanFile
 from pipelines.campaign.suppressions import suppressed_phones
@@ -8,22 +9,22 @@ from pipelines.landing.landing import Landing
 
 
 class LateSuppressions:
-    """The messages of a plan whose phones are on a list now; reads the lists again whenever one was added."""
+    """The messages of a plan whose phones are on a list now; reads the lists again whenever a file was added."""
 
     def __init__(self, landing: Landing, plan: PlanFile, *, accept_unreadable: bool = False) -> None:
         self._landing = landing
         self._plan = plan
         self._accept_unreadable = accept_unreadable
-        self._lists: list[str] = []
+        self._files: list[Path] = []
         self._listed: list[tuple[int, str]] = []
 
     def within(self, first: int, last: int) -> list[tuple[int, int, str]]:
         """(first position, last position, reason) of the messages between these positions that must not be sent."""
-        lists = self._landing.suppressions.names()
-        if lists != self._lists:
+        files = self._landing.suppressions.files()
+        if files != self._files:
             listed = suppressed_phones(self._landing, accept_unreadable=self._accept_unreadable)
             self._listed = self._plan.listed(listed)
-            self._lists = lists
+            self._files = files
         start, end = bisect_left(self._listed, (first,)), bisect_left(self._listed, (last + 1,))
         runs: list[tuple[int, int, str]] = []
         for position, reason in self._listed[start:end]:

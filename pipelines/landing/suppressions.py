@@ -23,11 +23,14 @@ class SuppressionLists:
         """The names of all lists, in the order of their instants."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("suppressions/*.parquet"))
 
-    def other_files(self) -> list[Path]:
-        """Files that were put there and are no lists, by their names; hidden ones are drafts."""
-        lists = {self.root / name for name in self.names()}
+    def files(self) -> list[Path]:
+        """All lists, and the other files that were put there; hidden ones that are no lists are drafts."""
         found = self.root.glob("suppressions/*")
-        return sorted(path for path in found if path not in lists and not path.name.startswith("."))
+        return sorted(path for path in found if path.name.endswith(".parquet") or not path.name.startswith("."))
+
+    def other_files(self) -> list[Path]:
+        """The files that are no lists by their names."""
+        return [path for path in self.files() if not path.name.endswith(".parquet")]
 
     def read(self, name: str) -> bytes:
         """The Parquet bytes of one list."""

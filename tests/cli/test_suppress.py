@@ -206,6 +206,16 @@ def test_a_file_beside_the_lists_that_is_none_stops_the_sending(desk: Place, nam
     desk.run(f"{SUBMIT} --dry-run").fails(10, name, ".parquet", "suppress import")
 
 
+def test_a_file_beside_the_lists_pauses_a_campaign_that_is_being_sent(desk: Place, gateway: RunningSandbox) -> None:
+    assert desk.run(SUBMIT, SMSRECON_PLAN__SEND_WINDOW=closed_window()).object["still_to_send"] == 40
+    (desk.folder / "data/landing/suppressions").mkdir()
+    (desk.folder / "data/landing/suppressions/theirs.csv").write_text(f"phone\n{PEOPLE[0]}\n")
+
+    desk.run("resume c --json").fails(10, "paused", "theirs.csv", "suppress import")
+
+    assert sent_to(gateway) == []
+
+
 def test_all_columns_of_a_file_that_hold_phones_are_listed_and_named(desk: Place) -> None:
     rows = ("phone,mobile,name", "010-88888888,13800000001,a", ",138 0000 0002,b", "13800000003,13800000004,c")
     (desk.folder / "list.csv").write_text("\n".join(rows))
