@@ -3,7 +3,10 @@
 -- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameters: $opt_out_pattern,
 -- $near_opt_out_pattern, both of pipelines/opt_outs.py, for plain_content.
 WITH replies AS (
-    FROM core.replies
+    SELECT
+        r.*,
+        regexp_matches(r.plain_content, $opt_out_pattern) AS is_opt_out
+    FROM core.replies AS r
     ANTI JOIN core.repeated_replies USING (phone, content, access_num, replied_at, has_own_time)
 ),
 
@@ -42,9 +45,8 @@ SELECT
     cast((epoch_us(r.replied_at) - epoch_us(c.submitted_at)) // 1000000 AS INTEGER) AS reply_seconds,
     CASE WHEN c.has_extension THEN 'extension' WHEN c.message_id IS NOT NULL THEN 'latest' END AS match_rule,
     cast(length(r.content) AS INTEGER) AS character_count,
-    regexp_matches(r.plain_content, $opt_out_pattern) AS is_opt_out,
-    NOT regexp_matches(r.plain_content, $opt_out_pattern)
-    AND regexp_matches(r.plain_content, $near_opt_out_pattern) AS is_near_opt_out
+    r.is_opt_out,
+    NOT r.is_opt_out AND regexp_matches(r.plain_content, $near_opt_out_pattern) AS is_near_opt_out
 FROM replies AS r
 LEFT JOIN candidates AS c
     ON
