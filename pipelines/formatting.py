@@ -1,8 +1,12 @@
 """Numbers, shares, instants and durations as text for terminals, charts and pages."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from pipelines.times import CHINA
+
+MOST_LISTED: Final = 5  # so that a line stays a line
 
 
 def printable(text: str) -> str:
@@ -17,6 +21,12 @@ def words(name: str) -> str:
 
 def count(number: int) -> str:
     return f"{number:,}"
+
+
+def first_of(items: Sequence[object]) -> str:
+    """The first items, and how many more there are: 1, 3, 4, 8, 9 and 12 more."""
+    more = len(items) - MOST_LISTED
+    return ", ".join(map(str, items[:MOST_LISTED])) + (f" and {count(more)} more" if more > 0 else "")
 
 
 def percent(share: float | None) -> str:

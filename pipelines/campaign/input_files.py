@@ -14,10 +14,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from pipelines.errors import InputRefused
-from pipelines.formatting import count, printable
+from pipelines.formatting import MOST_LISTED, count, first_of, printable
 from pipelines.phones import mask_in_text
-
-_FIRST_NAMES: Final = 5  # so that a line stays a line
 
 _MAGIC: Final = (b"PAR1", b"PARE")  # Parquet, and encrypted Parquet, which is refused when it is read
 _ENDINGS: Final = (".parquet", ".parq", ".pq")
@@ -61,13 +59,11 @@ class InputFiles:
 
     @property
     def first_left_out(self) -> tuple[str, ...]:
-        return self.left_out[:_FIRST_NAMES]
+        return self.left_out[:MOST_LISTED]
 
     def left_out_in_words(self) -> str:
         """Such as '7: a.csv, b.csv, c.csv, d.csv, e.csv and 2 more'; empty if no file was left out."""
-        more = len(self.left_out) - len(self.first_left_out)
-        listed = ", ".join(self.first_left_out) + (f" and {count(more)} more" if more > 0 else "")
-        return f"{count(len(self.left_out))}: {listed}" if listed else ""
+        return f"{count(len(self.left_out))}: {first_of(self.left_out)}" if self.left_out else ""
 
 
 def input_files(source: Path) -> InputFiles:

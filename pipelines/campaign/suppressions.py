@@ -13,6 +13,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.errors import InputRefused
+from pipelines.formatting import first_of
 from pipelines.landing.landing import Landing
 from pipelines.phones import PHONE, TOMBSTONE, national
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
@@ -30,7 +31,6 @@ _ENTRIES: Final = _SCHEMA | {
     "source_file": pl.String(),
     "row": pl.Int64(),
 }
-_SHOWN_ROWS: Final = 5
 _IS_READABLE: Final = pl.col("phone").str.contains(f"{PHONE}|{TOMBSTONE}").fill_null(value=False)
 
 
@@ -73,13 +73,6 @@ def unreadable(entries: pl.DataFrame) -> pl.DataFrame:
     return entries.filter(~_IS_READABLE, ~pl.col("is_accepted"))
 
 
-def in_words(rows: pl.Series) -> str:
-    """The numbers of some rows: rows 1, 3, 4, 8, 9 and 12 more."""
-    shown = ", ".join(map(str, rows.head(_SHOWN_ROWS)))
-    more = f" and {rows.len() - _SHOWN_ROWS:,} more" if rows.len() > _SHOWN_ROWS else ""
-    return f"rows {shown}{more}"
-
-
 def normalised(table: pl.DataFrame) -> pl.DataFrame:
     """phone, reason, since_at, is_removed, is_accepted of a list, row for row; phones in eleven digits.
 
@@ -118,10 +111,10 @@ def _refuse_unreadable(landing: Landing, entries: pl.DataFrame) -> None:
     if wrong.is_empty():
         return
     first = wrong["source_file"][0]
-    rows = in_words(wrong.filter(source_file=first)["row"])
+    rows = first_of(wrong.filter(source_file=first)["row"].to_list())
     others = wrong["source_file"].n_unique() - 1
     raise InputRefused(
-        f"{landing.path(first)}: {rows} of this suppression list hold no phone"
+        f"{landing.path(first)}: rows {rows} of this suppression list hold no phone"
         f"{f', as do rows of {others} more' if others else ''}, so nobody knows who is meant; correct it, or send"
         " without these rows with --accept-unreadable"
     )

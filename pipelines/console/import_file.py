@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from pipelines.console.terminal import Grid, agree, show, show_object
-from pipelines.formatting import count, printable
+from pipelines.formatting import MOST_LISTED, count, first_of, printable
 from pipelines.phones import ends_only
 from pipelines.tabular.values import is_verdict
 
@@ -22,7 +22,6 @@ _NUMBERS = ("phone", "mission_num", "batch_num", "access_num")
 _TIMES = ("stat_time", "sent_at", "replied_at")
 _CODES = ("code", "send_status", "receive_status")
 _LENDERS = {"sent_at": "their sending", "imported_at": "this import"}
-_MOST_ROWS = 5
 _HOW = {"heading": "its heading", "values": "its values", "you": "you"}
 
 
@@ -110,9 +109,8 @@ def _rows_by_reason(rejected: Sequence["RejectedRow"]) -> dict[str, list["RowNum
 
 
 def _rejected(reason: str, rows: Sequence["RowNumber"]) -> str:
-    some = ", ".join(map(str, rows[:_MOST_ROWS]))
-    more = f" and {count(len(rows) - _MOST_ROWS)} more, all with --json" if len(rows) > _MOST_ROWS else ""
-    return f"{count(len(rows))}: {reason}: row{'s' * (len(rows) > 1)} {some}{more}"
+    where_all_are = ", all with --json" if len(rows) > MOST_LISTED else ""
+    return f"{count(len(rows))}: {reason}: row{'s' * (len(rows) > 1)} {first_of(rows)}{where_all_are}"
 
 
 def _borrowed_times(counts: dict[str, int]) -> list[tuple[str, str]]:

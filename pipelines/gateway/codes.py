@@ -24,7 +24,6 @@ GATEWAY_CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The code of the vendor for each code in capitals; DELIVRD may be written in full."""
 
-
 _REFUSAL: Final = re.compile(r"1[0-9]{5}")
 
 

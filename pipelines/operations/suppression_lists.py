@@ -12,8 +12,9 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import in_words, land_entries, read_entries, suppressed_phones, unreadable
+from pipelines.campaign.suppressions import land_entries, read_entries, suppressed_phones, unreadable
 from pipelines.errors import InputRefused, UsageError
+from pipelines.formatting import first_of
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.phones import PHONE, national
 from pipelines.settings import Settings
@@ -87,9 +88,9 @@ def import_list(
     if wrong.height == entries.height:
         raise InputRefused(f"{file}: {named} has no valid phone; write phones with 11 digits")
     if wrong.height and not accept_unreadable:
+        rows = first_of(wrong["row"].to_list())
         raise InputRefused(
-            f"{file}: {in_words(wrong['row'])} hold no phone in {named}; correct them, or list the others with"
-            " --accept-unreadable"
+            f"{file}: rows {rows} hold no phone in {named}; correct them, or list the others with --accept-unreadable"
         )
     undated = entries["since_at"].null_count()
     if undated:

@@ -26,9 +26,8 @@ def numbers_as_text(column: pl.Series) -> pl.Series:
     exact_below = _EXACT_BELOW[type(column.dtype)]
     inexact = (numbers.is_finite() & (numbers.abs() >= exact_below)).arg_true()
     if not inexact.is_empty():
-        bits = exact_below.bit_length()
         raise InexactNumbers(
-            f"holds numbers too large for {column.dtype} to hold exactly (row {inexact[0]}: more than {bits - 1} bits),"
-            " so nobody knows which was meant; write it as text or whole numbers"
+            f"holds numbers too large for {column.dtype} to hold exactly (row {inexact[0]}), so"
+            " nobody knows which was meant; write it as text or whole numbers"
         )
     return numbers.cast(pl.Float64).cast(pl.String).str.strip_suffix(".0")

@@ -3,8 +3,9 @@
 -- mask_phone: 138****8000 for such a phone; for anything else the mask alone, since it could be anything.
 -- mask_phones_in_text: the text with its phones masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way. In this
 -- order, so that no number before a phone is taken for its beginning.
--- phone_pattern: a regular expression in which N is a digit, F the three that a mobile number begins with, and _ what may stand
--- between digits: blanks and invisible characters, dashes, brackets and apostrophes. Full-width digits are digits.
+-- phone_pattern: a regular expression in which N is a digit, full-width ones too, F the three that a mobile number begins with, and _ gap.
+-- phone_gap: what may stand between the digits of a phone, as a class of a regular expression: blanks and invisible characters, dashes,
+-- brackets and apostrophes.
 -- The linter takes arguments for columns and types.
 -- noqa: disable=CP02,CP05,RF02
 CREATE OR REPLACE MACRO is_phone(phone) AS regexp_full_match(phone, '1[3-9][0-9]{9}');
