@@ -17,7 +17,7 @@ from pipelines.contracts import table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 
-VERSIONS = ("1.1.3", "1.2.2", "1.3.2", "1.4.0", "1.4.1", "1.4.4", "1.5.5", "2.0.0")
+VERSIONS = ("1.1.3", "1.2.2", "1.3.2", "1.4.0", "1.4.1", "1.4.4", "1.5.5", "2.0.0", "2.0.1")
 
 QUERIES = {
     "wilson_low": "SELECT wilson_low(930, 1000), wilson_low(0, 0)",

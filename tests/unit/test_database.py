@@ -29,6 +29,19 @@ time.sleep(float(sys.argv[3]))
 """
 
 
+LEAVE = """
+import duckdb, threading
+def hold():
+    connection = duckdb.connect()
+    connection.sql("SELECT 1").fetchall()
+    held.set()
+    threading.Event().wait()
+held = threading.Event()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+"""
+
+
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
     warehouse = Warehouse(tmp_path / "private" / "warehouse.duckdb", WarehouseSettings(busy_timeout_seconds=0.3))
@@ -233,6 +246,12 @@ def test_a_file_that_is_being_written_is_not_deleted(warehouse: Warehouse) -> No
 def test_every_migration_has_a_number_of_its_own() -> None:
     numbers = [path.name.split("_")[0] for path in SQL_FOLDER.glob("schema/*.sql")]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_a_process_that_ends_while_a_thread_holds_a_connection_prints_nothing() -> None:
+    ended = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True, check=True)
+
+    assert (ended.stdout, ended.stderr) == ("", "")  # 2.0.0 printed thirty lines about leaks
 
 
 def test_statements_are_read_by_name() -> None:
