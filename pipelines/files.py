@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -58,6 +59,14 @@ def write_whole(path: Path, content: bytes, *, overwrite: bool) -> None:
     with written_whole(path, overwrite=overwrite) as draft:
         reach("file.before_write")
         draft.write_bytes(content)
+
+
+def secret_kept_in(path: Path, prefix: str = "") -> str:
+    """The secret in a file, made at first use and kept for good: `prefix` and 64 random hex digits."""
+    if not path.exists():
+        with suppress(FileExistsError):  # another process made it first
+            write_whole(path, (prefix + secrets.token_hex(32)).encode(), overwrite=False)
+    return path.read_text(encoding="utf-8")
 
 
 def remove_drafts(folder: Path) -> None:

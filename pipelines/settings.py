@@ -490,7 +490,7 @@ class Settings(BaseSettings):
 
     @property
     def prefect_folder(self) -> Path:
-        """The database and the log of the Prefect server that `serve --with-server` starts."""
+        """The database, the log and the log-in of the Prefect server that `serve --with-server` starts."""
         return self.data_dir / "prefect"
 
     @classmethod

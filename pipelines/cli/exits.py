@@ -6,9 +6,11 @@ message of a library's error. Nothing here knows the commands.
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cyclopts import CycloptsError, UnknownOptionError, UnusedCliTokensError
 
@@ -25,6 +27,16 @@ def prepare_output() -> None:
         if getattr(sys, name) is None:  # else the next file that is opened would get the output's number
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
         getattr(sys, name).reconfigure(errors="replace")
+
+
+@contextmanager
+def stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: by a KeyboardInterrupt, so that nothing it has started is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def exit_code_for(error: BaseException) -> int:

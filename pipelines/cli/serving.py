@@ -1,12 +1,12 @@
 """Commands that run until they are stopped: serve, receive."""
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from pipelines.cli import invocation
-from pipelines.cli.exits import to_stderr
+from pipelines.cli.exits import stopped_by_sigterm, to_stderr
 
 
 def serve(
@@ -15,6 +15,10 @@ def serve(
         bool, Parameter(show_default=False, help="Also start a Prefect server on 127.0.0.1.")
     ] = False,
     port: Annotated[int, Parameter(help="Port of that Prefect server.")] = 4200,
+    accept_open_server: Annotated[
+        bool,
+        Parameter(show_default=False, help="Use a Prefect server without a log-in: who reaches it can act as you."),
+    ] = False,
 ) -> int:
     """Run the Prefect deployments on their schedules until Ctrl-C.
 
@@ -29,13 +33,16 @@ def serve(
     settings = invocation.settings()
     export_config_path(invocation.config())
     disable_telemetry()
-    with running_server(settings.prefect_folder, port, to_stderr) if with_server else nullcontext():
+    server = running_server(settings.prefect_folder, port, to_stderr) if with_server else nullcontext()
+    with stopped_by_sigterm(), server as login:
         from pipelines.console.results import show_serving
         from pipelines.flows.deployments import schedules
         from pipelines.flows.serving import serve, ui_url
 
-        show_serving(ui_url(), schedules(settings.schedule))
-        serve(settings, to_stderr)
+        url = ui_url(accept_open_server=accept_open_server)
+        with suppress(KeyboardInterrupt):  # from here on it serves, and this is how it ends
+            show_serving(url, login, schedules(settings.schedule))
+            serve(settings, to_stderr)
     return 0
 
 

@@ -185,8 +185,9 @@ def show_pull(summary: "PullSummary", *, as_json: bool) -> None:
     show(Grid(["pulled", "day", "calls>", "records>", ""], lines))
 
 
-def show_serving(ui_url: str, schedules: dict[str, str]) -> None:
-    """Deployments with their schedules, and the address of the Prefect UI."""
+def show_serving(ui_url: str, login: str | None, schedules: dict[str, str]) -> None:
+    """Deployments with their schedules, the address of the Prefect UI, and where the log-in of our server is found."""
     lines = [(name, cron or "on demand") for name, cron in schedules.items()]
-    where = f"Prefect UI: {ui_url}  (Ctrl-C stops)\nBooks and pages: {ui_url}/artifacts"
-    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), where)
+    log_in = [f"Log-in: {login}"] if login else []
+    where = [f"Prefect UI: {ui_url}  (Ctrl-C stops)", *log_in, f"Books and pages: {ui_url}/artifacts"]
+    show(Grid(["deployment", "cron, in Asia/Shanghai"], lines), "\n".join(where))

@@ -1,8 +1,12 @@
 """A Prefect server in a child process: it listens on this machine only and keeps its files in the data folder.
 
+Who can call its API can change what a deployment runs, and so run any command as the operator. Therefore it has a
+log-in, which the operator alone can read, and takes calls by its own address only (server_process.py).
+
 Prefect reads its settings when it is imported, so this module, which sets them, does not import it.
 """
 
+import ipaddress
 import os
 import signal
 import socket
@@ -17,12 +21,16 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.errors import UsageError
-from pipelines.files import make_folder
+from pipelines.files import make_folder, secret_kept_in
 
 HOST = "127.0.0.1"
-LOOPBACK = (HOST, "localhost", "::1")
+LOGIN = "login"  # the file with what the UI asks for, user:password in one
+SERVER_LOGIN = "PREFECT_SERVER_API_AUTH_STRING"
 START_SECONDS = 180.0  # the first start creates the database
 STOP_SECONDS = 20.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+OF_ANOTHER_HOME = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY")
 
 # Without these the server calls the network at every start, and often locks its database while it does.
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -39,41 +47,92 @@ def bypass_proxies(api_url: str) -> None:
 
     NO_PROXY with the address alone is not enough: httpx prepares every proxy, and fails for SOCKS, which it can't use.
     """
-    if urlsplit(api_url).hostname in LOOPBACK:
+    if _is_loopback(urlsplit(api_url).hostname or ""):
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
 
-@contextmanager
-def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -> Iterator[None]:
-    """Run a server with its database and log in `folder`, and point Prefect, imported later, to it.
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+        return address.is_loopback or address.is_unspecified
+    except ValueError:
+        return host.removesuffix(".") == "localhost" or host.endswith(".localhost")
 
-    Raises UsageError if the port is not free, or if the server does not start.
+
+@contextmanager
+def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -> Iterator[str]:
+    """Run a server with its database, log-in and log in `folder`, and point Prefect, imported later, to it.
+
+    Yields in words where its log-in is found: the log-in itself is never printed.
+
+    Raises UsageError if the port is not free, if others can read the log-in, or if the server does not start.
     """
     _require_free(port)
     make_folder(folder)
-    os.environ["PREFECT_HOME"] = os.environ.get("PREFECT_HOME") or str(folder.absolute())
-    os.environ["PREFECT_API_URL"] = f"http://{HOST}:{port}/api"
-    ui_folder = os.environ.get("PREFECT_SERVER_UI_STATIC_DIRECTORY") or str(folder.absolute() / "ui")
-    os.environ["PREFECT_SERVER_UI_STATIC_DIRECTORY"] = ui_folder  # Prefect's own choice is beside its code
+    login = os.environ.get(SERVER_LOGIN, "")
+    found = f"the value of {SERVER_LOGIN}" if login else f"the line in {folder / LOGIN}"
+    login = login or _login_kept_in(folder)
+    os.environ |= _variables(folder.absolute(), f"http://{HOST}:{port}", login)
+    for name in OF_ANOTHER_HOME:
+        os.environ.pop(name, None)
     bypass_proxies(os.environ["PREFECT_API_URL"])
     log = folder / "server.log"
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: else the server would be left
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # a Ctrl-C must not reach it: it is stopped last
-            umask=0o077,
-        )
+    process = None
     try:
+        with log.open("ab") as output, _signals_deferred():
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "pipelines.flows.server_process", str(port)],
+                env=os.environ | {SERVER_LOGIN: login},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # a Ctrl-C must not reach it: it is stopped last
+                umask=0o077,
+            )
         print_line(f"starting a Prefect server, its database in {folder}")
         _wait_for_answer(process, port, log)
+        yield found
+    finally:
+        if process:
+            _stop(process)
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of the block: a process that is being started can't be stopped yet."""
+    received: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: received.append(number)) for each in STOP_SIGNALS}
+    try:
         yield
     finally:
-        _stop(process)
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in received:
+            signal.raise_signal(number)
+
+
+def _variables(folder: Path, url: str, login: str) -> dict[str, str]:
+    """The variables that point Prefect to this server, whatever another one has left in the environment.
+
+    Other users can read the arguments of a process, but not its environment, which flow runs inherit.
+    """
+    return {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),  # Prefect's own choice is beside its code
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_API_AUTH_STRING": login,
+        "PREFECT_UI_URL": url,
+        "PREFECT_UI_API_URL": f"{url}/api",
+    }
+
+
+def _login_kept_in(folder: Path) -> str:
+    path = folder / LOGIN
+    login = secret_kept_in(path, "smsrecon:").strip()
+    file = path.stat()
+    if not login or file.st_mode & 0o077 or file.st_uid not in (0, os.geteuid()):
+        raise UsageError(f"{path} is empty, or others can read or write it; delete it, and a new log-in is made")
+    return login
 
 
 def _require_free(port: int) -> None:

@@ -2,14 +2,13 @@
 
 import fcntl
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.files import remove_drafts, write_whole
+from pipelines.files import remove_drafts, secret_kept_in, write_whole
 from pipelines.landing.calls import Call, Calls
 from pipelines.landing.campaigns import Campaigns
 from pipelines.landing.dated_names import instant_of
@@ -91,11 +90,7 @@ class Landing:
 
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
-        path = self.root / "phone_hash.key"
-        if not path.exists():
-            with suppress(FileExistsError):  # another process made it first
-                write_whole(path, secrets.token_hex(32).encode(), overwrite=False)
-        return path.read_text()
+        return secret_kept_in(self.root / "phone_hash.key")
 
     def remove_drafts(self) -> None:
         """Remove what killed processes left unfinished, an hour ago or earlier."""

@@ -100,7 +100,7 @@ def test_every_message_of_ours_that_the_page_explains_is_one_that_the_code_raise
     quoted = [cell for cell in table(page, ("what you see", "看到什么"), ("what to do", "怎么办")) if " " in cell]
     messages = [cell for cell in quoted if re.match("(the Prefect server|port) ", cell)]
 
-    assert len(messages) == 3
+    assert len(messages) == 5
     for message in messages:
         pattern = re.escape(message).replace("4200", r"\{port\}").replace("…", r"\{[^}]+\}")
         assert re.search(pattern, code), message

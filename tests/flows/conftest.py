@@ -3,41 +3,31 @@
 import gc
 import logging
 import os
-import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import stamina
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, get_current_settings, temporary_settings
 
 from pipelines.flows.server import disable_telemetry, running_server
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.flows.places import API, FlowPlace, flush_to_server
+from tests.flows.places import API, FlowPlace, flush_to_server, free_port
 
 
 @pytest.fixture(scope="session")
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[API]:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[API]:
     """The Prefect server of all tests, with its own database."""
     folder = tmp_path_factory.mktemp("prefect")
-    with pytest.MonkeyPatch.context() as variables:
-        for name in ("PREFECT_API_URL", "NO_PROXY", "no_proxy"):
-            variables.setenv(name, "")  # so that it is restored at the end
-        variables.setenv("PREFECT_SERVER_UI_STATIC_DIRECTORY", str(folder / "ui"))
-        variables.setenv("PREFECT_HOME", str(folder))
+    with mock.patch.dict(os.environ):
         disable_telemetry()
-        with running_server(folder, free_port, lambda _: None):
+        with running_server(folder, free_port(), lambda _: None):
             api = API(os.environ["PREFECT_API_URL"], folder / "prefect.db")
+            api.log_in()
             api.keep_empty_copy()
-            with temporary_settings({PREFECT_API_URL: api.url}):
+            with temporary_settings({PREFECT_API_URL: api.url, PREFECT_API_AUTH_STRING: api.login}):
                 yield api
             api.close()
 
@@ -55,7 +45,8 @@ def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
     Prefect's connections end with each test: their keepalive draws from `random`, which hypothesis does not allow in
     the tests that run in this process later.
     """
-    with temporary_settings({PREFECT_API_URL: api.url}), stamina.set_testing(True, attempts=2):
+    ours = {PREFECT_API_URL: api.url, PREFECT_API_AUTH_STRING: api.login}
+    with temporary_settings(ours), stamina.set_testing(True, attempts=2):
         get_current_settings().flows.heartbeat_frequency = None
         logging.getLogger("prefect").setLevel(logging.INFO)
         yield

@@ -1,9 +1,10 @@
 """The folder that flows run in, and the API of the Prefect server."""
 
+import socket
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +30,20 @@ class API:
     url: str
     database: Path
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, trust_env=False), repr=False)
+
+    @property
+    def login(self) -> str:
+        """The line in the file beside the database, which the server asks for."""
+        return self.database.with_name("login").read_text()
+
+    @property
+    def secret(self) -> bytes:
+        """The part of the log-in that nobody else may see."""
+        return self.login.partition(":")[2].encode()
+
+    def log_in(self) -> None:
+        """Call with the log-in from now on: the server has made it."""
+        self._client.auth = ("smsrecon", self.secret)
 
     def close(self) -> None:
         self._client.close()
@@ -143,6 +158,21 @@ class FlowPlace:
     def accepted_phones(self) -> list[str]:
         """The phones of all messages that the gateway accepted, sorted, with repetitions."""
         return [phone for (phone,) in self.truth("SELECT phone FROM messages ORDER BY phone")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def all_arguments() -> bytes:
+    """The arguments of all processes, which every user can read."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # the process has ended
+            found.append(path.read_bytes())
+    return b"\n".join(found)
 
 
 def flush_to_server() -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,16 +16,31 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from pipelines.flows.campaign import submit_campaign
+from pipelines.flows.serving import ui_url
 from pipelines.sandbox import RunningSandbox, SandboxSettings
-from tests.flows.places import API, CONTENT, FlowPlace, until
+from tests.flows.places import API, CONTENT, FlowPlace, all_arguments, free_port, until
 from tests.support.depth import cases
 from tests.support.places import Place
 
 RUNS = cases(fast=2, deep=10)
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
+
+# Variables as a proxy, another server and another home leave them; nothing is at these addresses.
+LEFT_BY_OTHERS = {
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "ALL_PROXY": "socks5://127.0.0.1:1",
+    "NO_PROXY": "",
+    "PREFECT_API_URL": "http://127.0.0.1:1/api",
+    "PREFECT_API_AUTH_STRING": "another:one",
+    "PREFECT_HOME": "/proc/none",
+    "PREFECT_PROFILE": "none",
+    "PREFECT_SERVER_UI_STATIC_DIRECTORY": "/proc/none/ui",
+    "PREFECT_UI_API_URL": "http://127.0.0.1:1/api",
+    "PREFECT_UI_URL": "http://127.0.0.1:1",
+}
 
 
 @contextmanager
@@ -125,10 +139,11 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
     mine.database.parent.mkdir(parents=True)
     shutil.copy(api.empty_database, mine.database)
     commands = Place(place.folder)
-    proxies = {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "socks5://127.0.0.1:1"}  # nothing is there
-    unset = dict.fromkeys(("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_SERVER_UI_STATIC_DIRECTORY", "NO_PROXY"), "")
-    with serving(place, "--with-server", "--port", str(port), **unset, **proxies) as process:
-        assert f"Prefect UI: http://127.0.0.1:{port} " in (place.folder / "serve.log").read_text()
+    with serving(place, "--with-server", "--port", str(port), **LEFT_BY_OTHERS) as process:
+        said = (place.folder / "serve.log").read_text()
+        assert f"Prefect UI: http://127.0.0.1:{port} " in said
+        assert f"Log-in: the line in {mine.database.with_name('login')}" in said
+        mine.log_in()
         mine.ready()
         page = httpx.get(f"http://127.0.0.1:{port}", follow_redirects=True, trust_env=False)
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -141,6 +156,7 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
         time.sleep(0.5)
         flow_run_id = started.json()["id"]
         (pid,) = runs_of(flow_run_id)
+        assert mine.secret not in all_arguments()
         os.killpg(process.pid, number)
         code = process.wait(60)
     mine.close()
@@ -154,7 +170,9 @@ def test_with_server_starts_a_server_and_a_signal_stops_everything_cleanly(
     assert status["paused_reason"].startswith("stopped by SIG")
     with closing(sqlite3.connect(mine.database)) as database:
         runs = dict(database.execute("SELECT name, state_type FROM flow_run WHERE start_time IS NOT NULL").fetchall())
-    assert runs["submit spring"] == "CANCELLED"
+    assert runs["submit spring"] == "CANCELLED"  # so the run, too, was given the log-in
+    for path in (mine.database, place.folder / "serve.log", mine.database.with_name("server.log")):
+        assert mine.secret not in path.read_bytes()
 
 
 def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
@@ -169,6 +187,11 @@ def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
     assert not any(map(is_running, server))
 
 
+def test_a_signal_as_soon_as_it_serves_is_its_orderly_end(api: API, place: FlowPlace) -> None:
+    with serving(place, PREFECT_API_URL=api.url) as process:  # which looks at the exit code
+        process.terminate()
+
+
 @pytest.mark.parametrize(
     ("url", "words"), [(None, "no Prefect server is configured"), ("http://127.0.0.1:1/api", "does not answer")]
 )
@@ -177,19 +200,27 @@ def test_serve_without_a_server_names_the_next_step(url: str | None, words: str,
         Place(place.folder).run("serve").fails(2, words, "--with-server")
 
 
-def test_a_server_that_asks_for_a_password_names_the_setting(place: FlowPlace) -> None:
-    class Refusing(BaseHTTPRequestHandler):
+@pytest.mark.parametrize("login", [None, "smsrecon:another"])
+def test_a_server_that_asks_for_a_password_names_the_setting(login: str | None, api: API, place: FlowPlace) -> None:
+    with temporary_settings({PREFECT_API_URL: api.url, PREFECT_API_AUTH_STRING: login}):
+        Place(place.folder).run("serve").fails(2, "asks for a password", "set PREFECT_API_AUTH_STRING")
+
+
+def test_a_server_without_a_log_in_is_refused_unless_accepted_by_name(place: FlowPlace) -> None:
+    class Open(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path.endswith("/health") else 401)
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Refusing) as server:
+    with HTTPServer(("127.0.0.1", 0), Open) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
-            Place(place.folder).run("serve").fails(2, "asks for a password", "set PREFECT_API_AUTH_STRING")
+        url = f"http://127.0.0.1:{server.server_port}"
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: "any:thing"}):
+            Place(place.folder).run("serve").fails(2, "has no log-in", "--accept-open-server")
+            assert ui_url(accept_open_server=True)
         server.shutdown()
 
 
@@ -197,12 +228,6 @@ def test_a_proxy_that_can_not_be_used_for_a_server_elsewhere_is_named(place: Flo
     with temporary_settings({PREFECT_API_URL: "http://prefect.invalid/api"}):
         proxies = {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""}
         Place(place.folder).run("serve", **proxies).fails(2, "ALL_PROXY", "NO_PROXY='*'")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def runs_of(flow_run_id: str) -> list[int]:
