@@ -14,11 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from pipelines.errors import UsageError
 from pipelines.files import make_folder, secret_kept_in
@@ -30,7 +33,8 @@ START_SECONDS = 180.0  # the first start creates the database
 STOP_SECONDS = 20.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-OF_ANOTHER_HOME = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY")
+# Variables of another server that would lead elsewhere.
+OF_ANOTHER = ("PREFECT_PROFILE", "PREFECT_PROFILES_PATH", "PREFECT_API_KEY", "PREFECT_SERVER_API_BASE_PATH")
 
 # Without these the server calls the network at every start, and often locks its database while it does.
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
@@ -40,6 +44,26 @@ def disable_telemetry() -> None:
     """Set the variables that keep Prefect, imported later, from reporting this installation."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+
+
+def require_prefect() -> None:
+    """Import Prefect, which reads its settings. Raises UsageError for one that it can't read, or without a home."""
+    try:
+        with redirect_stderr(StringIO()):  # it also prints what it raises, with the values
+            from prefect.settings import get_current_settings  # noqa: PLC0415
+        get_current_settings()
+    except RuntimeError:
+        raise UsageError("Prefect finds no home folder of this user; set HOME to a folder") from None
+    except ValidationError as error:
+        wrong = (each for each in error.errors() if each["type"] != "default_factory_not_called")
+        names = ", ".join(".".join(map(str, each["loc"])) for each in wrong)
+        raise _bad_setting(f"{names} of {error.title}") from None
+    except SettingsError as error:  # its message ends in the source
+        raise _bad_setting(str(error).partition(" from source")[0]) from None
+
+
+def _bad_setting(name: str) -> UsageError:
+    return UsageError(f"Prefect can't read its settings ({name}); correct or unset that PREFECT_… variable")
 
 
 def bypass_proxies(api_url: str) -> None:
@@ -72,8 +96,12 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
     login = os.environ.get(SERVER_LOGIN, "")
     found = f"the value of {SERVER_LOGIN}" if login else f"the line in {folder / LOGIN}"
     login = login or _login_kept_in(folder)
+    try:
+        Path.home()
+    except RuntimeError:  # a user whom the machine does not know, such as in a container
+        os.environ["HOME"] = str(folder.absolute())
     os.environ |= _variables(folder.absolute(), f"http://{HOST}:{port}", login)
-    for name in OF_ANOTHER_HOME:
+    for name in OF_ANOTHER:
         os.environ.pop(name, None)
     bypass_proxies(os.environ["PREFECT_API_URL"])
     log = folder / "server.log"
@@ -90,6 +118,7 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
                 umask=0o077,
             )
         print_line(f"starting a Prefect server, its database in {folder}")
+        require_prefect()
         _wait_for_answer(process, port, log)
         yield found
     finally:

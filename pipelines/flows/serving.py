@@ -112,6 +112,10 @@ def ui_url(*, accept_open_server: bool) -> str:
         ) from None
     except httpx.HTTPError as error:
         raise _no_answer(settings.api.url, error) from None
+    except OSError:
+        raise UsageError(
+            "the certificates that PREFECT_API_SSL_CERT_FILE or SSL_CERT_FILE names can't be read; correct or unset it"
+        ) from None
     except (ImportError, ValueError):  # httpx can't use the kind of proxy, such as SOCKS
         raise UsageError(
             f"the Prefect server at {settings.api.url} can't be reached by the proxy of ALL_PROXY or HTTP_PROXY; unset"

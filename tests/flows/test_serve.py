@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.serving import ui_url
@@ -37,6 +37,7 @@ LEFT_BY_OTHERS = {
     "PREFECT_API_AUTH_STRING": "another:one",
     "PREFECT_HOME": "/proc/none",
     "PREFECT_PROFILE": "none",
+    "PREFECT_SERVER_API_BASE_PATH": "/other",
     "PREFECT_SERVER_UI_STATIC_DIRECTORY": "/proc/none/ui",
     "PREFECT_UI_API_URL": "http://127.0.0.1:1/api",
     "PREFECT_UI_URL": "http://127.0.0.1:1",
@@ -228,6 +229,22 @@ def test_a_proxy_that_can_not_be_used_for_a_server_elsewhere_is_named(place: Flo
     with temporary_settings({PREFECT_API_URL: "http://prefect.invalid/api"}):
         proxies = {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": "", "no_proxy": ""}
         Place(place.folder).run("serve", **proxies).fails(2, "ALL_PROXY", "NO_PROXY='*'")
+
+
+def test_a_setting_that_prefect_can_not_read_is_named_without_its_value(place: FlowPlace) -> None:
+    command = [*COMMAND, "--config", str(place.config), "serve"]
+    ended = subprocess.run(
+        command, env=os.environ | {"PREFECT_LOGGING_LEVEL": "NONSENSE"}, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "(level of LoggingSettings); correct or unset" in ended.stderr
+    assert "NONSENSE" not in ended.stderr
+
+
+def test_certificates_that_can_not_be_read_are_named(api: API, place: FlowPlace) -> None:
+    with temporary_settings({PREFECT_API_URL: api.url, PREFECT_API_SSL_CERT_FILE: "/proc/none"}):
+        Place(place.folder).run("serve").fails(2, "PREFECT_API_SSL_CERT_FILE", "correct or unset")
 
 
 def runs_of(flow_run_id: str) -> list[int]:
