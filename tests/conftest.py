@@ -1,7 +1,9 @@
-"""Setup of all tests: the lane, hypothesis' profile, and Ctrl-C."""
+"""Setup of all tests: the lane, hypothesis' profile, garbage collection, and Ctrl-C."""
 
+import gc
 import os
 import signal
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -23,6 +25,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--deep"):
         os.environ[depth.VARIABLE] = "1"
     depth.choose_hypothesis_profile()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave the modules and tests that are collected, which stay until the end, out of each garbage collection."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,3 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         ]
         terminalreporter.section("cases of the deep lane")
         terminalreporter.write_line("\n".join(depth.table_of(reports)))
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # a library counts as leaked what is not collected before the interpreter ends

@@ -5,6 +5,7 @@ when they are imported: each fork imports them again. Orders come as lines of JS
 by a line of JSON with the exit code, or minus the signal. It ends when standard input is closed.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -35,6 +36,7 @@ _LONGEST_SECONDS = 120
 def main() -> None:
     for module in _IMPORTED_LATE:
         importlib.import_module(module)
+    gc.freeze()  # or each fork would copy the modules when it first collects garbage
     _say(ready=True)
     for line in sys.stdin.buffer:
         order = json.loads(line)

@@ -4,6 +4,7 @@ It imports what the child process of RunningSandbox imports. It never waits for 
 again, and ends when standard input is closed.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -17,6 +18,7 @@ from pipelines.sandbox.__main__ import main  # noqa: E402
 
 def serve() -> None:
     os.chdir(ROOT)
+    gc.freeze()  # or each fork would copy the modules when it first collects garbage
     orders = socket.socket(fileno=os.dup(0))
     while True:
         order, standard, _, _ = socket.recv_fds(orders, 1, 3)
