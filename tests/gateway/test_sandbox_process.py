@@ -45,13 +45,20 @@ def test_the_truth_survives_a_kill_and_the_sandbox_restarts_on_the_same_port(
 
 def test_sends_answered_before_a_kill_are_in_the_truth(sandbox: RunningSandbox, ask: Ask, truth_of: TruthOf) -> None:
     answered: list[str] = []
+    enough = threading.Event()
 
     def send_on() -> None:
         for batch_num in (f"b{number}" for number in range(100_000)):
             ask(sandbox, "sendSms.json", **SEND, batchNum=batch_num)
             answered.append(batch_num)
+            if len(answered) > 10:
+                enough.set()
 
-    killer = threading.Timer(0.3, sandbox.kill)
+    def kill_once_enough_are_answered() -> None:
+        enough.wait(timeout=60)
+        sandbox.kill()
+
+    killer = threading.Thread(target=kill_once_enough_are_answered)
     killer.start()
     with pytest.raises(httpx.TransportError):
         send_on()
