@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 import stamina
 
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from tests.support.places import Closed, Place, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     phones = (
         pl.read_parquet(folder / "demo" / "recipients.parquet")["phone"].str.extract("(1[3-9][0-9]{9})$").drop_nulls()
     )
-    with RunningSandbox(SandboxSettings(truth=folder / "demo" / "gateway.sqlite", seed=20)) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=folder / "demo" / "gateway.sqlite", seed=20)) as gateway:
         others_send_too = {"SMSRECON_ALERTS__MAX_ORPHAN_SHARE": "1"}  # `sending` does, and so makes orphans
         place = Place(folder, {"SMSRECON_GATEWAY__BASE_URL": gateway.base_url} | others_send_too)
         yield Closed(place, demo, gateway, frozenset(phones))

@@ -11,13 +11,14 @@ import pytest
 from pipelines.campaign.journal import Journal
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from tests.support.places import CONTENT, Place, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 BATCHES = {"SMSRECON_PLAN__BATCH_SIZE": "10", "SMSRECON_GATEWAY__CONCURRENCY": "1"}
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[RunningSandbox]:
-    with RunningSandbox(SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=3, balance=1000)) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=3, balance=1000)) as gateway:
         yield gateway
 
 

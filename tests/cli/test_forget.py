@@ -12,10 +12,11 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from pipelines.sandbox.settings import Shares
 from tests.support.depth import cases
 from tests.support.places import Place, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 WHO = "13912345678"
 OTHERS = [f"138{row:08}" for row in range(30)]
@@ -29,7 +30,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("made") / "place"
     folder.mkdir()
     shares = Shares(reply=1, duplicate=0.2, conflict=0.1, phone_mismatch=0.1)
-    with RunningSandbox(SandboxSettings(truth=folder.parent / "gateway.sqlite", seed=11, shares=shares)) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=folder.parent / "gateway.sqlite", seed=11, shares=shares)) as gateway:
         form = {"SMSRECON_GATEWAY__FORMAT": request.param, "SMSRECON_PLAN__BATCH_SIZE": "10"}
         place = Place(folder, gateway_at(gateway.base_url) | form)
         phones = [*OTHERS[:15], f"+86 {WHO[:3]}-{WHO[3:]}", *OTHERS[15:], WHO, f"-{WHO}", "12"]

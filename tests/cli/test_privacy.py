@@ -27,6 +27,7 @@ from pipelines.sandbox.settings import Fault, Shares
 from tests.support.depth import cases, is_deep
 from tests.support.places import Ended, Place
 from tests.support.relay import Relay, Reply, Request, relaying
+from tests.support.sandboxes import ForkedSandbox
 
 WHO, OTHER, THIRD = PHONES = ("13917539514", "15982604937", "18665201843")
 WORD, SAID = "canary", "七七四九"
@@ -143,7 +144,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     settings = SandboxSettings(
         truth=folder.parent / "truth.sqlite", seed=5, app_key=KEY, app_secret=SECRET, shares=shares
     )
-    with RunningSandbox(settings) as gateway, relaying(gateway) as relay:
+    with ForkedSandbox(settings) as gateway, relaying(gateway) as relay:
         variables = {
             "SMSRECON_GATEWAY__BASE_URL": relay.base_url,
             "SMSRECON_GATEWAY__APP_KEY": KEY,

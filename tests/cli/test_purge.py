@@ -25,6 +25,7 @@ from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
 from tests.support.depth import cases
 from tests.support.places import Ended, Place, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 NAMES = {"oldest": "佐藤夏目", "old": "芥川三岛", "new": "川端大江"}  # from the owner's columns
 PREFIXES = {"oldest": "138", "old": "139", "new": "137"}
@@ -70,7 +71,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
     """A gateway that returns all replies again in every call."""
     truth = tmp_path_factory.mktemp("gateway") / "gateway.sqlite"
     shares = Shares(reply=0.5, duplicate=0.2, conflict=0.1, phone_mismatch=0.1, failed=0.2, late=0)
-    with RunningSandbox(SandboxSettings(truth=truth, seed=11, shares=shares)) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=truth, seed=11, shares=shares)) as gateway:
         yield gateway
 
 

@@ -18,6 +18,7 @@ from pipelines.landing.landing import Landing
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
 from tests.support.places import CONTENT, Place, closed_window, ended, gateway_at
+from tests.support.sandboxes import ForkedSandbox
 
 PEOPLE = [f"138{row:08}" for row in range(40)]
 SUBMIT = f"submit people.parquet --campaign c --content {CONTENT} --json"
@@ -25,7 +26,7 @@ SUBMIT = f"submit people.parquet --campaign c --content {CONTENT} --json"
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[RunningSandbox]:
-    with RunningSandbox(
+    with ForkedSandbox(
         SandboxSettings(truth=tmp_path / "gateway.sqlite", seed=3, shares=Shares(reply=1, failed=0, unreported=0))
     ) as gateway:
         yield gateway

@@ -13,8 +13,9 @@ import stamina
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, get_current_settings, temporary_settings
 
 from pipelines.flows.server import disable_telemetry, running_server
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from tests.flows.places import API, FlowPlace, flush_to_server, free_port
+from tests.support.sandboxes import ForkedSandbox
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def talking(api: API, request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlowPlace]:
     """A folder with a configuration and recipients, and its own gateway."""
-    with RunningSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=tmp_path / "truth.sqlite")) as gateway:
         made = FlowPlace(tmp_path, gateway)
         made.configure()
         monkeypatch.setenv("SMSRECON_CONFIG", str(made.config))

@@ -20,10 +20,11 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE,
 
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.serving import ui_url
-from pipelines.sandbox import RunningSandbox, SandboxSettings
+from pipelines.sandbox import SandboxSettings
 from tests.flows.places import API, CONTENT, FlowPlace, all_arguments, free_port, until
 from tests.support.depth import cases
 from tests.support.places import Place
+from tests.support.sandboxes import ForkedSandbox
 
 RUNS = cases(fast=2, deep=10)
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
@@ -75,7 +76,7 @@ def serving(place: FlowPlace, *options: str, **variables: str) -> Iterator[subpr
 def served(api: API, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowPlace]:
     """A folder with `serve` running and all deployments registered; its gateway accepts ten batches a second."""
     folder = tmp_path_factory.mktemp("served")
-    with RunningSandbox(SandboxSettings(truth=folder / "truth.sqlite")) as gateway:
+    with ForkedSandbox(SandboxSettings(truth=folder / "truth.sqlite")) as gateway:
         place = FlowPlace(folder, gateway)
         place.configure(gateway=f"{place.account}\nrequests_per_second = 10")
         with serving(place, PREFECT_API_URL=api.url):
