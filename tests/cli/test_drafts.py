@@ -1,7 +1,6 @@
 """Unfinished files of killed processes are removed by everyday commands; files that are being written are not."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -19,10 +18,7 @@ def drafts(place: Place) -> list[Path]:
 
 @pytest.mark.parametrize("command", ["load", "status"])
 def test_an_unfinished_plan_is_removed_an_hour_later(command: str, place: Place) -> None:
-    point = {"SMSRECON_FAILPOINT": "plan.before_sync"}
-    with place.start(f"submit people.parquet --campaign c --content {CONTENT}", variables=point) as killed:
-        killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    place.die(f"submit people.parquet --campaign c --content {CONTENT}", "plan.before_sync")
     (draft,) = drafts(place)
     assert "13800000001" in pl.read_parquet(draft, glob=False)["phone"]
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -135,10 +134,7 @@ def test_an_erased_person_is_in_no_file_and_the_books_stay_the_same(kept: Place)
 def test_a_killed_erasure_continues(kept: Place) -> None:
     before = books(kept)
     for time in cases(fast=(3,), deep=(1, 3, 5)):
-        point = {"SMSRECON_FAILPOINT": f"file.before_rename:{time}"}
-        with kept.start(f"forget {WHO} --yes", variables=point) as killed:
-            killed.communicate()
-        assert killed.returncode == -signal.SIGKILL
+        kept.die(f"forget {WHO} --yes", f"file.before_rename:{time}")
     kept.run(f"forget {OTHERS[0]} --yes").fails(2, "the erasure of another phone is unfinished")
 
     assert kept.run(f"forget {WHO} --yes").code == 0

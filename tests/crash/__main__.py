@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from tests.crash.life import life
-from tests.crash.places import starters
+from tests.support.starters import starters
 
 KILLS_A_LIFE = 50
 AT_ONCE = 2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.places import Starter, starters
+from tests.support.starters import Starter, starters
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ from pipelines.failpoints import POINTS
 from pipelines.sandbox import Fault
 from pipelines.settings import PolicySettings
 from tests.crash.laws import Laws
-from tests.crash.places import KILLED, Ended, Place, Starter, running_place
+from tests.crash.places import KILLED, Ended, Place, running_place
+from tests.support.starters import Starter
 
 # How far the clock is behind in each phase, so that everything matures.
 PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))

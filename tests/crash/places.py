@@ -1,13 +1,10 @@
 """A data folder, its sandbox, and commands in processes that can be killed."""
 
-import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from pipelines.warehouse.database import warehouse_of
 from tests.support.sandboxes import ForkedSandbox
+from tests.support.starters import Starter
 from tests.support.worlds import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
@@ -34,33 +32,6 @@ class Ended:
     command: str
     code: int
     err: str = field(repr=False)
-
-
-class Starter:
-    """The process of starter.py, which runs one command at a time; the first command starts it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def run(self, **order: Any) -> int:
-        if self._process is None:
-            command = [sys.executable, str(Path(__file__).with_name("starter.py"))]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            _answer(self._process)
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        return int(_answer(self._process)["code"])
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.communicate()
-
-
-def _answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    assert process.stdout is not None
-    answer: dict[str, Any] = json.loads(process.stdout.readline())
-    return answer
 
 
 @dataclass
@@ -162,15 +133,6 @@ def running_place(
             ),
         )
         yield Place(folder, running, settings, starter=starter)
-
-
-@contextmanager
-def starters(number: int) -> Iterator[list[Starter]]:
-    with ExitStack() as stack:
-        started = [Starter() for _ in range(number)]
-        for starter in started:
-            stack.callback(starter.stop)
-        yield started
 
 
 def arguments(command: str) -> list[str]:

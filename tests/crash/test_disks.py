@@ -12,8 +12,9 @@ import pytest
 
 from tests.crash.disks import small_disk, unwritable
 from tests.crash.life import Life
-from tests.crash.places import Ended, Starter, running_place
+from tests.crash.places import Ended, running_place
 from tests.support.depth import cases
+from tests.support.starters import Starter
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 STEPS = ("submit", "pull", "load", "reconcile", "publish", "daily", "rebuild", "balance")

@@ -4,8 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from tests.crash.life import Life
-from tests.crash.places import Starter, running_place
+from tests.crash.places import running_place
 from tests.support.depth import cases
+from tests.support.starters import Starter
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 

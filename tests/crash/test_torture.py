@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.life import LIVED, PHASES, life, points_of
-from tests.crash.places import Starter
 from tests.support.depth import cases
+from tests.support.starters import Starter
 
 SEEDS = cases(fast=(0, 3), deep=(0, 1, 2, 3))  # 0 and 3 have all choices of gateways; they share out the points
 LIVED_THROUGH = cases(fast=PHASES[1::2], deep=PHASES)

@@ -1,14 +1,17 @@
 """Where commands are given in these tests: a folder, its variables, and what was printed."""
 
+import atexit
 import os
 import pty
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ import pytest
 from pipelines.cli.main import main
 from pipelines.sandbox import RunningSandbox
 from pipelines.times import CHINA
+from tests.support.starters import Starter
 
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 CONTENT = "【公司】您好"
@@ -45,6 +49,14 @@ class Ended:
         assert (self.code, self.err.count("\n")) == (code, 1), self.err
         assert self.err.startswith("smsrecon: ")
         assert all(word in self.err for word in words), self.err
+
+
+@cache
+def _starter() -> Starter:
+    """The process that starts the commands that die, one for all tests of this process."""
+    starter = Starter()
+    atexit.register(starter.stop)
+    return starter
 
 
 @contextmanager
@@ -100,6 +112,20 @@ class Place:
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         variables = os.environ | self.variables | options.pop("variables", {})
         return subprocess.Popen([*COMMAND, *shlex.split(command)], cwd=self.folder, env=variables, **options)
+
+    def die(self, command: str, failpoint: str, umask: int = 0o022, **variables: str) -> None:
+        """Give a command in a process of its own, which is killed at this failpoint."""
+        code = _starter().run(
+            arguments=shlex.split(command),
+            folder=str(self.folder),
+            out=os.devnull,
+            err=os.devnull,
+            umask=umask,
+            variables=os.environ | self.variables | variables | {"SMSRECON_FAILPOINT": failpoint},
+            ago_seconds=0,
+            kill_after=None,
+        )
+        assert code == -signal.SIGKILL, (command, failpoint, code)
 
     def files(self) -> set[str]:
         return {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()}

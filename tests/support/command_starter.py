@@ -23,7 +23,7 @@ from pipelines import failpoints
 from pipelines.cli import invocation
 from pipelines.cli import main as cli
 
-# What the commands of these tests, and the libraries, import when they first need it.
+# What the commands that tests give here, and the libraries, import when they first need it.
 _IMPORTED_LATE = (
     "anyio._backends._asyncio", "httpcore", "pandera.strategies.base_strategies", "pipelines.campaign.submit",
     "pipelines.console.progress", "pipelines.console.resolve", "pipelines.console.results",
@@ -64,6 +64,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
         os.chdir(order["folder"])
         for number, path in enumerate((os.devnull, order["out"], order["err"])):
             os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.umask(order.get("umask", 0o022))
         os.environ.clear()
         os.environ.update(order["variables"])
         sys.argv = ["smsrecon", *order["arguments"]]
