@@ -1,5 +1,9 @@
 """The answer to a query on the published tables, as an analyst would get it."""
 
+import re
+from glob import escape
+from pathlib import Path
+
 import duckdb
 import polars as pl
 import polars.selectors as cs
@@ -28,6 +32,7 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
     try:
         with published_database(settings.published_folder) as connection:
             connection.execute("SET search_path = 'main,marts'")  # so that marts need no prefix
+            _confine(connection, settings.published_folder)
             _check(connection, query or _TABLES)
             rows: pl.DataFrame = connection.sql(query or _TABLES).pl()
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
@@ -36,8 +41,30 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
     return rows.with_columns(pl.when(is_number).then(cs.float()))
 
 
+def _confine(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Let this database open files of the folder only, as long as this process has a connection to it."""
+    path = str(folder.resolve())
+    connection.execute("SET allowed_directories = ?", [[f"{path}/", f"{escape(path)}/"]])  # views read escaped paths
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
 def _check(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Raise UsageError unless it is one SELECT: the database is read-only, but COPY could write any file."""
+    """Raise UsageError unless it is one SELECT without a COPY in it, which could write into the published folder."""
     kinds = [statement.type for statement in connection.extract_statements(query)]
     if len(kinds) != 1 or kinds[0] not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):  # MULTI: PIVOT
         raise UsageError("give one SELECT, FROM, DESCRIBE or PIVOT; nothing else is run on what is published")
+    if _has_keyword(query, "copy"):
+        raise UsageError('COPY is not run on what is published; if it is a name in the query, write it as "copy"')
+
+
+def _has_keyword(query: str, keyword: str) -> bool:
+    """True if the word stands in the query outside of texts, quoted names and comments."""
+    text = query.encode()  # in which offsets count
+    tokens = duckdb.tokenize(query)
+    ends = [*(offset for offset, _ in tokens[1:]), len(text)]
+    return any(
+        kind == duckdb.token_type.keyword
+        and re.split(rb"\W", text[start:end], maxsplit=1)[0].lower() == keyword.encode()
+        for (start, kind), end in zip(tokens, ends, strict=True)
+    )

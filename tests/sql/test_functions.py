@@ -12,11 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.console.query import ask
 from pipelines.contracts.marts import CampaignDelivery
 from pipelines.contracts.published import FUNCTIONS
-from pipelines.errors import UsageError
-from pipelines.settings import Settings
 from pipelines.sql_files import SQL_FOLDER, reference_rows
 from tests.sql.variants import ODD_COLUMN, SENT
 
@@ -234,15 +231,6 @@ def test_no_published_function_holds_a_cte(copy: duckdb.DuckDBPyConnection, name
     ((definition,),) = copy.execute(query, [name]).fetchall()
 
     assert not re.search(r"\bWITH\b(?! TIME ZONE)", definition)
-
-
-def test_smsrecon_sql_takes_and_lists_them(data_dir: Path) -> None:
-    settings = Settings(data_dir=data_dir)
-
-    assert ask(settings, "SELECT value FROM delivery_by('variant', campaign := 'autumn')").height == 2
-    assert "compare_campaigns(a, b)" in ask(settings, None)["table"].to_list()
-    with pytest.raises(UsageError, match="there is no campaign 'sprung'"):
-        ask(settings, "FROM compare_campaigns('spring', 'sprung')")
 
 
 # statistics by hand
