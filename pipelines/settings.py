@@ -34,6 +34,7 @@ from pydantic_settings import (
 )
 
 from pipelines.errors import UsageError
+from pipelines.ownership import check_owner
 
 CONFIG_FILE = Path("smsrecon.toml")
 CONFIG_VARIABLE = "SMSRECON_CONFIG"  # names the file where no option does: to the runs of flows
@@ -557,13 +558,16 @@ def load_settings(config: Path | None = None) -> Settings:
     """Read the settings from `config` (default: SMSRECON_CONFIG, or smsrecon.toml here if there is one) and variables.
 
     A relative data_dir is relative to the file's folder, so that --config means the same wherever it is called from.
-    Raises UsageError naming every setting that is wrong, together, never its value.
+    Raises UsageError naming every setting that is wrong, together, never its value; also for a file that other users
+    can change.
     """
     named = os.environ.get(CONFIG_VARIABLE)
     config = config or (Path(named) if named else None)
     if config is not None and not config.is_file():
         raise UsageError(f"there is no configuration file {config}; write one with 'smsrecon init'")
     file = config or CONFIG_FILE
+    if file.is_file():
+        check_owner(file)
 
     class _FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file if file.is_file() else None)

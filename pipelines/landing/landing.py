@@ -17,6 +17,7 @@ from pipelines.landing.imports import Import, Imports
 from pipelines.landing.pending_calls import PendingCalls
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.suppressions import SuppressionLists
+from pipelines.ownership import check_owner
 from pipelines.settings import Settings
 
 
@@ -142,7 +143,9 @@ class Landing:
 
 
 def landing_of(settings: Settings) -> Landing:
-    """The landing of an installation."""
+    """The landing of an installation. Raises UsageError if other users can change its data folder."""
+    if settings.data_dir.exists():
+        check_owner(settings.data_dir)
     return Landing(settings.landing_folder)
 
 

@@ -18,6 +18,7 @@ from pipelines.gateway.client import GatewayClient
 from pipelines.landing.data_folder import check_data_folder
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.operations.daily import refused_pushes
+from pipelines.ownership import check_owner
 from pipelines.pull import Puller
 from pipelines.receive.probe import problems, url_of
 from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
@@ -78,6 +79,8 @@ def _data_folder(folder: Path) -> Finding:
         raise UsageError(f"{there} is not a folder; move it away, or set data_dir")
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         raise UsageError(f"{there} can't be written to; give this user the right to, or set data_dir")
+    if folder.exists():
+        check_owner(folder)
     check_data_folder(folder)
     if there != folder:
         return Finding("data folder", "ok", f"{folder} does not exist yet: the first submit or pull makes it")
