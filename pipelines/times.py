@@ -56,8 +56,9 @@ def plain_time(text: "pl.Expr", *, needs_seconds: bool = False) -> "pl.Expr":
 def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr":
     """Instants from texts such as `2026-11-22 08:00:00`, in China's time; null for other texts.
 
-    The forms of `plain_time` are read too, and seconds or milliseconds since 1970. With `also_days` the seconds or the
-    time of day may be missing: that is for what people write, a gateway's record without them is broken.
+    The forms of `plain_time` are read too, ISO times with any offset, and seconds or milliseconds since 1970. With
+    `also_days` the seconds or the time of day may be missing: that is for what people write, a gateway's record without
+    them is broken.
     """
     import polars as pl  # noqa: PLC0415
 
@@ -68,11 +69,27 @@ def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr"
             return instants
         written = plain_time(value, needs_seconds=not also_days)
         epoch = pl.from_epoch(value.str.extract(_EPOCH).cast(pl.Int64)).cast(pl.Datetime("us", "UTC"))
+        with_t = value.str.replace(" ", "T", literal=True)
+        zoned = with_t.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         others = [_in_form(value, form) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d") if also_days]
-        found = pl.coalesce(instants, _in_form(written, TIME_FORMAT), epoch.dt.convert_time_zone(CHINA.key), *others)
+        found = pl.coalesce(
+            instants,
+            _in_form(written, TIME_FORMAT),
+            *(utc.dt.convert_time_zone(CHINA.key) for utc in (zoned, epoch)),
+            *others,
+        )
         return pl.select(found).to_series()
 
     return text.map_batches(read, return_dtype=pl.Datetime("us", CHINA.key), is_elementwise=True)
+
+
+def instant_from_text(text: str) -> datetime | None:
+    """The instant that one text says, as `instants_from_text` reads it; None if it isn't believed."""
+    import polars as pl  # noqa: PLC0415
+
+    read = pl.select(instant=instants_from_text(pl.lit(text)))
+    is_believed = pl.col("instant").is_between(EARLIEST_INSTANT, LATEST_INSTANT, closed="left")
+    return next(iter(read.filter(is_believed)["instant"]), None)
 
 
 def _in_form(text: "pl.Expr", form: str) -> "pl.Expr":

@@ -10,11 +10,15 @@ from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.phones import PHONE
 from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
+HAS_OWN_TIME_DESCRIPTION: Final = (
+    "replied_at is the time sent by the gateway, or that of a push without a readable one."
+)
 _CALL_FILE: Final = "Path in the landing of the call that brought it."
 _SOURCE_FILE: Final = "Path in the landing of the call, push or import that brought it; the first, if several did."
 _EXTRA: Final = (
     "Other fields that the gateway sent, as JSON; null without any. In an imported report without a time of its own, "
-    "stat_time_from says which was taken: sent_at or imported_at."
+    "stat_time_from says which was taken: sent_at or imported_at. In a reply whose time can't be read, "
+    "replied_at_from is received_at."
 )
 
 
@@ -199,7 +203,7 @@ class Replies(Contract):
         lt=LATEST_INSTANT,
         description="When the reply was sent, or first received if the gateway sends no time.",
     )
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    has_own_time: pl.Boolean = pa.Field(description=HAS_OWN_TIME_DESCRIPTION)
     received_at: Instant = pa.Field(description="When it was first received.")
     source_file: pl.String = pa.Field(description=_SOURCE_FILE)
     extra: pl.String = pa.Field(nullable=True, metadata=JSON, description=_EXTRA)

@@ -10,6 +10,7 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import Contract, Instant, TableConfig
+from pipelines.contracts.core import HAS_OWN_TIME_DESCRIPTION
 from pipelines.contracts.reconciled import (
     CAUSES,
     FAMILIES,
@@ -35,6 +36,7 @@ EXCEPTION_KINDS: Final[tuple[str, ...]] = (
     "unreported",
     "in_doubt",
     "unknown_code",
+    "reply_time_unread",
     "reject",
 )
 
@@ -333,7 +335,7 @@ class RepliesByCampaign(Contract):
     )
     submitted_at: Instant = pa.Field(nullable=True, description="When the request of the message's batch was sent.")
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    has_own_time: pl.Boolean = pa.Field(description=HAS_OWN_TIME_DESCRIPTION)
     received_at: Instant = pa.Field(description="When it was first received.")
     reply_seconds: pl.Int32 = pa.Field(
         nullable=True, ge=0, description="Whole seconds from submitted_at to replied_at."
@@ -450,7 +452,8 @@ class Exceptions(Contract):
         description="orphan, conflict, phone_mismatch, status_mismatch (receive_status contradicts the code, which is "
         "believed), report_of_unsent (of a message that is planned, refused or held "
         "back: not believed), sent_twice (decided to be not_sent, sent again, and its first batch reported too), "
-        "report_before_submission, late_report, unreported, in_doubt, unknown_code, reject.",
+        "report_before_submission, late_report, unreported, in_doubt, unknown_code, reply_time_unread (the time of a "
+        "reply can't be read, so that of its receipt counts), reject.",
     )
     campaign_id: pl.String = pa.Field(nullable=True, description="Id of the campaign; null if unknown.")
     batch_num: pl.String = pa.Field(
@@ -465,7 +468,7 @@ class Exceptions(Contract):
     )
     detail: pl.String = pa.Field(description="Description of the exception.")
     occurrence_count: pl.Int64 = pa.Field(
-        ge=1, description="Number of reports, of messages (unreported, in_doubt) or of records (reject)."
+        ge=1, description="Number of reports, of messages (unreported, in_doubt), of replies or of records (reject)."
     )
     first_seen_at: Instant = pa.Field(
         nullable=True,

@@ -9,6 +9,7 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import Contract, Instant, TableConfig
+from pipelines.contracts.core import HAS_OWN_TIME_DESCRIPTION
 from pipelines.phones import PHONE
 
 STATUSES: Final[tuple[str, ...]] = (
@@ -307,7 +308,7 @@ class RepeatedReplies(Contract):
     content: pl.String = pa.Field(description="Text of the reply.")
     access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    has_own_time: pl.Boolean = pa.Field(description=HAS_OWN_TIME_DESCRIPTION)
 
     class Config:
         name = "core.repeated_replies"
@@ -320,7 +321,7 @@ class ReplyMatches(Contract):
     phone: pl.String = pa.Field(description="Phone that replied.")
     access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
-    has_own_time: pl.Boolean = pa.Field(description="replied_at is the time sent by the gateway.")
+    has_own_time: pl.Boolean = pa.Field(description=HAS_OWN_TIME_DESCRIPTION)
     received_at: Instant = pa.Field(description="When it was first received.")
     campaign_id: pl.String = pa.Field(
         nullable=True, description="Id of the campaign; null if no campaign was sent to the phone."

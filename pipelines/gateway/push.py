@@ -114,7 +114,7 @@ class Pushed:
 
 
 def read_pushes(bodies: Sequence[bytes]) -> Pushed:
-    """The records of pushes; columns as in wire.py. A reply without a time of its own gets that of its push."""
+    """The records of pushes; columns as in wire.py. A reply without a time of its own gets its push's `time_stamp`."""
     records: dict[PushKind, _Found] = {"reports": _Found(), "replies": _Found()}
     faults: dict[int, str] = {}
     for push, body in enumerate(bodies):
@@ -182,8 +182,8 @@ def _records(tree: Tree) -> tuple[list[object], list[object]]:
     """The reports and the replies of a push."""
     head, body = _head(tree), _body(tree)
     reports, replies = _paths(body)
-    time = _china_time(head.time_stamp)
-    return records_at(body, reports), [{"mo_time": time, **_own(record)} for record in records_at(body, replies)]
+    stamp = {"mo_time": head.time_stamp}
+    return records_at(body, reports), [stamp | _own(record) for record in records_at(body, replies)]
 
 
 def _paths(body: Tree) -> tuple[list[Path], list[Path]]:
@@ -206,13 +206,6 @@ def _own(record: object) -> Tree:
     """The fields of a reply without an empty time, so that the time of its push takes effect."""
     fields = record if is_tree(record) else {}
     return {name: value for name, value in fields.items() if value or REPLY_FIELDS.get(name) != "mo_time"}
-
-
-def _china_time(stamp: str) -> str | None:
-    """`20160823143033` as `2016-08-23 14:30:33`; None for any other form."""
-    if len(stamp) != 14 or not stamp.isdecimal():
-        return None
-    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]} {stamp[8:10]}:{stamp[10:12]}:{stamp[12:]}"
 
 
 def _tree(body: bytes) -> Tree:

@@ -11,7 +11,7 @@ from typing import Final
 
 from pipelines.gateway.push import DamagedPush, PushHead, UnreadablePush, read_head, verifier
 from pipelines.settings import Settings
-from pipelines.times import CHINA
+from pipelines.times import instant_from_text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -118,9 +118,8 @@ class Gate:
     def _is_in_time(self, time_stamp: str) -> bool:
         if self._receive.max_age_minutes is None:
             return True
-        try:
-            sent_at = datetime.strptime(time_stamp, "%Y%m%d%H%M%S").replace(tzinfo=CHINA)
-        except ValueError:
+        sent_at = instant_from_text(time_stamp)
+        if sent_at is None:
             return False
         return abs(self._clock() - sent_at) <= timedelta(minutes=self._receive.max_age_minutes)
 

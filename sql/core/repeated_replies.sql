@@ -1,7 +1,8 @@
 -- core.repeated_replies: one row per reply that repeats another row of core.replies, which has the better data and is counted instead.
 -- Input: core.replies.
 -- A pushed reply has only the time of the push; a pulled one may have no time at all. So a reply that was only pushed repeats a pulled or
--- imported one that was sent up to a day before; and a reply without a time repeats one that was pushed.
+-- imported one that was sent up to a day before; and a reply without a time repeats one that was pushed and has one. No chain of these
+-- comes back to where it began, so its last row counts.
 SELECT
     r.phone,
     r.content,
@@ -20,5 +21,5 @@ SEMI JOIN core.replies AS o
                     r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported
                     AND o.has_own_time AND (o.is_pulled OR o.is_imported)
                     AND o.replied_at BETWEEN r.replied_at - INTERVAL 1 DAY AND r.replied_at + INTERVAL 1 MINUTE
-            ELSE o.is_pushed
+            ELSE o.is_pushed AND o.has_own_time
         END

@@ -1,7 +1,9 @@
 -- marts.exceptions: one row per finding that somebody should look at; no phones. Frequent findings are one row with a count:
--- unreported per campaign and day, in_doubt per batch, unknown_code and status_mismatch per code, reject per file and reason.
+-- unreported per campaign and day, in_doubt per batch, unknown_code and status_mismatch per code, reply_time_unread per channel, reject
+-- per file and reason.
 -- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.statuses, core.batches,
--- core.batch_outcomes, core.recipients, core.reports, core.gateway_codes, core.rejects, core.pulls. Parameter: $report_window_hours.
+-- core.batch_outcomes, core.recipients, core.reports, core.replies, core.gateway_codes, core.rejects, core.pulls.
+-- Parameter: $report_window_hours.
 -- Phones are masked in foreign mission numbers; in a number of our own form digits only look like a phone by chance.
 -- first_seen_at and last_seen_at are the instants of the finding's source: reports received, batches submitted, calls made.
 -- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
@@ -221,6 +223,21 @@ findings AS (
     FROM core.reports
     WHERE upper(receive_status) = CASE WHEN is_delivered THEN 'FAIL' ELSE 'SUCCESS' END
     GROUP BY code, is_delivered
+
+    UNION ALL
+    SELECT
+        'reply_time_unread',
+        NULL,
+        NULL,
+        NULL,
+        NULL,
+        CASE WHEN is_pushed THEN 'pushed' ELSE 'pulled' END || ' with a time that can''t be read: the time of receipt counts',
+        count(*),
+        min(received_at),
+        max(received_at)
+    FROM core.replies
+    WHERE json_extract_string(extra, '/replied_at_from') = 'received_at'
+    GROUP BY is_pushed
 
     UNION ALL
     SELECT

@@ -259,7 +259,7 @@ class TwinCore(TwinLanding):
             numbers = {reply["access_num"], other["access_num"]} - {""}
             if any(reply[name] != other[name] for name in ("phone", "content")) or len(numbers) > 1:
                 continue
-            if not reply["has_own_time"] and other["is_pushed"]:
+            if not reply["has_own_time"] and other["is_pushed"] and other["has_own_time"]:
                 return True
             is_only_pushed = not (reply["is_pulled"] or reply["is_imported"])
             is_timed = other["has_own_time"] and (other["is_pulled"] or other["is_imported"])

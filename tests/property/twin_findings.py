@@ -95,6 +95,10 @@ class TwinFindings:
             if code not in gateway_codes():
                 seen = [report["received_at"] for report in reports]
                 yield empty | counted("unknown_code", f"code {code}: is in no table of the vendor", len(reports), seen)
+        for (is_pushed,), replies in grouped(self.core.replies_with_unread_times, "is_pushed"):
+            detail = f"{'pushed' if is_pushed else 'pulled'} with a time that can't be read: the time of receipt counts"
+            seen = [reply["received_at"] for reply in replies]
+            yield empty | counted("reply_time_unread", detail, len(replies), seen)
         calls = {pull["source_file"]: pull["called_at"] for pull in self.core.pulls}
         for (kind, file, reason), rejects in grouped(self.core.rejects, "kind", "source_file", "reason"):
             seen = [calls[file]] if file in calls else []

@@ -101,9 +101,8 @@ class TwinLanding:
                 for position, record in enumerate(happening.records or ()):
                     yield name, position, happening.called_at, record
             if isinstance(happening, Pushed) and happening.kind == kind:
-                time = _time_of(happening.stamp)
                 for position, record in enumerate(happening.records):
-                    timed = record if kind == "reports" or record["moTime"] else record | {"moTime": time}
+                    timed = record if kind == "reports" or record["moTime"] else record | {"moTime": happening.stamp}
                     yield name, position, happening.pushed_at, timed
             if isinstance(happening, Imported) and kind == "reports":
                 for position, record in enumerate(filter(is_filled, happening.records)):
@@ -133,32 +132,40 @@ class TwinLanding:
         return self._reports_and_rejects[0]
 
     @cached_property
-    def _replies_and_rejects(self) -> tuple[list[Row], list[Row]]:
+    def _replies_and_rejects(self) -> tuple[list[Row], list[Row], list[Row]]:
         good: dict[tuple[Any, ...], Row] = {}
+        unread: dict[tuple[Any, ...], bool] = {}
         rejects = []
         for name, position, received_at, record in self.received("replies"):
-            reply, reason = _reply(record, received_at)
+            reply, reason = _reply(record, name, received_at)
             if reason:
                 rejects.append({"source_file": name, "position": position, "kind": "replies", "reason": reason})
                 continue
+            is_unread = reply.pop("is_time_unread")
             reply |= {"received_at": received_at, "source_file": name}
             own_time = reply["replied_at"] if reply["has_own_time"] else None
             key = (reply["phone"], reply["content"], reply["access_num"], reply["has_own_time"], own_time)
             ways = _ways(name, good.get(key))
             if key not in good or (received_at, name) < (good[key]["received_at"], good[key]["source_file"]):
-                good[key] = reply
+                good[key], unread[key] = reply, False
+            unread[key] |= is_unread and _came(reply) == _came(good[key])
             good[key] |= ways
         kept = []
         for (phone, content, access_num, *time), reply in good.items():
             others = {more for (*same, more, own, at) in good if same == [phone, content] and [own, at] == time}
             if access_num or others == {""}:
                 kept.append(reply)
-        return kept, rejects
+        return kept, rejects, [reply for key, reply in good.items() if unread[key] and reply in kept]
 
     @property
     def replies(self) -> list[Row]:
         """core.replies: distinct ones, each as it came first; one without an access number yields to one with it."""
         return self._replies_and_rejects[0]
+
+    @property
+    def replies_with_unread_times(self) -> list[Row]:
+        """Of these, each that came first with a time that can't be read."""
+        return self._replies_and_rejects[2]
 
     @property
     def rejects(self) -> list[Row]:
@@ -278,7 +285,9 @@ def _phone_of(value: str | None) -> tuple[str | None, list[str]]:
 
 
 def _instant_of(value: str) -> datetime | None:
-    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f"):
+    if re.fullmatch("[0-9]{13}", value):
+        return datetime.fromtimestamp(int(value) / 1000, CHINA)
+    for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y%m%d%H%M%S"):
         try:
             at = datetime.strptime(value.replace("T", " "), form).replace(tzinfo=CHINA)
         except ValueError:
@@ -327,19 +336,19 @@ def spelled(code: str) -> str:
     return code.upper() if code.upper() in gateway_codes() else code
 
 
-def _reply(record: Record, received_at: datetime) -> tuple[Row, str]:
+def _reply(record: Record, name: str, received_at: datetime) -> tuple[Row, str]:
+    """A reply as it is kept, and what is wrong with it; a push comes when the reply does, so it has a time anyway."""
     phone, faults = _phone_of(record["srcId"])
     mo_time = _text(record["moTime"])
     access_num = _text(record["destId"])
-    replied_at = _instant_of(mo_time) if mo_time else received_at
-    if replied_at is None:
-        faults.append(f"replied_at: {_MISSING}")
+    own_time = _instant_of(mo_time)
     reply = {
         "phone": phone,
         "content": _text(record["content"]),
         "access_num": "****" if re.fullmatch(r"(\+86|0086|86)?1[3-9][0-9]{9}", access_num) else access_num,
-        "replied_at": replied_at,
-        "has_own_time": bool(mo_time),
+        "replied_at": own_time or received_at,
+        "has_own_time": bool(own_time) or name.startswith("pushes/"),
+        "is_time_unread": bool(mo_time) and not own_time,
         "plain_content": plain(_text(record["content"])),
     }
     return reply, "; ".join(sorted(faults))
@@ -352,14 +361,6 @@ def plain(text: str) -> str:
         found = re.fullmatch(signed, letters, re.DOTALL)
         letters = found[1] if found and any(map(str.isalnum, found[1])) else letters
     return " ".join("".join(sign if unicodedata.category(sign)[0] in "LN" else " " for sign in letters).split())
-
-
-def _time_of(stamp: str) -> str | None:
-    """When a push was made, as the records write their times; none where it isn't said."""
-    try:
-        return f"{datetime.strptime(stamp, '%Y%m%d%H%M%S').replace(tzinfo=CHINA):%Y-%m-%d %H:%M:%S}"
-    except ValueError:
-        return None
 
 
 def _ways(name: str, known: Row | None) -> Row:

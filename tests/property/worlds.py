@@ -341,7 +341,8 @@ def _bring(drawn: _Drawn, call: Pulled, records: Sequence[Record]) -> None:
         drawn.at_some_step(replace(call, records=tuple(records)) if call.records is not None else call)
     if is_pushed and records:
         said_at = drawn.among(call.called_at, call.called_at - timedelta(days=2), MIDNIGHT + timedelta(hours=10))
-        stamp = drawn.among(f"{said_at.astimezone(CHINA):%Y%m%d%H%M%S}", "", "noon")
+        plain = f"{said_at.astimezone(CHINA):%Y%m%d%H%M%S}"
+        stamp = drawn.among(plain, plain, f"{int(said_at.timestamp())}000", "", "noon")
         drawn.at_some_step(Pushed(call.kind, drawn.instant(), stamp, tuple(records)))
 
 

@@ -122,6 +122,10 @@ def test_a_push_that_is_too_old_or_from_the_future_or_without_a_time_is_refused(
     for hour in (5, 7):
         assert refusal(gate(max_age_minutes=10, now=THEN.replace(hour=hour)), REPORT) == "time_stamp"
     assert refusal(gate(max_age_minutes=10), REPORT.replace(b"20160823143033", b"")) == "time_stamp"
+    for stamp in (b"yesterday", b"2016-08-23T06:30:33+08:00"):
+        assert refusal(gate(max_age_minutes=10), REPORT.replace(b"20160823143033", stamp)) == "time_stamp"
+    for stamp in (b"2016-08-23 14:30:33", b"2016-08-23T06:30:33Z", b"1471933833000"):
+        gate(max_age_minutes=10).check_push(REPORT.replace(b"20160823143033", stamp))
     gate(now=THEN.replace(year=2026)).check_push(REPORT)  # without the setting, no time is too old
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError
 from pipelines.landing.calls import Call
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.operations import daily
 from pipelines.operations.erasure import erase_person
@@ -74,6 +75,37 @@ def test_reports_and_replies_of_one_push_are_both_loaded(settings: Settings) -> 
         ("15158306581", "測試"),
     ]
     assert rows(settings, "SELECT record_count, rejected_count FROM core.files") == [(6, 0)]
+
+
+def test_a_pushed_opt_out_takes_effect_in_whatever_form_its_time_is_written(settings: Settings) -> None:
+    sent_at = AT - timedelta(minutes=1)
+    stamps = {
+        "20261120095900": sent_at,
+        f"{int(sent_at.timestamp())}": sent_at,
+        f"{int(sent_at.timestamp())}000": sent_at,
+        "2026-11-20T09:59:00+08:00": sent_at,
+        "2026-11-20T01:59:00Z": sent_at,
+        "2026-11-20 09:59:00": sent_at,
+        "": AT,
+        "yesterday": AT,
+    }
+    opt_out = REPLY.replace("測試".encode(), b"TD")
+    push(
+        settings,
+        *(
+            opt_out.replace(b"20160823143033", stamp.encode()).replace(b"15058306581", b"1380013800%d" % number)
+            for number, stamp in enumerate(stamps)
+        ),
+    )
+    times = "SELECT replied_at, has_own_time FROM core.replies ORDER BY phone"
+    assert rows(settings, times) == [(at, True) for at in stamps.values()]
+
+    daily.reconcile(settings, as_of=AT)
+    assert daily.suppress(settings, clock=lambda: AT) == len(stamps)
+    assert suppressed_phones(landing_of(settings))["phone"].sort().to_list() == [
+        f"1380013800{number}" for number in range(len(stamps))
+    ]
+    assert rows(settings, "SELECT kind, occurrence_count FROM marts.exceptions") == [("reply_time_unread", 1)]
 
 
 def test_both_kinds_of_one_push_are_erased(settings: Settings) -> None:

@@ -351,11 +351,18 @@ def test_the_same_text_at_another_time_is_another_reply(landing: Landing, wareho
     assert load(landing, warehouse).new_reply_count == 3
 
 
-def test_a_reply_with_a_broken_time_is_rejected(landing: Landing, warehouse: Warehouse) -> None:
-    land(landing, "replies", answer([reply(moTime="noon"), reply()]))
-    assert counts(load(landing, warehouse)) == (2, 1, 1, 0)
-    (reject,) = rows(warehouse, "FROM core.rejects")
-    assert (reject["kind"], reject["reason"]) == ("replies", "replied_at: missing or unreadable")
+@pytest.mark.parametrize("time", ["noon", "2026-02-30 12:00:00", "1999-12-31 23:59:59", "+262000-01-01T00:00:00Z"])
+def test_a_reply_whose_time_cannot_be_read_counts_as_of_its_receipt(
+    landing: Landing, warehouse: Warehouse, time: str
+) -> None:
+    land(landing, "replies", answer([reply(moTime=time), reply(moTime=time, content="N", note="x"), reply()]))
+    assert counts(load(landing, warehouse)) == (3, 3, 0, 0)
+    assert rows(
+        warehouse, "SELECT content, replied_at, extra FROM core.replies WHERE NOT has_own_time ORDER BY ALL"
+    ) == [
+        {"content": "N", "replied_at": AT, "extra": '{"replied_at_from":"received_at","note":"x"}'},
+        {"content": "T", "replied_at": AT, "extra": '{"replied_at_from":"received_at"}'},
+    ]
 
 
 def test_a_balance_becomes_a_row(landing: Landing, warehouse: Warehouse) -> None:

@@ -47,8 +47,16 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
 
 
 def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
-    """The columns of core.replies, row for row; a reply without a time gets the time of the call."""
-    has_own_time = pl.col("mo_time").fill_null("") != ""
+    """The columns of core.replies, row for row.
+
+    A reply without a readable time gets that of its receipt, and `extra` tells if there was one. A push comes at once,
+    so its receipt is as good as a time of its own. In an import the time must be readable: its rows are told to people.
+    """
+    written = pl.col("mo_time").fill_null("") != ""
+    read = plausible(instants_from_text(pl.col("mo_time")))
+    is_unread, is_import = written & read.is_null(), pl.col("channel") == "import"
+    note = pl.lit('{"replied_at_from":"received_at"')
+    noted = pl.when(pl.col("extra").is_null()).then(note + "}").otherwise(note + "," + pl.col("extra").str.slice(1))
     return received.select(
         phone=without_prefix(pl.col("phone")),
         content=pl.col("content").fill_null(""),
@@ -56,13 +64,11 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(MASK))
         .otherwise("access_num")
         .fill_null(""),
-        replied_at=pl.when(has_own_time)
-        .then(plausible(instants_from_text(pl.col("mo_time"))))
-        .otherwise("received_at"),
-        has_own_time=has_own_time,
+        replied_at=pl.when(is_unread & is_import).then(None).otherwise(pl.coalesce(read, "received_at")),
+        has_own_time=read.is_not_null() | (pl.col("channel") == "push"),
         received_at=pl.col("received_at"),
         source_file=pl.col("source_file"),
-        extra=pl.col("extra"),
+        extra=pl.when(is_unread & ~is_import).then(noted).otherwise("extra"),
         plain_content=plain(pl.col("content").fill_null("")),
         **_CHANNELS,
     ).select(list(schema_of(Replies)))
