@@ -49,13 +49,20 @@ def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False
 def suppress_remove(*phones: Phones, json: Json = False) -> int:
     """Remove phones from all suppression lists.
 
-    Campaigns planned from now on send to them again.
+    Campaigns planned from now on send to them again; later opt-outs count.
     """
+    from pipelines.cli.exits import to_stderr
     from pipelines.console.terminal import show_lines
     from pipelines.operations.suppression_lists import remove_phones
 
     listed = remove_phones(_phones_of(phones), settings=invocation.settings(), at=invocation.now())
     show_lines(asdict(listed), as_json=json)
+    if listed.untimed_opt_out_count:
+        to_stderr(
+            f"smsrecon: {listed.untimed_opt_out_count} of these phones opted out in a reply without a time, which the"
+            " gateway still returns: until it stops, the same text sent once more can't be told from it; if one writes"
+            " to you again, use 'smsrecon suppress add'"
+        )
     return 0
 
 

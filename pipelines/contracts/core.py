@@ -220,6 +220,20 @@ class Replies(Contract):
         metadata = TableConfig(kind="loaded")
 
 
+class ReplyArrivals(Contract):
+    """One row per answer that holds a reply without a time of its own: a later one may be a new reply."""
+
+    phone: pl.String = pa.Field(str_matches=r"^[0-9]{5,20}$", description="Phone that replied, without the prefix 86.")
+    content: pl.String = pa.Field(description="Text of the reply.")
+    access_num: pl.String = pa.Field(description="Access number replied to, with its extension; empty if not sent.")
+    received_at: Instant = pa.Field(description="When the query that brought it was sent.")
+    source_file: pl.String = pa.Field(description=_CALL_FILE)
+
+    class Config:
+        name = "core.reply_arrivals"
+        metadata = TableConfig(kind="loaded")
+
+
 class Balances(Contract):
     """One row per balance reported by the gateway."""
 
@@ -302,6 +316,7 @@ CORE: Final[tuple[type[Contract], ...]] = (
     Batches,
     Reports,
     Replies,
+    ReplyArrivals,
     Balances,
     Pulls,
     Suppressions,

@@ -16,11 +16,13 @@ from pipelines.campaign.suppressions import land_entries, read_entries, suppress
 from pipelines.errors import InputRefused, UsageError
 from pipelines.formatting import first_of
 from pipelines.landing.landing import Landing, landing_of
+from pipelines.opt_outs import patterns
 from pipelines.phones import PHONE, national
 from pipelines.settings import Settings
 from pipelines.tabular.mapping import map_columns, phone_columns
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.times import instants_from_text
+from pipelines.warehouse.database import registered, warehouse_of
 
 BY_HAND: Final = "by_hand"
 
@@ -35,6 +37,13 @@ class ListSummary:
     rejected_count: int = 0  # rows of an imported file without a valid phone
 
 
+@dataclass(frozen=True)
+class RemovalSummary(ListSummary):
+    """A list that takes phones off the others."""
+
+    untimed_opt_out_count: int = 0  # of these phones; the next opt-out may look like a repetition
+
+
 def add_phones(phones: Iterable[str], *, reason: str, settings: Settings, at: datetime) -> ListSummary:
     """Put phones on a list. Raises UsageError if one is not valid, or none is given."""
     checked = _checked(phones)
@@ -43,15 +52,20 @@ def add_phones(phones: Iterable[str], *, reason: str, settings: Settings, at: da
     return _land(entries, "add", settings, at)
 
 
-def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) -> ListSummary:
-    """Take phones off all lists. Raises UsageError if one is not valid or on no list, or none is given."""
+def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) -> RemovalSummary:
+    """Take phones off all lists.
+
+    Raises UsageError if one is not valid or on no list, or none is given, and WarehouseBusy.
+    """
     checked, landing = _checked(phones), landing_of(settings)
     unknown = checked.join(suppressed_phones(landing, accept_unreadable=True), on="phone", how="anti").height
     if unknown:
         raise UsageError(f"{unknown} of the phones are on no list; see 'smsrecon suppress list'")
+    untimed = _untimed_opt_outs(checked, settings)
     since_at = _latest(checked, landing, at)
     entries = checked.with_columns(reason=pl.lit(BY_HAND), since_at=pl.lit(since_at), is_removed=pl.lit(value=True))
-    return _land(entries, "remove", settings, at)
+    landed = _land(entries, "remove", settings, at)
+    return RemovalSummary(landed.source_file, landed.phone_count, untimed_opt_out_count=untimed)
 
 
 def import_list(
@@ -115,6 +129,24 @@ def _checked(phones: Iterable[str]) -> pl.DataFrame:
         fault = f"number {wrong['place'][0]} of the phones is not valid" if wrong.height else "no phone was given"
         raise UsageError(f"{fault}; give 11 digits each, or - and one phone a line on standard input")
     return given.unique(maintain_order=True)
+
+
+def _untimed_opt_outs(phones: pl.DataFrame, settings: Settings) -> int:
+    """Number of phones that opted out without a time, in words that no answer has been without since."""
+    warehouse = warehouse_of(settings)
+    if not warehouse.path.exists():
+        return 0
+    opt_out, _ = patterns(settings.policy.opt_out_words, settings.policy.ambiguous_opt_out_words)
+    with warehouse.read() as connection, registered(connection, removed=phones):
+        found = connection.execute(
+            "SELECT DISTINCT r.phone FROM core.replies AS r SEMI JOIN removed USING (phone)"
+            " LEFT JOIN (SELECT phone, content, max(received_at) AS last_at FROM core.reply_arrivals GROUP BY ALL) AS a"
+            " USING (phone, content)"
+            " ANTI JOIN core.pulls AS p ON p.kind = 'replies' AND p.outcome = 'ok' AND p.called_at > a.last_at"
+            " WHERE NOT r.has_own_time AND regexp_matches(r.plain_content, $opt_out)",
+            {"opt_out": opt_out},
+        ).fetchall()
+    return len(found)
 
 
 def _latest(phones: pl.DataFrame, landing: Landing, at: datetime) -> datetime:

@@ -1,9 +1,11 @@
 -- core.phones_to_suppress: one row per phone that should get no more messages and is on no list yet: a reply opted out, or consecutive
 -- campaigns failed with a hard code. Private, because lists need the phone.
--- Inputs: core.message_status, core.recipients, core.gateway_codes, core.reply_matches, core.suppressions.
--- Parameter: $hard_failures, the number of campaigns that must have failed.
+-- Inputs: core.message_status, core.recipients, core.gateway_codes, core.pulls, core.replies, core.reply_arrivals, core.reply_matches,
+-- core.suppressions.
+-- Parameters: $hard_failures, the number of campaigns that must have failed; $opt_out_pattern, for plain_content.
 -- A phone that received a message is in use: hard codes of campaigns submitted before that message no longer count.
--- After a phone was removed from the lists, only later opt-outs and failures count.
+-- After a phone was removed from the lists, only later opt-outs and failures count. A reply without a time that comes again is a later one
+-- if an answer since it last came did not have it.
 WITH removals AS (
     SELECT
         phone,
@@ -30,13 +32,76 @@ hard_failures AS (
     WHERE s.status = 'failed' AND g.is_hard
 ),
 
+opt_out_texts AS (
+    SELECT
+        phone,
+        content
+    FROM core.replies
+    WHERE regexp_matches(plain_content, $opt_out_pattern)
+),
+
+arrivals AS (
+    SELECT
+        phone,
+        content,
+        access_num,
+        received_at AS came_at,
+        TRUE AS is_untimed
+    FROM core.reply_arrivals
+    UNION ALL
+    SELECT
+        phone,
+        content,
+        access_num,
+        replied_at,
+        FALSE
+    FROM core.replies
+),
+
+-- The opt-outs of removed phones, and when they came.
+comings AS (
+    SELECT
+        a.phone,
+        a.content,
+        a.access_num,
+        a.came_at,
+        bool_or(a.is_untimed) AS is_untimed,
+        lag(a.came_at) OVER (PARTITION BY a.phone, a.content, a.access_num ORDER BY a.came_at) AS previous_at
+    FROM arrivals AS a
+    SEMI JOIN removals AS r ON a.phone = r.phone
+    SEMI JOIN opt_out_texts AS t ON a.phone = t.phone AND a.content = t.content
+    GROUP BY a.phone, a.content, a.access_num, a.came_at
+),
+
+renewals AS (
+    SELECT DISTINCT
+        c.phone,
+        c.came_at
+    FROM comings AS c
+    INNER JOIN core.pulls AS p ON c.previous_at < p.called_at AND c.came_at > p.called_at
+    WHERE c.is_untimed AND p.kind = 'replies' AND p.outcome = 'ok'
+),
+
+all_opt_outs AS (
+    SELECT
+        phone,
+        replied_at AS came_at
+    FROM core.reply_matches
+    WHERE is_opt_out
+    UNION ALL
+    SELECT
+        phone,
+        came_at
+    FROM renewals
+),
+
 opt_outs AS (
     SELECT
         o.phone,
-        min(o.replied_at) AS opted_out_at
-    FROM core.reply_matches AS o
+        min(o.came_at) AS opted_out_at
+    FROM all_opt_outs AS o
     LEFT JOIN removals AS r ON o.phone = r.phone
-    WHERE o.is_opt_out AND coalesce(o.replied_at > r.removed_at, TRUE)
+    WHERE coalesce(o.came_at > r.removed_at, TRUE)
     GROUP BY o.phone
 ),
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pipelines.contracts import Contract, schema_of, table_of
-from pipelines.contracts.core import Balances, Batches, Pulls, Rejects, Replies, Reports, Suppressions
+from pipelines.contracts.core import Balances, Batches, Pulls, Rejects, Replies, ReplyArrivals, Reports, Suppressions
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import (
     BatchOutcomes,
@@ -22,7 +22,7 @@ from tests.property.landed import Landed
 from tests.property.twin_core import TwinCore
 from tests.property.twin_marts import TwinMarts
 
-LOADED = (Reports, Replies, Batches, Balances, Pulls, Suppressions, Rejects)
+LOADED = (Reports, Replies, ReplyArrivals, Batches, Balances, Pulls, Suppressions, Rejects)
 RECONCILED = (
     ReportLookups,
     ReportMatches,
@@ -52,6 +52,7 @@ def twin_of(world: World, place: Landed) -> dict[str, list[Row]]:
     said = {
         Reports: core.reports,
         Replies: core.replies,
+        ReplyArrivals: core.reply_arrivals,
         Batches: core.batches,
         Balances: core.balances,
         Pulls: core.pulls,

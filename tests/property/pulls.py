@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.property.happenings import Happening, Pulled, Record, World
+from tests.property.twin_landing import instant_of
 from tests.property.worlds import MIDNIGHT, worlds
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -16,8 +17,13 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 @st.composite
 def pulled_in_other_calls(draw: Draw) -> tuple[World, World]:
-    """Records that came at one instant come in more calls or fewer, in another order, some repeated later."""
+    """Records that came at one instant come in more calls or fewer, in another order, some repeated later.
+
+    No replies are, if there are any without a time: an answer that lacks such a reply tells that its next is another.
+    """
     world = draw(worlds())
+    replies = [record for call in world.happenings if _holds_records(call, "replies") for record in call.records]
+    repeated_kinds = {"reports"} | ({"replies"} if all(map(_has_its_time, replies)) else set())
     came: dict[tuple[str, datetime], list[Record]] = {}
     for call in filter(_holds_records, world.happenings):
         came.setdefault((call.kind, call.called_at), []).extend(call.records)
@@ -28,7 +34,7 @@ def pulled_in_other_calls(draw: Draw) -> tuple[World, World]:
             Pulled(kind, called_at, MIDNIGHT.date() if kind == "reports" else None, records=tuple(part))
             for part in _parts(draw, shuffled)
         ]
-        if records and draw(st.booleans()):
+        if records and kind in repeated_kinds and draw(st.booleans()):
             again = tuple(draw(st.lists(st.sampled_from(records), max_size=4)))
             calls.append(
                 replace(calls[-1], called_at=called_at + timedelta(hours=draw(st.integers(1, 50))), records=again)
@@ -73,13 +79,17 @@ def _with_calls(draw: Draw, world: World, calls: Sequence[Pulled]) -> World:
     return replace(world, steps=tuple(map(tuple, steps)))
 
 
+def _has_its_time(reply: Record) -> bool:
+    return instant_of((reply["moTime"] or "").strip()) is not None
+
+
 def _with_times_of_its_own(world: World) -> World:
     """Of the reports for a phone at an instant the first alone; of the replies those that have a time."""
     firsts: dict[tuple[str, str], Record] = {}
 
     def is_kept(record: Record) -> bool:
         if "moTime" in record:
-            return bool(record["moTime"])
+            return _has_its_time(record)
         phone, time = record["destId"] or "", record["statTime"] or ""
         key = phone.strip()[-11:], time.replace("T", " ").removesuffix(".0")
         return firsts.setdefault(key, record) == record

@@ -25,7 +25,7 @@ from tests.property.worlds import worlds
 from tests.support.depth import cases
 
 # What describes the calls themselves, beside core.files; so do the findings of rejected records.
-OF_CALLS = ("core.pulls", "core.rejects", "marts.pull_coverage")
+OF_CALLS = ("core.pulls", "core.reply_arrivals", "core.rejects", "marts.pull_coverage")
 
 # What tells by which call a record came, and when.
 HOW_IT_CAME = ("source_file", "send_status")

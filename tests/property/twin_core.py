@@ -4,7 +4,7 @@ Loops and dictionaries only, no frames and no SQL. Every function gives the rows
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -303,6 +303,22 @@ class TwinCore(TwinLanding):
         rows = [self._to_suppress(phone) for phone in phones if phone and re.fullmatch("1[3-9][0-9]{9}", phone)]
         return [row for row in rows if row is not None]
 
+    def _later_comings(self, phone: str) -> Iterable[datetime]:
+        """When an answer held an opt-out without a time that an answer before it, since it last came, had not."""
+        answers = [pull["called_at"] for pull in self.pulls if (pull["kind"], pull["outcome"]) == ("replies", "ok")]
+        for arrival in self.reply_arrivals:
+            if arrival["phone"] != phone or OPTS_OUT[arrival["content"]] != "yes":
+                continue
+            names, at = ("phone", "content", "access_num"), arrival["received_at"]
+            came = [
+                other[time]
+                for rows, time in ((self.reply_arrivals, "received_at"), (self.replies, "replied_at"))
+                for other in rows
+                if all(other[name] == arrival[name] for name in names) and other[time] < at
+            ]
+            if came and any(max(came) < answered_at < at for answered_at in answers):
+                yield at
+
     def _to_suppress(self, phone: str) -> Row | None:
         """Reasons to suppress a phone, since it was last removed from the lists."""
         beginning = datetime(1970, 1, 1, tzinfo=UTC)
@@ -315,6 +331,7 @@ class TwinCore(TwinLanding):
             for reply in self.reply_matches
             if reply["phone"] == phone and reply["is_opt_out"] and reply["replied_at"] > removed_at
         ]
+        opt_outs += [at for at in self._later_comings(phone) if at > removed_at]
         sent = sorted(
             (status["submitted_at"], message.message_id, status)
             for message, status in self.sendings

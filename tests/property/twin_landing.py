@@ -162,6 +162,18 @@ class TwinLanding:
         """core.replies: distinct ones, each as it came first; one without an access number yields to one with it."""
         return self._replies_and_rejects[0]
 
+    @cached_property
+    def reply_arrivals(self) -> list[Row]:
+        """core.reply_arrivals: each answer in which a reply without a time was."""
+        found: dict[tuple[Any, ...], Row] = {}
+        for name, _, received_at, record in self.received("replies"):
+            reply, reason = _reply(record, name, received_at)
+            if name.startswith("replies/") and not reason and not reply["has_own_time"]:
+                row = {part: reply[part] for part in ("phone", "content", "access_num")}
+                row |= {"received_at": received_at, "source_file": name}
+                found[tuple(row.values())] = row
+        return list(found.values())
+
     @property
     def replies_with_unread_times(self) -> list[Row]:
         """Of these, each that came first with a time that can't be read."""
@@ -284,7 +296,7 @@ def _phone_of(value: str | None) -> tuple[str | None, list[str]]:
     return phone, [] if re.fullmatch("[0-9]{5,20}", phone) else ["phone: str_matches('^[0-9]{5,20}$')"]
 
 
-def _instant_of(value: str) -> datetime | None:
+def instant_of(value: str) -> datetime | None:
     if re.fullmatch("[0-9]{13}", value):
         return datetime.fromtimestamp(int(value) / 1000, CHINA)
     for form in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y%m%d%H%M%S"):
@@ -307,7 +319,7 @@ def _report(record: Record, name: str, received_at: datetime) -> tuple[Row, str]
     elif not code.strip():
         faults.append("code: str_length(1, None)")
     is_delivered = spelled(_text(code)) in {"0", "DELIVRD"}
-    stat_time = _instant_of(_text(record["statTime"]))
+    stat_time = instant_of(_text(record["statTime"]))
     if is_import and _text(code).strip() and not is_delivered and not record["statTime"]:
         stat_time = received_at.replace(microsecond=0)  # a failure without a time has that of the import
     if stat_time is None:
@@ -341,7 +353,7 @@ def _reply(record: Record, name: str, received_at: datetime) -> tuple[Row, str]:
     phone, faults = _phone_of(record["srcId"])
     mo_time = _text(record["moTime"])
     access_num = _text(record["destId"])
-    own_time = _instant_of(mo_time)
+    own_time = instant_of(mo_time)
     reply = {
         "phone": phone,
         "content": _text(record["content"]),

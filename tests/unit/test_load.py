@@ -346,6 +346,15 @@ def test_a_reply_without_a_time_has_that_of_the_first_call(landing: Landing, war
     ]
 
 
+def test_every_answer_with_a_reply_that_has_no_time_is_known(landing: Landing, warehouse: Warehouse) -> None:
+    names = [land(landing, "replies", answer([reply(moTime="")] * 2 + [reply()]), minute=minute) for minute in (0, 5)]
+    load(landing, warehouse)
+    arrivals = rows(warehouse, "SELECT phone, content, access_num, source_file FROM core.reply_arrivals ORDER BY ALL")
+    assert arrivals == [
+        {"phone": PHONE, "content": "T", "access_num": "10690001", "source_file": name} for name in names
+    ]
+
+
 def test_the_same_text_at_another_time_is_another_reply(landing: Landing, warehouse: Warehouse) -> None:
     land(landing, "replies", answer([reply(), reply(), reply(moTime="2026-11-20 12:00:01"), reply(moTime="")]))
     assert load(landing, warehouse).new_reply_count == 3

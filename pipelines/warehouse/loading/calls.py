@@ -14,7 +14,7 @@ from typing import Final, Literal
 import polars as pl
 
 from pipelines.contracts import schema_of, split
-from pipelines.contracts.core import Balances, Files, Pulls, Rejects, Replies, Reports
+from pipelines.contracts.core import Balances, Files, Pulls, Rejects, Replies, ReplyArrivals, Reports
 from pipelines.gateway.codes import ACCEPTED_CODE
 from pipelines.gateway.wire import Records, UnreadableAnswer, read_answer, read_replies, read_reports
 from pipelines.landing.calls import Call, CallKind
@@ -94,6 +94,9 @@ def tables_of_calls(kind: CallKind, calls: Sequence[ReadCall]) -> Tables:
         _, _, contract = _RECORDS[kind]
         tables[contract], bad = split(contract, cleaned(kind, received))
         rejects += _rejects(kind, received, bad)
+        if contract is Replies:
+            untimed = tables[Replies].filter(~pl.col("has_own_time"))
+            tables[ReplyArrivals] = untimed.select(list(schema_of(ReplyArrivals))).unique(maintain_order=True)
     rejected_counts = Counter(reject.source_file for reject in rejects)
     tables[Balances] = frame_of(Balances, _balances(calls))
     tables[Rejects] = frame_of(Rejects, rejects)
