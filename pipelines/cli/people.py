@@ -27,7 +27,14 @@ Reason = Annotated[str, Parameter(help="Reason in one word, shown wherever a pho
 
 
 @suppress.command(name="add")
-def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False) -> int:
+def suppress_add(
+    *phones: Phones,
+    reply: Annotated[
+        tuple[str, ...], Parameter(show_default=False, help="Id of a reply in 'suppress review', for its phone.")
+    ] = (),
+    reason: Reason = "by_hand",
+    json: Json = False,
+) -> int:
     """Add phones to a suppression list.
 
     Campaigns stop sending to them, also those that are being sent.
@@ -36,11 +43,15 @@ def suppress_add(*phones: Phones, reason: Reason = "by_hand", json: Json = False
 
       smsrecon suppress add 13800000000 --reason complained
       smsrecon suppress add - < phones.txt
+      smsrecon suppress add --reply 4f2a91c0d3 --reason opted_out
     """
     from pipelines.console.terminal import show_lines
+    from pipelines.operations.opt_out_review import phones_of_replies
     from pipelines.operations.suppression_lists import add_phones
 
-    listed = add_phones(_phones_of(phones), reason=reason, settings=invocation.settings(), at=invocation.now())
+    settings = invocation.settings()
+    given = _phones_of(phones) + (phones_of_replies(reply, settings) if reply else [])
+    listed = add_phones(given, reason=reason, settings=settings, at=invocation.now())
     show_lines(asdict(listed), as_json=json)
     return 0
 
@@ -100,6 +111,31 @@ def suppress_list(*, json: Json = False) -> int:
     from pipelines.landing.landing import landing_of
 
     show_suppressed(suppressed_phones(landing_of(invocation.settings()), accept_unreadable=True), as_json=json)
+    return 0
+
+
+@suppress.command(name="review")
+def suppress_review(
+    *,
+    campaign: Annotated[str | None, Parameter(show_default=False, help="Replies to this campaign only.")] = None,
+    json: Json = False,
+) -> int:
+    """Show replies that may be opt-outs, with their texts.
+
+    Such a text holds an opt-out word without surely opting out. Replies of people
+    on a list are left out.
+
+    For example:
+
+      smsrecon suppress review --campaign spring
+    """
+    from pipelines.console.progress import working
+    from pipelines.console.results import show_review
+    from pipelines.operations.opt_out_review import replies_to_review
+
+    with working("loading and reconciling"):
+        found = replies_to_review(invocation.settings(), campaign, clock=invocation.now)
+    show_review(found, as_json=json)
     return 0
 
 

@@ -181,8 +181,7 @@ def _facts(books: Books) -> Iterator[tuple[str, str]]:
     if books.near_opt_out_count:
         yield (
             "maybe opt-outs",
-            f"{count(books.near_opt_out_count)} to read: core.replies of the warehouse has the texts; to stop messages"
-            " to somebody, 'smsrecon suppress add'",
+            f"{count(books.near_opt_out_count)} to read: 'smsrecon suppress review --campaign {books.campaign_id}'",
         )
     yield "segments", f"{count(books.accepted_segment_count)} accepted"
     if books.accepted_cost is not None and books.failed_cost is not None:

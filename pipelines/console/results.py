@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from rich.text import Text
 
-from pipelines.console.terminal import Grid, agree, cell, show, show_object, show_table
+from pipelines.console.terminal import MOST_ROWS, Grid, agree, cell, show, show_object, show_table
 from pipelines.formatting import count, printable, words
-from pipelines.phones import masked
+from pipelines.phones import mask_numbers_in_text, masked
 from pipelines.review.translations import Texts
 
 if TYPE_CHECKING:
     from pipelines.campaign.plan import Plan
     from pipelines.campaign.submit import Submission
+    from pipelines.operations.opt_out_review import Review
     from pipelines.operations.pulling import PullSummary
 
 _text = Texts("en")
@@ -163,6 +164,34 @@ def show_suppressed(phones: "pl.DataFrame", *, as_json: bool) -> None:
     show(Grid(["reason", "phones>"], [*counted, ("all", count(phones.height))]))
     show("")
     show_table(latest.to_dicts(), as_json=False, name="phones")
+
+
+def show_review(review: "Review", *, as_json: bool) -> None:
+    """Replies that may be opt-outs, with masked phones, and how to put their senders on a list."""
+    rows = [
+        {
+            "reply": row["reply_id"],
+            "replied_at": row["replied_at"],
+            "campaign_id": row["campaign_id"],
+            "phone_masked": row["phone_masked"],
+            "content": mask_numbers_in_text(row["content"]),
+        }
+        for row in review.replies.with_columns(phone_masked=masked(pl.col("phone"))).iter_rows(named=True)
+    ]
+    if as_json:
+        show_object({"replies": rows, "listed_count": review.listed_count})
+        return
+    for row in rows[:MOST_ROWS]:
+        *facts, text = map(cell, row.values())
+        show(f"{'  '.join(filter(None, facts))}\n    {text}\n")
+    if len(rows) > MOST_ROWS:
+        show(f"{count(len(rows) - MOST_ROWS)} more: all of them with --json")
+    if rows:
+        show(f"Put who meant it on a list: smsrecon suppress add --reply {rows[0]['reply']} --reason opted_out")
+    else:
+        show("No reply is to be reviewed.")
+    if review.listed_count:
+        show(f"Left out, of people who are on a list: {count(review.listed_count)}.")
 
 
 def show_pull(summary: "PullSummary", *, as_json: bool) -> None:

@@ -319,6 +319,7 @@ class ReplyMatches(Contract):
     """One row per reply, with the message that it most likely answers: the latest one sent to the phone before."""
 
     phone: pl.String = pa.Field(description="Phone that replied.")
+    content: pl.String = pa.Field(description="Text of the reply.")
     access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
     has_own_time: pl.Boolean = pa.Field(description=HAS_OWN_TIME_DESCRIPTION)

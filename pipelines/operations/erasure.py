@@ -143,9 +143,7 @@ def _digest(phone: str, salt: str) -> str:
 def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
     with warehouse_of(settings).read() as connection:
         texts = connection.execute(
-            "SELECT DISTINCT r.content FROM core.replies AS r INNER JOIN core.reply_matches AS m"
-            " USING (phone, access_num, replied_at) WHERE r.phone = ? AND m.is_opt_out",
-            [phone],
+            "SELECT DISTINCT content FROM core.reply_matches WHERE phone = ? AND is_opt_out", [phone]
         ).fetchall()
     return frozenset(text for (text,) in texts)
 

@@ -35,6 +35,7 @@ candidates AS (
 
 SELECT
     r.phone,
+    r.content,
     r.access_num,
     r.replied_at,
     r.has_own_time,

@@ -33,6 +33,7 @@ SHAPES = {
         "pulled_record_count", "loaded_record_count", "rejected_record_count", "new_report_count", "new_reply_count",
         "statuses", "is_balanced", "balance", "problems",
     },
+    "suppress review": {"replies", "listed_count"},
     "sql": {"rows"},
     "sql 'FROM messages'": {"rows"},
     "sql 'FROM replies'": {"rows"},

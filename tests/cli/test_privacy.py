@@ -116,6 +116,7 @@ REPLIES: list[Any] = [
     {"srcId": f"+86{WHO}", "content": TEXT, "destId": "10690", "moTime": "2026-11-20 09:00:00", "name": TEXT},
     {"srcId": OTHER, "content": TEXT, "destId": THIRD},
     {"srcId": TEXT, "content": WHO, "destId": WORD},
+    {"srcId": OTHER, "content": f"不要退订 {TEXT} {WHO}", "destId": "10690", "moTime": "2026-11-20 09:00:00"},
 ]
 
 
@@ -274,7 +275,10 @@ ELSEWHERE = {
 HAS_NO_JSON = {"init", "receive", "serve", "sandbox"}
 
 # Output that a command exists to show is not a leak; the secret and phones are leaks everywhere.
-SHOWS_TEXTS = {f"{SUBMIT} --dry-run": "the first texts, to be read before they are sent (README: Dry run, then send)"}
+SHOWS_TEXTS = {
+    f"{SUBMIT} --dry-run": "the first texts, to be read before they are sent (README: Dry run, then send)",
+    "suppress review": "replies, for a person to decide whether they opt out",
+}
 
 
 def names_of(app: App, *before: str) -> Iterator[str]:
@@ -286,7 +290,7 @@ def names_of(app: App, *before: str) -> Iterator[str]:
 
 
 def test_every_command_of_the_app_is_tested() -> None:
-    given = {" ".join(word for word in shlex.split(command)[:2]) for command in COMMANDS}
+    given = {" ".join(word for word in shlex.split(command)[:2]) for command in (*COMMANDS, *SHOWS_TEXTS)}
     names = {*names_of(main.app)}
 
     assert {name for name in names if not any(f"{each} ".startswith(f"{name} ") for each in given)} == {*ELSEWHERE}

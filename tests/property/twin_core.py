@@ -274,7 +274,10 @@ class TwinCore(TwinLanding):
             for message, status in self.sendings
             if message.row.phone == reply["phone"] and status["submitted_at"] <= reply["replied_at"]
         ]
-        row = {name: reply[name] for name in ("phone", "access_num", "replied_at", "has_own_time", "received_at")}
+        row = {
+            name: reply[name]
+            for name in ("phone", "content", "access_num", "replied_at", "has_own_time", "received_at")
+        }
         text = reply["content"]
         row |= {
             "campaign_id": None,
