@@ -291,6 +291,11 @@ class AlertSettings(Table):
         description="Alert when a larger share of the records of pulls or pushes since yesterday was rejected;"
         " `1`: never.",
     )
+    max_segment_gap: Share = Field(
+        default=0.01,
+        description="Alert when the balance fell since yesterday by more segments than were accepted, and the rest is a"
+        " larger share of these; `1`: never.",
+    )
     max_in_doubt_batches: int = Field(
         default=0,
         ge=0,

@@ -4,7 +4,7 @@ sql/alerts/<rule>.sql selects the rows that a rule matches, with bounds from the
 each row, which ends with the next step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -25,6 +25,11 @@ RULES: Final = {
     "reject_share": (
         "{value:.1%} of the {message_count:,} records of {subject} since yesterday were rejected, more than "
         "{bound:.1%}: they are missing; see why with: smsrecon sql \"FROM marts.exceptions WHERE kind = 'reject'\""
+    ),
+    "segment_gap": (
+        "the balance fell since yesterday by {subject} segments more than the {message_count:,} that were accepted, a "
+        "difference of more than {bound:.1%}; ask the vendor whether a signature is added to the texts, and see: "
+        "smsrecon sql 'FROM marts.balance_reconciliation'"
     ),
     "low_delivery_rate": (
         "campaign {campaign_id}: {value:.1%} of {message_count:,} {subject} messages were delivered, significantly "
@@ -53,13 +58,18 @@ _EXIT_CODES: Final = {"in_doubt": InDoubt.exit_code, "reject_share": BooksError.
 
 
 def examine(
-    warehouse: Warehouse, settings: AlertSettings, *, as_of: datetime, report_window_hours: int
+    warehouse: Warehouse,
+    settings: AlertSettings,
+    *,
+    as_of: datetime,
+    report_window_hours: int,
+    rules: Iterable[str] = tuple(RULES),
 ) -> list[Finding]:
-    """Run every rule on the reconciled warehouse. Raises UsageError if it was never reconciled."""
+    """Run rules, by default all, on the reconciled warehouse. Raises UsageError if it was never reconciled."""
     parameters = {"as_of": as_of, "report_window_hours": report_window_hours, **settings.model_dump()}
     with warehouse.read() as connection:
         try:
-            return [_finding(rule, row) for rule in RULES for row in rows(connection, rule, parameters)]
+            return [_finding(rule, row) for rule in rules for row in rows(connection, rule, parameters)]
         except duckdb.CatalogException:
             raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
 

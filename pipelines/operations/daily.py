@@ -5,7 +5,7 @@ again at any time. Pulling is in pulling.py.
 """
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -117,15 +117,22 @@ def _readable_by_all() -> Iterator[None]:
 
 def examine_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
     """Findings of the rules of [alerts] in the reconciled warehouse and in the refused pushes."""
-    found = rules.examine(
-        warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=settings.policy.report_window_hours
-    )
-    return found + refused_pushes(settings, as_of=as_of)
+    return _examined(settings, as_of, rules.RULES) + refused_pushes(settings, as_of=as_of)
+
+
+def account_findings(settings: Settings, *, as_of: datetime) -> list[Finding]:
+    """Findings about the account as a whole: pushes that were refused, and segments that the balance lacks."""
+    return refused_pushes(settings, as_of=as_of) + _examined(settings, as_of, ["segment_gap"])
 
 
 def refused_pushes(settings: Settings, *, as_of: datetime) -> list[Finding]:
     """Findings of the rule on refused pushes."""
     return rules.refused_pushes(recent_refusals(landing_of(settings), as_of=as_of), settings.alerts)
+
+
+def _examined(settings: Settings, as_of: datetime, names: Iterable[str]) -> list[Finding]:
+    hours = settings.policy.report_window_hours
+    return rules.examine(warehouse_of(settings), settings.alerts, as_of=as_of, report_window_hours=hours, rules=names)
 
 
 def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | None = None) -> int:

@@ -39,7 +39,7 @@ def overview(settings: Settings, *, clock: Clock) -> Overview:
         return Overview([], [])
     as_of, findings = _brought_up_to_date(settings, clock)
     found = read_overview(settings, as_of=as_of, findings=findings)
-    return replace(found, findings=[*findings, *daily.refused_pushes(settings, as_of=as_of)])
+    return replace(found, findings=[*findings, *daily.account_findings(settings, as_of=as_of)])
 
 
 def read_overview(settings: Settings, *, as_of: datetime, findings: list[Finding]) -> Overview:

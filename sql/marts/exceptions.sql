@@ -4,6 +4,7 @@
 -- Inputs: core.report_lookups, core.report_matches, core.message_status, core.message_counts, core.statuses, core.batches,
 -- core.batch_outcomes, core.recipients, core.reports, core.replies, core.gateway_codes, core.rejects, core.pulls.
 -- Parameter: $report_window_hours.
+-- A carrier may report each segment of a message: with no more reports than segments, a failure among them may be that of a part.
 -- Phones are masked in foreign mission numbers; in a number of our own form digits only look like a phone by chance.
 -- first_seen_at and last_seen_at are the instants of the finding's source: reports received, batches submitted, calls made.
 -- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
@@ -15,6 +16,7 @@ WITH suspicious_messages AS MATERIALIZED (
         batch_num,
         submitted_at,
         status,
+        segment_count,
         latency_seconds,
         report_count,
         phone_mismatch_count
@@ -35,6 +37,7 @@ reports_of_suspicious_messages AS (
         s.batch_num,
         s.submitted_at,
         s.status,
+        s.segment_count,
         t.is_sent,
         t.is_reported,
         r.code,
@@ -87,13 +90,18 @@ findings AS (
         batch_num,
         message_id,
         min(mission_num),
-        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code) || ': both delivered and failed; delivered is believed',
+        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code)
+        || CASE
+            WHEN count(*) <= segment_count
+                THEN ': of its ' || segment_count || ' segments, ' || count(*) FILTER (WHERE NOT is_delivered) || ' may have failed'
+            ELSE ': both delivered and failed'
+        END || '; delivered is believed',
         count(*),
         min(received_at),
         max(received_at)
     FROM reports_of_suspicious_messages
     WHERE is_believed AND is_reported
-    GROUP BY campaign_id, batch_num, message_id
+    GROUP BY campaign_id, batch_num, message_id, segment_count
     HAVING bool_or(is_delivered) AND bool_or(NOT is_delivered)
 
     UNION ALL

@@ -45,7 +45,11 @@ class TwinFindings:
                 yield self._of_message("report_of_unsent", message_id, reports, detail)
             if status["status"] in {"delivered", "failed"}:
                 if len({report["is_delivered"] for report in reports}) == 2:
-                    detail = f"{codes}: both delivered and failed; delivered is believed"
+                    segments, failed = message.row.segment_count or 0, [not r["is_delivered"] for r in reports]
+                    what = "both delivered and failed"
+                    if len(reports) <= segments:
+                        what = f"of its {segments} segments, {sum(failed)} may have failed"
+                    detail = f"{codes}: {what}; delivered is believed"
                     yield self._of_message("conflict", message_id, reports, detail)
                 window_ends_at = status["submitted_at"] + self.core.window
                 # The gateway's seconds are whole: less than one before the submission doesn't count.

@@ -220,7 +220,7 @@ class TwinMarts:
 
     def replies_by_campaign(self) -> list[Row]:
         return [
-            {name: value for name, value in reply.items() if name != "phone"}
+            {name: value for name, value in reply.items() if name not in {"phone", "content"}}
             | {"input_row": self.core.status_of.get(reply["message_id"], {}).get("input_row")}
             for reply in self.core.reply_matches
         ]

@@ -33,6 +33,7 @@ _ALERTS = AlertSettings(
     max_code_share_jump=0.25,
     max_orphan_share=0.25,
     max_reject_share=0.25,
+    max_segment_gap=0.25,
     max_in_doubt_batches=1,
     min_message_count=4,
 )

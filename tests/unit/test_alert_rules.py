@@ -1,7 +1,7 @@
 """Findings of a rule become lines that end with the next step. The cases of tests/sql test what the rules find."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -10,7 +10,8 @@ import pytest
 from pipelines.alerts.findings import Finding
 from pipelines.alerts.rules import RULES, examine, low_balance, refused_pushes
 from pipelines.errors import BooksError, UsageError
-from pipelines.settings import AlertSettings, WarehouseSettings
+from pipelines.operations.daily import account_findings
+from pipelines.settings import AlertSettings, Settings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import reconcile
@@ -126,6 +127,7 @@ def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
         max_code_share_jump=1,
         max_orphan_share=1,
         max_reject_share=1,
+        max_segment_gap=1,
         max_in_doubt_batches=1,
         min_message_count=1,
     )
@@ -163,6 +165,24 @@ def test_a_warehouse_that_was_never_reconciled_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(UsageError, match="compute them with 'smsrecon reconcile'"):
         found(warehouse)
+
+
+def test_segments_that_were_charged_beyond_our_count_show_in_status_too(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, alerts=ALERTS)
+    warehouse = warehouse_with(tmp_path, one=["DELIVRD"] * 20)
+    with warehouse.write() as connection:
+        for hour, balance in ((7, 1000), (9, 975)):
+            connection.execute(
+                "INSERT INTO core.balances VALUES (?, ?, '')", [f"2026-11-09 {hour:02}:30:00+08", balance]
+            )
+    reconcile(warehouse, as_of=NOON, report_window_hours=WINDOW)
+
+    assert [finding.message for finding in account_findings(settings, as_of=NOON - timedelta(hours=3))] == [
+        "the balance fell since yesterday by 5 segments more than the 20 that were accepted, a difference of more than "
+        "1.0%; ask the vendor whether a signature is added to the texts, and see: "
+        "smsrecon sql 'FROM marts.balance_reconciliation'"
+    ]
+    assert account_findings(settings, as_of=NOON) == []
 
 
 def test_refused_pushes_are_counted_by_reason() -> None:
