@@ -46,13 +46,13 @@ class Document:
 
 
 def nodes_at(tree: object, path: Sequence[str]) -> list[object]:
-    """The list under `path`, which must exist; a single node becomes a list of one, an empty node an empty list."""
+    """The list under `path`, which must exist; a single node becomes a list of one, an empty node or 0 an empty one."""
     node: Any = tree
     for name in path:
         node = node[name]
     if isinstance(node, list):
         return node
-    is_nothing = node is None or node == {} or (isinstance(node, str) and not node.strip())
+    is_nothing = node is None or node == {} or (type(node) in (str, int) and str(node).strip() in ("", "0"))
     return [] if is_nothing else [node]
 
 
@@ -128,7 +128,7 @@ def _repaired_json(text: str) -> Iterator[bytes]:
     try:
         text = _ESCAPE.sub(lambda found: found[1] or r"\\", text)
         value = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
-        yield json.dumps(value, ensure_ascii=False).encode(errors="replace")
+        yield _without_halves(json.dumps(value, ensure_ascii=False)).encode()
     except (ValueError, RecursionError):
         return
 
@@ -138,8 +138,12 @@ def _repaired_xml(text: str) -> Iterator[bytes]:
     references to the names of HTML. What stands for no character becomes the replacement character.
     """
     text = _MARKUP.sub(_escaped, text)
-    text = text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")  # joins two halves
-    yield _NOT_XML.sub(_REPLACEMENT, text).encode()
+    yield _NOT_XML.sub(_REPLACEMENT, _without_halves(text)).encode()
+
+
+def _without_halves(text: str) -> str:
+    """The text with two halves of an emoji joined, and the replacement character for one alone."""
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
 
 
 def _escaped(found: re.Match[str]) -> str:

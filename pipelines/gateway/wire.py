@@ -200,15 +200,26 @@ def _paths_below(path: Path, node: object, spellings: dict[str, str]) -> list[Pa
         or [name for name in LISTS if name in node]
         or [name for name, value in node.items() if is_tree(value)]  # the <record> of <records>, whatever it is called
         or _empty_lists(node)
+        or _zero_totals(node)
     )
     return [found for name in names for found in _paths_below((*path, name), node[name], spellings)] or [path]
 
 
 def _empty_lists(node: Tree) -> list[str]:
     """The names that hold nothing on a page without records, beside which there are only counts."""
-    others = [value for value in node.values() if value]
-    is_page = all(isinstance(value, int | str) and re.fullmatch("[0-9]{1,9}", str(value)) for value in others)
-    return [name for name, value in node.items() if value in (None, "", [], {})] if is_page else []
+    return [name for name, value in node.items() if value in (None, "", [], {})] if _has_only_counts(node) else []
+
+
+def _zero_totals(node: Tree) -> list[str]:
+    """The names of totals that are 0 on a page without records or a list, beside which there are only counts."""
+    is_zero = {name: isinstance(value, int | str) and str(value).strip() == "0" for name, value in node.items()}
+    names = [name for name in node if is_zero[name] and re.search("total|count", name, re.IGNORECASE)]
+    return names if _has_only_counts(node) else []
+
+
+def _has_only_counts(node: Tree) -> bool:
+    values = [value for value in node.values() if value]
+    return all(isinstance(value, int | str) and re.fullmatch("[0-9]{1,9}", str(value)) for value in values)
 
 
 def _filled(node: Tree) -> list[str]:
@@ -230,7 +241,8 @@ def _holds_record(value: object, spellings: dict[str, str]) -> bool:
 
 
 def _holds_something(top: Tree, spellings: dict[str, str]) -> bool:
-    return _is_record(top, spellings) or any(value for value in top.values() if isinstance(value, dict | list))
+    values = [value for value in top.values() if isinstance(value, dict | list) and value]
+    return _is_record(top, spellings) or not all(is_tree(value) and _zero_totals(value) for value in values)
 
 
 def _unfolded(top: Tree, spellings: dict[str, str]) -> Tree:

@@ -275,10 +275,28 @@ def test_several_lists_are_all_read() -> None:
 
 @pytest.mark.parametrize(
     "empty",
-    ['{"total":0,"rows":[]}', '{"total":0,"rows":null}', '{"page":{"size":10},"rows":[]}', '{"list":[],"page":{}}'],
+    [
+        '{"total":0}',
+        '{"total":"0"}',
+        '{"totalCount":0,"pageNum":1}',
+        '{"total":0,"rows":[]}',
+        '{"total":0,"rows":null}',
+        '{"page":{"size":10},"rows":[]}',
+        '{"list":[],"page":{}}',
+    ],
 )
 def test_an_empty_page_has_no_records(empty: str) -> None:
     assert reports(f'"data":{empty}').record_count == 0
+
+
+def test_a_total_of_nothing_has_no_records_under_an_unknown_name_either() -> None:
+    assert reports('"result":{"total":0}').record_count == 0
+    assert reports('"result":{"total":0,"rows":[]}').record_count == 0
+
+
+@pytest.mark.parametrize("total", ['{"total":3}', '{"size":0}', '{"total":0,"text":"TD"}'])
+def test_a_page_without_its_records_is_not_empty(total: str) -> None:
+    assert reports(f'"data":{total}').record_count == 1
 
 
 @pytest.mark.parametrize("unknown", ['"rows":[{}]', '"result":{"mission":"m1"}', '"missionNum":"m1"'])
@@ -374,7 +392,7 @@ def test_replies_have_their_own_columns() -> None:
     }
 
 
-@pytest.mark.parametrize(("sent", "read"), [("two\nlines\ttab", "two\nlines\ttab"), ("\\ud83d cut", "? cut")])
+@pytest.mark.parametrize(("sent", "read"), [("two\nlines\ttab", "two\nlines\ttab"), ("\\ud83d cut", "\ufffd cut")])
 def test_texts_of_people_do_not_make_an_answer_unreadable(sent: str, read: str) -> None:
     body = f'{{"errorCode":"000000","list":[{{"srcId":"1","content":"{sent}","fee":1.50}}]}}'
     replies = read_replies(body.encode(), "json")
