@@ -151,7 +151,7 @@ class Batches(Contract):
 class Reports(Contract):
     """One row per distinct delivery report, by mission_num, phone, code, stat_time and batch_num.
 
-    Of reports that differ only in a missing number, the most complete one is kept.
+    Of reports that differ only in a missing number or a borrowed time, the most complete one is kept.
     """
 
     message_id: pl.Int64 = pa.Field(

@@ -111,19 +111,29 @@ class TwinLanding:
     @cached_property
     def _reports_and_rejects(self) -> tuple[list[Row], list[Row]]:
         good: dict[tuple[Any, ...], Row] = {}
+        borrowed: dict[tuple[Any, ...], bool] = {}
         rejects = []
         for name, position, received_at, record in self.received("reports"):
             report, reason = _report(record, name, received_at)
             if reason:
                 rejects.append({"source_file": name, "position": position, "kind": "reports", "reason": reason})
                 continue
+            is_borrowed = report.pop("is_time_borrowed")
             report |= {"received_at": received_at, "source_file": name}
             key = tuple(report[part] for part in ("mission_num", "phone", "code", "stat_time", "batch_num"))
             ways = _ways(name, good.get(key))
             if key not in good or _came(report) < _came(good[key]):
-                good[key] = report
+                good[key], borrowed[key] = report, False
+            borrowed[key] |= is_borrowed and _came(report) == _came(good[key])
             good[key] |= ways
-        kept = [one for one in good.values() if not any(_says_more(other, one) for other in good.values())]
+        kept = [
+            one
+            for key, one in good.items()
+            if not any(
+                _says_more(other, one) or (borrowed[key] and _says_when(other, one, is_borrowed=borrowed[name]))
+                for name, other in good.items()
+            )
+        ]
         return kept, rejects
 
     @property
@@ -320,7 +330,8 @@ def _report(record: Record, name: str, received_at: datetime) -> tuple[Row, str]
         faults.append("code: str_length(1, None)")
     is_delivered = spelled(_text(code)) in {"0", "DELIVRD"}
     stat_time = instant_of(_text(record["statTime"]))
-    if is_import and _text(code).strip() and not is_delivered and not record["statTime"]:
+    is_time_borrowed = is_import and bool(_text(code).strip()) and not is_delivered and not record["statTime"]
+    if is_time_borrowed:
         stat_time = received_at.replace(microsecond=0)  # a failure without a time has that of the import
     if stat_time is None:
         faults.append(f"stat_time: {_MISSING}")
@@ -337,6 +348,7 @@ def _report(record: Record, name: str, received_at: datetime) -> tuple[Row, str]
         "is_delivered": is_delivered,
         "send_status": "" if is_import else _text(record["sendStatus"]),
         "receive_status": "",
+        "is_time_borrowed": is_time_borrowed,
     }
     return report, "; ".join(sorted(faults))
 
@@ -405,6 +417,14 @@ def _says_more(one: Row, other: Row) -> bool:
     is_same = all(one[name] == other[name] for name in ("phone", "code", "stat_time"))
     numbers = [(one[name], other[name]) for name in ("mission_num", "batch_num")]
     return is_same and one is not other and all(there in (here, "") for here, there in numbers)
+
+
+def _says_when(one: Row, other: Row, *, is_borrowed: bool) -> bool:
+    """The first is the second, whose time is borrowed, with a time of its own or an earlier borrowed one."""
+    numbers = [(one[name], other[name]) for name in ("mission_num", "batch_num")]
+    is_same = all(one[name] == other[name] for name in ("phone", "code")) and any(there for _, there in numbers)
+    is_better = one["stat_time"] != other["stat_time"] and (not is_borrowed or one["stat_time"] < other["stat_time"])
+    return is_same and is_better and all(there in (here, "") for here, there in numbers)
 
 
 def day_of(at: datetime) -> date:

@@ -15,6 +15,7 @@ from pipelines.landing.calls import Call
 from pipelines.landing.imports import Import
 from pipelines.landing.landing import Landing
 from pipelines.settings import WarehouseSettings
+from pipelines.times import CHINA
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
 from tests.support.depth import cases
@@ -40,11 +41,11 @@ def warehouse_in(folder: Path) -> Warehouse:
     return Warehouse(folder / "warehouse.duckdb", WarehouseSettings(threads=1))
 
 
-def pulled(landing: Landing) -> None:
+def pulled(landing: Landing, code: str = "DELIVRD") -> None:
     record = {
         "missionNum": "0A1B2C3000000001",
         "destId": "13800138000",
-        "receiveRealStatus": "DELIVRD",
+        "receiveRealStatus": code,
         "batchNum": "B1",
         "statTime": "2026-11-20 12:00:00",
     }
@@ -92,6 +93,45 @@ def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_ca
     told = {(mission, code, batch) for _, mission, _, code, _, batch, *_ in in_steps["core.reports"]}
     assert told == {("0A1B2C3000000001", "DELIVRD", "B1"), ("", "MK:0001", "")}
     assert sum(accepted for _, _, _, accepted, _ in in_steps["core.files"]) == 4
+
+
+FAILED = replace(
+    BY_MISSION,
+    mapping={name: heading for name, heading in BY_MISSION.mapping.items() if name != "stat_time"},
+    body=(
+        "手机号,状态,任务号\n13800138000,MK:0001,0A1B2C3000000001\n13800138001,MK:0001,0A1B2C3000000002\n"
+        "13800138002,MK:0001,\n"
+    ).encode(),
+)
+
+
+@pytest.mark.parametrize("order", cases(fast=[(0, 1, 2), (2, 1, 0)], deep=[*permutations(range(3))]))
+def test_a_failure_whose_time_is_borrowed_counts_once_whatever_came_first(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
+    landing, warehouse = Landing(tmp_path / "landing"), warehouse_in(tmp_path)
+    again = replace(FAILED, imported_at=AT + timedelta(days=1), body=FAILED.body + b"\n")
+    steps = [
+        lambda: landing.imports.land(FAILED),
+        lambda: landing.imports.land(again),
+        lambda: pulled(landing, "MK:0001"),
+    ]
+    for number in order:
+        steps[number]()
+        load(landing, warehouse)
+
+    in_steps = contents(warehouse)
+    warehouse.delete()
+    load(landing, warehouse)
+
+    assert contents(warehouse) == in_steps
+    told = [(phone, at) for _, _, phone, _, at, *_ in in_steps["core.reports"]]
+    assert sorted(told) == [
+        ("13800138000", datetime(2026, 11, 20, 12, tzinfo=CHINA)),
+        ("13800138001", FAILED.imported_at),
+        ("13800138002", FAILED.imported_at),  # without a number nothing says that it is the same
+        ("13800138002", again.imported_at),
+    ]
 
 
 def test_a_damaged_import_is_one_reject_and_other_files_are_loaded(landing: Landing, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
         if contract in _MERGES:
             with registered(connection, incoming=frame):
                 connection.execute(statement(_MERGES[contract]))
-            connection.execute(statement(_DELETIONS[contract]))
+            for deletion in _DELETIONS[contract]:
+                connection.execute(statement(deletion))
         else:
             insert(connection, contract, frame)
     connection.execute(statement("load/count_new_records"))
@@ -127,7 +128,10 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
 
 
 _MERGES: Final = {Reports: "load/merge_reports", Replies: "load/merge_replies"}
-_DELETIONS: Final = {Reports: "load/delete_subsumed_reports", Replies: "load/delete_subsumed_replies"}
+_DELETIONS: Final = {
+    Reports: ("load/delete_subsumed_reports", "load/delete_borrowed_times"),
+    Replies: ("load/delete_subsumed_replies",),
+}
 
 
 def _without_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:
