@@ -3,6 +3,8 @@
 -- mask_phone: 138****8000 for such a phone; for anything else the mask alone, since it could be anything.
 -- mask_phones_in_text: the text with its phones masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way. In this
 -- order, so that no number before a phone is taken for its beginning.
+-- mask_phones_in_json: the same of JSON, which stays JSON: a number that holds a phone becomes text first. Strings and such numbers are
+-- followed by a character that JSON can't hold, numbers have one before them too, so that these are the only ones that stay alone.
 -- phone_pattern: a regular expression in which N is a digit, full-width ones too, F the three that a mobile number begins with, and _ gap.
 -- phone_gap: what may stand between the digits of a phone, as a class of a regular expression: blanks and invisible characters, dashes,
 -- brackets and apostrophes.
@@ -49,4 +51,25 @@ CREATE OR REPLACE MACRO mask_phones_in_text(content) AS regexp_replace(
         phone_gap() || '*'
     ),
     '\1****\2'
+);
+
+CREATE OR REPLACE MACRO mask_phones_in_json(content) AS mask_phones_in_text(
+    CASE
+        WHEN regexp_matches(content, '[:,\[] ?-?[0-9.]*1[3-9][0-9]{9}')
+            THEN replace(
+                replace(
+                    regexp_replace(
+                        content,
+                        '("(?:[^"\\]|\\.)*")|(-?[0-9.]*1[3-9][0-9]{9}[0-9.eE+-]*)',
+                        '\1' || chr(1) || '\2' || chr(1),
+                        'g'
+                    ),
+                    chr(1) || chr(1),
+                    ''
+                ),
+                chr(1),
+                '"'
+            )
+        ELSE content
+    END
 );

@@ -1,13 +1,11 @@
 -- published messages: one row per recipient row of one campaign; the campaign is the name of the folder that holds the file.
 -- Inputs: core.message_status, core.recipients, core.batches. Parameters: $campaign_id, $phone_hash_key.
 -- Phones are masked, and hashed with the key; an invalid phone is not shown at all, since it may be anything. Texts are not published.
--- Mission numbers and the owner's columns may contain phones too: in JSON, numbers that contain one become text, then all are masked.
+-- Mission numbers and the owner's columns may contain phones too, and are masked.
 WITH recipients AS (
     SELECT
         *,
-        mask_phones_in_text(
-            regexp_replace(cast(owner AS VARCHAR), '([:,\[])([0-9]*1[3-9][0-9]{9}[0-9]*)([,}\]])', '\1"\2"\3', 'g')
-        ) AS masked_owner
+        mask_phones_in_json(cast(owner AS VARCHAR)) AS masked_owner
     FROM core.recipients
     WHERE campaign_id = $campaign_id
 )

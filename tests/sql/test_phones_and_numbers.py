@@ -1,5 +1,6 @@
 """Rules that exist in Python and in SQL give the same on the same inputs: masks of phones, numbers of messages."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ FUNCTIONS = (
     "phone_pattern",
     "phone_gap",
     "mask_phones_in_text",
+    "mask_phones_in_json",
     "campaign_key_of",
     "position_of",
     "has_mission_num_form",
@@ -69,6 +71,32 @@ texts = st.lists(
 @example(values=["13800138000", "138-0013-8000", "+86 138 0013 8000", "1 3 8 0 0 1 3 8 0 0 0", "20261101 13800138000"])
 def test_a_text_is_masked_the_same(connection: duckdb.DuckDBPyConnection, values: list[str]) -> None:
     assert in_sql(connection, "mask_phones_in_text(it)", values) == [phones.mask_in_text(value) for value in values]
+
+
+phone_numbers = st.from_regex(r"\A-?1[3-9][0-9]{9}(\.[0-9]{1,2}|\.5[eE][+-]?1)?\Z").map(json.loads)
+cells = st.one_of(texts, st.text('13800138000,:[]{}"\\ ', max_size=40), phone_numbers, st.floats(allow_nan=False))
+values_of_owners = st.recursive(cells | st.none() | st.booleans(), lambda inner: st.lists(inner, max_size=3))
+
+
+@together
+@given(owner=st.dictionaries(st.text(max_size=3), values_of_owners, max_size=5), spaces=st.booleans())
+@example(
+    owner={"a": [13800138000, 13900139000], "b": 13800138000.0, "c": "x,13800138000,y", "d": -13800138000}, spaces=False
+)
+def test_json_stays_json_and_what_is_no_phone_stays_as_it_is(
+    connection: duckdb.DuckDBPyConnection, owner: dict[str, object], *, spaces: bool
+) -> None:
+    content = json.dumps(owner, separators=None if spaces else (",", ":"), ensure_ascii=False)
+    (masked,) = in_sql(connection, "mask_phones_in_json(it)", [content])
+
+    assert not re.search("1[3-9][0-9]{9}", str(masked))
+    shown = json.loads(str(masked))
+    same = [
+        name
+        for name, value in owner.items()
+        if not isinstance(value, str | list) and "****" not in str(shown.get(name))
+    ]
+    assert all(shown[name] == owner[name] for name in same if name in shown)
 
 
 @together
