@@ -34,6 +34,7 @@ _ENVIRONMENT_MESSAGES = (
     "unable to open database file",
     "Not a directory",
     "Is a directory",
+    "File name too long",
 )
 
 

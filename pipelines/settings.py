@@ -22,6 +22,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
@@ -473,6 +474,12 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     receive: ReceiveSettings = ReceiveSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
+
+    @field_validator("data_dir")
+    @classmethod
+    def _in_home(cls, folder: Path) -> Path:
+        """Polars and DuckDB take a leading ~ for the home folder, and Python does not."""
+        return Path(os.path.expanduser(folder))  # noqa: PTH111  Path.expanduser fails for a user who doesn't exist
 
     @property
     def landing_folder(self) -> Path:

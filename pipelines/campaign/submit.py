@@ -53,6 +53,7 @@ def plan_only(
 
     Raises InputRefused and UsageError.
     """
+    check_data_folder(settings.data_dir)
     landing = landing_of(settings)
     plan = make_plan(
         request,

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,11 @@ _NEXT_STEP: Final = "choose another folder with data_dir"
 
 # DuckDB takes what follows ? for options, and \ for /.
 _FORBIDDEN: Final = ("?", "\\")
+_ADDRESS: Final = re.compile(
+    "~|[A-Za-z0-9_]{2,}:"
+)  # of a relative path: another home folder, s3:, or a kind of database
+_MOST_BYTES: Final = 480  # SQLite opens no path of more than 512, and the journal lies in a folder below
+_MOST_BYTES_OF_NAME: Final = 255  # of nearly all file systems
 
 
 def check_data_folder(folder: Path) -> None:
@@ -23,8 +29,8 @@ def check_data_folder(folder: Path) -> None:
     A folder that doesn't exist yet is tried in the one that it will be made in. Nothing stays of the trials. Raises
     OSError if nothing can be written there at all.
     """
+    check_path(folder)
     path = folder.absolute()
-    _check_name(path)
     there = next(parent for parent in (path, *path.parents) if parent.is_dir())
     with TemporaryDirectory(dir=there, prefix=".trial-") as scratch:
         missing = [ability for ability, has_it in _ABILITIES.items() if not _succeeds(has_it, Path(scratch))]
@@ -32,10 +38,19 @@ def check_data_folder(folder: Path) -> None:
         raise UsageError(f"{folder} is on a file system without {' and '.join(missing)}; {_NEXT_STEP}")
 
 
-def _check_name(path: Path) -> None:
-    """Raises UsageError for a path that DuckDB can't open, or reads as columns of the published tables."""
+def check_path(folder: Path) -> None:
+    """Raise UsageError for a path that can't be opened, or that DuckDB reads as columns of the published tables."""
+    if _ADDRESS.match(str(folder)):
+        raise UsageError(f"the data folder {folder} begins as an address does, which DuckDB can't open; {_NEXT_STEP}")
+    path = folder.absolute()
     if not _is_text(str(path)):
         raise UsageError(f"the path of the data folder {path} is not UTF-8; {_NEXT_STEP}")
+    lengths = [len(os.fsencode(part)) for part in path.parts]
+    if max(lengths) > _MOST_BYTES_OF_NAME or len(os.fsencode(path)) > _MOST_BYTES:
+        raise UsageError(
+            f"the path of the data folder is too long: {_MOST_BYTES} bytes can be used, {_MOST_BYTES_OF_NAME} in each"
+            f" name; {_NEXT_STEP}"
+        )
     if found := [sign for sign in _FORBIDDEN if sign in str(path)]:
         raise UsageError(f"the path of the data folder {path} has a {found[0]}, which DuckDB can't open; {_NEXT_STEP}")
     columns = {column.name for contract in PUBLISHED for column in columns_of(contract)} | {"campaign_id"}

@@ -15,7 +15,7 @@ import httpx
 
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
-from pipelines.landing.data_folder import check_data_folder
+from pipelines.landing.data_folder import check_data_folder, check_path
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.operations.daily import refused_pushes
 from pipelines.ownership import check_owner
@@ -74,6 +74,7 @@ def _settings(settings: Settings) -> Finding:
 
 
 def _data_folder(folder: Path) -> Finding:
+    check_path(folder)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"{there} is not a folder; move it away, or set data_dir")

@@ -34,6 +34,11 @@ def test_everything_works_in_a_data_folder_with_an_odd_name(sending: Place, name
         (os.fsdecode("数据".encode("gbk")), "is not UTF-8"),
         ("campaign_id=old/data", "takes for a column campaign_id"),
         ("Status=old", "takes for a column Status"),
+        ("s3:/bucket", "begins as an address does"),
+        ("sqlite:data", "begins as an address does"),
+        ("~nobody-here/data", "begins as an address does"),
+        ("/".join(["x" * 100] * 6), "is too long"),
+        ("x" * 300, "is too long"),
     ],
 )
 def test_a_data_folder_that_duckdb_can_not_open_is_refused_before_anything_is_sent(
@@ -81,6 +86,7 @@ def test_a_file_system_that_lacks_something_is_refused_before_anything_is_sent(
 
 
 def refused(sending: Place, words: str, **variables: str) -> None:
+    sending.run(f"{SUBMIT} --dry-run", **variables).fails(2, words, "data_dir")
     sending.run(SUBMIT, **variables).fails(2, words, "data_dir")
     finding = data_folder(sending, **variables)
 
