@@ -32,14 +32,16 @@ _GAP: Final = f"[{_WHITE}{_INVISIBLE}{_DASHES}{_BRACKETS}{_APOSTROPHES}]"
 _ASCII_OF: Final = dict(zip("０１２３４５６７８９＋", "0123456789+", strict=True))
 
 # What may stand before the eleven digits: China's prefix, and the 0 that is dialled before a number of another city.
-PREFIX: Final = r"(?:(?:\+?0{0,2}86)?0?)"
-_NATIONAL: Final = rf"^{PREFIX}(1[3-9][0-9]{{9}})(?:\.0*)?$"  # .0: a whole number that was written as a float
+_PREFIX: Final = r"(?:(?:\+?0{0,2}86)?0?)"
+_NATIONAL: Final = rf"^{_PREFIX}(1[3-9][0-9]{{9}})(?:\.0*)?$"  # .0: a whole number that was written as a float
 
 # A number of another country: + or 00 with another code; one of Hong Kong, Macau and Taiwan without these; and one of
 # North America, whose 1 stands apart: without its gaps it would be a mobile of China.
 _ABROAD: Final = r"^(?:\+|00)(?:[1-79]|8[0-57-9])|^85[23][0-9]{8}$|^8860?9[0-9]{8}$"
 _APART: Final = f"[{_WHITE}{_DASHES}{_BRACKETS}.]"
 _NORTH_AMERICAN: Final = rf"^{_APART}*1{_APART}+[0-9]{{3}}{_APART}*[0-9]{{3}}{_APART}*[0-9]{{4}}{_APART}*$"
+
+_ROUNDED: Final = r"^1\.[3-9][0-9]*[eE]\+?10$"  # 1.38E+10: as a sheet shows and saves a phone in a narrow column
 
 # Where a phone is found in a text; the groups are the three and the four digits that a mask leaves. In this order, so
 # that no number before a phone is taken for its beginning. N stands for a digit, _ for a gap.
@@ -54,8 +56,9 @@ def _pattern(form: str, gap: str = "") -> str:
 _IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
 _IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})_+N{{4}}_*(N{{4}})", _GAP)
 _SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
+_SPACED_PREFIX: Final = _pattern("(?:[+＋]?_(?:[0０]_){0,2}[8８]_[6６]_)?(?:[0０]_)?", f"{_GAP}*")
 _WHOLE: Final = _pattern(  # all that `national` makes a phone
-    f"^_(?:[+＋]?_(?:[0０]_){{0,2}}[8８]_[6６]_)?(?:[0０]_)?{_SPACED}_(?:\\._(?:[0０]_)*)?$",
+    f"^_{_SPACED_PREFIX}{_SPACED}_(?:\\._(?:[0０]_)*)?$",
     f"{_GAP}*",
 )
 _PATTERNS: Final = (_IN_ONE_PIECE, _IN_GROUPS, _WHOLE)
@@ -107,13 +110,39 @@ def _in_ascii(text: "pl.Expr") -> "pl.Expr":
     return text.str.replace_many(_ASCII_OF)
 
 
+def written(phone: str) -> str:
+    """A pattern of this phone however it is written; its only group is the prefix. `phone` is national."""
+    digits = f"{_GAP}*".join(f"[{digit}{chr(ord('０') + int(digit))}]" for digit in phone)
+    return f"({_SPACED_PREFIX}){digits}"
+
+
+def phones_in_lines(text: str) -> list[str]:
+    """The words of a text that are to be phones, as they are; a line that is one phone is one word."""
+    import polars as pl  # noqa: PLC0415  see above
+
+    lines = pl.DataFrame({"line": text.splitlines()}, schema={"line": pl.String})
+    is_phone = lines.select(national(pl.col("line")).str.contains(PHONE)).to_series()
+    return [
+        word
+        for line, is_one in zip(lines["line"], is_phone, strict=True)
+        for word in ([line.strip()] if is_one else line.split())
+    ]
+
+
 def holds(text: "pl.Expr", phone: str) -> "pl.Expr":
-    """True for a text that is this phone however it is written, or holds its eleven digits, as -138… or two in a cell.
+    """True for a text that is this phone or holds it, as -138… or two in a cell, however it is written.
 
     `phone` is national.
     """
-    is_within = text.str.contains(f"(?:^|[^0-9]){phone}(?:[^0-9]|$)").fill_null(value=False)
-    return national(text).eq_missing(phone) | is_within
+    return text.str.contains(f"(?:^|[^0-9]){written(phone)}(?:[^0-9]|$)").fill_null(value=False)
+
+
+def has_unread_phone(text: "pl.Expr") -> "pl.Expr":
+    """True for a text that is no phone of China or abroad but holds one, as two in a cell, or is a rounded one."""
+    import polars as pl  # noqa: PLC0415  see above
+
+    is_read = national(text).str.contains(PHONE) | is_foreign(text)
+    return pl.any_horizontal(text.str.contains(pattern) for pattern in (*_PATTERNS, _ROUNDED)) & ~is_read
 
 
 def has_phone(text: str) -> bool:

@@ -35,13 +35,31 @@ _IS_READABLE: Final = pl.col("phone").str.contains(f"{PHONE}|{TOMBSTONE}").fill_
 
 
 def suppressed_phones(landing: Landing, *, accept_unreadable: bool = False) -> pl.DataFrame:
-    """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry in force.
+    """The phones that must not get messages: `phones_on_lists`, if nothing else lies there that may name somebody.
 
-    Raises InputRefused if a list can't be read or, unless `accept_unreadable`, has entries that are no phones.
+    Raises InputRefused if a list can't be read, another file lies beside the lists or, unless `accept_unreadable`, an
+    entry is no phone.
     """
+    if others := landing.suppressions.other_files():
+        raise InputRefused(
+            f"{others[0]}: is no suppression list by its name, which must end in .parquet; take it away, and use"
+            " 'smsrecon suppress import' for CSV and Excel"
+        )
     entries = read_entries(landing)
     if not accept_unreadable:
         _refuse_unreadable(landing, entries)
+    return _in_force(entries)
+
+
+def phones_on_lists(landing: Landing) -> pl.DataFrame:
+    """phone, reason, since_at: one row for each phone that is on a list now, with its earliest entry in force.
+
+    Raises InputRefused if a list can't be read.
+    """
+    return _in_force(read_entries(landing))
+
+
+def _in_force(entries: pl.DataFrame) -> pl.DataFrame:
     removals = entries.filter("is_removed").group_by("phone").agg(removed_at=pl.max("since_at"))
     return (
         entries.filter(_IS_READABLE, ~pl.col("is_removed"))
@@ -53,19 +71,20 @@ def suppressed_phones(landing: Landing, *, accept_unreadable: bool = False) -> p
     )
 
 
-def read_entries(landing: Landing) -> pl.DataFrame:
+def read_entries(landing: Landing, *, skip_damaged: bool = False) -> pl.DataFrame:
     """phone, reason, since_at, is_removed, is_accepted, source_file, row: all entries of all lists.
 
     A phone has eleven digits; anything else stays as it is. Rows are counted from 0. Raises InputRefused if a list
-    can't be read, or another file lies beside them.
+    can't be read, unless these are to be skipped.
     """
-    if others := landing.suppressions.other_files():
-        raise InputRefused(
-            f"{others[0]}: is no suppression list by its name, which must end in .parquet; take it away, and use"
-            " 'smsrecon suppress import' for CSV and Excel"
-        )
-    names = landing.suppressions.names()
-    return pl.concat([pl.DataFrame(schema=_ENTRIES), *(_read(landing, name) for name in names)], how="vertical_relaxed")
+    lists = [pl.DataFrame(schema=_ENTRIES)]
+    for name in landing.suppressions.names():
+        try:
+            lists.append(_read(landing, name))
+        except InputRefused:
+            if not skip_damaged:
+                raise
+    return pl.concat(lists, how="vertical_relaxed")
 
 
 def unreadable(entries: pl.DataFrame) -> pl.DataFrame:

@@ -106,11 +106,11 @@ def suppress_import(
 @suppress.command(name="list")
 def suppress_list(*, json: Json = False) -> int:
     """List suppressed phones, masked, with the reason."""
-    from pipelines.campaign.suppressions import suppressed_phones
+    from pipelines.campaign.suppressions import phones_on_lists
     from pipelines.console.results import show_suppressed
     from pipelines.landing.landing import landing_of
 
-    show_suppressed(suppressed_phones(landing_of(invocation.settings()), accept_unreadable=True), as_json=json)
+    show_suppressed(phones_on_lists(landing_of(invocation.settings())), as_json=json)
     return 0
 
 
@@ -219,6 +219,7 @@ def purge(
 def _phones_of(phones: tuple[str, ...]) -> list[str]:
     """The phones of the command line, or of standard input. Raises UsageError if that is no text."""
     from pipelines.errors import UsageError
+    from pipelines.phones import phones_in_lines
     from pipelines.tabular.charset import UnknownCharset, text_of
 
     if phones != ("-",):
@@ -226,7 +227,7 @@ def _phones_of(phones: tuple[str, ...]) -> list[str]:
     if sys.stdin is None:
         raise UsageError("standard input is closed; give phones, or redirect a file to it")
     try:
-        return text_of(sys.stdin.buffer.read()).split()
+        return phones_in_lines(text_of(sys.stdin.buffer.read()))
     except UnknownCharset:
         raise UsageError("standard input is not text in UTF-8, UTF-16 or GBK; save it as one of these") from None
 

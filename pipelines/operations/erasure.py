@@ -33,7 +33,7 @@ from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.message_ids import NOT_IN_MISSION_NUM
 from pipelines.operations import daily
-from pipelines.phones import PHONE, PREFIX, holds, national
+from pipelines.phones import PHONE, holds, national, written
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.tabular.parquet import read_parquet
@@ -64,20 +64,23 @@ class _Person:
 
     @property
     def _pattern(self) -> re.Pattern[str]:
-        """The phone with or without a prefix, but not as the end of a mission number of ours."""
-        return re.compile(rf"(?<![0-9]){NOT_IN_MISSION_NUM}({PREFIX}?){self.phone}(?![0-9])")
+        """The phone however it is written, but not as the end of a mission number of ours."""
+        return re.compile(rf"(?<![0-9]){NOT_IN_MISSION_NUM}{written(self.phone)}(?![0-9])")
 
     def is_in(self, text: str) -> bool:
-        return self.phone in text and self._pattern.search(text) is not None
+        return self._pattern.search(text) is not None
 
     def erased_from_text(self, text: str) -> str:
-        return self._pattern.sub(rf"\g<1>{self.tombstone}", text) if self.phone in text else text
+        return self._pattern.sub(rf"\g<1>{self.tombstone}", text)
 
     def erased_from(self, body: bytes) -> bytes:
         """The bytes with the tombstone for the phone, in any encoding: digits are one byte each in all but UTF-16."""
         for encoding in ("utf-16-le", "utf-16-be"):
             body = body.replace(self.phone.encode(encoding), self.tombstone.encode(encoding))
-        return self.erased_from_text(body.decode("latin-1")).encode("latin-1")
+        try:
+            return self.erased_from_text(body.decode()).encode()
+        except UnicodeDecodeError:
+            return self.erased_from_text(body.decode("latin-1")).encode("latin-1")
 
     def blanked(self, text: str) -> str:
         """A text of the person as dots of the same length; an opt-out stays, since it says nothing else."""
@@ -235,7 +238,7 @@ def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
     cleaned = frame.with_columns(
         pl.col(name).map_elements(person.erased_from_text, return_dtype=pl.String)
         for name in text_columns
-        if frame.select(pl.col(name).str.contains(person.phone, literal=True).any()).item()
+        if frame.select(pl.col(name).str.contains(written(person.phone)).any()).item()
     )
     replacements = {"content": pl.lit("·")}
     if "owner" in frame.columns:
@@ -259,7 +262,7 @@ def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
             return cells.map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
         return pl.select(pl.when(~holds_phone(cells)).then(cells)).to_series()
 
-    if not owner.struct.json_encode().str.contains(person.phone, literal=True).any():
+    if not owner.struct.json_encode().str.contains(written(person.phone)).any():
         return owner
     return pl.struct(map(without, owner.struct.unnest().iter_columns()), eager=True).alias(owner.name)
 
@@ -315,7 +318,7 @@ def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
         return person.erased_from(body)
     frame = sheet.frame
     is_left_out = person.is_in(sheet.text_left_out)
-    has_phone = pl.any_horizontal(pl.all().str.contains(person.phone, literal=True).fill_null(value=False))
+    has_phone = pl.any_horizontal(pl.all().str.contains(written(person.phone)).fill_null(value=False))
     is_theirs = frame.select(has_phone).to_series()
     if not (is_theirs.any() or is_left_out):
         return body

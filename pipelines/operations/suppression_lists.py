@@ -5,19 +5,19 @@ being sent keeps back the messages that it has not sent yet.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import land_entries, read_entries, suppressed_phones, unreadable
+from pipelines.campaign.suppressions import land_entries, phones_on_lists, read_entries, unreadable
 from pipelines.errors import InputRefused, UsageError
 from pipelines.formatting import first_of
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.opt_outs import patterns
-from pipelines.phones import PHONE, national
+from pipelines.phones import PHONE, has_unread_phone, national
 from pipelines.settings import Settings
 from pipelines.tabular.mapping import map_columns, phone_columns
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
@@ -34,7 +34,8 @@ class ListSummary:
     source_file: str
     phone_count: int
     columns: tuple[str, ...] = ()  # of an imported file, that hold phones
-    rejected_count: int = 0  # rows of an imported file without a valid phone
+    rejected_count: int = 0  # cells of an imported file that should hold a phone and don't
+    left_out: tuple[str, ...] = ()  # other parts of an imported file, in words
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def remove_phones(phones: Iterable[str], *, settings: Settings, at: datetime) ->
     Raises UsageError if one is not valid or on no list, or none is given, and WarehouseBusy.
     """
     checked, landing = _checked(phones), landing_of(settings)
-    unknown = checked.join(suppressed_phones(landing, accept_unreadable=True), on="phone", how="anti").height
+    unknown = checked.join(phones_on_lists(landing), on="phone", how="anti").height
     if unknown:
         raise UsageError(f"{unknown} of the phones are on no list; see 'smsrecon suppress list'")
     untimed = _untimed_opt_outs(checked, settings)
@@ -104,20 +105,24 @@ def import_list(
     if wrong.height and not accept_unreadable:
         rows = first_of(wrong["row"].to_list())
         raise InputRefused(
-            f"{file}: rows {rows} hold no phone in {named}; correct them, or list the others with --accept-unreadable"
+            f"{file}: rows {rows} hold no phone in {named}, or more than one in a cell; correct them, or list the"
+            " others with --accept-unreadable"
         )
     undated = entries["since_at"].null_count()
     if undated:
         raise InputRefused(f"{file}: column 'since_at' is not a time in {undated} rows; write 2026-11-23 08:00:00")
-    return _land(entries.drop("row"), "import", settings, at, columns=tuple(headings), rejected_count=wrong.height)
+    landed = _land(entries.drop("row"), "import", settings, at)
+    return replace(landed, columns=tuple(headings), rejected_count=wrong.height, left_out=sheet.left_out)
 
 
 def _phones_of(headings: Sequence[str]) -> pl.Expr:
-    """A list of each row's phones in these columns; of a row without, the first cell that isn't empty."""
+    """A list of each row's phones in these columns, and of cells that hold phones without being one.
+
+    Of a row without, the first cell that isn't empty.
+    """
     cells = [national(pl.col([heading])) for heading in headings]
-    phones = (
-        pl.concat_list(pl.when(cell.str.contains(PHONE)).then(cell) for cell in cells).list.drop_nulls().list.unique()
-    )
+    kept = [pl.when(cell.str.contains(PHONE) | has_unread_phone(cell)).then(cell) for cell in cells]
+    phones = pl.concat_list(kept).list.drop_nulls().list.unique()
     return pl.when(phones.list.len() > 0).then(phones).otherwise(pl.concat_list(pl.coalesce(cells)))
 
 
@@ -150,21 +155,15 @@ def _untimed_opt_outs(phones: pl.DataFrame, settings: Settings) -> int:
 
 
 def _latest(phones: pl.DataFrame, landing: Landing, at: datetime) -> datetime:
-    """`at`, or the time of the phones' last entry if that is later: the clock may have been set back since."""
-    times = read_entries(landing).join(phones, on="phone", how="semi")["since_at"].drop_nulls()
+    """`at`, or the time of the phones' last entry if that is later: the clock may have been set back since.
+
+    A list that can't be read stops only the sending, so that nobody who asked to be left alone has to wait.
+    """
+    times = read_entries(landing, skip_damaged=True).join(phones, on="phone", how="semi")["since_at"].drop_nulls()
     latest: datetime = max([at, *times])
     return latest
 
 
-def _land(
-    entries: pl.DataFrame,
-    name: str,
-    settings: Settings,
-    at: datetime,
-    *,
-    columns: tuple[str, ...] = (),
-    rejected_count: int = 0,
-) -> ListSummary:
+def _land(entries: pl.DataFrame, name: str, settings: Settings, at: datetime) -> ListSummary:
     source_file = land_entries(landing_of(settings), entries, name=name, at=at)
-    phones = entries.filter(pl.col("phone").str.contains(PHONE))["phone"]
-    return ListSummary(source_file, phones.n_unique(), columns, rejected_count)
+    return ListSummary(source_file, entries.filter(pl.col("phone").str.contains(PHONE))["phone"].n_unique())

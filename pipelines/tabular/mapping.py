@@ -13,7 +13,7 @@ from typing import Final, Literal
 import polars as pl
 
 from pipelines.message_ids import MISSION_NUM
-from pipelines.phones import PHONE, national
+from pipelines.phones import PHONE, has_unread_phone, national
 from pipelines.tabular.values import is_time, without_clock
 
 ExportKind = Literal["reports", "replies"]
@@ -141,6 +141,7 @@ _SIMPLIFIED: Final = str.maketrans(
 _HEADINGS: Final = frozenset(
     heading for fields in _FIELDS.values() for field in fields for heading in field.headings.split()
 )
+_PHONE_WORDS: Final = re.compile("手机|电话|联系方式|mobile|phone|msisdn|^tel|tel$")
 _PHONE_HEADINGS: Final = frozenset(
     heading
     for fields in _FIELDS.values()
@@ -194,16 +195,16 @@ def map_columns(kind: ExportKind, frame: pl.DataFrame, given: Sequence[str] = ()
 def phone_columns(frame: pl.DataFrame) -> list[str]:
     """All columns that hold phones, for a list of people: one person's may stand in several.
 
-    They are headed as phones and hold at least one, or nearly all their values are phones and their heading names
-    nothing else. Landlines are no phones here.
+    Their heading speaks of phones and they hold at least one, perhaps two in a cell; or nearly all their values are
+    phones and their heading names nothing else. Landlines are no phones here.
     """
     phone = _FIELDS["reports"][0]
-    counts = frame.select(_PHONE.sum()).row(0, named=True) if frame.width else {}
+    held = frame.select((_PHONE | has_unread_phone(pl.all())).any()).row(0, named=True) if frame.width else {}
     fitting = _fitting(phone, frame)
     return [
         heading
         for heading in frame.columns
-        if (_plain(heading) in phone.headings.split() and counts[heading])
+        if ((_plain(heading) in _PHONE_HEADINGS or _PHONE_WORDS.search(_plain(heading))) and held[heading])
         or (heading in fitting and _plain(heading) not in _HEADINGS - _PHONE_HEADINGS)
     ]
 

@@ -18,6 +18,10 @@ from tests.support.places import Place, gateway_at
 from tests.support.sandboxes import ForkedSandbox
 
 WHO = "13912345678"
+SPACED, FULL_WIDTH = (
+    f"{WHO[:3]} {WHO[3:7]} {WHO[7:]}",
+    WHO.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+)
 OTHERS = [f"138{row:08}" for row in range(30)]
 NAME = "佐藤夏目"  # from the owner's columns
 FORMATS = ["json", "xml"]
@@ -43,6 +47,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
                 "name": [NAME if WHO[3:] in phone else "x" for phone in phones],
                 "friend": [f"ask +86{WHO}"] * len(phones),
                 "called": [int(WHO)] * len(phones),
+                "kin": [f"ask {SPACED}, {FULL_WIDTH}"] * len(phones),
             }
         )
         frame = frame.with_columns(mission_num=pl.col("mission_num").str.replace("u_345678", f"u_{WHO}"))
@@ -57,6 +62,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         ]
         (folder / "export.csv").write_bytes("\n".join(rows).encode("gbk"))
         said = ["手机号,回复内容,回复时间", f"86{WHO},我是{NAME},2026-11-20 09:00:00", f"{WHO},TD,2026-11-20 09:01:00"]
+        said += [f"{SPACED},我在{NAME},2026-11-20 09:02:00", f"{FULL_WIDTH},{NAME}家,2026-11-20 09:03:00"]
         (folder / "said.csv").write_text("\n".join(said))
         assert place.run("import-reports export.csv --yes").code == 0
         rows = ["手机号,状态码,回执时间", f"{OTHERS[0]},MK:0001,2026-11-21 08:00:00", f"{WHO},DELIVRD,x,{WHO}"]
@@ -110,7 +116,7 @@ def test_an_erased_person_is_in_no_file_and_the_books_stay_the_same(kept: Place)
     done = kept.feed("forget - --yes --json", f"+86{WHO}\n".encode("utf-16"))
 
     assert (done.code, done.object["row_count"]) == (0, 6), done.err
-    assert holding(data, WHO, NAME) == []
+    assert holding(data, WHO, SPACED, FULL_WIDTH, NAME) == []
     assert books(kept) == before
     assert all(each["is_balanced"] for each in before)
     assert kept.run("rebuild").code == 0

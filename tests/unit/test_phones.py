@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipelines.phones import PHONE, has_phone, holds, is_foreign, mask_in_text, mask_numbers_in_text, masked, national
+from pipelines.phones import (
+    PHONE,
+    has_phone,
+    holds,
+    is_foreign,
+    mask_in_text,
+    mask_numbers_in_text,
+    masked,
+    national,
+    written,
+)
 
 WRITTEN = (
     "13800138000",
@@ -130,6 +140,14 @@ def test_whatever_the_planner_takes_for_a_phone_is_masked(written: str) -> None:
     assert has_phone(written)
 
 
+@given(spaced(), st.sampled_from(["", "请致电 ", "13900139000/", "a"]), st.sampled_from(["", "。", "/13900139000"]))
+def test_whatever_is_read_as_a_phone_is_found_by_its_digits_in_a_text_too(given: str, before: str, after: str) -> None:
+    phone = str(ask(national(pl.lit(given))))
+    if re.fullmatch(PHONE, phone):
+        assert ask(holds(pl.lit(before + given + after), phone))
+        assert phone not in digits(re.sub(written(phone), "", given))
+
+
 @given(st.one_of(spaced(), st.text("1389 -+\u200b–x0", max_size=30)))
 def test_a_text_and_a_column_are_masked_alike(text: str) -> None:
     assert ask(mask_in_text(pl.lit(text))) == mask_in_text(text)
@@ -161,6 +179,7 @@ def test_what_is_no_phone_shows_nothing_of_itself() -> None:
 
 
 def test_a_phone_is_held_by_what_has_its_digits() -> None:
-    cells = ["13800138000", "+86 138-0013-8000", "-13800138000", "13900139000,13800138000", "138001380001", None]
-    held = pl.DataFrame({"cell": cells}).select(holds(pl.col("cell"), "13800138000")).to_series()
-    assert held.to_list() == [True, True, True, True, False, False]
+    cells = ["13800138000", "+86 138-0013-8000", "-13800138000", "13900139000,13800138000", "8613800138000/86139"]
+    cells += ["138 0013 8000 或 139", "138001380001", "913800138000", "13900139000"]
+    held = pl.DataFrame({"cell": [*cells, None]}).select(holds(pl.col("cell"), "13800138000")).to_series()
+    assert held.to_list() == [True] * 6 + [False] * 4

@@ -1,0 +1,91 @@
+"""Lists are changed by whatever people write: nobody in a file or on standard input is left out without a word."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.campaign.suppressions import phones_on_lists, suppressed_phones
+from pipelines.errors import InputRefused, UsageError
+from pipelines.landing.landing import landing_of
+from pipelines.operations.suppression_lists import ListSummary, add_phones, import_list, remove_phones
+from pipelines.phones import phones_in_lines
+from pipelines.settings import Settings
+
+AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
+A, B, C, D = (f"1380000000{number}" for number in range(1, 5))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+def imported(text: str, settings: Settings) -> ListSummary:
+    file = settings.data_dir.parent / "list.csv"
+    file.write_text(text)
+    return import_list(file, reason="asked", settings=settings, at=AT)
+
+
+def listed(settings: Settings) -> list[str]:
+    return sorted(phones_on_lists(landing_of(settings))["phone"])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (f"name,手机1,手机2\nx,{A},{B}\ny,{C},021-55551234\nz,{D},\n", ("手机1", "手机2")),
+        (f"Home Phone,Mobile Phone\n{A},{B}\n021-55551234,{C}\n,{D}\n", ("Home Phone", "Mobile Phone")),
+        (f"联系电话,联系电话\n{A},{B}\n{C},\n{D},\n", ("联系电话", "联系电话 (2)")),
+        (f"phone,备用电话\n{A},{B}\n{C},+852 9123 4567\n{D},无\n", ("phone", "备用电话")),
+    ],
+)
+def test_every_column_that_is_headed_as_phones_counts_however_few_it_holds(
+    text: str, columns: tuple[str, ...], settings: Settings
+) -> None:
+    assert imported(text, settings).columns == columns
+    assert listed(settings) == [A, B, C, D]
+
+
+@pytest.mark.parametrize("cell", [f"{B}/{C}", f"{B};{C}", f"{B} 或 {C}", f"{B} (妈妈)", "1.38E+10", "1.3800000001e+10"])
+def test_a_cell_with_more_than_a_phone_beside_a_phone_is_told_by_its_row(cell: str, settings: Settings) -> None:
+    with pytest.raises(InputRefused, match="rows 3 hold no phone in columns 'phone', 'mobile', or more than one"):
+        imported(f"phone,mobile\n{A},\n{D},{cell}\n", settings)
+
+
+def test_what_is_left_out_of_a_file_is_told(settings: Settings) -> None:
+    assert imported(f"名单 2026\nphone\n{A}\n", settings).left_out == ("1 row above the headings",)
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
+def test_a_file_that_stops_the_sending_stops_no_addition_to_the_lists(name: str, settings: Settings) -> None:
+    add_phones([A], reason="asked", settings=settings, at=AT)
+    stray = settings.data_dir / "landing" / "suppressions" / name
+    stray.write_text(f"phone\n{B}\n")
+
+    add_phones([C], reason="asked", settings=settings, at=AT + timedelta(days=1))
+
+    with pytest.raises(InputRefused, match=name):
+        suppressed_phones(landing_of(settings), accept_unreadable=True)
+    stray.unlink()
+    assert listed(settings) == [A, C]
+
+
+def test_a_file_beside_the_lists_stops_no_removal(settings: Settings) -> None:
+    add_phones([A], reason="asked", settings=settings, at=AT)
+    (settings.data_dir / "landing" / "suppressions" / "list.csv").write_text(f"phone\n{B}\n")
+
+    remove_phones([A], settings=settings, at=AT + timedelta(days=1))
+
+    assert listed(settings) == []
+    with pytest.raises(UsageError, match="on no list"):
+        remove_phones([B], settings=settings, at=AT)
+
+
+@given(st.lists(st.sampled_from([A, "138 0000 0002", "+86 138-0000-0003", f"{A} {B}", "", "  ", f"\t{C} ", "x y"])))
+def test_a_line_is_one_phone_or_words(lines: list[str]) -> None:
+    words = phones_in_lines("\r\n".join(lines))
+    expected = [[line.strip()] if line.startswith(("138 ", "+86")) else line.split() for line in lines if line.strip()]
+    assert words == [word for line in expected for word in line]
