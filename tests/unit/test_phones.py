@@ -76,6 +76,30 @@ def spaced(draw: st.DrawFn) -> str:
     return draw(st.sampled_from([written, written.translate(FULL_WIDTH)]))
 
 
+@st.composite
+def phones_as_written(draw: st.DrawFn) -> tuple[str, str]:
+    """A phone and a text that is it; after a 1 alone there is no gap, since North America's numbers have one there."""
+    phone = draw(st.from_regex(PHONE.replace("$", r"\Z"), fullmatch=True))
+    digits = draw(st.sampled_from(PREFIXES)) + phone
+    start = digits[: len(digits) - 10]
+    written = start + "".join(draw(st.sampled_from(GAPS)) + digit for digit in phone[1:]) if start == "1" else ""
+    written = written or "".join(digit + draw(st.sampled_from(GAPS)) for digit in digits)
+    written = (
+        draw(st.sampled_from(["", " ", "\t", "'", "(", "\u202a"])) + written + draw(st.sampled_from(["", ".0", ".00"]))
+    )
+    return phone, draw(st.sampled_from([written, written.translate(FULL_WIDTH)]))
+
+
+@st.composite
+def abroad(draw: st.DrawFn) -> str:
+    """A number of another country: with its prefix, or in the groups of North America."""
+    number = draw(st.from_regex(r"\A[2-9][0-9]{9}\Z"))
+    gaps = [draw(st.sampled_from([" ", "-", ".", " - ", "\u00a0", "–"])) for _ in range(3)]
+    grouped = f"1{gaps[0]}{number[:3]}{gaps[1]}{number[3:6]}{gaps[2]}{number[6:]}"
+    code = draw(st.sampled_from(["1", "7", "44", "81", "852", "853", "886", "998"]))
+    return draw(st.sampled_from([grouped, f"+{grouped}", f"+{code}{gaps[0]}{number}", f"00{code}{number}"]))
+
+
 def ask(expression: pl.Expr) -> object:
     return pl.select(expression).item()
 
@@ -107,6 +131,18 @@ def test_a_phone_is_masked_however_it_is_written(written: str) -> None:
     ):
         assert "****" in str(shown)
         assert "0013" not in digits(str(shown))
+
+
+@given(phones_as_written())
+def test_a_phone_is_the_same_however_it_is_written(given: tuple[str, str]) -> None:
+    phone, written = given
+    assert ask(national(pl.lit(written))) == phone
+
+
+@given(abroad())
+def test_a_number_of_another_country_is_never_a_phone(given: str) -> None:
+    assert not re.fullmatch(PHONE, str(ask(national(pl.lit(given)))))
+    assert ask(is_foreign(pl.lit(given)))
 
 
 @pytest.mark.parametrize("written", ABROAD)
@@ -141,6 +177,7 @@ def test_whatever_the_planner_takes_for_a_phone_is_masked(written: str) -> None:
 
 
 @given(spaced(), st.sampled_from(["", "请致电 ", "13900139000/", "a"]), st.sampled_from(["", "。", "/13900139000"]))
+@example("138 0013 8000", "请致电 ", "。")
 def test_whatever_is_read_as_a_phone_is_found_by_its_digits_in_a_text_too(given: str, before: str, after: str) -> None:
     phone = str(ask(national(pl.lit(given))))
     if re.fullmatch(PHONE, phone):

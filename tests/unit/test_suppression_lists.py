@@ -1,8 +1,11 @@
 """Lists are changed by whatever people write: nobody in a file or on standard input is left out without a word."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,3 +92,27 @@ def test_a_line_is_one_phone_or_words(lines: list[str]) -> None:
     words = phones_in_lines("\r\n".join(lines))
     expected = [[line.strip()] if line.startswith(("138 ", "+86")) else line.split() for line in lines if line.strip()]
     assert words == [word for line in expected for word in line]
+
+
+SPELLINGS = ["{}", "{}.0", "+86 {}", "'{}", "({})", "0{}", "086-{}", "{}/13900000000", "x{}", "1.38E+10", "", "{}.5"]
+TYPES = [pl.String, pl.Categorical, pl.Int64, pl.Float64, pl.Float32, pl.Decimal(20, 2)]
+
+
+@given(st.integers(13 * 10**9, 2 * 10**10 - 1), st.sampled_from(SPELLINGS), st.booleans(), st.sampled_from(TYPES))
+def test_whoever_stands_on_a_list_counts_or_the_list_stops_the_sending(
+    phone: int, spelling: str, is_full_width: bool, dtype: pl.DataType
+) -> None:
+    text = spelling.format(phone)
+    if is_full_width:
+        text = text.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
+    is_text = dtype in (pl.String, pl.Categorical)
+    column = pl.Series("phone", [text], pl.String) if is_text else pl.Series("phone", [Decimal(phone)])
+    with TemporaryDirectory() as folder:
+        landing = landing_of(Settings(data_dir=Path(folder)))
+        (landing.root / "suppressions").mkdir(parents=True)
+        entries = pl.DataFrame([column.cast(dtype)]).with_columns(reason=pl.lit("asked"), since_at=pl.lit(AT))
+        entries.write_parquet(landing.root / "suppressions" / "theirs.parquet")
+        try:
+            assert suppressed_phones(landing)["phone"].to_list() == [str(phone)]
+        except InputRefused:
+            assert spelling in SPELLINGS[-5:] or dtype == pl.Float32
