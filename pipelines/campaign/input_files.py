@@ -6,7 +6,7 @@ The same files are the same input however their path is spelled: relative or abs
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from glob import escape, glob
 from pathlib import Path
@@ -28,9 +28,17 @@ _TABLES: Final = {
     ".hoodie": "a Hudi table",
     ".hoodie_partition_metadata": "a Hudi table",
     "metadata/*.metadata.json*": "an Iceberg table",
+    "metadata/version-hint.text": "an Iceberg table",
     "snapshot/LATEST": "a Paimon table",
+    "manifest/manifest-list-*": "a Paimon table",
+    "ducklake-*.parquet": "a DuckLake table",
 }
-_UNFINISHED: Final = "_temporary"  # Hadoop and Spark remove it when a job is done
+_UNFINISHED: Final = ("_temporary", "__magic*", ".spark-staging*", ".hive-staging*")  # removed when the job is done
+_STARTED, _COMMITTED = "_started_", "_committed_"  # files of a job of Databricks
+_DRAFT: Final = re.compile(  # the name of a file that is being written or downloaded
+    r"\.inprogress(\.|$)|\.(incomplete|te?mp|part|partial|filepart|crdownload|download)$", re.IGNORECASE
+)
+_WITHOUT_ROWS: Final = ("_metadata", "_common_metadata")  # Parquet, of Spark and Dask
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,9 @@ class InputFiles:
 def input_files(source: Path) -> InputFiles:
     """The Parquet files behind a path: the file itself, all beneath a folder, or those that a glob matches.
 
-    In a folder, names that start with a dot or an underscore are ignored: by convention they are drafts and logs of the
-    writer. Raises InputRefused if no Parquet file is found, or for a folder that can't be read as files alone: that of
-    a table (Delta, Hudi, Iceberg, Paimon), or of a job that has not ended.
+    In a folder, names that start with a dot or an underscore are left out: by convention they are drafts and logs of
+    the writer. Raises InputRefused if no Parquet file is found, or for a folder that can't be read as files alone: that
+    of a table (Delta, Hudi, Iceberg and others), or of a job that has not ended.
     """
     address = _ADDRESS.fullmatch(source.parts[0]) if source.parts[1:] else None
     if address and not source.exists():
@@ -144,6 +152,8 @@ def _search_folder(root: Path) -> _Search:
     for name, folders, files in os.walk(root, onerror=_raise):
         folder = Path(name)
         search.folders.add(folder)
+        _refuse_drafts(folder, files)
+        search.left_out.update(_hidden_parquet(folder, folders, files))
         folders[:] = [name for name in folders if not _is_hidden(name)]
         links = [name for name in folders if (folder / name).is_symlink()]  # not followed: they may lead in a circle
         search.left_out.update(folder / name for name in links)
@@ -172,6 +182,27 @@ def _is_hidden(name: str) -> bool:
     return name.startswith((".", "_"))
 
 
+def _hidden_parquet(folder: Path, folders: Iterable[str], files: Iterable[str]) -> Iterator[Path]:
+    """The hidden files in a folder that are Parquet with rows, and the hidden folders that hold such."""
+    for path in (folder / name for name in files if _is_hidden(name) and name not in _WITHOUT_ROWS):
+        if _is_parquet(path):
+            yield path
+    for path in (folder / name for name in folders if _is_hidden(name)):
+        if any(map(_is_parquet, path.rglob("*"))):
+            yield path
+
+
+def _refuse_drafts(folder: Path, names: Iterable[str]) -> None:
+    """Raises InputRefused for a Parquet file, hidden or not, that is being written by its name."""
+    for name in sorted(names):
+        if _DRAFT.search(name) and (_is_parquet(folder / name) or any(ending in name.lower() for ending in _ENDINGS)):
+            shown = mask_in_text(printable(name))
+            raise InputRefused(
+                f"{folder}: has a file {shown}, which is being written or was left by a job that died; wait for it, or"
+                " take the file away"
+            )
+
+
 def _is_parquet(path: Path) -> bool:
     """True for a file that begins as Parquet does; also for one that is named so, to be refused when it is read."""
     if not path.is_file():
@@ -190,10 +221,16 @@ def _refuse_tables_and_unfinished_output(folders: Iterable[Path]) -> None:
                     f"{folder}: is {kind}, whose files also hold rows that were deleted; export the table to Parquet"
                     " files elsewhere, then give those"
                 )
-        if (folder / _UNFINISHED).exists():
+        if left := next((path.name for pattern in _UNFINISHED for path in folder.glob(pattern)), None):
             raise InputRefused(
-                f"{folder}: has a folder {_UNFINISHED}, so the job that writes here has not ended or died; write the"
-                f" files again, or remove {_UNFINISHED} if they are complete"
+                f"{folder}: has a folder {left}, so the job that writes here has not ended or died; write the files"
+                f" again, or remove {left} if they are complete"
+            )
+        started = {path.name.removeprefix(_STARTED) for path in folder.glob(f"{_STARTED}*")}
+        if started - {path.name.removeprefix(_COMMITTED) for path in folder.glob(f"{_COMMITTED}*")}:
+            raise InputRefused(
+                f"{folder}: has a file {_STARTED}… without its {_COMMITTED}…, so a job of Databricks has not ended or"
+                " died; write the files again elsewhere, then give those"
             )
 
 

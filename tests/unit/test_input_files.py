@@ -52,14 +52,43 @@ def test_files_of_a_folder_and_of_a_glob_are_read_in_the_order_of_their_names(tm
         assert read(tmp_path / source)["phone"].to_list() == ["13800000001", "13800000002", "13800000003"]
 
 
-def test_hidden_files_of_a_writer_are_ignored(tmp_path: Path) -> None:
+def test_hidden_files_are_left_out_and_named_if_they_hold_rows(tmp_path: Path) -> None:
     part = write(tmp_path / "in.parquet/part-0.parquet")
-    for name in ("_logs/0.parquet", ".hidden.parquet", ".spark/part-0.parquet", "_metadata", "_SUCCESS", ".a.crc"):
+    for name in ("_logs/0.parquet", ".hidden.parquet", ".spark/2026/part-0", "_metadata", "sub/_common_metadata"):
         write(tmp_path / "in.parquet" / name, other=[1])
+    for name in ("_SUCCESS", ".a.parquet.crc", "_committed_1", ".git/config"):
+        (tmp_path / "in.parquet" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in.parquet" / name).write_text("{}")
 
     found = input_files(tmp_path / "in.parquet")
 
-    assert (found.paths, found.left_out) == ((part,), ())
+    assert (found.paths, found.left_out) == ((part,), (".hidden.parquet", ".spark", "_logs"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".part-0-1.inprogress.0a1b", "b.parquet.tmp", "B.Parquet.crdownload", "sub/c.parquet.filepart", "_d.pq.tmp"],
+)
+def test_a_file_that_is_being_written_by_its_name_is_refused(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "a.parquet")
+    write(tmp_path / name)
+
+    assert f"has a file {Path(name).name}, which is being written" in refusal(tmp_path)
+    (tmp_path / name).unlink()
+    for other in ("notes.tmp", "a.tmp.csv", "b.part.parquet"):
+        (tmp_path / other).write_text("{}")
+    assert input_files(tmp_path / "a.parquet").paths == input_files(tmp_path / "a*").paths[:1]
+    assert len(input_files(tmp_path).paths) == 2
+
+
+def test_output_of_databricks_is_refused_until_it_is_committed(tmp_path: Path) -> None:
+    write(tmp_path / "part-0.parquet")
+    for name in ("_started_12", "_committed_12", "_started_34"):
+        (tmp_path / name).touch()
+
+    assert "a job of Databricks has not ended" in refusal(tmp_path)
+    (tmp_path / "_committed_34").touch()
+    assert len(input_files(tmp_path).paths) == 1
 
 
 NAMES = ["a.parquet", "b.PARQUET", "c.parq", "d.pq", "e.parquet.snappy", "20240701_144951_00037_v74wa", "f.parquet.gz"]
@@ -155,7 +184,12 @@ MARKS = {
     "metadata/v1.metadata.json": "an Iceberg table",
     "metadata/00001-ab.gz.metadata.json": "an Iceberg table",
     "snapshot/LATEST": "a Paimon table",
+    "metadata/version-hint.text": "an Iceberg table",
+    "manifest/manifest-list-0a1b-0": "a Paimon table",
+    "ducklake-0a1b.parquet": "a DuckLake table",
     "_temporary/0/task/part-1.parquet": "a folder _temporary",
+    "__magic_job-1/part-1.parquet": "a folder __magic_job-1",
+    ".spark-staging-1/part-1.parquet": "a folder .spark-staging-1",
 }
 SOURCES = (".", "..", "year=2026", "year=2026/a.parquet", "year=2026/*.parquet", "../**/*.parquet", "/link.pq")
 
