@@ -24,6 +24,15 @@ JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
 # A row that fails costs pandera about 3 KB, so this many rows at a time need at most 400 MB.
 _ROWS_AT_ONCE: Final = 2**17
 
+# The checks of fields, as pandera writes them, in the words of core.rejects.
+_FAULTS: Final[Mapping[str, str]] = {
+    "^not_nullable$": "missing or unreadable",
+    r"^str_matches\(.*\)$": "malformed",
+    r"^str_length\(.*\)$": "empty",
+    r"^(greater|less)_than.*\)$": "out of range",
+    r"^isin\(.*\)$": "unknown",
+}
+
 _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
     pl.String(): "VARCHAR",
     pl.Int64(): "BIGINT",
@@ -151,7 +160,9 @@ def _bad(contract: type[Contract], frame: pl.DataFrame, start: int) -> pl.DataFr
 
 
 def _reasons(failures: pl.DataFrame, table: str) -> pl.DataFrame:
-    check = pl.col("check").replace("not_nullable", "missing or unreadable")
+    check = pl.col("check")
+    for pattern, words in _FAULTS.items():
+        check = check.str.replace(pattern, words)
     reason = pl.when(pl.col("column") == table).then(check).otherwise(pl.format("{}: {}", "column", check))
     return (
         failures.select("position", reason.alias("reason"))

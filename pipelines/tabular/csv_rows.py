@@ -10,14 +10,16 @@ from typing import Final, NamedTuple
 
 from pipelines.phones import has_phone
 
-DELIMITERS: Final = (",", ";", "\t")
+DELIMITERS: Final = (",", ";", "\t", "|")
 
 _LINE: Final = re.compile(r"([^\r\n]*)(?:\r\n|\n|\r|\Z)")
 _QUOTED_CELL: Final = {
-    delimiter: re.compile(rf'"([^"]*+(?:""[^"]*+)*+)"(?:({delimiter})|\r\n|\n|\r|\Z)') for delimiter in DELIMITERS
+    delimiter: re.compile(rf'"([^"]*+(?:""[^"]*+)*+)"(?:({re.escape(delimiter)})|\r\n|\n|\r|\Z)')
+    for delimiter in DELIMITERS
 }
 _PLAIN_CELL: Final = {
-    delimiter: re.compile(rf"([^{delimiter}\r\n]*)(?:({delimiter})|\r\n|\n|\r|\Z)") for delimiter in DELIMITERS
+    delimiter: re.compile(rf"([^{delimiter}\r\n]*)(?:({re.escape(delimiter)})|\r\n|\n|\r|\Z)")
+    for delimiter in DELIMITERS
 }
 _NUMBER: Final = re.compile(r"(?![0-9]{4}-[0-9]{1,2}-)\+?[0-9]{2,}(?:[ ()-]*[0-9]){3,}")  # such as a phone; no date
 

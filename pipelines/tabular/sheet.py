@@ -33,8 +33,9 @@ _PARTS_OF_WORKBOOKS: Final = ("xl/", "content.xml")  # of .xlsx and .xlsb, and o
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")  # the part of an OLE file that holds the workbook
 _UNPACK: Final = "it is an archive; unpack it and give the file that is in it"
 _SEVEN_DIGITS: Final = re.compile("[0-9]{7}")  # part of a phone, a time or a number of a message, so no heading
+_LETTER: Final = re.compile(r"[^\W\d_]")
 _HEAD_ROWS: Final = 20  # in which the headings are looked for
-_SEP_LINE: Final = re.compile(r'"?sep=([,;\t])"?\r?\n', re.IGNORECASE)  # tells Excel the delimiter
+_SEP_LINE: Final = re.compile(r'"?sep=([,;\t|])"?\r?\n', re.IGNORECASE)  # tells Excel the delimiter
 
 Row = Sequence[str | None]
 RowNumber = int | str  # as an editor or Excel shows it, from 1; a text if there are several sheets
@@ -88,9 +89,9 @@ class Sheet:
 
 
 def read_sheet(body: bytes) -> Sheet:
-    """Read a table from CSV (UTF-8, UTF-16 or GBK; comma, semicolon or tab), Excel or Parquet. Raises UnreadableExport.
+    """Read a table from CSV (UTF-8, UTF-16 or GBK; comma, semicolon, tab or pipe), Excel or Parquet.
 
-    Titles above the headings and hidden sheets are left out.
+    Titles above the headings and hidden sheets are left out. Raises UnreadableExport.
     """
     if body.startswith(b"PAR1"):
         return _sheet_of_parquet(body)
@@ -230,8 +231,14 @@ def _place_of_headings(rows: Sequence[Row]) -> int:
     """
     if not rows:
         raise UnreadableExport("it is empty; export again")
-    above_data = [*takewhile(lambda row: not any(has_phone(cell or "") for cell in row), rows)]
+    above_data = [*takewhile(lambda row: _is_title(row) or not any(has_phone(cell or "") for cell in row), rows)]
     return max(range(len(above_data)), key=lambda place: _likeness(above_data[place]), default=0)
+
+
+def _is_title(row: Row) -> bool:
+    """True for a single cell of words, which may hold a phone for questions."""
+    cells = [cell for cell in row if cell and cell.strip()]
+    return len(cells) == 1 and _LETTER.search(cells[0]) is not None
 
 
 def _likeness(row: Row) -> tuple[int, bool]:

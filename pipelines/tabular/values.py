@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from pipelines.gateway.codes import DELIVERED_CODES, GATEWAY_CODES
-from pipelines.phones import PHONE, national
+from pipelines.phones import PHONE, in_one_piece, national
 from pipelines.sql_files import reference_rows
 from pipelines.times import CHINA, WRITTEN_TIME, plain_time
 
@@ -20,6 +20,9 @@ _KNOWN_CODES: Final = frozenset(row["code"] for row in reference_rows("gateway_c
 _CODE_AS_TIME: Final = (
     r"^(?:(?:1899-12-3[01]|1900-01-0[01]|1904-01-01)[ T])?0?([0-9]{1,2}):%s(?::00(?:\.0+)?)?(?: ?AM)?$"
 )
+_PART_OF_DAY: Final = r"^(0\.[0-9]{5,})$"
+_MINUTES_A_DAY: Final = 24 * 60
+_EXACT: Final = 0.005  # of a minute: Excel shows nine decimals or more
 _HOUR_AND_MINUTES: Final = _CODE_AS_TIME % "([0-9]{2})"
 _HOUR_AND_BARE_MINUTES: Final = _CODE_AS_TIME % "0?([0-9]{1,2})"
 
@@ -102,10 +105,15 @@ def is_time(value: pl.Expr) -> pl.Expr:
 
 
 def without_clock(value: pl.Expr) -> pl.Expr:
-    """A code that Excel took for a time, as the gateway writes it: 02:10:00 is 2:10, and 2:01 is 2:1.
+    """A code that Excel took for a time, as the gateway writes it: 02:10:00 or 0.0902777777777778 is 2:10, 2:01 is 2:1.
 
-    Minutes keep their zero only where that is a known code. Other values stay as they are.
+    A time is a part of a day where its cell has no format. Minutes keep their zero only where that is a known code.
+    Other values stay as they are.
     """
+    minutes = value.str.extract(_PART_OF_DAY).cast(pl.Float64) * _MINUTES_A_DAY
+    whole = minutes.round().cast(pl.Int64)
+    clock = pl.format("{}:{}", whole // 60, (whole % 60).cast(pl.String).str.zfill(2))
+    value = pl.when((minutes - whole).abs() < _EXACT).then(clock).otherwise(value)
     exact = value.str.replace(_HOUR_AND_MINUTES, "$1:$2")
     return pl.when(exact.is_in(_KNOWN_CODES)).then(exact).otherwise(value.str.replace(_HOUR_AND_BARE_MINUTES, "$1:$2"))
 
@@ -122,7 +130,7 @@ def _column(mapping: Mapping[str, str], name: str) -> pl.Expr:
 
 def _phone(value: pl.Expr) -> pl.Expr:
     """A phone in eleven digits, or another number without its gaps; one that would then be a mobile of China stays."""
-    bare = value.str.replace_all(r"[\s()-]", "").str.strip_suffix(".0")
+    bare = in_one_piece(value).str.strip_suffix(".0")
     phone = national(value)
     is_settled = phone.str.contains(PHONE) | national(bare).str.contains(PHONE)
     return pl.when(is_settled).then(phone).otherwise(bare)

@@ -216,7 +216,7 @@ class TwinLanding:
                         }
                     )
                 else:
-                    fault = "phone: str_matches('^1[3-9][0-9]{9}$')"
+                    fault = "phone: malformed"
                     rejects.append({"source_file": name, "position": position, "kind": "suppressions", "reason": fault})
         return good, rejects
 
@@ -303,7 +303,7 @@ def _phone_of(value: str | None) -> tuple[str | None, list[str]]:
         if rest != phone and re.fullmatch("[0-9]{11}", rest):
             phone = rest
             break
-    return phone, [] if re.fullmatch("[0-9]{5,20}", phone) else ["phone: str_matches('^[0-9]{5,20}$')"]
+    return phone, [] if re.fullmatch("[0-9]{5,20}", phone) else ["phone: malformed"]
 
 
 def instant_of(value: str) -> datetime | None:
@@ -327,7 +327,7 @@ def _report(record: Record, name: str, received_at: datetime) -> tuple[Row, str]
     if code is None or (is_import and not code.strip()):
         faults += [f"code: {_MISSING}", f"is_delivered: {_MISSING}"]
     elif not code.strip():
-        faults.append("code: str_length(1, None)")
+        faults.append("code: empty")
     is_delivered = spelled(_text(code)) in {"0", "DELIVRD"}
     stat_time = instant_of(_text(record["statTime"]))
     is_time_borrowed = is_import and bool(_text(code).strip()) and not is_delivered and not record["statTime"]

@@ -187,7 +187,7 @@ def workbook_of(rows: list[list[str]]) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "xlsx"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "xlsx"])
 def test_titles_above_the_headings_are_left_out(delimiter: str) -> None:
     text = "".join(delimiter.join(row) + "\n" for row in CONSOLE)
 
@@ -233,7 +233,17 @@ def test_rows_above_the_headings_that_hold_a_phone_are_no_titles() -> None:
         sheet_of(f"{PHONE},DELIVRD\n手机号,状态码\n{PHONE},DELIVRD\n")
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_title_that_holds_a_phone_is_a_title_and_a_phone_alone_is_a_row() -> None:
+    title = f"如有疑问请致电{PHONE}"
+
+    assert sheet_of(f"{title}\n手机号,状态码\n{PHONE},DELIVRD\n").left_out == ("1 row above the headings",)
+    assert sheet_of(f"{title}\nphone\n{PHONE}\n").columns == ["phone"]
+    for rows in (f"{PHONE}\nphone\n{PHONE}\n", f"{title}\n{PHONE},DELIVRD\n", f"张三,{PHONE}\nname,phone\n"):
+        with pytest.raises(UnreadableExport, match="data instead of headings"):
+            sheet_of(rows)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_line_that_tells_excel_the_delimiter_is_no_row(delimiter: str) -> None:
     sheet = sheet_of(f"sep={delimiter}\r\na,;\tb{delimiter}c\n1{delimiter}2\n", "utf-8-sig")
 
@@ -352,7 +362,8 @@ def test_a_word_for_delivered_becomes_the_code_and_an_ambiguous_one_null() -> No
 def test_a_known_code_comes_back_from_every_form_of_a_time(code: str, data: st.DataObject) -> None:
     hour, minutes = map(int, code.split(":"))
     forms = ["{0}:{1:02}", "{0:02}:{1:02}", "{0:02}:{1:02}:00", "{0}:{1:02}:00", "1899-12-31 {0:02}:{1:02}:00"]
-    value = data.draw(st.sampled_from(forms)).format(hour, minutes)
+    forms += ["{2:.9f}", "{2!r}"]
+    value = data.draw(st.sampled_from(forms)).format(hour, minutes, (hour * 60 + minutes) / 1440)
 
     assert as_reports(phone=["x"], code=[value], stat_time=["x"])["code"].to_list() == [code]
 
