@@ -11,11 +11,13 @@ from io import BytesIO
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
 from pipelines.errors import InputRefused
 from pipelines.formatting import first_of
 from pipelines.landing.landing import Landing
 from pipelines.phones import PHONE, TOMBSTONE, national
+from pipelines.tabular.mapping import phone_columns
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, in_china
@@ -31,6 +33,7 @@ _ENTRIES: Final = _SCHEMA | {
     "source_file": pl.String(),
     "row": pl.Int64(),
 }
+_TEXT: Final = cs.string() | cs.categorical() | cs.integer()
 _IS_READABLE: Final = pl.col("phone").str.contains(f"{PHONE}|{TOMBSTONE}").fill_null(value=False)
 
 
@@ -108,19 +111,27 @@ def normalised(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flag(table: pl.DataFrame, name: str) -> pl.Expr:
-    return (pl.col(name).fill_null(value=False) if name in table.columns else pl.lit(value=False)).alias(name)
+    """A column of true and false, or 1 and 0; a missing value is false."""
+    flag = pl.col(name).cast(pl.Boolean).fill_null(value=False) if name in table.columns else pl.lit(value=False)
+    return flag.alias(name)
 
 
 def _read(landing: Landing, name: str) -> pl.DataFrame:
     file = landing.path(name)
     try:
-        entries = normalised(read_parquet(landing.suppressions.read(name)))
+        table = read_parquet(landing.suppressions.read(name))
+        entries = normalised(table)
+        others = phone_columns(table.select(_TEXT.cast(pl.String)).drop(*_ENTRIES, strict=False))
     except InexactNumbers as error:
         raise InputRefused(f"{file}: this suppression list can't be used: column 'phone' {error}") from None
     except (pl.exceptions.PolarsError, LookupError, UnreadableParquet, OSError):
         raise InputRefused(
-            f"{file}: this suppression list can't be read; it needs the columns phone, reason and since_at"
+            f"{file}: this suppression list can't be read; it needs the columns phone, reason and since_at, a time"
         ) from None
+    if others:
+        raise InputRefused(
+            f"{file}: this suppression list has phones in {', '.join(map(repr, others))} too; give each its own row"
+        )
     with_place = entries.with_columns(pl.col("reason").fill_null("listed"), source_file=pl.lit(name))
     return with_place.with_row_index("row").select(*_ENTRIES).cast({"row": pl.Int64})
 

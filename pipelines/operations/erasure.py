@@ -36,7 +36,7 @@ from pipelines.operations import daily
 from pipelines.phones import PHONE, holds, national, written
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
-from pipelines.tabular.parquet import read_parquet
+from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.times import Clock
 from pipelines.warehouse.database import warehouse_of
@@ -181,14 +181,30 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
         body = _export_without(person, imported.body, imported.mapping.get("content"))
         if body != imported.body:
             yield partial(landing.rewrite, name, replace(imported, body=body))
-    for name in () if keep_suppressed else landing.suppressions.names():
-        entries = read_parquet(landing.suppressions.read(name))
-        others = entries.filter(~_is_of(person, pl.col("phone").cast(pl.String)))
-        if others.height < entries.height:
-            yield partial(_write_list, landing, name, others)
+    if not keep_suppressed:
+        yield from _rewrites_of_lists(landing, person)
     with Journal.read_only(landing.journal_path) as journal:
         if any(person.erased_from(answer) != answer for answer in journal.answers()):
             yield partial(_redact_journal, landing.journal_path, person)
+
+
+def _rewrites_of_lists(landing: Landing, person: _Person) -> Iterator[Rewrite]:
+    """Raises BooksError for a file among the lists that can't be read, since the person may be in it."""
+    unread = [landing.name(path) for path in landing.suppressions.other_files()]
+    for name in landing.suppressions.names():
+        try:
+            entries = read_parquet(landing.suppressions.read(name))
+            others = entries.filter(~_is_of(person, pl.col("phone").cast(pl.String)))
+        except (UnreadableParquet, pl.exceptions.PolarsError, OSError):
+            unread.append(name)
+            continue
+        if others.height < entries.height:
+            yield partial(_write_list, landing, name, others)
+    if unread:
+        raise BooksError(
+            f"landing/{unread[0]} can't be read as a suppression list and may hold the person; correct it or take it"
+            " away, then run the same command again"
+        )
 
 
 def _rewrites_of_damaged(landing: Landing, person: _Person, name: str) -> Iterator[Rewrite]:

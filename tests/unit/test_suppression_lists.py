@@ -11,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.campaign.suppressions import phones_on_lists, suppressed_phones
-from pipelines.errors import InputRefused, UsageError
+from pipelines.contracts.core import Rejects
+from pipelines.errors import BooksError, InputRefused, UsageError
 from pipelines.landing.landing import landing_of
+from pipelines.operations.erasure import erase_person
 from pipelines.operations.suppression_lists import ListSummary, add_phones, import_list, remove_phones
 from pipelines.phones import phones_in_lines
 from pipelines.settings import Settings
+from pipelines.warehouse.loading.suppressions import tables_of_suppressions
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 A, B, C, D = (f"1380000000{number}" for number in range(1, 5))
@@ -92,6 +95,62 @@ def test_a_line_is_one_phone_or_words(lines: list[str]) -> None:
     words = phones_in_lines("\r\n".join(lines))
     expected = [[line.strip()] if line.startswith(("138 ", "+86")) else line.split() for line in lines if line.strip()]
     assert words == [word for line in expected for word in line]
+
+
+def put(settings: Settings, **columns: object) -> None:
+    """Put a list of A and B into the landing, with these columns in the place of, or beside, the usual ones."""
+    folder = settings.data_dir / "landing" / "suppressions"
+    folder.mkdir(parents=True, exist_ok=True)
+    frame = pl.DataFrame({"phone": [A, B], "reason": ["x", "y"], "since_at": [AT, AT], **columns})
+    frame.write_parquet(folder / "theirs.parquet")
+
+
+@pytest.mark.parametrize("is_removed", [[0, 0], [0.0, None], [False, None], [None, None]])
+def test_a_flag_of_a_list_is_read_from_numbers_too(is_removed: list[object], settings: Settings) -> None:
+    put(settings, is_removed=is_removed)
+
+    assert listed(settings) == [A, B]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"reason": [["x"], []]},
+        {"reason": [b"\xff", b"y"]},
+        {"since_at": ["2026-11-22 08:00:00", "soon"]},
+        {"is_removed": ["no", "yes"]},
+        {"is_removed": [[True], []]},
+        {"phone": [[A], [B]]},
+    ],
+    ids=str,
+)
+def test_a_list_with_columns_of_other_types_stops_the_sending_and_is_one_reject(
+    columns: dict[str, object], settings: Settings
+) -> None:
+    put(settings, **columns)
+
+    with pytest.raises(InputRefused, match="this suppression list can't be read"):
+        suppressed_phones(landing_of(settings), accept_unreadable=True)
+    tables = tables_of_suppressions(landing_of(settings), "suppressions/theirs.parquet")
+    assert tables[Rejects]["reason"].to_list() == ["a column is of a type that can't be read"]
+
+
+def test_a_list_with_a_second_column_of_phones_stops_the_sending(settings: Settings) -> None:
+    put(settings, mobile=[C, None], city=["x", "y"], number=[1, 2])
+
+    with pytest.raises(InputRefused, match="has phones in 'mobile' too; give each its own row"):
+        suppressed_phones(landing_of(settings))
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
+def test_a_person_is_not_said_to_be_erased_while_a_file_among_the_lists_can_not_be_read(
+    name: str, settings: Settings
+) -> None:
+    add_phones([A], reason="asked", settings=settings, at=AT)
+    (settings.data_dir / "landing" / "suppressions" / name).write_text(f"phone\n{A}\n")
+
+    with pytest.raises(BooksError, match=f"suppressions/{name} can't be read"):
+        erase_person(A, settings=settings, clock=lambda: AT)
 
 
 SPELLINGS = ["{}", "{}.0", "+86 {}", "'{}", "({})", "0{}", "086-{}", "{}/13900000000", "x{}", "1.38E+10", "", "{}.5"]

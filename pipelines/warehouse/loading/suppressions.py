@@ -34,6 +34,8 @@ def tables_of_suppressions(landing: Landing, source_file: str) -> Tables:
         cleaned = _cleaned(entries, source_file)
     except InexactNumbers as error:
         return _rejected_whole(source_file, f"column 'phone' {error}")
+    except pl.exceptions.PolarsError:
+        return _rejected_whole(source_file, "a column is of a type that can't be read")
     good, bad = split(Suppressions, cleaned)
     rejects = [
         Reject(source_file, position, _KIND, reason, entries[position].write_ndjson().strip())
