@@ -54,7 +54,7 @@ def _pattern(form: str, gap: str = "") -> str:
 
 
 _IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
-_IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})_+N{{4}}_*(N{{4}})", _GAP)
+_IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})(?:_+N{{4}}_*|#N{{4}}#)(N{{4}})", _GAP).replace("#", "[._/·]")
 _SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
 _SPACED_PREFIX: Final = _pattern("(?:[+＋]?_(?:[0０]_){0,2}[8８]_[6６]_)?(?:[0０]_)?", f"{_GAP}*")
 _WHOLE: Final = _pattern(  # all that `national` makes a phone

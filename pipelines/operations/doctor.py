@@ -1,4 +1,4 @@
-"""Checks of the installation: settings, data folder, journal, warehouse, gateway and endpoint; nothing is changed."""
+"""Checks of the installation, from the settings to the gateway and the endpoint; nothing is changed."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from typing import Literal
 
 import httpx
 
+from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing.data_folder import check_data_folder, check_path
@@ -50,6 +51,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("data folder", lambda: _data_folder(settings.data_dir)),
         ("journal", lambda: _journal(settings)),
         ("warehouse", lambda: _warehouse(settings)),
+        ("suppression lists", lambda: _lists(settings)),
         ("gateway", lambda: _gateway(settings, clock)),
         ("endpoint", lambda: _endpoint(settings, clock)),
     ]
@@ -113,6 +115,11 @@ def _warehouse(settings: Settings) -> Finding:
     with warehouse.read() as connection:
         (file_count,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
     return Finding("warehouse", "ok", f"files of the landing loaded: {file_count:,}")
+
+
+def _lists(settings: Settings) -> Finding:
+    phones = suppressed_phones(landing_of(settings))
+    return Finding("suppression lists", "ok", f"phones on them: {phones.height:,}")
 
 
 def _gateway(settings: Settings, clock: Clock) -> Finding:

@@ -41,7 +41,7 @@ CREATE OR REPLACE MACRO phone_gap() AS (
 CREATE OR REPLACE MACRO mask_phones_in_text(content) AS regexp_replace(
     regexp_replace(
         regexp_replace(content, phone_pattern('(F)N{4}(N{4})', ''), '\1****\2', 'g'),
-        replace(phone_pattern('(F)#+N{4}#*(N{4})', ''), '#', phone_gap()),
+        replace(replace(phone_pattern('(F)(?:#+N{4}#*|@N{4}@)(N{4})', ''), '#', phone_gap()), '@', '[._/·]'),
         '\1****\2',
         'g'
     ),

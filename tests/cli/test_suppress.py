@@ -205,6 +205,8 @@ def test_a_file_beside_the_lists_that_is_none_stops_the_sending(desk: Place, nam
     (lists / "theirs.parquet").rename(lists / name)
 
     desk.run(f"{SUBMIT} --dry-run").fails(10, name, ".parquet", "suppress import")
+    finding = next(each for each in desk.run("doctor --json").object["findings"] if each["name"] == "suppression lists")
+    assert (finding["verdict"], name in finding["detail"]) == ("error", True)
 
 
 def test_a_file_beside_the_lists_pauses_a_campaign_that_is_being_sent(desk: Place, gateway: RunningSandbox) -> None:

@@ -190,6 +190,13 @@ def test_a_text_and_a_column_are_masked_alike(text: str) -> None:
     assert ask(mask_in_text(pl.lit(text))) == mask_in_text(text)
 
 
+@pytest.mark.parametrize("sign", [".", "_", "/", "·"])
+def test_a_phone_in_groups_is_masked_though_it_is_not_read(sign: str) -> None:
+    written = sign.join(["138", "0013", "8000"])
+    assert ask(national(pl.lit(written))) == written
+    assert mask_in_text(f"of {written}") == "of 138****8000"
+
+
 @pytest.mark.parametrize("before", ["15 ", "row 1390 ", "1512345 ", "2026-01-15 "])
 @pytest.mark.parametrize("written", ["13800138000", "138 0013 8000", "138-00138000"])
 def test_a_number_before_a_phone_is_not_taken_for_its_beginning(before: str, written: str) -> None:
