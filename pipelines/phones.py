@@ -115,10 +115,14 @@ def _in_ascii(text: "pl.Expr") -> "pl.Expr":
     return text.str.replace_many(_ASCII_OF)
 
 
+def spaced_digits(phone: str) -> str:
+    """A pattern of the digits of this phone however they are spaced, without its prefix. `phone` is national."""
+    return f"{_GAP}*".join(f"[{digit}{chr(ord('０') + int(digit))}]" for digit in phone)
+
+
 def written(phone: str) -> str:
     """A pattern of this phone however it is written; its only group is the prefix. `phone` is national."""
-    digits = f"{_GAP}*".join(f"[{digit}{chr(ord('０') + int(digit))}]" for digit in phone)
-    return f"({_SPACED_PREFIX}){digits}"
+    return f"({_SPACED_PREFIX}){spaced_digits(phone)}"
 
 
 def phones_in_lines(text: str) -> list[str]:
