@@ -229,7 +229,7 @@ def _phones_of(phones: tuple[str, ...]) -> list[str]:
     try:
         return phones_in_lines(text_of(sys.stdin.buffer.read()))
     except UnknownCharset:
-        raise UsageError("standard input is not text in UTF-8, UTF-16 or GBK; save it as one of these") from None
+        raise UsageError("standard input is not text in UTF-8, UTF-16, GBK or Big5; save it as one of these") from None
 
 
 def _one_phone_of(phone: str) -> str:

@@ -89,7 +89,7 @@ class Sheet:
 
 
 def read_sheet(body: bytes) -> Sheet:
-    """Read a table from CSV (UTF-8, UTF-16 or GBK; comma, semicolon, tab or pipe), Excel or Parquet.
+    """Read a table from CSV (UTF-8, UTF-16, GBK or Big5; comma, semicolon, tab or pipe), Excel or Parquet.
 
     Titles above the headings and hidden sheets are left out. Raises UnreadableExport.
     """
@@ -146,7 +146,7 @@ def _decoded(body: bytes) -> str:
         text = text_of(body)
     except UnknownCharset:
         raise UnreadableExport(
-            "it is neither CSV in UTF-8, UTF-16 or GBK, nor Excel, nor Parquet; export it as one of these"
+            "it is neither CSV in UTF-8, UTF-16, GBK or Big5, nor Excel, nor Parquet; export it as one of these"
         ) from None
     if text.lstrip().startswith("<"):
         raise UnreadableExport("it is an HTML page; open it and save it as .xlsx or CSV")

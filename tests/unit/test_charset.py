@@ -18,6 +18,21 @@ def test_every_charset_is_known(charset: str, texts: list[str]) -> None:
     assert text_of(text.encode(charset)) == text
 
 
+@pytest.mark.parametrize("charset", ["big5", "gbk", "utf-8", "utf-16-le"])
+@given(texts=st.lists(st.text("退訂回覆取消謝謝好的機號碼，ok ", max_size=20)))
+def test_traditional_chinese_is_read_in_big5_and_gbk(charset: str, texts: list[str]) -> None:
+    text = "手機號碼,回覆內容,回覆時間\r\n13800138000,退訂，謝謝\r\n" + "".join(
+        f"13800138000,{each}\n" for each in texts
+    )
+
+    assert text_of(text.encode(charset)) == text
+
+
+@pytest.mark.parametrize("text", ["退訂", "手機", "取消", "手机号", "状态报告", "的"])
+def test_short_texts_in_gbk_are_not_taken_for_big5(text: str) -> None:
+    assert text_of(text.encode("gbk")) == text
+
+
 def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
     assert text_of(b"\xfe\xff" + "1,退\n".encode("utf-16-be")) == "1,退\n"
     assert text_of(b"\xff\xfe" + "退".encode("utf-16-le")) == "退"
