@@ -82,6 +82,8 @@ def input_files(source: Path) -> InputFiles:
     of a table (Delta, Hudi, Iceberg and others), or of a job that has not ended.
     """
     address = _ADDRESS.fullmatch(source.parts[0]) if source.parts[1:] else None
+    if address and address[1].lower() == "file" and not source.exists():
+        raise InputRefused(f"{source}: give the path without {address[0]}//")
     if address and not source.exists():
         raise InputRefused(
             f"an address such as {address[1]}://… can't be read yet; copy the files to this machine and give their path"

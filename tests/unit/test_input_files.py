@@ -151,6 +151,10 @@ def test_the_files_that_are_not_parquet_are_named_if_there_is_no_other(tmp_path:
     assert "no Parquet file there (left out: 1: people.csv); give" in refusal(tmp_path)
 
 
+def test_the_address_of_a_file_here_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
+    assert refusal(Path(f"file://{write(tmp_path / 'a.parquet')}")).endswith("give the path without file://")
+
+
 @pytest.mark.parametrize("address", ["s3://bucket/list.parquet", "https://me:secret@host/list.parquet?key=secret"])
 def test_an_address_is_refused_without_showing_it(address: str) -> None:
     message = refusal(Path(address))
