@@ -294,8 +294,7 @@ class AlertSettings(Table):
     )
     max_segment_gap: Share = Field(
         default=0.01,
-        description="Alert when the balance fell since yesterday by more segments than were accepted, and the rest is a"
-        " larger share of these; `1`: never.",
+        description="Alert when the balance fell since yesterday by a larger share more than was accepted; `1`: never.",
     )
     max_in_doubt_batches: int = Field(
         default=0,

@@ -98,7 +98,7 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
     login = login or _login_kept_in(folder)
     try:
         Path.home()
-    except RuntimeError:  # a user whom the machine does not know, such as in a container
+    except RuntimeError:  # a user without an entry on this machine, as in a container
         os.environ["HOME"] = str(folder.absolute())
     os.environ |= _variables(folder.absolute(), f"http://{HOST}:{port}", login)
     for name in OF_ANOTHER:
