@@ -10,7 +10,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.suppressions import suppressed_phones
+from pipelines.campaign.suppressions import phones_on_lists
 from pipelines.errors import UsageError
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
@@ -41,7 +41,7 @@ def replies_to_review(settings: Settings, campaign_id: str | None, *, clock: Clo
             if not connection.execute("FROM core.campaigns WHERE campaign_id = ?", [campaign_id]).fetchall():
                 raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
         found = found.filter(campaign_id=campaign_id)
-    undecided = found.join(suppressed_phones(landing_of(settings), accept_unreadable=True), on="phone", how="anti")
+    undecided = found.join(phones_on_lists(landing_of(settings)), on="phone", how="anti")
     return Review(undecided, found.height - undecided.height)
 
 
