@@ -50,7 +50,7 @@ def test_who_meant_to_opt_out_is_put_on_a_list_by_the_id_of_the_reply(
 
     assert people.suppress_add(reply=(found["replies"][1]["reply"],), reason="opted_out") == 0
     assert suppressed_phones(landing_of(settings)).select("phone", "reason").rows() == [(PHONES[0], "opted_out")]
-    (settings.landing_folder / "suppressions" / "beside.csv").touch()  # stops the sending, but nobody who wants to decide
+    (settings.landing_folder / "suppressions" / "beside.csv").touch()  # it stops the sending only
     capsys.readouterr()
     people.suppress_review(json=True)
     left = json.loads(capsys.readouterr().out)
