@@ -6,12 +6,18 @@ import socket
 from pipelines.errors import UsageError
 
 
+def http_url(host: str, port: int) -> str:
+    """The URL of a server that listens there; an IPv6 address is in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def listen(host: str, port: int, *, advice: str) -> socket.socket:
     """Open a listening socket; port 0 takes any free port. Raises UsageError, which ends in `advice`."""
     try:
-        listening = socket.create_server((host, port), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        why = os.strerror(error.errno or 0)
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise UsageError(f"can't listen on {host}:{port} ({why}); {advice}") from None
     # Connections inherit this. asyncio does not set it on sockets made this way, and Nagle's algorithm would delay
     # answers by 40 ms.

@@ -4,6 +4,7 @@ from typing import Final
 
 import httpx
 
+from pipelines.listening import http_url
 from pipelines.settings import ReceiveSettings
 
 _TIMEOUT_SECONDS: Final = 10
@@ -12,7 +13,7 @@ FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><bod
 
 def url_of(receive: ReceiveSettings) -> str:
     """The URL of the endpoint: receive.public_url if set, else its address on this machine."""
-    return (receive.public_url or f"http://{receive.host}:{receive.port}").rstrip("/")
+    return (receive.public_url or http_url(receive.host, receive.port)).rstrip("/")
 
 
 def problems(receive: ReceiveSettings) -> list[str]:

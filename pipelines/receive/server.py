@@ -8,7 +8,7 @@ from datetime import datetime
 import uvicorn
 
 from pipelines.errors import UsageError
-from pipelines.listening import listen
+from pipelines.listening import http_url, listen
 from pipelines.receive.app import make_app
 from pipelines.settings import Settings, require_receive
 
@@ -51,6 +51,6 @@ def serve(
 
         # Requests cut off by an orderly stop are not errors.
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
-        ready(f"http://{host}:{listening.getsockname()[1]}")
+        ready(http_url(host, listening.getsockname()[1]))
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end
             server.run(sockets=[listening])

@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pipelines.errors import UsageError
+from pipelines.listening import http_url
 from pipelines.sandbox.settings import SandboxSettings
 
 _ROOT = Path(__file__).parents[2]  # so that the child finds the package even if it isn't installed
@@ -29,7 +30,7 @@ class RunningSandbox:
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.settings.host}:{self.settings.port}/api/v2/"
+        return f"{http_url(self.settings.host, self.settings.port)}/api/v2/"
 
     def start(self) -> None:
         """Start, and return when it accepts connections. Raises UsageError if it could not start."""

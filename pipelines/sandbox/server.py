@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipelines.listening import listen
+from pipelines.listening import http_url, listen
 from pipelines.sandbox.app import make_app
 from pipelines.sandbox.faults import TRANSPORT
 from pipelines.sandbox.gateway import Gateway
@@ -59,7 +59,7 @@ def serve(
             server.should_exit = True
 
         stopper(stop)
-        ready(f"http://{settings.host}:{listening.getsockname()[1]}/api/v2/")
+        ready(f"{http_url(settings.host, listening.getsockname()[1])}/api/v2/")
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end
             server.run(sockets=[listening])
 

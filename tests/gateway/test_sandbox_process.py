@@ -117,6 +117,19 @@ def test_a_taken_port_is_an_error_of_one_line(sandbox: RunningSandbox, tmp_path:
         RunningSandbox(settings).start()
 
 
+def test_it_listens_on_an_ipv6_address(tmp_path: Path) -> None:
+    settings = SandboxSettings(truth=tmp_path / "truth.sqlite", host="::1", port=0)
+    with RunningSandbox(settings) as running:
+        assert running.base_url.startswith("http://[::1]:")
+        assert httpx.get(running.base_url, trust_env=False).status_code < 500
+
+
+def test_an_address_that_is_none_is_an_error_of_one_line(tmp_path: Path) -> None:
+    settings = SandboxSettings(truth=tmp_path / "truth.sqlite", host="::none")
+    with pytest.raises(UsageError, match=r"can't listen on ::none:\d+ \([A-Z][a-z].*\); choose another port"):
+        RunningSandbox(settings).start()
+
+
 def test_a_truth_file_that_can_not_be_written_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "truth").write_text("not a database, but long enough to be taken for one" * 100)
     for path in (tmp_path / "truth", tmp_path / "no folder" / "truth"):
