@@ -108,7 +108,7 @@ def ui_url(*, accept_open_server: bool) -> str:
             raise _no_answer(settings.api.url, error) from None
         raise UsageError(
             f"the Prefect server at {settings.api.url} asks for a password; set PREFECT_API_AUTH_STRING to the"
-            " PREFECT_SERVER_API_AUTH_STRING of the server"
+            " PREFECT_SERVER_API_AUTH_STRING of the server, which is the line in data/prefect/login for --with-server"
         ) from None
     except httpx.HTTPError as error:
         raise _no_answer(settings.api.url, error) from None

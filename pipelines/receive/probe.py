@@ -4,6 +4,7 @@ from typing import Final
 
 import httpx
 
+from pipelines.errors import UsageError
 from pipelines.listening import http_url
 from pipelines.settings import ReceiveSettings
 
@@ -17,9 +18,15 @@ def url_of(receive: ReceiveSettings) -> str:
 
 
 def problems(receive: ReceiveSettings) -> list[str]:
-    """The problems of the running endpoint, in words. Raises httpx.HTTPError if it can't be reached."""
+    """The problems of the running endpoint, in words.
+
+    Raises httpx.HTTPError if it can't be reached, and UsageError if the certificates of the environment can't be read.
+    """
     found = []
-    verify = httpx.create_ssl_context()  # with the certificates of the environment, but without its proxies
+    try:
+        verify = httpx.create_ssl_context()  # with the certificates of the environment, but without its proxies
+    except OSError:
+        raise UsageError("the certificates that SSL_CERT_FILE names can't be read; correct or unset it") from None
     with httpx.Client(base_url=url_of(receive), timeout=_TIMEOUT_SECONDS, verify=verify, trust_env=False) as client:
         health = client.get("/health")  # may be 404 behind a proxy that passes pushes only
         if health.status_code >= 500:

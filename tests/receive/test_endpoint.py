@@ -449,6 +449,15 @@ def test_wrong_settings_are_one_line_and_nothing_listens(tmp_path: Path, variabl
     Place(tmp_path, own).run("receive", **variables).fails(2, words)
 
 
+def test_certificates_that_can_not_be_read_are_named_by_doctor(tmp_path: Path) -> None:
+    own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
+    closed = {"SMSRECON_GATEWAY__BASE_URL": "http://127.0.0.1:1/", "SMSRECON_GATEWAY__APP_SECRET": "secret"}
+
+    verdict, detail = _endpoint_of(Place(tmp_path, own | closed), SSL_CERT_FILE="/proc/none")
+
+    assert (verdict, detail[:35]) == ("error", "the certificates that SSL_CERT_FILE")
+
+
 def test_an_invalid_port_is_refused(tmp_path: Path) -> None:
     own = {"SMSRECON_GATEWAY__APP_KEY": "key", "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET}
     Place(tmp_path, own).run("receive --port 65536").fails(2, "--port 65536", "65535")
