@@ -2,8 +2,11 @@
 
 import os
 import socket
+from typing import Final
 
 from pipelines.errors import UsageError
+
+BACKLOG: Final = 1024  # connections that wait to be accepted
 
 
 def http_url(host: str, port: int) -> str:
@@ -15,7 +18,7 @@ def listen(host: str, port: int, *, advice: str) -> socket.socket:
     """Open a listening socket; port 0 takes any free port. Raises UsageError, which ends in `advice`."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.create_server((host, port), family=family, backlog=1024)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise UsageError(f"can't listen on {host}:{port} ({why}); {advice}") from None

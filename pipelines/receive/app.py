@@ -170,7 +170,7 @@ def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
         yield
         await asyncio.to_thread(endpoint.close)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/push/{path_secret}", endpoint.push, methods=["POST"]),
             Route("/health", endpoint.health),
@@ -178,3 +178,5 @@ def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    app.state.metrics = endpoint.metrics  # the server counts the connections that it closes
+    return app

@@ -21,6 +21,12 @@ class Metrics:
             "smsrecon_pushes_unreadable", "Of those, pushes that can't be parsed.", registry=registry
         )
         self.refused = Counter("smsrecon_pushes_refused", "Pushes that were not taken.", ["reason"], registry=registry)
+        self.closed = Counter(
+            "smsrecon_connections_closed",
+            "Connections closed because their request took too long (slow), or there were too many (crowded).",
+            ["reason"],
+            registry=registry,
+        )
         self.bytes = Counter("smsrecon_push_bytes", "Bytes of the bodies that were kept.", registry=registry)
         self.landing = Histogram(
             "smsrecon_push_landing_seconds",
@@ -34,3 +40,5 @@ class Metrics:
         )
         for reason in REASONS:
             self.refused.labels(reason)
+        for reason in ("slow", "crowded"):
+            self.closed.labels(reason)

@@ -1,6 +1,7 @@
 """Serves the endpoint with uvicorn until a signal stops it."""
 
 import logging
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -8,11 +9,21 @@ from datetime import datetime
 import uvicorn
 
 from pipelines.errors import UsageError
-from pipelines.listening import http_url, listen
+from pipelines.listening import BACKLOG, http_url, listen
 from pipelines.receive.app import make_app
+from pipelines.receive.connections import ConnectionLimits, Sparing
 from pipelines.settings import Settings, require_receive
 
 LAST_PORT = 65535
+
+
+class _Server(uvicorn.Server):
+    """A server that accepts a few connections at once, while many may wait to be accepted."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)  # makes the system's queue as short as what is accepted at once
+        for listening in sockets or ():
+            listening.listen(BACKLOG)
 
 
 def serve(
@@ -33,9 +44,12 @@ def serve(
     if not 0 <= port <= LAST_PORT:
         raise UsageError(f"--port {port} is not a port; give one from 0 to {LAST_PORT}")
     with listen(host, port, advice="set receive.host, or give another --port") as listening:
-        server = uvicorn.Server(
+        app = make_app(settings, clock)
+        limits = ConnectionLimits(app.state.metrics)
+        server = _Server(
             uvicorn.Config(
-                make_app(settings, clock),
+                app,
+                http=limits.protocol(),
                 loop="asyncio",
                 ws="none",
                 lifespan="on",
@@ -43,7 +57,7 @@ def serve(
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # the gate decides which proxies to trust
-                limit_concurrency=1000,
+                backlog=limits.max_accepted,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
@@ -51,6 +65,8 @@ def serve(
 
         # Requests cut off by an orderly stop are not errors.
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.should_exit)
+        for name in ("uvicorn.error", "asyncio"):
+            logging.getLogger(name).addFilter(Sparing())
         ready(http_url(host, listening.getsockname()[1]))
         with suppress(KeyboardInterrupt):  # uvicorn raises it again after a clean end
             server.run(sockets=[listening])

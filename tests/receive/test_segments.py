@@ -200,6 +200,17 @@ def test_a_failing_disk_fails_the_waiting_frames_and_the_next_are_written(
     assert on_disk(tmp_path) == [b"before", b"after"]
 
 
+def test_a_full_disk_leaves_no_empty_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing = writer(tmp_path)
+    monkeypatch.setattr(os, "fdatasync", _no_space)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            writing.append({}, b"lost").result()
+
+    assert not list(tmp_path.iterdir())
+    writing.close()
+
+
 def _no_space(_: int) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

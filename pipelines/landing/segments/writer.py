@@ -142,11 +142,18 @@ class SegmentWriter:
             os.close(descriptor)
 
     def _give_up(self) -> None:
-        """Close a segment after a failed write; the next `seal_all` cuts off a torn end."""
+        """Close a segment after a failed write; one without a frame is removed.
+
+        The next `seal_all` cuts off a torn end. A full disk lets files be made: without the removal, each push that it
+        fails would leave one.
+        """
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with suppress(OSError):
-                os.ftruncate(descriptor, self._size)
+                if self._size:
+                    os.ftruncate(descriptor, self._size)
+                else:
+                    self._path.unlink()
             os.close(descriptor)
 
 
