@@ -6,12 +6,15 @@ from `described_settings`. Nothing else in the package reads the environment, bu
 problems are reported in one error; the repr of a secret does not show it.
 """
 
+import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -77,6 +80,10 @@ class GatewaySettings(Table):
         default="https://api.zhuanxinyun.com/api/v2/",
         description="Address of the gateway's API.",
     )
+    allow_clear_text: bool = Field(
+        default=False,
+        description="Take an `http://` address beyond this machine, which others can read and change.",
+    )
     app_key: str = Field(
         default="",
         description="Key of the account, `appKey`.",
@@ -85,7 +92,7 @@ class GatewaySettings(Table):
     app_secret: SecretStr = Field(
         default=SecretStr(""),
         description="Secret of the account, `appSecret`; sent in the bodies of requests only, and never shown. Better"
-        " kept in the variable SMSRECON_GATEWAY__APP_SECRET.",
+        " kept in the variable.",
         json_schema_extra=FILL_IN,
     )
     format: Literal["json", "xml"] = Field(
@@ -187,13 +194,13 @@ class PolicySettings(Table):
             "取消订阅",
             "取消訂閱",
         ),
-        description="Replies that opt out: texts that begin with one of these words. Case, width, blanks, punctuation,"
-        " a signature and polite words such as 请, 回复, 谢谢 and please make no difference.",
+        description="Words that opt out at the beginning of a reply. Case, width, blanks, punctuation, a signature and"
+        " polite words (请, 回复, 谢谢, please) make no difference.",
     )
     ambiguous_opt_out_words: tuple[str, ...] = Field(
         default=("取消", "QX"),
-        description="Those of `opt_out_words` that opt out only as the whole text, as single letters always do. Other"
-        " texts that hold a word are counted as near opt-outs, for a person to decide.",
+        description="Those of `opt_out_words` that opt out only as the whole text, as single letters do. Other texts"
+        " that hold a word are near opt-outs, for a person to decide.",
     )
     suppress: tuple[Literal["opted_out", "hard_code"], ...] = Field(
         default=("opted_out",),
@@ -362,9 +369,14 @@ class ReceiveSettings(Table):
         description="Address by which the vendor reaches the endpoint, without `/push/…`; `smsrecon doctor` tries it.",
         examples=["https://sms.example.com"],
     )
+    allow_clear_text: bool = Field(
+        default=False,
+        description="Take pushes over `http://` from beyond this machine, which others can read and forge.",
+    )
     path_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Secret part of the endpoint's path, 16 characters or more. Better kept in the variable.",
+        description="Secret part of the endpoint's path: 16 or more letters, digits, `-`, `_`. Better kept in the"
+        " variable.",
         json_schema_extra=FILL_IN,
     )
     allow: tuple[IPvAnyNetwork, ...] = Field(
@@ -424,6 +436,12 @@ class ReceiveSettings(Table):
         description="Body of the answer 200.",
     )
 
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint: public_url if set, else its address on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
 
 class WarehouseSettings(Table):
     """Resources of DuckDB."""
@@ -455,8 +473,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(
         default=Path("data"),
-        description="Folder of the landing, the warehouse and the published copy; a relative path counts from the"
-        " folder of the configuration file.",
+        description="Folder of the landing, the warehouse and the published copy; a relative path counts from that"
+        " of the configuration file.",
     )
     installation: str = Field(
         default="main",
@@ -519,6 +537,7 @@ class Settings(BaseSettings):
 
 
 MIN_PATH_SECRET_LENGTH: Final = 16
+_IN_A_PATH: Final = re.compile("[A-Za-z0-9_-]*")  # what means the same in a path to every client and proxy
 _MESSAGES: Final = {  # clearer than pydantic's own
     "extra_forbidden": "there is no such setting",
     "model_type": "is a table; name its settings, as in SMSRECON_GATEWAY__FORMAT",
@@ -619,15 +638,43 @@ def require_credentials(gateway: GatewaySettings) -> None:
         raise UsageError(f"not set: {', '.join(missing)}; set {variables}, or write them into {CONFIG_FILE}")
 
 
+def refuse_clear_text(url: str, advice: str, *, setting: str) -> None:
+    """Raise UsageError if the URL is http:// and its host is not this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return
+    try:
+        is_here = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        raise UsageError(f"{setting} leads to http://{host}, which is not encrypted: {advice}")
+
+
 def require_receive(settings: Settings) -> None:
-    """Raise UsageError unless path_secret is long enough not to be guessed, and app_key is set."""
-    if len(settings.receive.path_secret.get_secret_value()) < MIN_PATH_SECRET_LENGTH:
+    """Raise UsageError unless path_secret can't be guessed and fits into a path, app_key is set, and pushes are
+    encrypted where others could read them."""
+    secret = settings.receive.path_secret.get_secret_value()
+    if not _IN_A_PATH.fullmatch(secret):
+        raise UsageError(
+            "receive.path_secret has other characters than letters, digits, - and _, which a path changes; make one"
+            " with 'openssl rand -hex 16' and set SMSRECON_RECEIVE__PATH_SECRET"
+        )
+    if len(secret) < MIN_PATH_SECRET_LENGTH:
         raise UsageError(
             f"receive.path_secret is not set, or shorter than {MIN_PATH_SECRET_LENGTH} characters; make one with"
             " 'openssl rand -hex 16' and set SMSRECON_RECEIVE__PATH_SECRET"
         )
     if not settings.gateway.app_key:
         raise UsageError("gateway.app_key, which every push names, is not set; set SMSRECON_GATEWAY__APP_KEY")
+    if not settings.receive.allow_clear_text:
+        refuse_clear_text(
+            settings.receive.url,
+            "the path secret, phones and texts would cross the network for others to read; set receive.public_url to an"
+            " https:// address, or take the risk with receive.allow_clear_text = true",
+            setting="receive.public_url" if settings.receive.public_url else "receive.host",
+        )
 
 
 def unknown_variables() -> list[str]:

@@ -21,7 +21,7 @@ import httpx
 
 from pipelines.errors import GatewayError, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.failpoints import reach
-from pipelines.settings import GatewaySettings
+from pipelines.settings import GatewaySettings, refuse_clear_text
 
 OUTCOMES: Mapping[type[Exception], type[GatewayUnavailable] | type[OutcomeUnknown]] = MappingProxyType(
     {
@@ -106,8 +106,16 @@ class GatewayClient:
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        """Raises UsageError if `base_url` is not an HTTP URL without credentials, query and fragment."""
+        """Raises UsageError if `base_url` is not an HTTP URL without credentials, query and fragment, or if it is in
+        clear text beyond this machine and that is not allowed."""
         self._base_url = _checked(settings.base_url)
+        if not settings.allow_clear_text:
+            refuse_clear_text(
+                self._base_url,
+                "app_secret, phones and texts would cross the network for others to read; give an https:// address, or"
+                " take the risk with gateway.allow_clear_text = true",
+                setting="gateway.base_url",
+            )
         self._format = settings.format
         self._long_answer_bytes = settings.max_answer_mb * 2**20
         self._long_answer_seconds = settings.max_answer_seconds

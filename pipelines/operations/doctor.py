@@ -21,7 +21,7 @@ from pipelines.landing.landing import Landing, landing_of
 from pipelines.operations.daily import refused_pushes
 from pipelines.ownership import check_owner
 from pipelines.pull import Puller
-from pipelines.receive.probe import problems, url_of
+from pipelines.receive.probe import problems
 from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
 from pipelines.times import Clock
 from pipelines.warehouse.database import warehouse_of
@@ -138,7 +138,7 @@ def _endpoint(settings: Settings, clock: Clock) -> Finding:
     if not settings.receive.path_secret.get_secret_value():
         return Finding("endpoint", "ok", "not set up: reports and replies are pulled")
     require_receive(settings)
-    url = url_of(settings.receive)
+    url = settings.receive.url
     try:
         found = problems(settings.receive)
     except httpx.HTTPError as error:
@@ -146,7 +146,7 @@ def _endpoint(settings: Settings, clock: Clock) -> Finding:
             "endpoint", "warning", f"{url} can't be reached ({type(error).__name__}); start 'smsrecon receive'"
         )
     if found:
-        raise UsageError(f"{url}: {'; '.join(found)}; check the proxy before 'smsrecon receive'")
+        raise UsageError(f"{url}: {'; '.join(found)}; check receive.public_url and the proxy before 'smsrecon receive'")
     if refused := refused_pushes(settings, as_of=clock()):
         return Finding("endpoint", "warning", f"{url} answers; {refused[0].message}")
-    return Finding("endpoint", "ok", f"{url} answers, and refuses wrong requests")
+    return Finding("endpoint", "ok", f"{url} is ours, and refuses wrong requests")

@@ -2,6 +2,7 @@
 
 POST /push/<receive.path_secret>   a push, whether or not it can be parsed: 200 once its bytes are synced to disk; any
                                    other status asks for a retry
+GET  /push/ping                    the question of `smsrecon doctor` whether this is its endpoint; see ping.py
 GET  /health                       200 while pushes can be kept, else 503
 GET  /metrics                      for Prometheus
 """
@@ -25,6 +26,7 @@ from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.writer import Full, SegmentWriter
 from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
+from pipelines.receive.ping import is_signed, signature
 from pipelines.settings import Settings
 
 
@@ -145,6 +147,13 @@ class Endpoint:
         self._room -= len(body)
         return True
 
+    async def ping(self, request: Request) -> Response:
+        """Prove to somebody who has the path secret that this endpoint has it too; to others this is another path."""
+        nonce, given = (request.query_params.get(name, "") for name in ("nonce", "signature"))
+        if is_signed(self._receive, "question", nonce, given):
+            return PlainTextResponse(signature(self._receive, "answer", nonce))
+        return PlainTextResponse("not taken", 404)
+
     async def health(self, _: Request) -> Response:
         if self._kept.is_writable:
             return PlainTextResponse("ok")
@@ -173,6 +182,7 @@ def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
     app = Starlette(
         routes=[
             Route("/push/{path_secret}", endpoint.push, methods=["POST"]),
+            Route("/push/ping", endpoint.ping, methods=["GET"]),
             Route("/health", endpoint.health),
             Route("/metrics", endpoint.measures),
         ],

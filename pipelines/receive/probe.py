@@ -1,36 +1,35 @@
-"""Probe of the running endpoint from outside: it answers, and refuses pushes that it must refuse."""
+"""Probe of the running endpoint from outside: it is ours, and refuses pushes that it must refuse."""
 
+import secrets
 from typing import Final
 
 import httpx
 
 from pipelines.errors import UsageError
-from pipelines.listening import http_url
+from pipelines.receive.ping import is_signed, signature
 from pipelines.settings import ReceiveSettings
 
 _TIMEOUT_SECONDS: Final = 10
 FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><body/></xml>"
 
 
-def url_of(receive: ReceiveSettings) -> str:
-    """The URL of the endpoint: receive.public_url if set, else its address on this machine."""
-    return (receive.public_url or http_url(receive.host, receive.port)).rstrip("/")
-
-
 def problems(receive: ReceiveSettings) -> list[str]:
     """The problems of the running endpoint, in words.
 
-    Raises httpx.HTTPError if it can't be reached, and UsageError if the certificates of the environment can't be read.
+    The path secret is sent only to a server that has proved to have it. Raises httpx.HTTPError if it can't be reached,
+    and UsageError if the certificates of the environment can't be read.
     """
     found = []
     try:
         verify = httpx.create_ssl_context()  # with the certificates of the environment, but without its proxies
     except OSError:
         raise UsageError("the certificates that SSL_CERT_FILE names can't be read; correct or unset it") from None
-    with httpx.Client(base_url=url_of(receive), timeout=_TIMEOUT_SECONDS, verify=verify, trust_env=False) as client:
+    with httpx.Client(base_url=receive.url, timeout=_TIMEOUT_SECONDS, verify=verify, trust_env=False) as client:
         health = client.get("/health")  # may be 404 behind a proxy that passes pushes only
         if health.status_code >= 500:
             found.append(f"GET /health is answered with {health.status_code}")
+        if not _is_ours(client, receive):
+            return [*found, "another server answers there, or an endpoint with another path secret"]
         secret = receive.path_secret.get_secret_value()
         for what, path, body in (
             ("a push to another path", f"/push/{secret[::-1]}x", FOREIGN_PUSH),
@@ -42,3 +41,10 @@ def problems(receive: ReceiveSettings) -> list[str]:
             if not 400 <= status < 500:
                 found.append(f"{what} is answered with {status}")
     return found
+
+
+def _is_ours(client: httpx.Client, receive: ReceiveSettings) -> bool:
+    nonce = secrets.token_hex(16)
+    question = {"nonce": nonce, "signature": signature(receive, "question", nonce)}
+    answer = client.get("/push/ping", params=question)
+    return answer.status_code == 200 and is_signed(receive, "answer", nonce, answer.text)

@@ -35,6 +35,7 @@ UNSET = "–"
 
 README = both("README")
 HOW_IT_WORKS = both("pipelines/README")
+PUSHES = both("pipelines/receive/README")
 SCHEDULES = both("pipelines/flows/README")
 COMMAND_LINE = both("pipelines/cli/README")
 SANDBOX = both("pipelines/sandbox/README")
@@ -81,6 +82,17 @@ def test_every_module_is_named_in_the_layer_that_it_belongs_to(page: Path) -> No
     named = table(page, ("module", "模块"), ("holds", "内容"))
 
     assert [set(re.findall(r"(\w+)(?:/|\.py)", modules)) for modules in named] == layers
+
+
+@each_of(PUSHES)
+def test_the_proxies_on_the_page_write_no_line_with_the_path_secret(page: Path) -> None:
+    """Tried with nginx 1.22 and Caddy 2.11: with an endpoint that is down, or a body too large, both quote the path."""
+    text = page.read_text(encoding="utf-8")
+
+    assert re.search(
+        r"^server \{.*^    access_log off;.*^    error_log /dev/null;.*^\}", text, re.MULTILINE | re.DOTALL
+    )
+    assert re.search(r"```caddy\n\{\n    log \{\n        exclude http\b", text)
 
 
 @each_of(SCHEDULES)

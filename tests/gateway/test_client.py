@@ -208,6 +208,23 @@ def test_a_base_url_that_is_not_a_gateways_is_refused_before_anything_is_sent(ur
         GatewayClient(settings(url))
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["gateway.example.com", "198.51.100.7", "127.0.0.1.example.com", "localhost.example.com", "[::2]"],
+)
+def test_clear_text_beyond_this_machine_is_refused_unless_it_is_allowed_by_name(host: str) -> None:
+    clear = settings(f"http://{host}:8080/api/v2/")
+    with pytest.raises(UsageError, match=r"gateway\.base_url leads to http://.*gateway\.allow_clear_text = true"):
+        GatewayClient(clear)
+    GatewayClient(clear.model_copy(update={"allow_clear_text": True}))
+    GatewayClient(settings(f"https://{host}/"))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"])
+def test_clear_text_within_this_machine_is_no_risk(host: str) -> None:
+    GatewayClient(settings(f"http://{host}:8080/api/v2/"))
+
+
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -293,7 +310,7 @@ def test_a_refused_connection_is_surely_not_sent() -> None:
 
 def test_an_unknown_host_is_surely_not_sent() -> None:
     with pytest.raises(GatewayUnavailable, match="ConnectError"):
-        ask_at("http://gateway.invalid/")
+        ask_at("https://gateway.invalid/")
 
 
 def test_a_failed_tls_handshake_is_surely_not_sent() -> None:

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from pipelines.operations.daily import refused_pushes
 from pipelines.receive.app import make_app
+from pipelines.receive.ping import signature
 from pipelines.settings import GatewaySettings, ReceiveSettings, Settings
 from pipelines.warehouse.database import warehouse_of
 from tests.support.depth import cases
@@ -364,22 +365,51 @@ def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path)
     place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
     with receiving(tmp_path) as endpoint:
         url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
-        assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} answers, and refuses wrong requests")
+        assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} is ours, and refuses wrong requests")
         for proxy in ({"HTTP_PROXY": "http://127.0.0.1:1"}, {"ALL_PROXY": "socks5://127.0.0.1:1"}):  # none is used
             assert _endpoint_of(place, **url, **proxy)[0] == "ok"
         endpoint.stop()
         verdict, detail = _endpoint_of(place, **url)
         assert (verdict, "start 'smsrecon receive'" in detail) == ("warning", True)
+    assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nothing is configured
 
-    with _taking_all() as base_url:
-        verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)
+
+def test_doctor_takes_no_other_server_for_the_endpoint_and_sends_it_no_path_secret(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    for get, post in ((200, 200), (404, 403), (503, 403)):
+        with _other_server(get=get, post=post) as other:
+            verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=other.base_url)
+        assert (verdict, "another server answers there" in detail) == ("error", True)
+        assert ("GET /health is answered with 503" in detail) == (get == 503)
+        assert other.paths
+        assert not [path for path in other.paths if PATH_SECRET in path]
+    with receiving(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET[::-1]}) as endpoint:
+        verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=endpoint.base_url)
+        assert (verdict, "an endpoint with another path secret" in detail) == ("error", True)
+
+
+def test_doctor_finds_a_proxy_that_passes_pushes_only_and_one_that_answers_them_itself(tmp_path: Path) -> None:
+    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    with receiving(tmp_path) as endpoint:
+        with _other_server(get=404, post=403, pings_of=endpoint) as proxy:
+            assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=proxy.base_url)[0] == "ok"
+        with _other_server(get=200, post=200, pings_of=endpoint) as proxy:
+            verdict, detail = _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=proxy.base_url)
     assert verdict == "error"
     assert all(f"{what} is answered with 200" in detail for what in ("another path", "empty push", "another app_key"))
-    with _taking_all(get=404, post=403) as base_url:  # a proxy that passes pushes only
-        assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[0] == "ok"
-    with _taking_all(get=503, post=403) as base_url:
-        assert "GET /health is answered with 503" in _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=base_url)[1]
-    assert _endpoint_of(Place(tmp_path))[0] == "ok"  # nothing is configured
+
+
+def test_only_who_has_the_path_secret_gets_an_answer_to_a_ping(tmp_path: Path) -> None:
+    asker = ReceiveSettings(path_secret=SecretStr(PATH_SECRET))
+    with receiving(tmp_path) as endpoint:
+        url = f"{endpoint.base_url}/push/ping"
+        assert httpx.get(url, params={"nonce": "n"}).status_code == 404
+        forged = signature(ReceiveSettings(), "question", "n")
+        answer_as_question = signature(asker, "answer", "n")
+        for given in (forged, answer_as_question, "é"):
+            assert httpx.get(url, params={"nonce": "n", "signature": given}).status_code == 404
+        genuine = httpx.get(url, params={"nonce": "n", "signature": signature(asker, "question", "n")})
+        assert (genuine.status_code, genuine.text) == (200, signature(asker, "answer", "n"))
 
 
 def test_refused_pushes_show_in_status_and_doctor_for_a_day(tmp_path: Path) -> None:
@@ -407,16 +437,34 @@ def _endpoint_of(place: Place, **variables: str) -> tuple[str, str]:
     return findings["endpoint"]["verdict"], findings["endpoint"]["detail"]
 
 
-class _Careless(BaseHTTPRequestHandler):
-    get, post = 200, 200
+class _OtherServer(ThreadingHTTPServer):
+    """Answers every GET and POST with the same status; passes pings on to `pings_of`, as a proxy would."""
+
+    def __init__(self, get: int, post: int, pings_of: Endpoint | None) -> None:
+        super().__init__(("127.0.0.1", 0), _OtherHandler)
+        self.get, self.post, self.pings_of = get, post, pings_of
+        self.base_url = f"http://127.0.0.1:{self.server_port}"
+        self.paths: list[str] = []
+
+
+class _OtherHandler(BaseHTTPRequestHandler):
+    server: _OtherServer
 
     def do_GET(self) -> None:
-        self.send_response(self.get)
+        self.server.paths.append(self.path)
+        if self.server.pings_of and self.path.startswith("/push/ping"):
+            answer = httpx.get(f"{self.server.pings_of.base_url}{self.path}")
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+            return
+        self.send_response(self.server.get)
         self.end_headers()
 
     def do_POST(self) -> None:
+        self.server.paths.append(self.path)
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(self.post)
+        self.send_response(self.server.post)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -424,11 +472,10 @@ class _Careless(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _taking_all(get: int = 200, post: int = 200) -> Iterator[str]:
-    answering = type("_Answering", (_Careless,), {"get": get, "post": post})
-    with ThreadingHTTPServer(("127.0.0.1", 0), answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+def _other_server(*, get: int, post: int, pings_of: Endpoint | None = None) -> Iterator[_OtherServer]:
+    with _OtherServer(get, post, pings_of) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
         server.shutdown()
 
 
@@ -437,11 +484,20 @@ def _taking_all(get: int = 200, post: int = 200) -> Iterator[str]:
     [
         ({"SMSRECON_RECEIVE__PATH_SECRET": ""}, "receive.path_secret"),
         ({"SMSRECON_RECEIVE__PATH_SECRET": "short"}, "16 characters"),
+        *(
+            ({"SMSRECON_RECEIVE__PATH_SECRET": f"0123456789{letter}0123456789"}, "other characters than letters")
+            for letter in "/?#%é .\n"
+        ),
+        ({"SMSRECON_RECEIVE__PUBLIC_URL": "http://sms.example.com"}, "receive.allow_clear_text = true"),
+        (
+            {"SMSRECON_RECEIVE__HOST": "198.51.100.1"},
+            "receive.host leads to http://198.51.100.1, which is not encrypted",
+        ),
         ({"SMSRECON_GATEWAY__APP_KEY": ""}, "gateway.app_key"),
         ({"SMSRECON_RECEIVE__SIGN": "md4"}, "receive.sign"),
         ({"SMSRECON_RECEIVE__SIGN": "no_module:verify"}, "receive.sign"),
         ({"SMSRECON_RECEIVE__ALLOW": '["everybody"]'}, "receive.allow"),
-        ({"SMSRECON_RECEIVE__HOST": "198.51.100.1"}, "receive.host"),
+        ({"SMSRECON_RECEIVE__HOST": "198.51.100.1", "SMSRECON_RECEIVE__ALLOW_CLEAR_TEXT": "1"}, "can't listen"),
     ],
 )
 def test_wrong_settings_are_one_line_and_nothing_listens(tmp_path: Path, variables: dict[str, str], words: str) -> None:
