@@ -9,14 +9,19 @@ polars would map the file, and a file that is cut short while it is mapped kills
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
+from itertools import accumulate
 from typing import Final
 
 import polars as pl
 
+from pipelines.tabular.memory import Reader, TooMuchMemory, is_expected, limited_growth, refuse_long_texts, try_reading
+
 MAX_COLUMNS: Final = 2000  # each costs 6 KB and 0.2 ms, however few rows: a million columns would take a machine down
 
+_BYTES_OF_VALUE: Final = 16  # of a text in polars, beside its characters
+_ROWS_AT_ONCE: Final = 8192
 _MAGIC: Final = b"PAR1"
 _OTHER_FORMATS: Final = (  # first bytes of files that are mistaken for Parquet
     (b"PARE", "it is encrypted; write it without encryption"),
@@ -30,17 +35,26 @@ class UnreadableParquet(ValueError):
     """The bytes can't be read as Parquet. The message says why and what to do, and quotes nothing of them."""
 
 
-def read_parquet(body: bytes) -> pl.DataFrame:
-    """All columns and rows. Raises UnreadableParquet."""
+def read_parquet(body: bytes, *, reader: Reader = "parquet") -> pl.DataFrame:
+    """All columns and rows. Raises UnreadableParquet.
+
+    A file that takes far more memory than its size lets expect is read by a child process first, as `reader` would.
+    """
     if fault := _fault_of_form(body):
         raise UnreadableParquet(fault)
     try:
         with _stderr_lock, _silenced_stderr():
             width = len(pl.read_parquet_schema(BytesIO(body)))
             if width <= MAX_COLUMNS:
-                _decode_pages(body)
-                return pl.read_parquet(BytesIO(body))
+                if _is_expected(body):
+                    return pl.read_parquet(BytesIO(body))
+                try_reading(reader, body)
+                frame = pl.read_parquet(BytesIO(body))
+                refuse_long_texts(frame)
+                return frame
         fault = f"it has {width} columns, and at most {MAX_COLUMNS} can be taken; leave out what isn't needed"
+    except TooMuchMemory as error:
+        fault = str(error)
     except pl.exceptions.DuplicateError:
         fault = "two of its columns have the same name; rename one"
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, MemoryError, ValueError) as error:
@@ -48,14 +62,26 @@ def read_parquet(body: bytes) -> pl.DataFrame:
     raise UnreadableParquet(fault)  # outside of the except clause, so that no traceback quotes the file
 
 
-def _decode_pages(body: bytes) -> None:
-    """Raises OSError or MemoryError for damaged pages; a type that pyarrow doesn't know is left to polars."""
+def _is_expected(body: bytes) -> bool:
+    """True if the rows and columns, and the decoded pages, are no larger than the file's size lets expect.
+
+    Raises OSError for damaged pages; of what pyarrow can't read nothing is known.
+    """
     from pyarrow import ArrowInvalid, ArrowNotImplementedError  # noqa: PLC0415  0.2 s, for those who read a file only
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
-    with suppress(ArrowInvalid, ArrowNotImplementedError):
-        for _ in ParquetFile(BytesIO(body)).iter_batches():
-            pass
+    try:
+        with limited_growth():
+            file = ParquetFile(BytesIO(body))
+            groups = map(file.metadata.row_group, range(file.num_row_groups))
+            values = file.metadata.num_rows * file.metadata.num_columns
+            claimed = max(values * _BYTES_OF_VALUE, sum(group.total_byte_size for group in groups))
+            decoded = accumulate(batch.nbytes for batch in file.iter_batches(_ROWS_AT_ONCE))
+            return is_expected(claimed, body) and all(is_expected(size, body) for size in decoded)
+    except (ArrowInvalid, ArrowNotImplementedError):
+        return False
+    except MemoryError:  # a text that is stored once is repeated in a batch; damage looks the same
+        return False
 
 
 def _fault_of_form(body: bytes) -> str | None:

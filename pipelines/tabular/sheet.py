@@ -22,6 +22,7 @@ from pipelines.phones import has_phone, mask_numbers_in_text
 from pipelines.tabular.charset import UnknownCharset, text_of
 from pipelines.tabular.csv_rows import DELIMITERS, Record, StrayQuote, filled, records
 from pipelines.tabular.mapping import is_known_heading, is_phone_heading
+from pipelines.tabular.memory import TooMuchMemory, is_expected_workbook, try_reading
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.times import CHINA, TIME_FORMAT
@@ -96,6 +97,11 @@ def read_sheet(body: bytes) -> Sheet:
     if body.startswith(b"PAR1"):
         return _sheet_of_parquet(body)
     if body.startswith((_ZIP, _OLE)):
+        try:
+            if not is_expected_workbook(body):
+                try_reading("sheet", body)
+        except TooMuchMemory as error:
+            raise UnreadableExport(str(error)) from None
         return _sheet_of_excel(body)
     if body.startswith(_ARCHIVES):
         raise UnreadableExport(_UNPACK)
@@ -299,7 +305,7 @@ def _sheet_of(tables: Sequence[_Table], left_out: Mapping[str, Sequence[Row]] = 
 
 def _sheet_of_parquet(body: bytes) -> Sheet:
     try:
-        frame = read_parquet(body)
+        frame = read_parquet(body, reader="sheet")
     except UnreadableParquet as error:
         raise UnreadableExport(str(error)) from None
     frame = frame.select(name for name, dtype in frame.schema.items() if _is_cell(dtype))
