@@ -17,7 +17,7 @@ demo: $(READY)  ## the whole story on this machine, offline: send, collect, clos
 	$(BIN)/smsrecon demo --dir demo
 
 notebook: $(READY) demo/data  ## one campaign of the demo in pictures, in the browser
-	$(BIN)/marimo run notebooks/campaign_review.py -- --data-dir demo/data
+	$(BIN)/marimo run --token notebooks/campaign_review.py -- --data-dir demo/data
 
 demo/data:
 	$(BIN)/smsrecon demo --dir demo

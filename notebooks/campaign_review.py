@@ -1,6 +1,6 @@
 """One campaign in charts: the outcome of every row, the comparison with earlier campaigns, and what to do next.
 
-    marimo run notebooks/campaign_review.py -- --data-dir demo/data [--campaign ID] [--language zh]
+    marimo run --token notebooks/campaign_review.py -- --data-dir demo/data [--campaign ID] [--language zh]
 
 It only reads the published tables. In the browser, ?campaign=ID&language=zh chooses campaign and language. Queries are
 in sql/figures, charts in pipelines/review.
@@ -32,7 +32,7 @@ def place():
     initial_text = Texts(asked["language"] if asked.get("language") in LANGUAGES else settings.review.language)
     mo.stop(not campaigns, mo.md(initial_text("no_campaign")))
     wanted = str(asked.get("campaign") or campaigns[0])
-    mo.stop(wanted not in campaigns, mo.md(initial_text("no_such_campaign", name=wanted)))
+    mo.stop(wanted not in campaigns, mo.plain_text(initial_text("no_such_campaign", name=wanted)))
     return campaigns, initial_text, settings, wanted
 
 

@@ -1,6 +1,6 @@
 """The gateway over the last days: codes, answers, errors, and which days were pulled.
 
-    marimo run notebooks/gateway_health.py -- --data-dir demo/data [--days 30] [--language zh]
+    marimo run --token notebooks/gateway_health.py -- --data-dir demo/data [--days 30] [--language zh]
 
 It only reads the published tables. In the browser, ?days=30&language=zh chooses days and language. Queries are in
 sql/figures, charts in pipelines/review.

@@ -60,15 +60,15 @@ Point = Literal[
 POINTS: Final[tuple[Point, ...]] = get_args(Point)
 
 
-def _named(text: str) -> tuple[str | None, int]:
-    """The failpoint and at which time it kills; raises ValueError for an unknown one, which would never kill."""
-    name, _, times = text.partition(":")
-    if name and name not in POINTS:
-        raise ValueError(f"SMSRECON_FAILPOINT: there is no failpoint {name}; choose one of failpoints.POINTS")
-    return name or None, int(times or 1)
+_name, _, _times = os.environ.get("SMSRECON_FAILPOINT", "").partition(":")
+_times_left = int(_times) if _times.isdecimal() else 1
 
 
-_name, _times_left = _named(os.environ.get("SMSRECON_FAILPOINT", ""))
+def problem() -> str | None:
+    """Why SMSRECON_FAILPOINT would never kill: it names no failpoint, or no number of times."""
+    if _name and _name not in POINTS:
+        return f"there is no failpoint {_name}"
+    return f"{_times} is no number of times" if _times and not _times.isdecimal() else None
 
 
 def reach(point: Point) -> None:

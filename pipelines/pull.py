@@ -29,6 +29,7 @@ from pipelines.settings import Settings
 from pipelines.times import CHINA, Clock
 
 CALL_ATTEMPTS = 4
+_KEPT_OF_TOO_LARGE = 2**20  # bytes: enough to see what the gateway sends
 _STEPS_AFTER = {  # failures that a retry would only repeat → the operator's next step
     "AnswerTooLarge": "raise gateway.max_answer_mb if the vendor does send so much",
     "TimeoutError": "it took too long; raise gateway.max_answer_seconds if the vendor is so slow",
@@ -158,6 +159,8 @@ class Puller:
                 exchange = await ask()
             except GatewayError as error:
                 part = error.received if isinstance(error, OutcomeUnknown) else b""
+                if error.failure == "AnswerTooLarge":  # of one without an end, each run would leave as much again
+                    part = part[:_KEPT_OF_TOO_LARGE]
                 elapsed = round((time.perf_counter() - started) * 1000)
                 land(replace(call, answer_ms=elapsed, failure=error.failure, body=part))
                 if isinstance(error, OutcomeUnknown):  # meant for submissions: a query can simply be repeated

@@ -107,7 +107,7 @@ class GatewaySettings(Table):
     max_answer_mb: int = Field(
         default=512,
         ge=1,
-        description="Largest answer to a query for reports or replies, in MB; of a larger one the beginning is kept.",
+        description="Largest answer to a query for reports or replies, in MB; of a larger one the first MB is kept.",
     )
     max_answer_seconds: float = Field(
         default=900.0,

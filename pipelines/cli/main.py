@@ -15,11 +15,11 @@ from typing import Annotated, Final
 
 from cyclopts import App, Group, Parameter
 
-from pipelines import __version__
+from pipelines import __version__, failpoints
 from pipelines.cli import collecting, people, reading, sending, serving, setting_up
 from pipelines.cli.exits import exit_code_for, prepare_output
 from pipelines.cli.invocation import choose_config
-from pipelines.errors import EXIT_CODES
+from pipelines.errors import EXIT_CODES, UsageError
 
 _EXIT_CODES: Final = "\n".join(f"  {code:3}  {meaning.replace('`', '')}" for code, (meaning, _) in EXIT_CODES.items())
 
@@ -84,6 +84,8 @@ def main() -> None:
     os.umask(0o077)  # files are their owner's alone, also those that DuckDB and SQLite create by themselves
     logging.getLogger("stamina").addHandler(logging.NullHandler())  # retries are expected: no log lines
     try:
+        if problem := failpoints.problem():
+            raise UsageError(f"SMSRECON_FAILPOINT: {problem}; choose one of failpoints.POINTS, or unset it")
         code = app.meta(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  every error becomes an exit code

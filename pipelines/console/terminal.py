@@ -27,6 +27,7 @@ WIDTH = 80  # of what is not a terminal
 MOST_ROWS = 100  # of a table; more is not read but scrolled
 NARROWEST = 20  # a column of text that gets less is not worth reading
 
+_NOT_ASCII = re.compile("[^\n -~]")
 _WHAT_IS_WRONG = ("problems", "failed_checks", "missing_days")
 _PLAIN = {None: "", True: "yes", False: "no"}
 
@@ -129,8 +130,18 @@ def agree(question: str, *, is_shown: bool, unasked: str, refused: str) -> None:
 
 
 def show_object(value: Any) -> None:
-    """One object as JSON: dataclasses as objects, instants in China's time, errors as their message."""
-    print(json.dumps(value, ensure_ascii=not is_unicode(), indent=2, default=_jsonable))  # noqa: T201
+    """One object as JSON: dataclasses as objects, instants in China's time, errors as their message.
+
+    Characters that could control a terminal, or turn the direction of a line, are escaped: the meaning is the same.
+    """
+    text = json.dumps(value, ensure_ascii=not is_unicode(), indent=2, default=_jsonable)
+    print(_NOT_ASCII.sub(_escaped, text))  # noqa: T201
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    if "\ud800" <= sign[0] <= "\udfff":  # half a character, which strict readers of JSON refuse even as an escape
+        return "\ufffd"
+    return sign[0] if sign[0].isprintable() else json.dumps(sign[0])[1:-1]
 
 
 def show_lines(lines: dict[str, Any], *, as_json: bool) -> None:

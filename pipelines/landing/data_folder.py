@@ -19,6 +19,10 @@ _FORBIDDEN: Final = ("?", "\\")
 _ADDRESS: Final = re.compile(
     "~|[A-Za-z0-9_]{2,}:"
 )  # of a relative path: another home folder, s3:, or a kind of database
+_OVER_A_NETWORK: Final = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "sshfs", "9p", "ceph", "glusterfs", "lustre", "beegfs", "davfs", "s3fs")
+)
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")  # how mountinfo writes a blank
 _MOST_BYTES: Final = 480  # SQLite opens no path of more than 512, and the journal lies in a folder below
 _MOST_BYTES_OF_NAME: Final = 255  # of nearly all file systems
 
@@ -58,6 +62,28 @@ def check_path(folder: Path) -> None:
         name, equals, _ = part.partition("=")
         if equals and name.lower() in columns:
             raise UsageError(f"{path} has a folder {part}, which DuckDB takes for a column {name}; {_NEXT_STEP}")
+
+
+def network_file_system(folder: Path, mounts: str | None = None) -> str | None:
+    """The kind of network file system that a folder lies on, such as nfs4; None for a disk, or if it isn't known.
+
+    `mounts` is the content of /proc/self/mountinfo. SQLite's journal needs memory that all its processes share, and
+    DuckDB needs locks: on a network file system neither is sure, though both seem to work.
+    """
+    if mounts is None:
+        try:
+            mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return None
+    path = folder.resolve()
+    kinds: dict[Path, str] = {}
+    for line in mounts.splitlines():
+        place, _, source = line.partition(" - ")
+        mounted_at = Path(_OCTAL.sub(lambda sign: chr(int(sign[1], 8)), place.split()[4]))
+        if path.is_relative_to(mounted_at):
+            kinds[mounted_at] = source.split()[0]
+    kind = kinds[max(kinds, key=lambda each: len(each.parts))] if kinds else ""
+    return kind if kind.removeprefix("fuse.") in _OVER_A_NETWORK else None
 
 
 def _is_text(path: str) -> bool:

@@ -16,7 +16,7 @@ import httpx
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
-from pipelines.landing.data_folder import check_data_folder, check_path
+from pipelines.landing.data_folder import check_data_folder, check_path, network_file_system
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.operations.daily import refused_pushes
 from pipelines.ownership import check_owner
@@ -87,6 +87,9 @@ def _data_folder(folder: Path) -> Finding:
     check_data_folder(folder)
     if there != folder:
         return Finding("data folder", "ok", f"{folder} does not exist yet: the first submit or pull makes it")
+    if kind := network_file_system(folder):
+        detail = f"{folder} is on {kind}, where the journal is not safe; move it to a disk of this machine"
+        return Finding("data folder", "warning", detail)
     free = shutil.disk_usage(folder).free
     if free < LOW_DISK_BYTES:
         return Finding("data folder", "warning", f"{folder}, {free / 1e9:.1f} GB free; make room soon")

@@ -4,7 +4,7 @@ POST /push/<receive.path_secret>   a push, whether or not it can be parsed: 200 
                                    other status asks for a retry
 GET  /push/ping                    the question of `smsrecon doctor` whether this is its endpoint; see ping.py
 GET  /health                       200 while pushes can be kept, else 503
-GET  /metrics                      for Prometheus
+GET  /metrics                      for Prometheus, on this machine or in receive.allow
 """
 
 import asyncio
@@ -75,8 +75,7 @@ class Endpoint:
         return PlainTextResponse(self._receive.answer)
 
     async def _take(self, request: Request) -> None:
-        peer = request.client.host if request.client else ""
-        forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))  # some proxies add another header line
+        peer, forwarded_for = _addresses(request)
         self._gate.check_path(request.path_params["path_secret"])
         address = ""
         body = b""
@@ -159,7 +158,9 @@ class Endpoint:
             return PlainTextResponse("ok")
         return PlainTextResponse("pushes can't be written to disk", 503)
 
-    async def measures(self, _: Request) -> Response:
+    async def measures(self, request: Request) -> Response:
+        if not self._gate.may_measure(*_addresses(request)):
+            return PlainTextResponse("not taken", 403)
         self.metrics.waiting.set(self._kept.waiting_bytes)
         oldest = await asyncio.to_thread(self._landing.pushes.oldest_unloaded)
         self.metrics.unloaded.set((self._clock() - oldest).total_seconds() if oldest else 0)
@@ -168,6 +169,12 @@ class Endpoint:
     def close(self) -> None:
         self._kept.close()
         self._apart.close()
+
+
+def _addresses(request: Request) -> tuple[str, str]:
+    """The address of the other side, and those that proxies say they act for."""
+    peer = request.client.host if request.client else ""
+    return peer, ",".join(request.headers.getlist("x-forwarded-for"))  # some proxies add another header line
 
 
 def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:

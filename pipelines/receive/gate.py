@@ -16,6 +16,9 @@ from pipelines.times import instant_from_text
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+_THIS_MACHINE: Final = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+
+
 class Refused(Exception):
     """The push is not taken; `reason` is a key of REASONS, `status` the HTTP status of the answer."""
 
@@ -70,11 +73,19 @@ class Gate:
 
     def check_address(self, peer: str, forwarded_for: str) -> str:
         """The address of the caller, who may be behind trusted proxies. Raises Refused if it is not allowed."""
-        hops = [peer, *(hop.strip() for hop in reversed(forwarded_for.split(",")) if hop.strip())]
-        address = next((hop for hop in hops if not _is_within(hop, self._proxies)), hops[-1])
+        address = self._address(peer, forwarded_for)
         if self._allowed and not _is_within(address, self._allowed):
             raise Refused("address")
         return address
+
+    def may_measure(self, peer: str, forwarded_for: str) -> bool:
+        """True for who may push, and for this machine itself, but not for others through a proxy on it."""
+        address = self._address(peer, forwarded_for)
+        return not self._allowed or _is_within(address, self._allowed) or _is_within(address, _THIS_MACHINE)
+
+    def _address(self, peer: str, forwarded_for: str) -> str:
+        hops = [peer, *(hop.strip() for hop in reversed(forwarded_for.split(",")) if hop.strip())]
+        return next((hop for hop in hops if not _is_within(hop, self._proxies)), hops[-1])
 
     def check_push(self, body: bytes) -> Admitted:
         """Check head, signature, age and nonce, as far as the push can be parsed. Raises Refused."""

@@ -43,6 +43,15 @@ def test_the_app_opens_with_the_newest_campaign_and_then_shows_the_one_and_the_l
     page.screenshot(path=tmp_path / "second.png")
 
 
+def test_html_in_the_address_is_shown_as_text(app: str, windows: Windows) -> None:
+    page = windows.open()
+
+    page.goto(f"{app}?campaign=<img id=injected src=x>**bold**")
+
+    page.get_by_text("Campaign <img id=injected src=x>**bold** is not published").wait_for()
+    assert page.locator("#injected").count() == 0
+
+
 @pytest.mark.deep  # the fast lane has reports on a phone in test_report_file.py
 def test_the_app_fits_a_phone_and_its_address_chooses_too(
     app: str, windows: Windows, marts: Marts, tmp_path: Path

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.landing.data_folder import network_file_system
+from pipelines.operations import doctor
 from tests.support.places import CONTENT, Place
 
 SUBMIT = f"submit people.parquet --campaign spring --content {CONTENT}"
@@ -93,6 +95,32 @@ def refused(sending: Place, words: str, **variables: str) -> None:
     assert not list(Path(sending.folder).rglob("plan.parquet"))
     assert finding["verdict"] == "error"
     assert words in finding["detail"]
+
+
+MOUNTS = """\
+22 1 259:1 / / rw - ext4 /dev/root rw
+40 22 0:40 / {folder}/shared\\040files rw,relatime shared:1 - nfs4 server:/export rw
+41 40 0:41 / {folder}/shared\\040files/disk rw - xfs /dev/sdb rw
+42 22 0:42 / {folder}/ssh rw master:2 - fuse.sshfs me@host: rw
+"""
+
+
+def test_a_data_folder_on_a_network_file_system_is_known(tmp_path: Path) -> None:
+    mounts = MOUNTS.format(folder=tmp_path)
+
+    kinds = [network_file_system(tmp_path / name, mounts) for name in (
+        "data", "shared files/data", "shared files/disk/data", "ssh", "sshx"
+    )]  # fmt: skip
+    assert kinds == [None, "nfs4", None, "fuse.sshfs", None]
+
+
+def test_doctor_warns_of_a_network_file_system(sending: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(sending.folder, "data").mkdir(mode=0o700, exist_ok=True)
+    monkeypatch.setattr(doctor, "network_file_system", lambda _: "nfs4")
+
+    finding = data_folder(sending)
+
+    assert (finding["verdict"], "is on nfs4, where the journal is not safe" in finding["detail"]) == ("warning", True)
 
 
 def data_folder(place: Place, **variables: str) -> dict[str, str]:

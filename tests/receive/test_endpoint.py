@@ -147,6 +147,9 @@ def test_only_allowed_addresses_may_push_also_behind_a_proxy(tmp_path: Path) -> 
         ]  # the last by the proxy
         assert httpx.post(endpoint.push_url, content=REPORT, headers=claimed).status_code == 403
         assert endpoint.push(REPORT, **{"X-Forwarded-For": "203.0.113.9"}) == 200
+        asked = httpx.get(f"{endpoint.base_url}/metrics", headers={"X-Forwarded-For": "198.51.100.1"})
+        assert (asked.status_code, "smsrecon_" in asked.text) == (403, False)
+        assert endpoint.metrics()["smsrecon_pushes_received_total"] == 1
 
 
 FOREIGN = REPORT.replace(b"nqz", b"abc") + b" " * 400_000

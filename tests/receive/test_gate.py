@@ -198,3 +198,14 @@ def test_the_operators_verifier_is_named_by_module_and_function() -> None:
 def test_a_sign_text_of_other_fields_is_a_wrong_setting(text: str) -> None:
     with pytest.raises(ValidationError, match="no other braces"):
         gate(sign_text=text)
+
+
+def test_metrics_are_for_who_may_push_and_for_this_machine() -> None:
+    asked = gate(allow=["203.0.113.0/24"], trusted_proxies=["127.0.0.1"])
+
+    assert asked.may_measure("203.0.113.9", "")
+    assert asked.may_measure("127.0.0.1", "")
+    assert asked.may_measure("::1", "")
+    assert not asked.may_measure("198.51.100.1", "")
+    assert not asked.may_measure("127.0.0.1", "198.51.100.1")
+    assert gate().may_measure("198.51.100.1", "")

@@ -205,6 +205,18 @@ def test_all_campaigns_as_rows_hold_every_status_and_every_rate() -> None:
     assert (row["delivered / accepted"], row["reported / accepted"]) == (">99.9%", "50.0%")
 
 
+def test_json_holds_nothing_that_steers_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\x7f\x9b2J\u202e\u2066\u200f\ud83d 空号 👍\u3000\n"
+
+    show_object({"text": hostile, hostile: 1})
+
+    shown = capsys.readouterr().out
+    assert "空号 👍" in shown
+    assert all(line.isprintable() for line in shown.splitlines())
+    whole = hostile.replace("\ud83d", "\ufffd")
+    assert json.loads(shown) == {"text": whole, whole: 1}
+
+
 def test_where_there_are_no_blocks_shares_are_shown_by_plain_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
     monkeypatch.setattr(sys, "stdout", output)
