@@ -9,11 +9,6 @@ from pipelines.errors import UsageError
 BACKLOG: Final = 1024  # connections that wait to be accepted
 
 
-def http_url(host: str, port: int) -> str:
-    """The URL of a server that listens there; an IPv6 address is in brackets."""
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def listen(host: str, port: int, *, advice: str) -> socket.socket:
     """Open a listening socket; port 0 takes any free port. Raises UsageError, which ends in `advice`."""
     try:

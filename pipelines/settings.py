@@ -37,6 +37,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pipelines.addresses import http_url
 from pipelines.errors import UsageError
 from pipelines.ownership import check_owner
 
@@ -439,8 +440,7 @@ class ReceiveSettings(Table):
     @property
     def url(self) -> str:
         """The URL of the endpoint: public_url if set, else its address on this machine."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        return (self.public_url or http_url(self.host, self.port)).rstrip("/")
 
 
 class WarehouseSettings(Table):

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import uvicorn
 
+from pipelines.addresses import http_url
 from pipelines.errors import UsageError
-from pipelines.listening import BACKLOG, http_url, listen
+from pipelines.listening import BACKLOG, listen
 from pipelines.receive.app import make_app
 from pipelines.receive.connections import ConnectionLimits, Sparing
 from pipelines.settings import Settings, require_receive

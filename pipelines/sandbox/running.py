@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from pipelines.addresses import http_url
 from pipelines.errors import UsageError
-from pipelines.listening import http_url
 from pipelines.sandbox.settings import SandboxSettings
 
 _ROOT = Path(__file__).parents[2]  # so that the child finds the package even if it isn't installed

@@ -10,7 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipelines.listening import http_url, listen
+from pipelines.addresses import http_url
+from pipelines.listening import listen
 from pipelines.sandbox.app import make_app
 from pipelines.sandbox.faults import TRANSPORT
 from pipelines.sandbox.gateway import Gateway
