@@ -30,6 +30,8 @@ _BRACKETS: Final = r"()\[\]" "\uff08\uff09\uff3b\uff3d"
 _APOSTROPHES: Final = "'\u2018\u2019\uff07`"
 _GAP: Final = f"[{_WHITE}{_INVISIBLE}{_DASHES}{_BRACKETS}{_APOSTROPHES}]"
 _ASCII_OF: Final = dict(zip("０１２３４５６７８９＋", "0123456789+", strict=True))
+# Digits by which a phone is found and masked; those of Arabic and Persian are not read, so nothing is sent to such.
+_DIGITS_OF: Final = ("0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹")
 
 # What may stand before the eleven digits: China's prefix, and the 0 that is dialled before a number of another city.
 _PREFIX: Final = r"(?:(?:\+?0{0,2}86)?0?)"
@@ -45,8 +47,15 @@ _ROUNDED: Final = r"^1\.[3-9][0-9]*[eE]\+?10$"  # 1.38E+10: as a sheet shows and
 
 # Where a phone is found in a text; the groups are the three and the four digits that a mask leaves. In this order, so
 # that no number before a phone is taken for its beginning. N stands for a digit, _ for a gap.
-_N: Final = "[0-9０-９]"
-_FIRST: Final = f"[1１]_[3-9３-９]_{_N}"
+
+
+def _digit(first: int, last: int) -> str:
+    """A pattern of a digit from `first` to `last`, however it is written."""
+    return "[" + "".join(f"{digits[first]}-{digits[last]}" for digits in _DIGITS_OF) + "]"
+
+
+_N: Final = _digit(0, 9)
+_FIRST: Final = f"{_digit(1, 1)}_{_digit(3, 9)}_{_N}"
 
 
 def _pattern(form: str, gap: str = "") -> str:
@@ -56,9 +65,12 @@ def _pattern(form: str, gap: str = "") -> str:
 _IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
 _IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})(?:_+N{{4}}_*|#N{{4}}#)(N{{4}})", _GAP).replace("#", "[._/·]")
 _SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
-_SPACED_PREFIX: Final = _pattern("(?:[+＋]?_(?:[0０]_){0,2}[8８]_[6６]_)?(?:[0０]_)?", f"{_GAP}*")
+_ZERO: Final = _digit(0, 0)
+_SPACED_PREFIX: Final = _pattern(
+    f"(?:[+＋]?_(?:{_ZERO}_){{0,2}}{_digit(8, 8)}_{_digit(6, 6)}_)?(?:{_ZERO}_)?", f"{_GAP}*"
+)
 _WHOLE: Final = _pattern(  # all that `national` makes a phone
-    f"^_{_SPACED_PREFIX}{_SPACED}_(?:\\._(?:[0０]_)*)?$",
+    f"^_{_SPACED_PREFIX}{_SPACED}_(?:\\._(?:{_ZERO}_)*)?$",
     f"{_GAP}*",
 )
 _PATTERNS: Final = (_IN_ONE_PIECE, _IN_GROUPS, _WHOLE)
@@ -117,7 +129,7 @@ def _in_ascii(text: "pl.Expr") -> "pl.Expr":
 
 def spaced_digits(phone: str) -> str:
     """A pattern of the digits of this phone however they are spaced, without its prefix. `phone` is national."""
-    return f"{_GAP}*".join(f"[{digit}{chr(ord('０') + int(digit))}]" for digit in phone)
+    return f"{_GAP}*".join(_digit(int(digit), int(digit)) for digit in phone)
 
 
 def written(phone: str) -> str:

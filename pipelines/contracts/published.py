@@ -28,7 +28,8 @@ class PublishedMessages(Contract):
     input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
     message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message; null if the row is not to be sent.")
     mission_num: pl.String = pa.Field(
-        nullable=True, description="Id of the message at the gateway; null if it holds the phone."
+        nullable=True,
+        description="Id of the message at the gateway; null if it holds the phone, other phones in it are masked.",
     )
     phone_masked: pl.String = pa.Field(
         nullable=True, description="Masked phone, 138****1234; null if the phone is invalid."
@@ -38,7 +39,9 @@ class PublishedMessages(Contract):
         description="Keyed hash of the phone, the same in all tables, to join on; null if the phone is invalid.",
     )
     status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
-    reason: pl.String = pa.Field(nullable=True, description="Why the row is not to be sent; null if it is.")
+    reason: pl.String = pa.Field(
+        nullable=True, description="Why the row is not to be sent, phones masked; null if it is."
+    )
     duplicate_of_row: pl.Int64 = pa.Field(
         nullable=True, description="Earlier row with the same phone; null unless a duplicate."
     )
@@ -57,7 +60,7 @@ class PublishedMessages(Contract):
         nullable=True,
         metadata=JSON,
         description="All other columns of the input, as JSON: owner ->> 'city'. Anything that looks like a phone is "
-        "masked.",
+        "masked, in names of columns too.",
     )
 
     class Config:

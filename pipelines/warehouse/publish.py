@@ -134,6 +134,7 @@ def _write_parquet(
     except duckdb.CatalogException:
         raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
     campaign_ids = [campaign_id for campaign_id, _ in campaigns] or [_NO_CAMPAIGN]
+    connection.execute(f"CREATE TEMP TABLE masked_owners AS {statement(connection, 'sources/masked_owners').text}")
     for contract in PUBLISHED:
         select = statement(connection, table_of(contract).replace("main.", "published/"))
         for campaign_id in campaign_ids if grain_of(contract) == "campaign" else [""]:

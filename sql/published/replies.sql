@@ -5,7 +5,7 @@ SELECT
     received_at,
     mask_phone(phone) AS phone_masked,
     left(sha256($phone_hash_key || phone), 32) AS phone_hash,
-    access_num,
+    mask_phones_in_text(access_num) AS access_num,
     campaign_id,
     message_id,
     character_count,

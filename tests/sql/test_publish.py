@@ -1,8 +1,10 @@
 """The analysts' copy holds the right rows, no phones or texts, and never makes a reader wait."""
 
+import json
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -88,11 +90,68 @@ def test_phones_are_masked_and_hashed_with_the_key(warehouse: Warehouse, tmp_pat
     rows = _ask(tmp_path, "SELECT phone_masked, phone_hash, mission_num, owner FROM messages ORDER BY input_row")
     masked, digest, mission_num, owner = rows[0]
     assert (masked, mission_num) == ("138****1234", None)
-    assert owner == '{"city": "上海", "phone2": "139****9999", "phone3":"139****9999", "phone4": "139****9999"}'
+    assert json.loads(owner) == {
+        "city": "上海",
+        "phone2": "139****9999",
+        "phone3": "139****9999",
+        "phone4": "139****9999",
+    }
     assert rows[2][:2] == (None, None)
     assert _ask(tmp_path, "SELECT phone_masked, phone_hash FROM replies") == [("138****1234", digest)]
     publish(warehouse, tmp_path / "published", phone_hash_key="another")
     assert _ask(tmp_path, "SELECT phone_hash FROM replies") != [(digest,)]
+
+
+SPELLED = (
+    "139-0000-9999",
+    "1390000 9999",
+    "1 3 9 0 0 0 0 9 9 9 9",
+    "+86 (139) 0000 9999",
+    "139.0000.9999",
+    "[139]0000[9999]",
+    "139\u200b0000\u200b9999",
+    "139\n00009999",
+    "１３９００００９９９９",
+    "١٣٩٠٠٠٠٩٩٩٩",
+    "۱۳۹ ۰۰۰۰ ۹۹۹۹",
+    "013900009999",
+    "13900009999.0",
+)
+
+
+def test_another_phone_is_masked_in_every_text_however_it_is_written(warehouse: Warehouse, tmp_path: Path) -> None:
+    friends = {phone: [phone, {phone: phone}] for phone in SPELLED}
+    with warehouse.write() as connection:
+        connection.execute(
+            "UPDATE core.recipients SET reason = $phone, template_id = $phone, mission_num = $number, owner = $owner"
+            " WHERE input_row = 0",
+            {"phone": SPELLED[1], "number": f"u_{_OTHER_PHONE}", "owner": json.dumps({"city": "上海", **friends})},
+        )
+        connection.execute("UPDATE core.reply_matches SET access_num = $1", [SPELLED[0]])
+    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+
+    *texts, owner = _ask(tmp_path, "SELECT mission_num, reason, template_id, owner FROM messages WHERE input_row = 0")[
+        0
+    ]
+    values = [*texts, *_leaves(json.loads(owner)), *_ask(tmp_path, "SELECT access_num FROM replies")[0]]
+    assert "上海" in values
+    assert sum("****" in value for value in values) == 4 + 4 * len(SPELLED)
+    for value in values:
+        digits = "".join(str(unicodedata.digit(sign)) for sign in value if sign.isdigit())
+        assert "0000999" not in digits
+
+
+def _leaves(value: object) -> Iterator[str]:
+    """The names and texts within a value of JSON."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _leaves(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield str(value)
 
 
 def test_no_phone_and_no_text_is_in_the_bytes(warehouse: Warehouse, tmp_path: Path) -> None:
