@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import vl_convert
 
 from pipelines.errors import UsageError
 from pipelines.files import written_whole
 from pipelines.review import campaign_charts as charts
 from pipelines.review import tables
 from pipelines.review.chart_style import FONT, NARROW, WIDE, Chart, ChartContext, Picture
+from pipelines.review.drawing import svg
 from pipelines.review.figures import CampaignReview
 from pipelines.review.translations import Language, Texts
 
@@ -134,8 +134,7 @@ def _sections(figures: CampaignReview, text: Texts) -> Iterator[str]:
 
 def _svg(chart: Chart) -> str:
     """The chart as an SVG element, without the namespaces that only an SVG file needs."""
-    svg: str = vl_convert.vegalite_to_svg(chart.to_json(validate=False))
-    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg)
+    return re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", svg(chart.to_dict(validate=False)))
 
 
 _PAGE = """<!DOCTYPE html>
