@@ -207,6 +207,11 @@ class PolicySettings(Table):
         default=("opted_out",),
         description='Candidates that `smsrecon daily` puts on a suppression list: `"opted_out"`, `"hard_code"`.',
     )
+    phone_hash: Literal["installation", "campaign", "none"] = Field(
+        default="installation",
+        description='Reach of the published phone hash. `"installation"` follows a person through all campaigns, even'
+        ' for whoever sends one message to a known phone; `"campaign"` through one and its replies; `"none"`: no hash.',
+    )
 
     @model_validator(mode="after")
     def _require_repeated_code(self) -> Self:

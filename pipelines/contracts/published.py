@@ -36,7 +36,8 @@ class PublishedMessages(Contract):
     )
     phone_hash: pl.String = pa.Field(
         nullable=True,
-        description="Keyed hash of the phone, the same in all tables, to join on; null if the phone is invalid.",
+        description="Keyed hash of the phone, to join on, as far as policy.phone_hash allows: by default the same in"
+        " all tables and campaigns. Null if no message can have been sent to the phone.",
     )
     status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
     reason: pl.String = pa.Field(
@@ -74,7 +75,11 @@ class PublishedReplies(Contract):
     replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
     received_at: Instant = pa.Field(description="When it was first received.")
     phone_masked: pl.String = pa.Field(description="Masked phone, 138****1234.")
-    phone_hash: pl.String = pa.Field(description="Keyed hash of the phone, the same in all tables, to join on.")
+    phone_hash: pl.String = pa.Field(
+        nullable=True,
+        description="Keyed hash of the phone, to join on, as far as policy.phone_hash allows: by default the same in"
+        " all tables and campaigns.",
+    )
     access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
     campaign_id: pl.String = pa.Field(
         nullable=True,

@@ -99,10 +99,10 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
 
     Without `keep_old` all older versions are removed.
     """
-    key = landing_of(settings).phone_hash_key()
+    phone_hash = publishing.PhoneHash(landing_of(settings).phone_hash_key(), settings.policy.phone_hash)
     published = settings.published_folder
     with _readable_by_all():
-        return publishing.publish(warehouse_of(settings), published, phone_hash_key=key, keep_old=keep_old)
+        return publishing.publish(warehouse_of(settings), published, phone_hash=phone_hash, keep_old=keep_old)
 
 
 @contextmanager

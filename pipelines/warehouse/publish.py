@@ -17,7 +17,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
@@ -58,12 +58,19 @@ class PublishSummary:
     left_over: tuple[Path, ...] = ()
 
 
-def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str, keep_old: bool = True) -> PublishSummary:
+@dataclass(frozen=True)
+class PhoneHash:
+    """The key of the phones' hashes, and their reach as in policy.phone_hash."""
+
+    key: str = field(repr=False)
+    reach: str = "installation"
+
+
+def publish(warehouse: Warehouse, published: Path, *, phone_hash: PhoneHash, keep_old: bool = True) -> PublishSummary:
     """Write a new version of the analysts' copy of `warehouse`, then make `published` a link to it.
 
     Readers never wait and never see a partial version. Without `keep_old`, all other versions are removed even if they
-    are open. `phone_hash_key` is the key of the phones' hashes. Raises UsageError if `published` exists and is not such
-    a link, or if the warehouse was never reconciled.
+    are open. Raises UsageError if `published` exists and is not such a link, or if the warehouse was never reconciled.
     """
     published = published.absolute()
     if published.exists() and not published.is_symlink():
@@ -71,7 +78,7 @@ def publish(warehouse: Warehouse, published: Path, *, phone_hash_key: str, keep_
     versions = published.parent / f".{published.name}"
     versions.mkdir(parents=True, exist_ok=True)
     with _publish_lock(versions):
-        return _publish(warehouse, published, versions, phone_hash_key, keep_old=keep_old)
+        return _publish(warehouse, published, versions, phone_hash, keep_old=keep_old)
 
 
 @contextmanager
@@ -86,14 +93,14 @@ def _publish_lock(versions: Path) -> Iterator[None]:
 
 
 def _publish(
-    warehouse: Warehouse, published: Path, versions: Path, phone_hash_key: str, *, keep_old: bool
+    warehouse: Warehouse, published: Path, versions: Path, phone_hash: PhoneHash, *, keep_old: bool
 ) -> PublishSummary:
     before = published.resolve() if published.is_symlink() else None
     version = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     version.mkdir()
     try:
         with warehouse.read() as connection:
-            message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash_key)
+            message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash)
             reach("publish.after_parquet")
             _write_database(connection, version)
             reach("publish.after_database")
@@ -126,7 +133,7 @@ def _remove(version: Path) -> bool:
 
 
 def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, version: Path, phone_hash_key: str
+    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, version: Path, phone_hash: PhoneHash
 ) -> tuple[int, int]:
     """Write messages, replies and marts; return the numbers of messages and of replies."""
     try:
@@ -135,10 +142,11 @@ def _write_parquet(
         raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
     campaign_ids = [campaign_id for campaign_id, _ in campaigns] or [_NO_CAMPAIGN]
     connection.execute(f"CREATE TEMP TABLE masked_owners AS {statement(connection, 'sources/masked_owners').text}")
+    hashed = {"phone_hash_key": phone_hash.key, "phone_hash_reach": phone_hash.reach}
     for contract in PUBLISHED:
         select = statement(connection, table_of(contract).replace("main.", "published/"))
         for campaign_id in campaign_ids if grain_of(contract) == "campaign" else [""]:
-            values = select.arguments({"campaign_id": campaign_id, "phone_hash_key": phone_hash_key})
+            values = select.arguments({"campaign_id": campaign_id, **hashed})
             _write(connection.sql(select.text, params=values), version / parquet_of(contract).replace("*", campaign_id))
     for contract in MARTS:
         table = table_of(contract)

@@ -1,6 +1,9 @@
 -- published messages: one row per recipient row of one campaign; the campaign is the name of the folder that holds the file.
--- Inputs: core.message_status, core.recipients, core.batches, temp.masked_owners. Parameters: $campaign_id, $phone_hash_key.
--- Phones are masked, and hashed with the key; an invalid phone is not shown at all, since it may be anything. Texts are not published.
+-- Inputs: core.message_status, core.recipients, core.batches, core.statuses, temp.masked_owners. Parameters: $campaign_id, $phone_hash_key,
+-- $phone_hash_reach.
+-- Phones are masked; an invalid phone is not shown at all, since it may be anything. Texts are not published.
+-- Only phones that a message may have been sent to are hashed: otherwise whoever may submit and query learns the hash of any phone, and so
+-- finds people in all campaigns, from candidates that are never sent.
 -- All other texts that come from outside may contain phones too, and are masked: mission numbers other than ours, whose key and position
 -- can look like a phone, reasons from lists, templates, and the owner's columns.
 SELECT
@@ -12,7 +15,10 @@ SELECT
         ELSE mask_phones_in_text(m.mission_num)
     END AS mission_num,
     CASE WHEN is_phone(m.phone) THEN mask_phone(m.phone) END AS phone_masked,
-    CASE WHEN is_phone(m.phone) THEN left(sha256($phone_hash_key || m.phone), 32) END AS phone_hash,
+    CASE
+        WHEN is_phone(m.phone) AND t.is_sent
+            THEN phone_hash(m.phone, s.campaign_id, $phone_hash_key, $phone_hash_reach)
+    END AS phone_hash,
     s.status,
     mask_phones_in_text(coalesce(m.reason, b.detail)) AS reason,
     m.duplicate_of_row,
@@ -30,6 +36,7 @@ SELECT
     coalesce(o.owner, cast(m.owner AS VARCHAR)) AS owner
 FROM core.message_status AS s
 INNER JOIN core.recipients AS m ON s.campaign_id = m.campaign_id AND s.input_row = m.input_row
+INNER JOIN core.statuses AS t ON s.status = t.status
 LEFT JOIN temp.masked_owners AS o ON s.campaign_id = o.campaign_id AND s.input_row = o.input_row
 LEFT JOIN core.batches AS b ON s.batch_num = b.batch_num AND b.state = 'suppressed'
 WHERE s.campaign_id = $campaign_id

@@ -1,10 +1,10 @@
 -- published replies: one row per reply, with the message it most likely answers; no texts.
--- Input: core.reply_matches. Parameter: $phone_hash_key.
+-- Input: core.reply_matches. Parameters: $phone_hash_key, $phone_hash_reach.
 SELECT
     replied_at,
     received_at,
     mask_phone(phone) AS phone_masked,
-    left(sha256($phone_hash_key || phone), 32) AS phone_hash,
+    phone_hash(phone, campaign_id, $phone_hash_key, $phone_hash_reach) AS phone_hash,
     mask_phones_in_text(access_num) AS access_num,
     campaign_id,
     message_id,

@@ -20,13 +20,14 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.publish import publish
+from pipelines.warehouse.publish import PhoneHash, publish
 from pipelines.warehouse.reconcile import reconcile
 from tests.sql.cases import ARGUMENTS, filled
 
 MakeWarehouse = Callable[[Path], Warehouse]
 
 _KEY = "0123456789abcdef" * 4
+_HASH = PhoneHash(_KEY)
 _PHONE = "13812341234"
 _OTHER_PHONE = "13900009999"
 _TEXT = "【云锋】秋季大促"
@@ -55,7 +56,7 @@ def warehouse(tmp_path: Path, reconciled: Warehouse) -> Warehouse:
 def copy(reconciled: Warehouse, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the published copy of the campaign, for tests that only read it."""
     folder = tmp_path_factory.mktemp("copy")
-    publish(reconciled, folder / "published", phone_hash_key=_KEY)
+    publish(reconciled, folder / "published", phone_hash=_HASH)
     return folder
 
 
@@ -85,7 +86,7 @@ def _rows() -> list[str]:
 
 
 def test_phones_are_masked_and_hashed_with_the_key(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+    publish(warehouse, tmp_path / "published", phone_hash=_HASH)
 
     rows = _ask(tmp_path, "SELECT phone_masked, phone_hash, mission_num, owner FROM messages ORDER BY input_row")
     masked, digest, mission_num, owner = rows[0]
@@ -98,8 +99,39 @@ def test_phones_are_masked_and_hashed_with_the_key(warehouse: Warehouse, tmp_pat
     }
     assert rows[2][:2] == (None, None)
     assert _ask(tmp_path, "SELECT phone_masked, phone_hash FROM replies") == [("138****1234", digest)]
-    publish(warehouse, tmp_path / "published", phone_hash_key="another")
+    publish(warehouse, tmp_path / "published", phone_hash=PhoneHash("another"))
     assert _ask(tmp_path, "SELECT phone_hash FROM replies") != [(digest,)]
+
+
+@pytest.mark.parametrize(("reach", "same"), [("installation", True), ("campaign", False), ("none", None)])
+def test_only_phones_that_may_have_got_a_message_are_hashed_and_as_far_as_is_set(
+    warehouse: Warehouse, tmp_path: Path, reach: str, same: bool | None
+) -> None:
+    sent = {"in_doubt", "accepted", "unreported", "delivered", "failed"}
+    with warehouse.write() as connection:
+        for table, values in (
+            ("core.recipients", "c AS campaign_id, t.status_num AS input_row"),
+            ("core.message_status", "c AS campaign_id, t.status_num AS input_row, t.status AS status"),
+        ):
+            connection.execute(
+                f"INSERT INTO {table} SELECT r.* REPLACE ({values})"
+                f" FROM {table} AS r, core.statuses AS t, unnest(['a', 'b']) AS campaigns(c) WHERE r.input_row = 0"
+            )
+        connection.execute(
+            "INSERT INTO marts.campaign_delivery SELECT d.* REPLACE (c AS campaign_id)"
+            " FROM marts.campaign_delivery AS d, unnest(['a', 'b']) AS campaigns(c)"
+        )
+        connection.execute("UPDATE core.reply_matches SET campaign_id = 'a'")
+    publish(warehouse, tmp_path / "published", phone_hash=PhoneHash(_KEY, reach))
+
+    hashes: dict[str, str | None] = {}
+    for campaign_id, status, digest in _ask(
+        tmp_path, "SELECT campaign_id, status, phone_hash FROM messages WHERE campaign_id IN ('a', 'b')"
+    ):
+        assert (digest is not None) == (status in sent and reach != "none"), status
+        hashes[campaign_id] = hashes.get(campaign_id) or digest
+    assert _ask(tmp_path, "SELECT phone_hash FROM replies") == [(hashes["a"],)]
+    assert same is None or (hashes["a"] == hashes["b"]) == same
 
 
 SPELLED = (
@@ -128,7 +160,7 @@ def test_another_phone_is_masked_in_every_text_however_it_is_written(warehouse: 
             {"phone": SPELLED[1], "number": f"u_{_OTHER_PHONE}", "owner": json.dumps({"city": "上海", **friends})},
         )
         connection.execute("UPDATE core.reply_matches SET access_num = $1", [SPELLED[0]])
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+    publish(warehouse, tmp_path / "published", phone_hash=_HASH)
 
     *texts, owner = _ask(tmp_path, "SELECT mission_num, reason, template_id, owner FROM messages WHERE input_row = 0")[
         0
@@ -155,7 +187,7 @@ def _leaves(value: object) -> Iterator[str]:
 
 
 def test_no_phone_and_no_text_is_in_the_bytes(warehouse: Warehouse, tmp_path: Path) -> None:
-    version = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY).version
+    version = publish(warehouse, tmp_path / "published", phone_hash=_HASH).version
     files = [path for path in version.rglob("*") if path.is_file()]
     for path in version.rglob("*.parquet"):  # unpacked too, since compression would hide them
         pl.read_parquet(path, hive_partitioning=False).write_csv(version / f"{path.stem}.csv")
@@ -203,19 +235,19 @@ def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newes
     warehouse: Warehouse, tmp_path: Path, parameters: dict[str, Any]
 ) -> None:
     published = tmp_path / "published"
-    first = publish(warehouse, published, phone_hash_key=_KEY).version
+    first = publish(warehouse, published, phone_hash=_HASH).version
     with _session(published) as ask:
         assert ask() == "1 [1]"
         with warehouse.write() as connection:
             connection.execute("UPDATE core.reports SET phone = ? WHERE mission_num = 'order_2'", [_OTHER_PHONE])
         reconcile(warehouse, **parameters)
-        second = publish(warehouse, published, phone_hash_key=_KEY).version
-        third = publish(warehouse, published, phone_hash_key=_KEY).version
+        second = publish(warehouse, published, phone_hash=_HASH).version
+        third = publish(warehouse, published, phone_hash=_HASH).version
         assert ask() == "1 [1]"
         assert sorted(first.parent.iterdir()) == [first, second, third]
 
     assert published.resolve() == third
-    fourth = publish(warehouse, published, phone_hash_key=_KEY).version
+    fourth = publish(warehouse, published, phone_hash=_HASH).version
     assert sorted(first.parent.iterdir()) == [third, fourth]
     with _session(published) as ask:
         assert ask() == "2 [2]"
@@ -225,9 +257,9 @@ def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newes
 
 
 def test_old_versions_are_removed_at_once_on_request(warehouse: Warehouse, tmp_path: Path) -> None:
-    publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+    publish(warehouse, tmp_path / "published", phone_hash=_HASH)
     with _session(tmp_path / "published"):
-        only = publish(warehouse, tmp_path / "published", phone_hash_key=_KEY, keep_old=False).version
+        only = publish(warehouse, tmp_path / "published", phone_hash=_HASH, keep_old=False).version
 
     assert [*only.parent.iterdir()] == [only]
 
@@ -236,14 +268,14 @@ def test_an_old_version_that_cannot_be_removed_is_named_and_tried_again(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = tmp_path / "published"
-    first, _ = (publish(warehouse, published, phone_hash_key=_KEY).version for _ in range(2))
+    first, _ = (publish(warehouse, published, phone_hash=_HASH).version for _ in range(2))
     with monkeypatch.context() as patched:
         patched.setattr("os.rmdir", _refused)
-        third = publish(warehouse, published, phone_hash_key=_KEY)
+        third = publish(warehouse, published, phone_hash=_HASH)
 
     assert published.resolve() == third.version
     assert third.left_over == (first,)
-    assert publish(warehouse, published, phone_hash_key=_KEY).left_over == ()
+    assert publish(warehouse, published, phone_hash=_HASH).left_over == ()
     assert not first.exists()
 
 
@@ -257,7 +289,7 @@ def test_an_empty_warehouse_is_published_too(
     empty = warehouse_of(tmp_path)
     reconcile(empty, **parameters)
 
-    summary = publish(empty, tmp_path / "published", phone_hash_key=_KEY)
+    summary = publish(empty, tmp_path / "published", phone_hash=_HASH)
 
     assert (summary.message_count, summary.reply_count) == (0, 0)
     assert _ask(tmp_path, "SELECT count(*) FROM messages") == [(0,)]
@@ -267,14 +299,14 @@ def test_a_folder_that_publish_did_not_make_is_left_alone(warehouse: Warehouse, 
     (tmp_path / "published").mkdir()
 
     with pytest.raises(UsageError, match="was not created by 'smsrecon publish'"):
-        publish(warehouse, tmp_path / "published", phone_hash_key=_KEY)
+        publish(warehouse, tmp_path / "published", phone_hash=_HASH)
 
 
 def test_a_warehouse_that_was_never_reconciled_is_refused_and_nothing_changes(
     tmp_path: Path, warehouse_of: MakeWarehouse
 ) -> None:
     with pytest.raises(UsageError, match="compute them with 'smsrecon reconcile'"):
-        publish(warehouse_of(tmp_path), tmp_path / "published", phone_hash_key=_KEY)
+        publish(warehouse_of(tmp_path), tmp_path / "published", phone_hash=_HASH)
 
     assert not (tmp_path / "published").exists()
     assert list((tmp_path / ".published").iterdir()) == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.warehouse.publish import publish
+from pipelines.warehouse.publish import PhoneHash, publish
 from pipelines.warehouse.reconcile import reconcile
 from tests.sql.cases import ARGUMENTS, filled
 
@@ -80,7 +80,7 @@ def publish_campaigns(data_dir: Path) -> None:
     )
     warehouse = filled(data_dir / "warehouse.duckdb", case)
     assert reconcile(warehouse, **ARGUMENTS).is_balanced
-    publish(warehouse, data_dir / "published", phone_hash_key="0123456789abcdef" * 4)
+    publish(warehouse, data_dir / "published", phone_hash=PhoneHash("0123456789abcdef" * 4))
 
 
 def _id(message: Sent) -> int:
