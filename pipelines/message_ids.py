@@ -6,6 +6,7 @@ batch_num    = the key as 7 base-32 characters, then B, then a counter as 8 digi
 """
 
 import hashlib
+import re
 from collections.abc import Collection
 from typing import Final, TypeVar
 
@@ -19,6 +20,8 @@ MAX_MESSAGES = 1 << POSITION_BITS
 _KEY_CHARACTERS: Final = KEY_BITS // 5
 _POSITION_DIGITS: Final = len(str(MAX_MESSAGES - 1))
 
+MOST_BATCHES: Final = 10**8 - 1  # of a campaign
+_BATCH_NUM: Final = re.compile(f"[{ALPHABET}]{{{_KEY_CHARACTERS}}}B[0-9]{{8}}")
 MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{{_POSITION_DIGITS}}}$"
 # Goes before a pattern of eleven digits that are not to be the end of a mission number: with two digits of the key,
 # its position can look like a phone.
@@ -46,6 +49,13 @@ def key_text(key: int) -> str:
 def batch_num(key: int, number: int) -> str:
     """The number of the campaign's `number`-th request."""
     return f"{key_text(key)}B{number:08}"
+
+
+def batch_key_and_number(batch_num: str) -> tuple[int, int] | None:
+    """The campaign key and the number that a batch_num was made of; None for one that isn't of this form."""
+    if not _BATCH_NUM.fullmatch(batch_num):
+        return None
+    return _key(batch_num[:_KEY_CHARACTERS]), int(batch_num[_KEY_CHARACTERS + 1 :])
 
 
 def message_id(key: int, position: Position) -> Position:

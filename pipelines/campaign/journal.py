@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Literal, Self
 
 from pipelines.campaign.journal_file import NEVER_CHANGED, NEVER_REMOVED, TABLES, make, upgrade
 from pipelines.failpoints import reach
+from pipelines.message_ids import MOST_BATCHES, batch_key_and_number, batch_num
 
 BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"]
 
@@ -139,13 +141,23 @@ class Journal:
         last_position: int,
         attempt: int,
         at: datetime,
+        event_id: int | None = None,
     ) -> None:
         """Record that a request is about to leave. Raises sqlite3.IntegrityError if the batch_num was ever used."""
         reach("journal.before_sending")
         self._connection.execute(
-            "INSERT INTO events (happened_at, campaign_id, event, batch_num, planned_batch, first_position,"
-            " last_position, attempt) VALUES (?, ?, 'sending', ?, ?, ?, ?, ?)",
-            (_microseconds(at), campaign_id, batch_num, planned_batch, first_position, last_position, attempt),
+            "INSERT INTO events (event_id, happened_at, campaign_id, event, batch_num, planned_batch, first_position,"
+            " last_position, attempt) VALUES (?, ?, ?, 'sending', ?, ?, ?, ?, ?)",
+            (
+                event_id,
+                _microseconds(at),
+                campaign_id,
+                batch_num,
+                planned_batch,
+                first_position,
+                last_position,
+                attempt,
+            ),
         )
         reach("journal.after_sending")
 
@@ -162,13 +174,15 @@ class Journal:
         answer: bytes | None = None,
         detail: str | None = None,
         decided_by: str | None = None,
+        event_id: int | None = None,
     ) -> None:
         """Record the outcome of a batch; `answer` is the body as received."""
         reach("journal.before_outcome")
         self._connection.execute(
-            "INSERT INTO events (happened_at, campaign_id, event, batch_num, error_code, http_status, answer_ms,"
-            " answer, detail, decided_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (event_id, happened_at, campaign_id, event, batch_num, error_code, http_status,"
+            " answer_ms, answer, detail, decided_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
+                event_id,
                 _microseconds(at),
                 campaign_id,
                 state,
@@ -244,6 +258,53 @@ class Journal:
                     decided_by=by,
                 )
 
+    def restore(
+        self,
+        campaigns: Iterable[CampaignRecord],
+        batches: Iterable[BatchRecord],
+        settled: Iterable[BatchRecord],
+        *,
+        after_event_id: int,
+        at: datetime,
+    ) -> None:
+        """Record campaigns, batches and later states of batches that the journal had lost, all or none.
+
+        The events get ids after `after_event_id`, the last that a warehouse has loaded. An outcome of unknown time has
+        the time `at`. The caller holds all campaigns' locks.
+        """
+        with self._transaction():
+            event_ids = count(max(after_event_id, self.last_event_id()) + 1)
+            for campaign in campaigns:
+                self.register(campaign)
+            for batch in batches:
+                self.sending(
+                    batch.campaign_id,
+                    batch.batch_num,
+                    planned_batch=batch.planned_batch,
+                    first_position=batch.first_position,
+                    last_position=batch.last_position,
+                    attempt=batch.attempt,
+                    at=batch.sent_at,
+                    event_id=next(event_ids),
+                )
+                self._outcome_of(batch, at, next(event_ids))
+            for batch in settled:
+                self._outcome_of(batch, at, next(event_ids))
+
+    def _outcome_of(self, batch: BatchRecord, at: datetime, event_id: int) -> None:
+        self.outcome(
+            batch.campaign_id,
+            batch.batch_num,
+            batch.state,
+            at=batch.answered_at or at,
+            error_code=batch.error_code,
+            http_status=batch.http_status,
+            answer_ms=batch.answer_ms,
+            detail=batch.detail,
+            decided_by=batch.decided_by,
+            event_id=event_id,
+        )
+
     def answers(self) -> Iterator[bytes]:
         """The bodies of all answers, as received."""
         for (answer,) in self._connection.execute("SELECT answer FROM events WHERE answer IS NOT NULL"):
@@ -299,11 +360,16 @@ class Journal:
         return [_batch(row) for row in rows]
 
     def next_batch_number(self, campaign_id: str) -> int:
-        """The number of the campaign's next batch; they are numbered from 1 without gaps."""
+        """The number of the campaign's next batch, one more than the highest that it ever used."""
+        campaign = self.campaign(campaign_id)
+        if campaign is None:
+            return 1
+        first, last = (batch_num(campaign.campaign_key, number) for number in (1, MOST_BATCHES))
         (used,) = self._connection.execute(
-            "SELECT count(*) FROM events WHERE campaign_id = ? AND event = 'sending'", (campaign_id,)
+            "SELECT max(batch_num) FROM events WHERE batch_num BETWEEN ? AND ?", (first, last)
         ).fetchone()
-        return int(used) + 1
+        found = batch_key_and_number(used or "")
+        return found[1] + 1 if found else 1
 
     def paused_reason(self, campaign_id: str) -> str | None:
         """The reason of the campaign's pause, or None if it isn't paused."""

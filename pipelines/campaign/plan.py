@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipelines.campaign.high_water import make_mark
 from pipelines.campaign.input_files import InputFiles, input_files, input_sha256s, input_state
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.recipients import read_recipients
@@ -130,6 +131,7 @@ def make_plan(
     if is_dry_run:
         return replace(_summarised(record, frame.lazy(), path=None), input=found)
     path = landing.campaigns.plan_path(request.campaign_id)
+    make_mark(landing, request.campaign_id)
     write_plan(frame, path)
     reach("plan.before_register")
     with Journal.open(landing.journal_path) as journal:

@@ -25,6 +25,7 @@ from functools import partial
 
 import polars as pl
 
+from pipelines.campaign.high_water import HighWater, Mark
 from pipelines.campaign.journal import BatchState, CampaignRecord, Journal
 from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import PlanFile
@@ -88,6 +89,7 @@ class Sender:
         *,
         journal: Journal,
         client: GatewayClient,
+        mark: Mark,
         late_suppressions: LateSuppressions,
         settings: Settings,
         clock: Clock,
@@ -98,6 +100,7 @@ class Sender:
         self._plan = plan
         self._journal = journal
         self._client = client
+        self._mark = mark
         self._late_suppressions = late_suppressions
         self._settings = settings
         self._clock = clock
@@ -161,7 +164,7 @@ class Sender:
         messages = self._plan.messages(send_range.first_position, send_range.last_position)
         campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
         if send_range.repeats is None:
-            await self._journaled(self._journal.sending, campaign_id, name, at=self._clock(), **send_range.journaled)
+            await self._journaled(self._begin, send_range, name)
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
@@ -185,6 +188,12 @@ class Sender:
             await (self._handle_answer if send_range.repeats is None else self._handle_repeat_answer)(
                 send_range, name, exchange
             )
+
+    def _begin(self, send_range: SendRange, name: str) -> None:
+        """Journal that a batch is about to leave, then raise the mark; the next number is counted in the same order."""
+        at = self._clock()
+        self._journal.sending(self._campaign.campaign_id, name, at=at, **send_range.journaled)
+        self._mark.raise_to(HighWater.after(name, send_range.last_position))
 
     async def _suppress(self, send_range: SendRange, suppressed: list[tuple[int, int, str]]) -> None:
         """Journal the messages that must not be sent, and put the others back in the queue."""

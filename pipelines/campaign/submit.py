@@ -4,10 +4,11 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from pipelines.campaign.high_water import HighWater, Mark, refuse_older_journal
 from pipelines.campaign.journal import Journal
 from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
@@ -55,6 +56,7 @@ def plan_only(
     """
     check_data_folder(settings.data_dir)
     landing = landing_of(settings)
+    refuse_older_journal(landing)
     plan = make_plan(
         request,
         landing=landing,
@@ -87,14 +89,15 @@ def submit(
     """Plan a campaign unless it has a plan, and send the messages that are still to be sent.
 
     `rate_limiter` replaces that of the settings. With `accept_unreadable`, entries of suppression lists that are no
-    phones do not stop the sending. Raises InputRefused, UsageError and CampaignBusy, and GatewayError if
-    the gateway can't be reached or refuses before the first message is sent.
+    phones do not stop the sending. Raises InputRefused, UsageError, CampaignBusy, BooksError if the journal isn't
+    the newest one, and GatewayError if the gateway can't be reached or refuses before the first message is sent.
     """
     require_credentials(settings.gateway)
     check_campaign_id(request.campaign_id)
     check_data_folder(settings.data_dir)
     landing = landing_of(settings)
     with landing.campaigns.lock(request.campaign_id):
+        refuse_older_journal(landing)
         plan = make_plan(request, landing=landing, settings=settings, at=clock(), accept_unreadable=accept_unreadable)
         return _send(
             plan,
@@ -119,6 +122,7 @@ def resume(
     """Send the messages of a planned campaign that are still to be sent. Raises as `submit` does."""
     require_credentials(settings.gateway)
     landing = landing_of(settings)
+    refuse_older_journal(landing)
     with Journal.read_only(landing.journal_path) as journal:
         record = journal.campaign(campaign_id)
     if record is None:
@@ -163,6 +167,7 @@ def _send(
                 waiting,
                 journal=journal,
                 client=client,
+                mark=mark,
                 late_suppressions=LateSuppressions(landing, file, accept_unreadable=accept_unreadable),
                 settings=settings,
                 clock=clock,
@@ -173,9 +178,11 @@ def _send(
                 await sender.run()
             return sender
 
-    with Journal.open(landing.journal_path) as journal:
+    with ExitStack() as opened:
+        journal = opened.enter_context(Journal.open(landing.journal_path))
         journal.doubt_unanswered(campaign_id, at=clock())
         known = journal.batches(campaign_id)
+        mark = opened.enter_context(Mark.open(landing, campaign_id, at_least=HighWater.of(known)))
         waiting = unsent_ranges(file.batches(), known)
         if settings.policy.in_doubt == "same_batch_num":
             waiting += doubts_to_repeat(known)

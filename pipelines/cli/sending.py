@@ -1,13 +1,13 @@
-"""Commands that send: submit, resume, resolve."""
+"""Commands that send: submit, resume, resolve, and the repair of the journal."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from pipelines.cli import invocation
 from pipelines.cli.exits import fail
-from pipelines.cli.invocation import Json, Yes
+from pipelines.cli.invocation import Json, Yes, report_findings
 
 if TYPE_CHECKING:
     from pipelines.campaign.submit import Submission
@@ -137,6 +137,62 @@ def resolve(
         " settle them with --accept or --resend",
         InDoubt.exit_code,
     )
+
+
+journal = App(
+    name="journal",
+    help="""Repair a journal that is older than what was sent.
+
+For example:
+
+  smsrecon journal repair --dry-run""",
+)
+
+
+@journal.command(name="repair")
+def journal_repair(
+    *,
+    dry_run: Annotated[bool, Parameter(show_default=False, help="Show the events; write nothing.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Write to the journal what it has lost, so that nothing is sent again.
+
+    Batches come back from the warehouse and from delivery reports. All other
+    messages that may have been sent are put in doubt. Restore the newest copy of
+    the journal instead, if there is one.
+
+    For example:
+
+      smsrecon journal repair --dry-run
+    """
+    from pipelines.console.journal_repair import confirm_repair, show_repair
+    from pipelines.console.progress import working
+    from pipelines.errors import InDoubt
+    from pipelines.operations.daily import check_findings
+    from pipelines.operations.journal_repair import apply_repair, plan_repair
+
+    settings = invocation.settings()
+    with working("loading") as progress:
+        found = plan_repair(settings, progress=progress)
+    is_to_be_done = found.is_needed and not dry_run
+    if not json:
+        show_repair(found, is_done=is_to_be_done, as_json=False)
+    code = 0
+    if is_to_be_done:
+        if not yes:
+            confirm_repair(found, is_shown=not json)
+        with working("rebuilding") as progress:
+            books = apply_repair(found, settings=settings, clock=invocation.now, progress=progress)
+        code = report_findings(check_findings(books))
+    if json:
+        show_repair(found, is_done=is_to_be_done, as_json=True)
+    if is_to_be_done and found.doubt_count:
+        return fail(
+            f"{found.doubt_count} batches are in doubt; see 'smsrecon resolve ID' for each of these campaigns",
+            InDoubt.exit_code,
+        )
+    return code
 
 
 def _submitted(submission: "Submission", *, as_json: bool) -> int:

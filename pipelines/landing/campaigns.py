@@ -1,4 +1,4 @@
-"""Folders of campaigns: the plan, the lock of its sender, and the mark of a purge."""
+"""Folders of campaigns: the plan, the lock of its sender, its high-water mark, and the mark of a purge."""
 
 import fcntl
 import json
@@ -30,6 +30,9 @@ class Campaigns:
 
     def plan_path(self, campaign_id: str) -> Path:
         return self.root / campaign_id / "plan.parquet"
+
+    def mark_path(self, campaign_id: str) -> Path:
+        return self.root / campaign_id / "high_water"
 
     def plan_paths(self) -> list[Path]:
         """The plans of all campaigns that are not purged, in the order of their ids."""

@@ -26,6 +26,7 @@ class Landing:
     """The folder of raw bytes beneath `root`.
 
         campaigns/<id>/plan.parquet             the plan of a campaign
+        campaigns/<id>/high_water               the last batch and position that may have left
         campaigns/<id>/lock                     held by the one process that plans or sends the campaign
         campaigns/<id>/purged.json              when the campaign was purged, and its final figures; its plan is gone
         journal.sqlite                          every event of every batch
@@ -44,7 +45,7 @@ class Landing:
 
     Days and times are UTC, so that names sort by time; a file's name is its path beneath `root`. A `.call` or `.import`
     file is a header, one line of JSON, and the body byte for byte as received (empty if no answer came). Nothing here
-    decodes a body. Only marks of calls are ever changed or removed, unless a person is erased or old data is purged.
+    decodes a body. Only marks are ever changed or removed, unless a person is erased or old data is purged.
     """
 
     root: Path

@@ -27,6 +27,7 @@ from pipelines.warehouse import publish as publishing
 from pipelines.warehouse import reconcile as reconciling
 from pipelines.warehouse.database import warehouse_of
 from pipelines.warehouse.loading import load as loading
+from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
 from pipelines.warehouse.reconcile import ReconcileSummary
@@ -216,7 +217,11 @@ def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
 def rebuild(
     settings: Settings, *, as_of: datetime, progress: Progress = no_progress
 ) -> tuple[LoadSummary, ReconcileSummary]:
-    """Delete the warehouse and compute it again from the landing."""
+    """Delete the warehouse and compute it again from the landing.
+
+    Raises BooksError if the journal isn't the newest one, before the warehouse goes, which may know the rest.
+    """
+    check_journal(landing_of(settings), warehouse_of(settings))
     warehouse_of(settings).delete()
     loaded = load(settings, progress=progress)
     progress("reconciling")

@@ -25,6 +25,7 @@ from pipelines.receive.probe import problems
 from pipelines.settings import Settings, require_credentials, require_receive, unknown_variables
 from pipelines.times import Clock
 from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.loading.journal_age import check_journal
 
 LOW_DISK_BYTES = 1 << 30
 
@@ -97,8 +98,10 @@ def _data_folder(folder: Path) -> Finding:
 
 
 def _journal(settings: Settings) -> Finding:
-    path = landing_of(settings).journal_path
+    landing = landing_of(settings)
+    path = landing.journal_path
     if not path.exists():
+        check_journal(landing, warehouse_of(settings))
         return Finding("journal", "ok", "none yet: the first submit makes it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
@@ -108,6 +111,7 @@ def _journal(settings: Settings) -> Finding:
         raise UsageError(f"{path} can't be read ({error}); restore it from a backup before sending anything") from None
     if state != "ok":
         raise UsageError(f"{path} is damaged; restore it from a backup before sending anything")
+    check_journal(landing, warehouse_of(settings))
     return Finding("journal", "ok", f"campaigns: {campaign_count}")
 
 

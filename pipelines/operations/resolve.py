@@ -13,6 +13,7 @@ from typing import Literal
 
 import polars as pl
 
+from pipelines.campaign.high_water import refuse_older_journal
 from pipelines.campaign.journal import Journal
 from pipelines.errors import BooksError, UsageError
 from pipelines.landing.landing import landing_of
@@ -36,10 +37,12 @@ class Decision:
 def doubtful_batches(campaign_id: str, *, settings: Settings, clock: Clock) -> pl.DataFrame:
     """The campaign's rows of marts.batches_in_doubt, oldest first, after loading and reconciling.
 
-    Raises UsageError if the campaign is unknown or was purged, and BooksError if the books don't balance.
+    Raises UsageError if the campaign is unknown or was purged, and BooksError if the books don't balance, or if the
+    journal isn't the newest one.
     """
     landing = landing_of(settings)
     landing.campaigns.refuse_purged(campaign_id)
+    refuse_older_journal(landing)
     with Journal.read_only(landing.journal_path) as journal:
         if journal.campaign(campaign_id) is None:
             raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")

@@ -135,3 +135,24 @@ def _events(journal: Path) -> int:
     with closing(sqlite3.connect(journal)) as connection:
         (number,) = connection.execute("SELECT count(*) FROM events").fetchone()
     return int(number)
+
+
+def test_a_lost_journal_is_repaired_after_a_confirmation(doubtful: Place, gateway: RunningSandbox) -> None:
+    for file in (doubtful.folder / "data/landing").glob("journal.sqlite*"):
+        file.unlink()
+    doubtful.run("resume c").fails(14, "does not know the campaign c", "smsrecon journal repair")
+
+    dry = doubtful.run("journal repair --dry-run")
+    assert (dry.code, dry.err) == (0, "")
+    assert "Batches that are in doubt then" in dry.out
+    doubtful.run("journal repair").fails(2, "not confirmed", "--dry-run", "--yes")
+    doubtful.run("resume c").fails(14, "smsrecon journal repair")
+
+    done = doubtful.run("journal repair --yes --json")
+    done.fails(13, "4 batches are in doubt", "smsrecon resolve ID")
+    (campaign,) = done.object["campaigns"]
+    assert campaign["messages"] == {"accepted": 0, "refused": 0, "suppressed": 0, "in_doubt": 40}
+    assert campaign["is_registered"] is False
+    assert [batch["batch_num"] for batch in campaign["batches_in_doubt"]] == doubts(doubtful)
+    assert "there is nothing to repair" in doubtful.run("journal repair").out
+    doubtful.run("resume c").fails(13, "in doubt, of all runs: 4")

@@ -29,6 +29,7 @@ SHAPES = {
     "reconcile": RECONCILED,
     "publish": {"version", "message_count", "reply_count", "mart_count", "left_over"},
     "rebuild": LOADED | RECONCILED,
+    "journal repair": {"is_needed", "is_done", "campaigns"},
     "daily": {
         "pulled_record_count", "loaded_record_count", "rejected_record_count", "new_report_count", "new_reply_count",
         "statuses", "is_balanced", "balance", "problems",

@@ -233,6 +233,7 @@ COMMANDS = {
     SUBMIT: OK,
     "submit each.parquet --campaign n": OK,
     "submit each.parquet --campaign n --template-id 100": OK,
+    "journal repair --dry-run": OK,
     "resume a": OK,
     "resume b": {13},
     "pull": OK,

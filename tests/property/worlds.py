@@ -7,7 +7,7 @@ contradictory, for another phone, without numbers, of nobody's messages; batches
 proven, decided, kept back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +76,7 @@ class _Drawn:
     window: timedelta
     step_count: int
     steps: list[list[Happening]] = field(init=False)
+    sent_in: dict[str, int] = field(default_factory=dict)  # the step of each batch's sending
 
     def __post_init__(self) -> None:
         self.steps = [[] for _ in range(self.step_count)]
@@ -94,6 +95,11 @@ class _Drawn:
         number = self.draw(st.integers(first, self.step_count - 1))
         self.steps[number].append(happening)
         return number
+
+    def after_sending(self, happening: Happening, records: Iterable[Record]) -> None:
+        """At some step, but not before the batches that the records name: the journal has a batch before it leaves."""
+        named = [self.sent_in.get(record.get("batchNum") or "", 0) for record in records]
+        self.at_some_step(happening, max(named, default=0))
 
     def instant(self, days: int = 6) -> datetime:
         """On some day, at an hour that others choose too."""
@@ -115,6 +121,7 @@ def worlds(draw: Callable[[st.SearchStrategy[Any]], Any]) -> World:
             first = drawn.at_some_step(event, first)
             if event.event == "sending":
                 sent.append((campaign, event))
+                drawn.sent_in[event.batch_num or ""] = first
     _reports(drawn, campaigns, sent)
     _replies(drawn, campaigns, sent)
     _balances(drawn, sent)
@@ -331,19 +338,19 @@ def _reports(drawn: _Drawn, campaigns: Sequence[Campaign], sent: Sequence[tuple[
     for call, some in zip(calls, carried, strict=False):
         _bring(drawn, call, some)
     for imported_at, some in zip(exports, carried[len(calls) :], strict=True):
-        drawn.at_some_step(Imported(imported_at, tuple(some)))
+        drawn.after_sending(Imported(imported_at, tuple(some)), some)
 
 
 def _bring(drawn: _Drawn, call: Pulled, records: Sequence[Record]) -> None:
     """Have records come with a call, or be pushed instead, or too."""
     is_pushed, is_pulled = drawn.among((True, False), (True, True), (False, True), (False, True))
     if is_pulled:
-        drawn.at_some_step(replace(call, records=tuple(records)) if call.records is not None else call)
+        drawn.after_sending(replace(call, records=tuple(records)) if call.records is not None else call, records)
     if is_pushed and records:
         said_at = drawn.among(call.called_at, call.called_at - timedelta(days=2), MIDNIGHT + timedelta(hours=10))
         plain = f"{said_at.astimezone(CHINA):%Y%m%d%H%M%S}"
         stamp = drawn.among(plain, plain, f"{int(said_at.timestamp())}000", "", "noon")
-        drawn.at_some_step(Pushed(call.kind, drawn.instant(), stamp, tuple(records)))
+        drawn.after_sending(Pushed(call.kind, drawn.instant(), stamp, tuple(records)), records)
 
 
 def _call(drawn: _Drawn, kind: str) -> Pulled:

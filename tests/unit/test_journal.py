@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.errors import UsageError
+from pipelines.message_ids import batch_num
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 
@@ -170,16 +171,17 @@ def test_batches_come_in_the_order_of_sending(journal: Journal) -> None:
     assert list(states(journal)) == ["B2", "B1", "B3"]
 
 
-def test_the_next_batch_number_counts_every_request_ever_sent(journal: Journal) -> None:
+def test_the_next_batch_number_is_after_all_that_were_ever_used(journal: Journal) -> None:
     journal.register(campaign("autumn", 2))
     assert journal.next_batch_number("spring") == 1
 
-    send(journal, "B1")
-    journal.outcome("spring", "B1", "split", at=AT)
-    send(journal, "B2")
-    send(journal, "C1", "autumn")
+    send(journal, batch_num(1, 1))
+    journal.outcome("spring", batch_num(1, 1), "split", at=AT)
+    send(journal, batch_num(1, 20))
+    send(journal, batch_num(1, 3))
+    send(journal, batch_num(2, 1), "autumn")
 
-    assert journal.next_batch_number("spring") == 3
+    assert journal.next_batch_number("spring") == 21
     assert journal.next_batch_number("autumn") == 2
 
 
@@ -247,7 +249,7 @@ def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, 
     number = 0
     while reader.is_alive():
         number += 1
-        send(journal, f"B{number}")
+        send(journal, batch_num(1, number))
     reader.join()
 
     assert seen == sorted(seen)
@@ -340,12 +342,13 @@ def test_a_decision_settles_doubt_once_and_has_its_author(journal: Journal) -> N
 
 
 def test_a_suppressed_range_is_settled_and_never_in_doubt(journal: Journal) -> None:
+    name = batch_num(1, 1)
     journal.suppressed(
-        "spring", "B0", planned_batch=0, first_position=0, last_position=3, attempt=1, reason="opted_out", at=AT
+        "spring", name, planned_batch=0, first_position=0, last_position=3, attempt=1, reason="opted_out", at=AT
     )
 
     assert journal.doubt_unanswered("spring", at=AT) == 0
-    assert states(journal) == {"B0": "suppressed"}
+    assert states(journal) == {name: "suppressed"}
     assert journal.next_batch_number("spring") == 2
 
 

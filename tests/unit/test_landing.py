@@ -188,6 +188,7 @@ def test_the_map_of_the_landing_names_every_file(landing: Landing) -> None:
     landing.campaigns.mark_purged(Purged("spring", AT, {}))
     with landing.campaigns.lock("spring"), landing.pending_calls.mark(call()):
         landing.campaigns.plan_path("spring").touch()
+        landing.campaigns.mark_path("spring").touch()
         landing.calls.land(call())
         landing.imports.land(Import("replies", AT, "export.csv", {}))
         landing.suppressions.land(b"PAR1", name="opt-outs", at=AT)

@@ -13,6 +13,7 @@ from typing import Final
 import duckdb
 import polars as pl
 
+from pipelines.campaign.high_water import Loaded, raise_to_loaded, refuse_older_journal
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
 from pipelines.landing.calls import CALL_KINDS, CallKind
@@ -23,6 +24,7 @@ from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
 from pipelines.warehouse.loading.campaigns import load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
+from pipelines.warehouse.loading.journal_age import loaded_of, raise_to_new_reports
 from pipelines.warehouse.loading.pushes import tables_of_segment
 from pipelines.warehouse.loading.rows import Tables
 from pipelines.warehouse.loading.suppressions import tables_of_suppressions
@@ -47,11 +49,27 @@ class LoadSummary:
 def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress) -> LoadSummary:
     """Load the files that are not loaded yet.
 
-    Raises WarehouseBusy, and BooksError if a plan is missing. Files committed before an error stay loaded, and the next
-    load continues after them.
+    Raises WarehouseBusy, and BooksError if a plan is missing or the journal isn't the newest one. Files committed
+    before an error stay loaded, and the next load continues after them.
+    """
+    totals, from_journal = load_files(landing, warehouse, progress=progress)
+    refuse_older_journal(landing, from_journal)
+    with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
+        totals["campaign_count"] = load_campaigns(connection, landing)
+    return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
+
+
+def load_files(
+    landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress
+) -> tuple[Counter[str], Loaded]:
+    """Load the new files, all but the journal and the plans, and raise the marks to what is proven by then.
+
+    Returns counts named as in LoadSummary, and what was loaded from the journal before.
     """
     with warehouse.write() as connection:
+        from_journal = loaded_of(connection, landing)
         loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
+    raise_to_loaded(landing, from_journal)
     calls = {kind: [name for name in landing.calls.names(kind) if name not in loaded] for kind in CALL_KINDS}
     lists = [name for name in landing.suppressions.names() if name not in loaded]
     imports = [name for name in landing.imports.names() if name not in loaded]
@@ -60,15 +78,14 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
     totals: Counter[str] = Counter()
     done = 0
     for tables in _read(landing, calls, pushes, lists, imports):
+        raise_to_new_reports(tables, landing)  # before they count as loaded
         with warehouse.write() as connection:
             totals.update(_write(connection, tables))
         done += tables[Files].height
         progress(f"loading: {done:,} of {file_count:,} files", done / file_count)
-    with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
-        totals["campaign_count"] = load_campaigns(connection, landing)
     landing.pushes.note_loaded(loaded.union(pushes))
     landing.pushes.pack()
-    return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
+    return totals, from_journal
 
 
 def _read(

@@ -1,0 +1,223 @@
+"""High-water marks: what may have left of each campaign, kept beside its plan, to find out that the journal is older.
+
+A journal that was restored from a backup, or is gone, doesn't know the batches sent since, and would send them again.
+A mark is written and synced after the journal has a batch and before its request leaves. So, wherever a process ends,
+the journal is never behind the mark, unless it was replaced. Loading raises the marks too, to whatever the warehouse
+or a report proves; then everything that sends or closes books refuses.
+"""
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from pipelines.campaign.journal import BatchRecord, Journal
+from pipelines.errors import BooksError
+from pipelines.failpoints import reach
+from pipelines.files import write_whole
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import MAX_MESSAGES, batch_key_and_number
+
+_NEXT_STEP: Final = "restore the newest copy of the journal, or run 'smsrecon journal repair'"
+
+# Eight bytes, overwritten in place at once, so that a reader never sees a part of a change.
+_FORM: Final = struct.Struct("<II")
+
+
+@dataclass(frozen=True)
+class HighWater:
+    """The number of the last batch that may have left; no message at or after position `end` has left."""
+
+    number: int
+    end: int
+
+    def raised_to(self, other: "HighWater") -> "HighWater":
+        return HighWater(max(self.number, other.number), max(self.end, other.end))
+
+    @classmethod
+    def of(cls, batches: Iterable[BatchRecord]) -> Self:
+        """The mark once these batches of one campaign have left."""
+        marks = [cls.after(batch.batch_num, batch.last_position) for batch in batches]
+        return cls(max((mark.number for mark in marks), default=0), max((mark.end for mark in marks), default=0))
+
+    @classmethod
+    def after(cls, batch_num: str, last_position: int) -> Self:
+        """The mark once a batch has left whose last message is at this position; a number of another form is 0."""
+        _, number = batch_key_and_number(batch_num) or (0, 0)
+        return cls(number, last_position + 1)
+
+
+NOTHING_SENT: Final = HighWater(0, 0)
+
+
+class Mark:
+    """The mark of one campaign, opened for raising."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    @contextmanager
+    def open(cls, landing: Landing, campaign_id: str, *, at_least: HighWater) -> Iterator["Mark"]:
+        """Open the mark, raised to what is known; a campaign of an earlier version gets its mark so."""
+        make_mark(landing, campaign_id, at_least)
+        descriptor = os.open(landing.campaigns.mark_path(campaign_id), os.O_RDWR)
+        try:
+            mark = cls(descriptor)
+            mark.raise_to(at_least)
+            yield mark
+        finally:
+            os.close(descriptor)
+
+    def raise_to(self, water: HighWater) -> None:
+        """Raise both numbers of the mark to those of `water` where they are lower, synced to disk."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # a load may raise it meanwhile
+        try:
+            known = HighWater(*_FORM.unpack(os.pread(self._descriptor, _FORM.size, 0)))
+            raised = known.raised_to(water)
+            if raised != known:
+                reach("high_water.before_write")
+                os.pwrite(self._descriptor, _FORM.pack(raised.number, raised.end), 0)
+                reach("high_water.before_sync")
+                os.fdatasync(self._descriptor)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+def make_mark(landing: Landing, campaign_id: str, water: HighWater = NOTHING_SENT) -> None:
+    """Make the mark of a campaign unless it has one.
+
+    This comes before its plan is written: a plan without a mark was made by an earlier version.
+    """
+    path = landing.campaigns.mark_path(campaign_id)
+    if not path.exists():
+        write_whole(path, _FORM.pack(water.number, water.end), overwrite=False)
+
+
+def read_mark(landing: Landing, campaign_id: str) -> HighWater | None:
+    """The campaign's mark; None for a campaign of an earlier version. Raises BooksError if it is damaged."""
+    path = landing.campaigns.mark_path(campaign_id)
+    try:
+        return HighWater(*_FORM.unpack(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except struct.error:
+        raise BooksError(f"{path} is damaged; restore it from a backup before anything is sent") from None
+
+
+def last_sent_at(landing: Landing, campaign_id: str) -> datetime | None:
+    """When the campaign's mark was raised last; None without a mark."""
+    path: Path = landing.campaigns.mark_path(campaign_id)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+
+
+def raise_mark(landing: Landing, campaign_id: str, water: HighWater) -> None:
+    """Raise a campaign's mark to what is proven to have left."""
+    known = read_mark(landing, campaign_id)
+    if known is None or known.raised_to(water) != known:
+        with Mark.open(landing, campaign_id, at_least=water):
+            pass
+
+
+def raise_to_reported(landing: Landing, numbers: dict[int, int]) -> None:
+    """Raise the marks of campaigns where a report names a batch that the journal hasn't sent.
+
+    `numbers` are the highest ones that reports name, by campaign key. Which messages the batch had isn't known.
+    """
+    if not numbers:
+        return
+    with Journal.read_only(landing.journal_path) as journal:
+        beyond = {
+            campaign.campaign_id: numbers[campaign.campaign_key]
+            for campaign in journal.campaigns()
+            if numbers.get(campaign.campaign_key, 0) >= journal.next_batch_number(campaign.campaign_id)
+        }
+    for campaign_id in sorted(beyond.keys() - {*landing.campaigns.purged_ids()}):
+        mark = read_mark(landing, campaign_id) or NOTHING_SENT
+        if mark.number < beyond[campaign_id]:
+            raise_mark(landing, campaign_id, HighWater(beyond[campaign_id], MAX_MESSAGES))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A warehouse's rows of the journal: marks by campaign, and the id of the last event."""
+
+    marks: Mapping[str, HighWater] = field(default_factory=dict)
+    last_event_id: int = 0
+
+
+NOTHING_LOADED: Final = Loaded()
+
+
+def raise_to_loaded(landing: Landing, loaded: Loaded) -> None:
+    """Raise the marks that are behind the warehouse, or that a campaign of an earlier version lacks."""
+    purged = {*landing.campaigns.purged_ids()}
+    with Journal.read_only(landing.journal_path) as journal:
+        for campaign_id in (path.parent.name for path in landing.campaigns.plan_paths()):
+            water, mark = loaded.marks.get(campaign_id), read_mark(landing, campaign_id)
+            if water is None or campaign_id in purged or (mark is not None and mark.number >= water.number):
+                continue
+            known = HighWater.of(journal.batches(campaign_id))
+            # Of a journal that is behind the warehouse, it isn't known what it has lost since the last load.
+            raise_mark(
+                landing, campaign_id, known if known.number >= water.number else replace(water, end=MAX_MESSAGES)
+            )
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A campaign whose last batches the journal doesn't know; `mark` is None for one of an earlier version."""
+
+    campaign_id: str
+    is_registered: bool
+    known_number: int
+    mark: HighWater | None
+
+
+def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED) -> list[Lost]:
+    """The campaigns of which the journal knows less than their marks or the warehouse, or nothing at all."""
+    purged = {*landing.campaigns.purged_ids()}
+    planned = [path.parent.name for path in landing.campaigns.plan_paths() if path.parent.name not in purged]
+    marks = {campaign_id: read_mark(landing, campaign_id) for campaign_id in planned}  # first: they follow the journal
+    for campaign_id in marks.keys() & loaded.marks.keys():
+        marks[campaign_id] = loaded.marks[campaign_id].raised_to(marks[campaign_id] or NOTHING_SENT)
+    lost = []
+    with Journal.read_only(landing.journal_path) as journal:
+        registered = {campaign.campaign_id for campaign in journal.campaigns()}
+        for campaign_id, mark in marks.items():
+            if campaign_id not in registered:
+                if mark != NOTHING_SENT:  # else its process ended before it was registered
+                    lost.append(Lost(campaign_id, is_registered=False, known_number=0, mark=mark))
+            elif mark is not None:
+                known = journal.next_batch_number(campaign_id) - 1
+                if known < mark.number:
+                    lost.append(Lost(campaign_id, is_registered=True, known_number=known, mark=mark))
+    return lost
+
+
+def is_shorter(landing: Landing, loaded: Loaded) -> bool:
+    """True if the journal lacks the last events that were loaded from it."""
+    if landing.purging_before():  # an unfinished purge may have removed the last events
+        return False
+    with Journal.read_only(landing.journal_path) as journal:
+        return journal.last_event_id() < loaded.last_event_id
+
+
+def refuse_older_journal(landing: Landing, loaded: Loaded = NOTHING_LOADED) -> None:
+    """Raise BooksError if the journal is not the newest one: it would send again what it doesn't know."""
+    path = landing.journal_path
+    lost = lost_campaigns(landing, loaded)
+    if lost:
+        first, others = lost[0], f", and {len(lost) - 1} more campaigns so" if len(lost) > 1 else ""
+        if first.is_registered and first.mark is not None:
+            what = f"ends at batch {first.known_number} of {first.campaign_id}, of which {first.mark.number} have left"
+        else:
+            what = f"does not know the campaign {first.campaign_id}, which has a plan"
+        raise BooksError(f"{path} is missing or older than the data: it {what}{others}; {_NEXT_STEP}")
+    if is_shorter(landing, loaded):
+        raise BooksError(f"{path} is older than the warehouse, which has loaded later events; {_NEXT_STEP}")

@@ -1,0 +1,61 @@
+"""Proofs that the journal is older than what was sent: from the warehouse, and from new reports."""
+
+from contextlib import suppress
+
+import duckdb
+import polars as pl
+
+from pipelines.campaign.high_water import (
+    NOTHING_LOADED,
+    HighWater,
+    Loaded,
+    raise_to_reported,
+    refuse_older_journal,
+)
+from pipelines.contracts.core import Reports
+from pipelines.errors import BooksError, UsageError
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import MAX_MESSAGES, batch_key_and_number
+from pipelines.sql_files import statement
+from pipelines.warehouse.database import Warehouse
+from pipelines.warehouse.loading.rows import Tables
+
+
+def loaded_of(connection: duckdb.DuckDBPyConnection, landing: Landing) -> Loaded:
+    """The rows that the warehouse has of the journal."""
+    batches = connection.execute(statement("load/last_batches")).fetchall()
+    journal_file = landing.name(landing.journal_path)
+    row = connection.execute("SELECT record_count FROM core.files WHERE source_file = ?", [journal_file]).fetchone()
+    return Loaded(
+        marks={
+            campaign_id: HighWater.after(batch_num, last_message_id % MAX_MESSAGES)
+            for campaign_id, batch_num, last_message_id in batches
+        },
+        last_event_id=int(row[0]) if row else 0,
+    )
+
+
+def raise_to_new_reports(tables: Tables, landing: Landing) -> None:
+    """Raise the marks where a report names a batch of ours that the journal doesn't know.
+
+    A pushed report proves nothing here: whoever knows the endpoint can name the next batch.
+    """
+    if Reports not in tables:
+        return
+    named = tables[Reports].filter(pl.col("is_pulled") | pl.col("is_imported"))["batch_num"].unique()
+    numbers: dict[int, int] = {}
+    for key, number in filter(None, map(batch_key_and_number, named)):
+        numbers[key] = max(numbers.get(key, 0), number)
+    raise_to_reported(landing, numbers)
+
+
+def check_journal(landing: Landing, warehouse: Warehouse) -> None:
+    """Raise BooksError if marks or warehouse prove that the journal isn't the newest one.
+
+    A warehouse that can't be opened proves nothing.
+    """
+    loaded = NOTHING_LOADED
+    if warehouse.path.exists():
+        with suppress(BooksError, UsageError), warehouse.read() as connection:
+            loaded = loaded_of(connection, landing)
+    refuse_older_journal(landing, loaded)
