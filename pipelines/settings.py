@@ -200,8 +200,7 @@ class PolicySettings(Table):
     )
     ambiguous_opt_out_words: tuple[str, ...] = Field(
         default=("取消", "QX"),
-        description="Those of `opt_out_words` that opt out only as the whole text, as single letters do. Other texts"
-        " that hold a word are near opt-outs, for a person to decide.",
+        description="Those of `opt_out_words` that opt out only as the whole text, as single letters do.",
     )
     suppress: tuple[Literal["opted_out", "hard_code"], ...] = Field(
         default=("opted_out",),
@@ -372,7 +371,7 @@ class ReceiveSettings(Table):
     )
     public_url: HttpUrl | None = Field(
         default=None,
-        description="Address by which the vendor reaches the endpoint, without `/push/…`; `smsrecon doctor` tries it.",
+        description="Address by which the vendor reaches the endpoint, without `/push/…`.",
         examples=["https://sms.example.com"],
     )
     allow_clear_text: bool = Field(
@@ -478,8 +477,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(
         default=Path("data"),
-        description="Folder of the landing, the warehouse and the published copy; a relative path counts from that"
-        " of the configuration file.",
+        description="Folder of all data; a relative path counts from that of the configuration file.",
     )
     installation: str = Field(
         default="main",
