@@ -29,6 +29,7 @@ _DASHES: Final = (
 _BRACKETS: Final = r"()\[\]" "\uff08\uff09\uff3b\uff3d"
 _APOSTROPHES: Final = "'\u2018\u2019\uff07`"
 _GAP: Final = f"[{_WHITE}{_INVISIBLE}{_DASHES}{_BRACKETS}{_APOSTROPHES}]"
+_BETWEEN_GROUPS: Final = "[._/·]"  # not between other digits: there it is a point, or a part of a date
 _ASCII_OF: Final = dict(zip("０１２３４５６７８９＋", "0123456789+", strict=True))
 # Digits by which a phone is found and masked; those of Arabic and Persian are not read, so nothing is sent to such.
 _DIGITS_OF: Final = ("0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹")
@@ -63,7 +64,7 @@ def _pattern(form: str, gap: str = "") -> str:
 
 
 _IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
-_IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})(?:_+N{{4}}_*|#N{{4}}#)(N{{4}})", _GAP).replace("#", "[._/·]")
+_IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})(?:_+N{{4}}_*|#N{{4}}#)(N{{4}})", _GAP).replace("#", _BETWEEN_GROUPS)
 _SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
 _ZERO: Final = _digit(0, 0)
 _SPACED_PREFIX: Final = _pattern(
@@ -129,12 +130,14 @@ def _in_ascii(text: "pl.Expr") -> "pl.Expr":
 
 def spaced_digits(phone: str) -> str:
     """A pattern of the digits of this phone however they are spaced, without its prefix. `phone` is national."""
-    return f"{_GAP}*".join(_digit(int(digit), int(digit)) for digit in phone)
+    digits = [_digit(int(digit), int(digit)) for digit in phone]
+    groups = ["".join(digits[start:end]) for start, end in ((0, 3), (3, 7), (7, 11))]
+    return f"{_GAP}*".join(digits) + "|" + _BETWEEN_GROUPS.join(groups)
 
 
 def written(phone: str) -> str:
     """A pattern of this phone however it is written; its only group is the prefix. `phone` is national."""
-    return f"({_SPACED_PREFIX}){spaced_digits(phone)}"
+    return f"({_SPACED_PREFIX})(?:{spaced_digits(phone)})"
 
 
 def phones_in_lines(text: str) -> list[str]:

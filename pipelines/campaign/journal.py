@@ -305,20 +305,27 @@ class Journal:
             event_id=event_id,
         )
 
-    def answers(self) -> Iterator[bytes]:
-        """The bodies of all answers, as received."""
-        for (answer,) in self._connection.execute("SELECT answer FROM events WHERE answer IS NOT NULL"):
-            yield answer
+    def answers_and_details(self) -> Iterator[bytes]:
+        """The bodies of all answers, as received, and the details of all events."""
+        for answer, detail in self._connection.execute("SELECT answer, detail FROM events"):
+            yield answer or b""
+            yield (detail or "").encode()
 
     def redact(self, redacted: Callable[[bytes], bytes]) -> None:
-        """Replace every answer by its redacted form; no byte of the former answers stays in the file."""
+        """Replace every answer and detail by its redacted form; no byte of the former ones stays in the file."""
         with self._transaction():
             self._connection.execute("DROP TRIGGER no_event_is_changed")
-            for event_id, answer in self._connection.execute(
-                "SELECT event_id, answer FROM events WHERE answer IS NOT NULL"
+            for event_id, answer, detail in self._connection.execute(
+                "SELECT event_id, answer, detail FROM events WHERE answer IS NOT NULL OR detail IS NOT NULL"
             ).fetchall():
-                if (changed := redacted(answer)) != answer:
-                    self._connection.execute("UPDATE events SET answer = ? WHERE event_id = ?", (changed, event_id))
+                changed = (
+                    None if answer is None else redacted(answer),
+                    None if detail is None else redacted(detail.encode()).decode(),
+                )
+                if changed != (answer, detail):
+                    self._connection.execute(
+                        "UPDATE events SET answer = ?, detail = ? WHERE event_id = ?", (*changed, event_id)
+                    )
             self._connection.execute(NEVER_CHANGED)
         self._rewrite_file()
 

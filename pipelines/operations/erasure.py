@@ -9,14 +9,15 @@ is given again. Nothing but an erasure and a purge changes what has landed.
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import scrypt
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
+import duckdb
 import polars as pl
 from lxml import etree
 
@@ -31,15 +32,16 @@ from pipelines.landing.header import UNREADABLE_HEADER
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
-from pipelines.message_ids import NOT_IN_MISSION_NUM
 from pipelines.operations import daily
-from pipelines.phones import PHONE, holds, national, spaced_digits, written
+from pipelines.operations.erased_person import Person
+from pipelines.phones import PHONE, holds, national, written
 from pipelines.progress import Progress, no_progress
-from pipelines.settings import Settings
+from pipelines.settings import PUBLISHED_DATABASE, Settings
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 from pipelines.tabular.sheet import UnreadableExport, read_sheet
 from pipelines.times import Clock
 from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.search import columns_holding
 
 REASON: Final = "forgotten"
 
@@ -54,51 +56,13 @@ class ErasureSummary:
     row_count: int  # rows of plans that were the person's
 
 
-@dataclass(frozen=True)
-class _Person:
-    """The person to erase, their tombstone, and those of their replies that are opt-outs."""
-
-    phone: str = field(repr=False)
-    tombstone: str
-    opt_outs: frozenset[str] = field(default=frozenset(), repr=False)
-
-    @cached_property
-    def _digits(self) -> re.Pattern[str]:
-        """The phone's digits, which are found twenty times as fast as `_pattern`."""
-        return re.compile(spaced_digits(self.phone))
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        """The phone however it is written, but not as the end of a mission number of ours."""
-        return re.compile(rf"(?<![0-9]){NOT_IN_MISSION_NUM}{written(self.phone)}(?![0-9])")
-
-    def is_in(self, text: str) -> bool:
-        return self._digits.search(text) is not None and self._pattern.search(text) is not None
-
-    def erased_from_text(self, text: str) -> str:
-        return self._pattern.sub(rf"\g<1>{self.tombstone}", text) if self._digits.search(text) else text
-
-    def erased_from(self, body: bytes) -> bytes:
-        """The bytes with the tombstone for the phone, in any encoding: digits are one byte each in all but UTF-16."""
-        for encoding in ("utf-16-le", "utf-16-be"):
-            body = body.replace(self.phone.encode(encoding), self.tombstone.encode(encoding))
-        try:
-            return self.erased_from_text(body.decode()).encode()
-        except UnicodeDecodeError:
-            return self.erased_from_text(body.decode("latin-1")).encode("latin-1")
-
-    def blanked(self, text: str) -> str:
-        """A text of the person as dots of the same length; an opt-out stays, since it says nothing else."""
-        return text if text in self.opt_outs else "·" * len(text)
-
-
 def erase_person(
     phone: str, *, keep_suppressed: bool = False, settings: Settings, clock: Clock, progress: Progress = no_progress
 ) -> ErasureSummary:
     """Erase a person's data permanently; with `keep_suppressed` their entries of suppression lists stay.
 
     Raises UsageError if `phone` is not valid or another phone's erasure is unfinished, CampaignBusy, and BooksError if
-    the phone is still in the landing or in a published file afterwards.
+    the phone is still in the landing, in a table or in a published file afterwards.
     """
     number = str(pl.select(national(pl.lit(phone))).item())
     if not re.fullmatch(PHONE, number):
@@ -108,7 +72,7 @@ def erase_person(
     daily.reconcile(settings, as_of=clock())
     with landing.exclusive_lock():
         landing.remove_drafts()
-        person = _Person(number, _tombstone(landing, number), _opt_outs(settings, number))
+        person = Person(number, _tombstone(landing, number), _opt_outs(settings, number))
         rows = sum(_rows_of(person, path) for path in landing.campaigns.plan_paths())
         rewrites = [*_rewrites(landing, person, keep_suppressed=keep_suppressed)]
         for done, rewrite in enumerate(rewrites):
@@ -121,6 +85,7 @@ def erase_person(
             land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
     daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
+    _require_gone(settings, person, keep_suppressed=keep_suppressed)
     if left_over:
         raise BooksError(f"{left_over[0]} still holds the person's data and can't be removed; remove it by hand")
     landing.forgetting_path.unlink()
@@ -156,7 +121,22 @@ def _opt_outs(settings: Settings, phone: str) -> frozenset[str]:
     return frozenset(text for (text,) in texts)
 
 
-def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
+def _require_gone(settings: Settings, person: Person, *, keep_suppressed: bool) -> None:
+    """Raises BooksError with the columns whose values still hold the phone: in core, marts and published."""
+    is_kept = {"core.suppressions.phone", "core.suppressions.reason"} if keep_suppressed else set()
+    with warehouse_of(settings).read() as connection:
+        found = [*columns_holding(connection, person.phone, person.is_in)]
+    with duckdb.connect(settings.published_folder / PUBLISHED_DATABASE, read_only=True) as connection:
+        found += [f"published {name}" for name in columns_holding(connection, person.phone, person.is_in)]
+    columns = sorted(set(found) - is_kept)
+    if columns:
+        raise BooksError(
+            f"the phone is still in {', '.join(columns)}, in a form that is not found in the landing; report this, and"
+            " remove the file that it came from by hand, then run the same command again"
+        )
+
+
+def _rewrites(landing: Landing, person: Person, *, keep_suppressed: bool) -> Iterator[Rewrite]:
     """A function for each file of the landing that holds the person, which rewrites the file without them."""
     for path in landing.campaigns.plan_paths():
         frame = pl.read_parquet(path, glob=False)
@@ -183,27 +163,32 @@ def _rewrites(landing: Landing, person: _Person, *, keep_suppressed: bool) -> It
         except UNREADABLE_HEADER:
             yield from _rewrites_of_damaged(landing, person, name)
             continue
-        body = _export_without(person, imported.body, imported.mapping.get("content"))
-        if body != imported.body:
-            yield partial(landing.rewrite, name, replace(imported, body=body))
+        cleaned_import = replace(
+            imported,
+            file_name=person.erased_from_text(imported.file_name),
+            mapping={field: person.erased_from_text(heading) for field, heading in imported.mapping.items()},
+            body=_export_without(person, imported.body, imported.mapping.get("content")),
+        )
+        if cleaned_import != imported:
+            yield partial(landing.rewrite, name, cleaned_import)
     if not keep_suppressed:
         yield from _rewrites_of_lists(landing, person)
     with Journal.read_only(landing.journal_path) as journal:
-        if any(person.erased_from(answer) != answer for answer in journal.answers()):
+        if any(person.erased_from(answer) != answer for answer in journal.answers_and_details()):
             yield partial(_redact_journal, landing.journal_path, person)
 
 
-def _rewrites_of_lists(landing: Landing, person: _Person) -> Iterator[Rewrite]:
+def _rewrites_of_lists(landing: Landing, person: Person) -> Iterator[Rewrite]:
     """Raises BooksError for a file among the lists that can't be read, since the person may be in it."""
     unread = [landing.name(path) for path in landing.suppressions.other_files()]
     for name in landing.suppressions.names():
         try:
             entries = read_parquet(landing.suppressions.read(name))
-            others = entries.filter(~_is_of(person, pl.col("phone").cast(pl.String)))
+            others = _texts_without(person, entries.filter(~_is_of(person, pl.col("phone").cast(pl.String))))
         except (UnreadableParquet, pl.exceptions.PolarsError, OSError):
             unread.append(name)
             continue
-        if others.height < entries.height:
+        if not others.equals(entries):
             yield partial(_write_list, landing, name, others)
     if unread:
         raise BooksError(
@@ -212,13 +197,13 @@ def _rewrites_of_lists(landing: Landing, person: _Person) -> Iterator[Rewrite]:
         )
 
 
-def _rewrites_of_damaged(landing: Landing, person: _Person, name: str) -> Iterator[Rewrite]:
+def _rewrites_of_damaged(landing: Landing, person: Person, name: str) -> Iterator[Rewrite]:
     content = landing.path(name).read_bytes()
     if person.erased_from(content) != content:
         yield partial(landing.rewrite, name, person.erased_from(content))
 
 
-def _rewrites_of_pushes(landing: Landing, person: _Person) -> Iterator[Rewrite]:
+def _rewrites_of_pushes(landing: Landing, person: Person) -> Iterator[Rewrite]:
     for name in landing.pushes.names():
         frames = _frames_of(landing.pushes, name)
         cleaned = [replace(frame, body=_push_without(person, frame.body)) for frame in frames]
@@ -242,53 +227,64 @@ def _frames_of(segments: SegmentFolder, name: str) -> list[Frame]:
     return frames
 
 
-def _is_of(person: _Person, phone: pl.Expr) -> pl.Expr:
+def _is_of(person: Person, phone: pl.Expr) -> pl.Expr:
     """True for the person's phone, and for a cell that isn't a phone but holds theirs."""
     return holds(phone, person.phone)
 
 
-def _rows_of(person: _Person, path: Path) -> int:
+def _rows_of(person: Person, path: Path) -> int:
     frame = pl.read_parquet(path, columns=["phone"], glob=False)
     is_erased = pl.col("phone").eq_missing(person.tombstone)
     return int(frame.select((_is_of(person, pl.col("phone")) | is_erased).sum()).item())
 
 
-def _plan_without(person: _Person, frame: pl.DataFrame) -> pl.DataFrame:
+def _plan_without(person: Person, frame: pl.DataFrame) -> pl.DataFrame:
     is_theirs = _is_of(person, pl.col("phone"))
-    text_columns = [name for name in frame.columns if frame.schema[name] == pl.String and name != "phone"]
-    cleaned = frame.with_columns(
-        pl.col(name).map_elements(person.erased_from_text, return_dtype=pl.String)
-        for name in text_columns
-        if frame.select(pl.col(name).str.contains(written(person.phone)).any()).item()
-    )
+    cleaned = _texts_without(person, frame, besides={"phone"})
     replacements = {"content": pl.lit("·")}
     if "owner" in frame.columns:
         cleaned = cleaned.with_columns(_owner_without(person, frame["owner"]))
-        replacements["owner"] = pl.lit(None, frame.schema["owner"])
+        replacements["owner"] = pl.lit(None, cleaned.schema["owner"])
     return cleaned.with_columns(
         pl.when(is_theirs).then(pl.lit(person.tombstone)).otherwise("phone").alias("phone"),
         *(pl.when(is_theirs).then(value).otherwise(name).alias(name) for name, value in replacements.items()),
     )
 
 
-def _owner_without(person: _Person, owner: pl.Series) -> pl.Series:
-    """The owner's columns without the phone; a cell that holds it and isn't text becomes null."""
+def _texts_without(person: Person, frame: pl.DataFrame, *, besides: Collection[str] = ()) -> pl.DataFrame:
+    """The frame without the phone in its columns of text."""
+    texts = [column for column in frame if column.dtype == pl.String and column.name not in besides]
+    return frame.with_columns(_text_without(person, column) for column in texts)
 
-    def holds_phone(cells: pl.Series) -> pl.Series:
-        as_json = cells.to_frame("cell").select(pl.struct("cell").struct.json_encode()).to_series()
-        return as_json.map_elements(person.is_in, return_dtype=pl.Boolean)
+
+def _text_without(person: Person, cells: pl.Series) -> pl.Series:
+    if not cells.str.contains(written(person.phone)).any():
+        return cells
+    return cells.map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
+
+
+def _owner_without(person: Person, owner: pl.Series) -> pl.Series:
+    """The owner's columns without the phone, also in their names; a cell that holds it and isn't text becomes null."""
 
     def without(cells: pl.Series) -> pl.Series:
         if cells.dtype == pl.String:
-            return cells.map_elements(person.erased_from_text, return_dtype=pl.String, skip_nulls=True)
-        return pl.select(pl.when(~holds_phone(cells)).then(cells)).to_series()
+            return _text_without(person, cells)
+        if person.is_in(str(cells.dtype)):  # in a name within it
+            return pl.Series(cells.name, [None] * len(cells), pl.String)
+        as_json = pl.struct(cells.alias("cell"), eager=True).struct.json_encode()
+        plain = as_json.str.replace_all(r"\\(?:[bfnrt]|u00[01][0-9a-f])", " ")  # escapes of blanks, which are gaps
+        holds_phone = plain.to_frame("cell").select(_is_of(person, pl.col("cell"))).to_series()
+        return pl.select(pl.when(~holds_phone).then(cells)).to_series() if holds_phone.any() else cells
 
-    if not owner.struct.json_encode().str.contains(written(person.phone)).any():
-        return owner
-    return pl.struct(map(without, owner.struct.unnest().iter_columns()), eager=True).alias(owner.name)
+    columns: dict[str, pl.Series] = {}
+    for place, cells in enumerate(owner.struct.unnest(), 1):
+        name = person.erased_from_text(cells.name)
+        columns[f"{name} ({place})" if name in columns else name] = without(cells)
+    cleaned = pl.DataFrame(columns).to_struct(owner.name)
+    return pl.select(pl.when(owner.is_not_null()).then(cleaned)).to_series().alias(owner.name)
 
 
-def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
+def _replies_without(person: Person, body: bytes, form: str) -> bytes:
     """An answer without the phone and texts of the person; written again as JSON if it held them."""
     if person.erased_from(body) == body:
         return body
@@ -311,13 +307,13 @@ def _replies_without(person: _Person, body: bytes, form: str) -> bytes:
     return replace(records, error_msg=person.erased_from_text(records.error_msg)).holding(texts)
 
 
-def _push_without(person: _Person, body: bytes) -> bytes:
+def _push_without(person: Person, body: bytes) -> bytes:
     """A push without the phone and texts of the person."""
     if person.erased_from(body) == body:
         return body
 
     def edit(record: etree._Element, _: int) -> bool:
-        if any(person.is_in(child.text or "") for child in record):
+        if any(person.is_in(child.text or "") for child in record.iter()):
             for content in record.iter("content"):
                 content.text = person.blanked((content.text or "").strip())
         return True
@@ -328,7 +324,7 @@ def _push_without(person: _Person, body: bytes) -> bytes:
         return person.erased_from(body)
 
 
-def _export_without(person: _Person, body: bytes, content: str | None) -> bytes:
+def _export_without(person: Person, body: bytes, content: str | None) -> bytes:
     """An export without the phone and texts of the person; written again as Parquet if it held them.
 
     The Parquet file has the rows alone: titles, hidden sheets and the cells of rows that are too long are gone.
@@ -362,6 +358,6 @@ def _write_list(landing: Landing, name: str, entries: pl.DataFrame) -> None:
     landing.rewrite(name, file.getvalue())
 
 
-def _redact_journal(path: Path, person: _Person) -> None:
+def _redact_journal(path: Path, person: Person) -> None:
     with Journal.open(path) as journal:
         journal.redact(person.erased_from)

@@ -6,6 +6,7 @@ libraries at their most verbose level, are searched for the canaries in every en
 
 import json
 import logging
+import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -36,13 +37,26 @@ KEY, SECRET = f"{WORD}-key-31", f"{WORD}-secret-77aa"
 WORDS_IN_CHINESE = (SAID.encode(), SAID.encode("gbk"), SAID.encode("unicode_escape"), quote(SAID).encode())
 NEEDLES = (WORD.encode(), *WORDS_IN_CHINESE, *(phone[3:].encode() for phone in PHONES))  # the end of a phone is enough
 
+SPELLED = (
+    f"{OTHER[:3]}-{OTHER[3:7]}-{OTHER[7:]}",
+    f"{OTHER[:7]} {OTHER[7:]}",
+    f"{OTHER[:3]}.{OTHER[3:7]}.{OTHER[7:]}",
+    f"({OTHER[:3]}){OTHER[3:]}",
+    f"{OTHER[:3]}\u200b{OTHER[3:]}",
+    OTHER.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
+    OTHER.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+)
+TO_ASCII = str.maketrans("０１２３４５６７８９٠١٢٣٤٥٦٧٨٩", "0123456789" * 2)
+
 SUBMIT = f"submit new.parquet --campaign n --content {shlex.quote(TEXT)}"
 
 
 def held(seen: bytes) -> list[bytes]:
-    """The canaries that these bytes contain."""
+    """The canaries that these bytes contain, phones however they are spaced."""
     lower = seen.lower()
-    return [needle for needle in NEEDLES if needle.lower() in lower]
+    squeezed = re.sub(rb"[ \t().-]|\xe2\x80\x8b", b"", lower).decode(errors="replace")
+    digits = squeezed.translate(TO_ASCII).encode()
+    return [needle for needle in NEEDLES if needle.lower() in lower or (needle.isdigit() and needle in digits)]
 
 
 # ── A data folder with a canary in every place ────────────────────────────────────────────────────────────────────────
@@ -74,6 +88,9 @@ FILES = {
         mission_num=[*(f"u{phone}" for phone in PHONES), "u4", "u5", "u6", "u7", "u8"],
         called=[int(OTHER), int(f"86{WHO}"), *map(int, PHONES), None, None, None],
         friend=[f"{OTHER}, +86 {THIRD}"] * 8,
+        spelled=[*SPELLED, *SPELLED[:1]],
+        lists=[[phone] for phone in (*SPELLED, *SPELLED[:1])],
+        **{phone: ["x"] * 8 for phone in SPELLED},
     ),
     "others.parquet": parquet(phone=[*PHONES, "13800000001"], content=[TEXT] * 4),
     "new.parquet": parquet(phone=[*PHONES, "13800000002"]),
@@ -309,8 +326,8 @@ AS_PAGE_AND_JSON = cases(
 @pytest.mark.parametrize("command", AS_PAGE_AND_JSON)
 def test_a_command_shows_no_personal_data_and_no_secret(command: str, desk: Desk, give: Give) -> None:
     desk.relay.answer = records
-    if command.startswith("sql"):
-        assert desk.place.run("publish").code == 0  # what was copied opens the files it was made of
+    if re.search("FROM (messages|replies|delivery_by)", command):
+        give(desk.place, "publish")  # views read the files of the folder that they were published in, not of its copy
 
     seen = give(desk.place, command)
 
