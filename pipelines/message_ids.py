@@ -5,7 +5,7 @@ mission_num  = the key as 7 base-32 characters, then the position as 9 digits
 batch_num    = the key as 7 base-32 characters, then B, then a counter as 8 digits
 """
 
-import hashlib
+import hmac
 import re
 from collections.abc import Collection
 from typing import Final, TypeVar
@@ -30,11 +30,12 @@ NOT_IN_MISSION_NUM: Final = f"(?<![{ALPHABET}]{{{_KEY_CHARACTERS + _POSITION_DIG
 Position = TypeVar("Position", int, pl.Expr)
 
 
-def campaign_key(installation: str, campaign_id: str, *, taken: Collection[int]) -> int:
-    """35 bits of a hash of both names, salted until it is not among the keys `taken`."""
+def campaign_key(secret: str, installation: str, campaign_id: str, *, taken: Collection[int]) -> int:
+    """35 bits of a hash of both names keyed with the `secret`, salted until it is not among the keys `taken`."""
     salt = 0
     while True:
-        digest = hashlib.sha256(f"{installation}\0{campaign_id}\0{salt}".encode()).digest()
+        names = f"{installation}\0{campaign_id}\0{salt}"
+        digest = hmac.digest(secret.encode(), names.encode(), "sha256")
         key = int.from_bytes(digest[:8], "big") >> (64 - KEY_BITS)
         if key not in taken:
             return key

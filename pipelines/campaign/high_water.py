@@ -124,19 +124,21 @@ def raise_mark(landing: Landing, campaign_id: str, water: HighWater) -> None:
             pass
 
 
-def raise_to_reported(landing: Landing, numbers: dict[int, int]) -> None:
+def raise_to_reported(landing: Landing, confirmed: Mapping[int, int], pushed: Mapping[int, int]) -> None:
     """Raise the marks of campaigns where a report names a batch that the journal hasn't sent.
 
-    `numbers` are the highest ones that reports name, by campaign key. Which messages the batch had isn't known.
+    Both mappings are the highest numbers that reports name, by campaign key; `pushed` are those of reports that only
+    were pushed, which could be forged where the key can be guessed. Which messages the batch had isn't known.
     """
-    if not numbers:
+    if not confirmed and not pushed:
         return
     with Journal.read_only(landing.journal_path) as journal:
-        beyond = {
-            campaign.campaign_id: numbers[campaign.campaign_key]
-            for campaign in journal.campaigns()
-            if numbers.get(campaign.campaign_key, 0) >= journal.next_batch_number(campaign.campaign_id)
-        }
+        beyond = {}
+        for campaign in journal.campaigns():
+            key = campaign.campaign_key
+            number = max(confirmed.get(key, 0), pushed.get(key, 0) if campaign.has_secret_key else 0)
+            if number >= journal.next_batch_number(campaign.campaign_id):
+                beyond[campaign.campaign_id] = number
     for campaign_id in sorted(beyond.keys() - {*landing.campaigns.purged_ids()}):
         mark = read_mark(landing, campaign_id) or NOTHING_SENT
         if mark.number < beyond[campaign_id]:

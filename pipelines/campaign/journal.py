@@ -38,6 +38,7 @@ class CampaignRecord:
     segment_count: int
     planned_batch_count: int
     has_own_mission_nums: bool
+    has_secret_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Journal:
     def register(self, campaign: CampaignRecord) -> None:
         """Record a campaign, whose id and key can't be used again. Raises sqlite3.IntegrityError if either is taken."""
         self._connection.execute(
-            "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 campaign.campaign_id,
                 campaign.campaign_key,
@@ -118,6 +119,7 @@ class Journal:
                 campaign.segment_count,
                 campaign.planned_batch_count,
                 int(campaign.has_own_mission_nums),
+                int(campaign.has_secret_key),
             ),
         )
 
@@ -415,7 +417,8 @@ class Journal:
 def _campaign(row: sqlite3.Row) -> CampaignRecord:
     values = dict(row)
     values["planned_at"] = _instant(row["planned_at"])
-    values["has_own_mission_nums"] = bool(row["has_own_mission_nums"])
+    for name in ("has_own_mission_nums", "has_secret_key"):
+        values[name] = bool(row[name])
     return CampaignRecord(**values)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.files import make_folder, written_whole
 
-_VERSION = 1
+_VERSION = 2
 
 _CAMPAIGNS = """
 CREATE TABLE campaigns (
@@ -22,7 +22,8 @@ CREATE TABLE campaigns (
     message_count INTEGER NOT NULL,
     segment_count INTEGER NOT NULL,
     planned_batch_count INTEGER NOT NULL,
-    has_own_mission_nums INTEGER NOT NULL
+    has_own_mission_nums INTEGER NOT NULL,
+    has_secret_key INTEGER NOT NULL DEFAULT 0   -- campaign_key derives from a secret of the data folder
 ) STRICT;
 CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
@@ -68,9 +69,8 @@ CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
 
 TABLES = _CAMPAIGNS + _EVENTS
 
-# SQLite can't change a CHECK in place: the table is replaced by a new one with the same events, in one transaction.
-_UPGRADE = f"""
-BEGIN IMMEDIATE;
+# SQLite can't change a CHECK in place: the table is replaced by a new one with the same events.
+_DECISIONS = f"""
 ALTER TABLE events RENAME TO events_before;
 DROP INDEX a_batch_num_is_used_once;
 DROP INDEX events_of_a_campaign;
@@ -79,9 +79,12 @@ DROP TRIGGER no_event_is_removed;
 {_EVENTS}
 INSERT INTO events SELECT *, NULL FROM events_before;
 DROP TABLE events_before;
-PRAGMA user_version = {_VERSION};
-COMMIT;
 """  # noqa: S608  texts of ours
+
+_KEYED_CAMPAIGNS = "ALTER TABLE campaigns ADD COLUMN has_secret_key INTEGER NOT NULL DEFAULT 0;"
+
+# From each earlier version to the next.
+_UPGRADES = (_DECISIONS, _KEYED_CAMPAIGNS)
 
 
 def make(path: Path) -> None:
@@ -99,9 +102,10 @@ def make(path: Path) -> None:
 def upgrade(path: Path) -> None:
     """Upgrade a journal of an earlier version. Raises UsageError for one of a later version."""
     with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
-        if _version(connection) < _VERSION:
+        if (version := _version(connection)) < _VERSION:
+            steps = "".join(_UPGRADES[version:])
             try:
-                connection.executescript(_UPGRADE)
+                connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {_VERSION}; COMMIT;")
             except sqlite3.OperationalError:  # another process upgraded it first; closing rolls back this one's changes
                 if _version(connection) < _VERSION:
                     raise

@@ -5,6 +5,7 @@ is sent here.
 """
 
 import re
+import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -112,7 +113,10 @@ def make_plan(
         _refuse_known_mission_nums(
             found.paths[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)]
         )
-    key = campaign_key(settings.installation, request.campaign_id, taken={other.campaign_key for other in others})
+    leaves_no_file = is_dry_run and not landing.number_key_path.exists()
+    secret = secrets.token_hex() if leaves_no_file else landing.number_key()
+    taken = {other.campaign_key for other in others}
+    key = campaign_key(secret, settings.installation, request.campaign_id, taken=taken)
     batch_size = settings.plan.batch_size
     suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
     frame = _arranged(recipients, suppressed, source=request.source, key=key, batch_size=batch_size)
@@ -127,6 +131,7 @@ def make_plan(
         segment_count=int(frame.head(message_count)["segment_count"].sum()),
         planned_batch_count=frame["planned_batch"].n_unique() - (message_count < frame.height),
         has_own_mission_nums=has_own_mission_nums,
+        has_secret_key=True,
     )
     if is_dry_run:
         return replace(_summarised(record, frame.lazy(), path=None), input=found)

@@ -278,7 +278,7 @@ class Sender:
         """React to the answer to a repeated batch: the first one was accepted, or is still in doubt."""
         error_code, doubt = self._read(exchange)
         what = Verdict.OUTCOME_UNKNOWN if doubt else verdict(error_code)
-        is_proven = not doubt and error_code == self._settings.policy.repeated_code
+        is_proven = not doubt and error_code == self._settings.policy.repeated_code and self._is_alone
         if what is Verdict.ACCEPTED or is_proven:
             await self._journaled(
                 self._journal.outcome,
@@ -301,6 +301,15 @@ class Sender:
         elif what is Verdict.OUTCOME_UNKNOWN:
             self._mark_in_doubt(send_range, name)
         # any other refusal concerns the repetition and says nothing about the first
+
+    @property
+    def _is_alone(self) -> bool:
+        """True if nobody else on the account can have used the campaign's batch numbers.
+
+        Keys without a secret are the same in every data folder of the default installation.
+        """
+        default = Settings.model_fields["installation"].default
+        return self._campaign.has_secret_key or self._settings.installation != default
 
     def _next_batch_num(self) -> str:
         name = batch_num(self._campaign.campaign_key, self._next_number)

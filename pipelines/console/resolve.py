@@ -76,7 +76,9 @@ def _as_json(campaign_id: str, doubts: "pl.DataFrame", decided: Iterable[tuple[s
 
 
 def _why(row: dict[str, Any]) -> str:
-    return printable(row["detail"] or f"the gateway answered {row['error_code']}")
+    reason = row["detail"] or f"the gateway answered {row['error_code']}"
+    hints = f"; {count(row['hint_count'])} pushed reports, which a pull must confirm" if row["hint_count"] else ""
+    return printable(f"{reason}{hints}")
 
 
 def _evidence(doubts: "pl.DataFrame") -> Iterator[tuple[str, str, str, str]]:

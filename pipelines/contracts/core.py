@@ -71,6 +71,9 @@ class Campaigns(Contract):
     )
     is_paused: pl.Boolean = pa.Field(description="Sending is paused until 'smsrecon resume'.")
     paused_reason: pl.String = pa.Field(nullable=True, description="Why it is paused; null unless paused.")
+    has_secret_key: pl.Boolean = pa.Field(
+        description="campaign_key derives from a secret of the data folder, so that nobody can guess its numbers."
+    )
 
     class Config:
         name = "core.campaigns"

@@ -14,6 +14,7 @@ from pipelines.contracts.core import HAS_OWN_TIME_DESCRIPTION
 from pipelines.contracts.reconciled import (
     CAUSES,
     FAMILIES,
+    HINT_COUNT_DESCRIPTION,
     REPLIED_AT_DESCRIPTION,
     REPLY_RULE_DESCRIPTION,
     REPLY_RULES,
@@ -416,6 +417,7 @@ class BatchesInDoubt(_ByCampaign):
     )
     http_status: pl.Int32 = pa.Field(nullable=True, description="HTTP status of the answer; null without an answer.")
     detail: pl.String = pa.Field(nullable=True, description="Details beyond the codes.")
+    hint_count: pl.Int64 = pa.Field(ge=0, description=HINT_COUNT_DESCRIPTION)
     opening_balance_count: pl.Int64 = pa.Field(
         nullable=True, description="Last balance queried before the batch, in segments; null without one."
     )

@@ -25,6 +25,10 @@ STATUSES: Final[tuple[str, ...]] = (
     "failed",
 )
 
+HINT_COUNT_DESCRIPTION: Final = (
+    "Reports of its messages that only were pushed and so prove nothing until a pull or an import brings them too."
+)
+
 MATCH_RULES: Final[tuple[str, ...]] = ("mission_num", "own_mission_num", "batch_phone", "phone_time")
 
 REPLY_RULES: Final[tuple[str, ...]] = ("extension", "latest")
@@ -181,6 +185,7 @@ class ReportLookups(Contract):
     batch_num: pl.String = pa.Field(description="As in core.reports.")
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
+    is_pushed_only: pl.Boolean = pa.Field(description="Only pushes brought it: no pull and no import.")
     match_rule: pl.String = pa.Field(
         nullable=True, isin=MATCH_RULES[1:], description="own_mission_num, batch_phone, phone_time; null for an orphan."
     )
@@ -205,6 +210,7 @@ class ReportMatches(Contract):
     batch_num: pl.String = pa.Field(description="As in core.reports.")
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
+    is_pushed_only: pl.Boolean = pa.Field(description="Only pushes brought it: no pull and no import.")
     match_rule: pl.String = pa.Field(
         isin=MATCH_RULES,
         description="How the message was found: mission_num (contains the message id), own_mission_num (looked up), "
@@ -241,6 +247,7 @@ class BatchOutcomes(Contract):
     is_proven_by_report: pl.Boolean = pa.Field(
         description="The batch was in doubt, and a believed report of one of its messages proves that it was accepted."
     )
+    hint_count: pl.Int64 = pa.Field(ge=0, description=HINT_COUNT_DESCRIPTION)
     error_code: pl.String = pa.Field(
         nullable=True, description="Error code of the gateway's answer; null without a readable answer."
     )

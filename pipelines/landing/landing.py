@@ -39,6 +39,7 @@ class Landing:
         pushes/loaded, pushes/lock              notes of segments/
         refused/<day>/<time>-<process>.segment  pushes that were not taken, for the operator to look at
         suppressions/<time>-<name>.parquet      a suppression list: phone, reason, since_at
+        numbers.key                             the secret that the numbers of messages and batches derive from
         phone_hash.key                          the key of the published phone hash
         forgetting.json                         during an erasure: the tombstone that replaces the person
         purging.json                            during a purge: the instant before which everything goes
@@ -93,6 +94,18 @@ class Landing:
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
         return secret_kept_in(self.root / "phone_hash.key")
+
+    @property
+    def number_key_path(self) -> Path:
+        return self.root / "numbers.key"
+
+    def number_key(self) -> str:
+        """The secret that keys of campaigns derive from, 64 hex digits, made with the first plan and kept for good."""
+        return secret_kept_in(self.number_key_path)
+
+    def choose_number_key(self, secret: str) -> None:
+        """Keep this secret instead, where what a sandbox does with each number is to be the same every time."""
+        write_whole(self.number_key_path, secret.encode(), overwrite=False)
 
     def remove_drafts(self) -> None:
         """Remove what killed processes left unfinished, an hour ago or earlier."""

@@ -1,5 +1,6 @@
 """The configuration file that `smsrecon init` writes: every setting with its default, generated from settings.py."""
 
+import secrets
 import textwrap
 from collections.abc import Iterator
 from itertools import groupby
@@ -19,23 +20,31 @@ _LINE_LENGTH: Final = 120
 
 
 def write_template(path: Path) -> None:
-    """Write a configuration file to fill in, readable by its owner only. Raises UsageError if the file exists."""
+    """Write a configuration file to fill in, readable by its owner only. Raises UsageError if the file exists.
+
+    The installation gets a random name, so that two of them on one account never have the same.
+    """
     try:
         with written_whole(path, overwrite=False) as draft:
-            draft.write_text(template(), encoding="utf-8")
+            draft.write_text(template(installation=f"main-{secrets.token_hex(4)}"), encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{path} exists already; edit it, or remove it first") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}); choose another folder") from None
 
 
-def template(settings: type[Settings] = Settings) -> str:
-    """The text of the configuration file: a TOML table for each group of settings, defaults commented out."""
+def template(settings: type[Settings] = Settings, *, installation: str | None = None) -> str:
+    """The text of the configuration file: a TOML table for each group of settings, defaults commented out.
+
+    An `installation` is filled in.
+    """
     parts = [_HEAD]
     for table, members in groupby(described_settings(settings), key=lambda setting: setting.table):
         lines = list(_commented(f"[{table}]", _summary(settings, table))) if table else []
         for setting in members:
-            lines += _commented(_assignment(setting), setting.description.replace("`", ""))
+            is_filled_in = installation is not None and setting.name == "installation"
+            code = f'installation = "{installation}"' if is_filled_in else _assignment(setting)
+            lines += _commented(code, setting.description.replace("`", ""))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 

@@ -67,6 +67,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
         )
         _write_config(folder, settings, sandbox)
         asked_at = datetime.now(UTC) - 2 * DAYS_AGO
+        landing_of(settings).choose_number_key("demo")
         landing_of(settings).suppressions.land(_opt_outs(people, asked_at), name="opt-outs", at=asked_at)
 
         progress(f"campaign {CAMPAIGN}, sent four days ago; its gateway loses one answer")

@@ -156,4 +156,7 @@ def _endpoint(settings: Settings, clock: Clock) -> Finding:
         raise UsageError(f"{url}: {'; '.join(found)}; check receive.public_url and the proxy before 'smsrecon receive'")
     if refused := refused_pushes(settings, as_of=clock()):
         return Finding("endpoint", "warning", f"{url} answers; {refused[0].message}")
+    if settings.receive.sign == "none" and not settings.receive.allow:
+        detail = f"{url} takes unsigned pushes from every address; list those of the gateway in receive.allow"
+        return Finding("endpoint", "warning", detail)
     return Finding("endpoint", "ok", f"{url} is ours, and refuses wrong requests")

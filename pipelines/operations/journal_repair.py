@@ -25,6 +25,7 @@ from pipelines.message_ids import (
     POSITION_BITS,
     batch_key_and_number,
     batch_num,
+    campaign_key,
     mission_num,
     position_of,
 )
@@ -95,11 +96,11 @@ def plan_repair(settings: Settings, *, progress: Progress = no_progress) -> Repa
         rows = connection.sql(statement("repairing/batches")).pl()
         remembered = [_batch(row) for row in rows.iter_rows(named=True)]
         repairs: list[CampaignRepair] = []
-        for record in [*journal.campaigns(), *(_planned(landing, each) for each in lost.values())]:
+        for record in [*journal.campaigns(), *(_planned(landing, each, settings) for each in lost.values())]:
             if record.campaign_id in purged or record.campaign_id in {done.record.campaign_id for done in repairs}:
                 continue
             first, last = (batch_num(record.campaign_key, number) for number in (1, MOST_BATCHES))
-            between = {"first_batch_num": first, "last_batch_num": last}
+            between = {"first_batch_num": first, "last_batch_num": last, "has_secret_key": record.has_secret_key}
             reports = connection.sql(statement("repairing/reports"), params=between).pl()
             repair = repair_of(
                 landing,
@@ -228,7 +229,7 @@ def _proven(landing: Landing, record: CampaignRecord, reports: pl.DataFrame) -> 
         yield replace(_lost_batch(record, name, "accepted", PROVEN, **where), sent_at=reported_at)
 
 
-def _planned(landing: Landing, lost: Lost) -> CampaignRecord:
+def _planned(landing: Landing, lost: Lost, settings: Settings) -> CampaignRecord:
     """The record of a campaign, from its plan; its input is not known any more, so that only `resume` goes on."""
     path = landing.campaigns.plan_path(lost.campaign_id)
     messages = _messages(landing, lost.campaign_id)
@@ -244,6 +245,8 @@ def _planned(landing: Landing, lost: Lost) -> CampaignRecord:
         segment_count=int(messages["segment_count"].sum()),
         planned_batch_count=messages["planned_batch"].n_unique(),
         has_own_mission_nums=bool((messages["mission_num"] != derived).any()),
+        has_secret_key=landing.number_key_path.exists()
+        and key == campaign_key(landing.number_key(), settings.installation, lost.campaign_id, taken=()),
     )
 
 

@@ -1,10 +1,12 @@
 -- core.batch_outcomes: one row per batch that was accepted, refused, kept back or may have been accepted; their ranges of messages
 -- never overlap.
--- Inputs: core.batches, core.recipients, core.report_matches.
--- A believed report for any message of a batch in doubt proves that the whole batch was accepted.
+-- Inputs: core.batches, core.campaigns, core.recipients, core.report_matches.
+-- A believed report for any message of a batch in doubt proves that the whole batch was accepted. One that was only pushed could be forged:
+-- it is a hint until a pull or an import brings it too, unless it names a number that can't be guessed.
 WITH doubtful AS MATERIALIZED (
     SELECT
         b.batch_num,
+        b.campaign_id,
         m.message_id,
         m.phone
     FROM core.batches AS b
@@ -16,10 +18,18 @@ WITH doubtful AS MATERIALIZED (
     WHERE b.state = 'in_doubt'
 ),
 
-proven AS (
-    SELECT DISTINCT d.batch_num
+evidence AS (
+    SELECT
+        d.batch_num,
+        bool_or(
+            NOT r.is_pushed_only
+            OR (c.has_secret_key AND (r.match_rule = 'mission_num' OR r.batch_num = d.batch_num))
+        ) AS is_proven,
+        count(*) AS report_count
     FROM core.report_matches AS r
     INNER JOIN doubtful AS d ON r.message_id = d.message_id AND r.phone = d.phone
+    INNER JOIN core.campaigns AS c ON d.campaign_id = c.campaign_id
+    GROUP BY d.batch_num
 )
 
 SELECT
@@ -28,11 +38,12 @@ SELECT
     b.planned_batch,
     b.first_message_id,
     b.last_message_id,
-    CASE WHEN p.batch_num IS NULL THEN b.state ELSE 'accepted' END AS state,
-    p.batch_num IS NOT NULL AS is_proven_by_report,
+    CASE WHEN e.is_proven THEN 'accepted' ELSE b.state END AS state,
+    coalesce(e.is_proven, FALSE) AS is_proven_by_report,
+    CASE WHEN e.is_proven THEN 0 ELSE coalesce(e.report_count, 0) END AS hint_count,
     b.error_code,
     CASE WHEN b.state <> 'suppressed' THEN b.submitted_at END AS submitted_at,
     CASE WHEN b.state <> 'suppressed' THEN b.submitted_on END AS submitted_on
 FROM core.batches AS b
-LEFT JOIN proven AS p ON b.batch_num = p.batch_num
+LEFT JOIN evidence AS e ON b.batch_num = e.batch_num
 WHERE b.state IN ('accepted', 'refused', 'in_doubt', 'suppressed')

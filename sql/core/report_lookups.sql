@@ -12,7 +12,8 @@ WITH unplaced AS MATERIALIZED (
         r.stat_time,
         r.batch_num,
         r.is_delivered,
-        r.received_at
+        r.received_at,
+        r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported AS is_pushed_only
     FROM core.reports AS r
     ANTI JOIN core.campaigns AS c
         ON
@@ -63,6 +64,7 @@ by_batch_phone AS (
         u.batch_num,
         u.is_delivered,
         u.received_at,
+        u.is_pushed_only,
         m.message_id
     FROM reports_without_mission_num AS u
     INNER JOIN core.recipients AS m
@@ -125,6 +127,7 @@ SELECT
     u.batch_num,
     u.is_delivered,
     u.received_at,
+    u.is_pushed_only,
     f.match_rule
 FROM unplaced AS u
 LEFT JOIN found AS f USING (mission_num, phone, code, stat_time, batch_num)

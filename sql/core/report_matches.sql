@@ -11,6 +11,7 @@ SELECT
     batch_num,
     is_delivered,
     received_at,
+    is_pushed AND NOT is_pulled AND NOT is_imported AS is_pushed_only,
     'mission_num' AS match_rule
 FROM core.reports
 WHERE message_id IS NOT NULL
@@ -24,6 +25,7 @@ SELECT
     batch_num,
     is_delivered,
     received_at,
+    is_pushed_only,
     match_rule
 FROM core.report_lookups
 WHERE message_id IS NOT NULL

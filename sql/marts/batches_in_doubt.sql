@@ -27,7 +27,8 @@ doubts AS (
         s.answered_at AS doubted_at,
         b.error_code,
         b.http_status,
-        b.detail
+        b.detail,
+        o.hint_count
     FROM core.batch_outcomes AS o
     INNER JOIN core.batches AS b ON o.batch_num = b.batch_num
     INNER JOIN segments AS s ON o.batch_num = s.batch_num
@@ -72,6 +73,7 @@ SELECT
     d.error_code,
     d.http_status,
     d.detail,
+    d.hint_count,
     f.opening_balance_count,
     f.opening_balance_at,
     f.closing_balance_count,

@@ -273,4 +273,5 @@ def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]
     first, second = starters
     policy = {"in_doubt": "same_batch_num", "repeated_code": "100001"} if chance.random() < 0.4 else {}
     with running_place(folder, first, policy=PolicySettings(**policy), **sandbox) as place:
+        place.landing.choose_number_key("life")
         yield Life(place, second, seed)

@@ -6,14 +6,17 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from pipelines.campaign.high_water import HighWater, lost_campaigns, read_mark
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.high_water import HighWater, lost_campaigns, make_mark, read_mark
+from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import plan_only
+from pipelines.contracts.core import Reports
 from pipelines.errors import BooksError
-from pipelines.message_ids import MAX_MESSAGES
+from pipelines.landing.landing import Landing
+from pipelines.message_ids import MAX_MESSAGES, batch_num
 from pipelines.operations import daily
 from pipelines.operations.doctor import examine
 from pipelines.operations.journal_repair import apply_repair, plan_repair
@@ -21,6 +24,7 @@ from pipelines.operations.pulling import pull_reports
 from pipelines.operations.resolve import doubtful_batches
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
+from pipelines.warehouse.loading.journal_age import raise_to_new_reports
 from tests.support.campaigns import CONTENT, Campaign, campaign_at, now, people
 from tests.support.depth import cases
 from tests.support.sandboxes import ForkedSandbox
@@ -241,3 +245,23 @@ def test_a_repair_interrupted_before_the_warehouse_is_built_again_is_complete(ca
 
     assert not plan_repair(campaign.settings).is_needed
     finish(campaign)
+
+
+@pytest.mark.parametrize(
+    ("is_pulled", "has_secret_key", "is_proof"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_a_pushed_report_proves_it_only_if_nobody_can_guess_the_number(
+    tmp_path: Path, is_pulled: bool, has_secret_key: bool, is_proof: bool
+) -> None:
+    landing = Landing(tmp_path)
+    record = CampaignRecord("c", 7, now(), "", 9, 9, 9, 1, has_own_mission_nums=False, has_secret_key=has_secret_key)
+    with Journal.open(landing.journal_path) as journal:
+        make_mark(landing, "c")
+        landing.campaigns.plan_path("c").touch()
+        journal.register(record)
+    named = {"batch_num": [batch_num(7, 3), "B"], "is_pulled": [is_pulled, True], "is_imported": [False, False]}
+
+    raise_to_new_reports({Reports: pl.DataFrame(named)}, landing)
+
+    assert read_mark(landing, "c") == (HighWater(3, MAX_MESSAGES) if is_proof else HighWater(0, 0))
+    assert [lost.campaign_id for lost in lost_campaigns(landing)] == ["c"] * is_proof

@@ -1,5 +1,8 @@
 """If the vendor surely refuses a repeated batchNum, repeating a batch in doubt settles the doubt."""
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,3 +89,24 @@ def test_a_batch_in_doubt_is_not_repeated_once_one_of_its_phones_is_suppressed(
 def test_the_policy_needs_the_code_that_proves_it() -> None:
     with pytest.raises(ValueError, match="repeated_code"):
         Settings(policy={"in_doubt": "same_batch_num"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("has_secret_key", "installation", "state"),
+    [(True, "main", "accepted"), (False, "north", "accepted"), (False, "main", "in_doubt")],
+)
+def test_a_refusal_as_repeated_proves_nothing_where_another_data_folder_may_have_used_the_number(
+    has_secret_key: bool, installation: str, state: str, tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
+    held = replace(held, settings=held.settings.model_copy(update={"installation": installation}))
+    shared_sandbox.control(faults=[Fault("drop", is_accepted=True)])
+    assert held.submit(people(5)).in_doubt_batch_count == 1
+    with closing(sqlite3.connect(held.landing.journal_path)) as journal:  # as if planned by an earlier version
+        journal.execute("DROP TRIGGER no_campaign_is_changed")
+        journal.execute("UPDATE campaigns SET has_secret_key = ?", [has_secret_key])
+        journal.commit()
+
+    repeating(held).resume()
+
+    assert held.states() == [state]

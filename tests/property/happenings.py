@@ -61,6 +61,7 @@ class Campaign:
     key: int
     planned_at: datetime
     has_own_mission_nums: bool
+    has_secret_key: bool
     rows: tuple[Recipient, ...]
 
     @property

@@ -158,6 +158,7 @@ def _plan(landing: Landing, journal: Journal, campaign: Campaign) -> None:
             segment_count=sum(row.segment_count or 0 for row in messages),
             planned_batch_count=len({row.planned_batch for row in messages}),
             has_own_mission_nums=campaign.has_own_mission_nums,
+            has_secret_key=campaign.has_secret_key,
         )
     )
 

@@ -141,6 +141,13 @@ class TwinCore(TwinLanding):
         own.sort(key=lambda m: (m[0]["code"], m[0]["batch_num"], m[0]["mission_num"]))  # where nothing else decides
         return sorted(own, key=weight, reverse=True)
 
+    def is_proof(self, batch: Row, message: Message, report: Row, rule: str | None) -> bool:
+        """True if nobody can have forged the report: it did not only come as a push, or names a secret number."""
+        if report["is_pulled"] or report["is_imported"]:
+            return True
+        names_secret = rule == "mission_num" or report["batch_num"] == batch["batch_num"]
+        return message.campaign.has_secret_key and names_secret
+
     # ── What became of batches and messages ───────────────────────────────────────────────────────────────────────────
 
     @cached_property
@@ -149,7 +156,12 @@ class TwinCore(TwinLanding):
         for batch in self.batches:
             if batch["state"] in {"not_sent", "split"}:
                 continue
-            is_proven = batch["state"] == "in_doubt" and any(map(self.believed, self.messages_of(batch)))
+            told = [
+                self.is_proof(batch, message, *match)
+                for message in (self.messages_of(batch) if batch["state"] == "in_doubt" else [])
+                for match in self.believed(message)
+            ]
+            is_proven = any(told)
             is_kept_back = batch["state"] == "suppressed"
             same = ("batch_num", "campaign_id", "planned_batch", "first_message_id", "last_message_id", "error_code")
             rows.append(
@@ -157,6 +169,7 @@ class TwinCore(TwinLanding):
                 | {
                     "state": "accepted" if is_proven else batch["state"],
                     "is_proven_by_report": is_proven,
+                    "hint_count": 0 if is_proven else len(told),
                     "submitted_at": None if is_kept_back else batch["submitted_at"],
                     "submitted_on": None if is_kept_back else batch["submitted_on"],
                 }
@@ -372,4 +385,5 @@ def has_extension(message: Message, access_num: str) -> bool:
 
 def _of_report(report: Row) -> Row:
     names = ("mission_num", "phone", "code", "stat_time", "batch_num", "is_delivered", "received_at")
-    return {name: report[name] for name in names}
+    is_pushed_only = report["is_pushed"] and not (report["is_pulled"] or report["is_imported"])
+    return {name: report[name] for name in names} | {"is_pushed_only": is_pushed_only}

@@ -277,6 +277,7 @@ class TwinMarts:
                 "error_code": batch["error_code"],
                 "http_status": batch["http_status"],
                 "detail": batch["detail"],
+                "hint_count": outcome["hint_count"],
                 "opening_balance_count": opening and opening["balance_count"],
                 "opening_balance_at": opening and opening["queried_at"],
                 "closing_balance_count": closing and closing["balance_count"],

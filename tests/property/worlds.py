@@ -178,6 +178,7 @@ def _campaign(drawn: _Drawn, campaign_id: str, key: int) -> Campaign:
         key=key,
         planned_at=MIDNIGHT - timedelta(hours=drawn.among(1, 1, 2)),
         has_own_mission_nums=has_own,
+        has_secret_key=drawn.among(True, False),
         rows=tuple(replace(row, input_row=number) for row, number in zip(rows, order, strict=True)),
     )
 

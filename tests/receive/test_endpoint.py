@@ -364,8 +364,26 @@ def test_its_output_holds_no_personal_data_and_no_secret(tmp_path: Path) -> None
         assert secret not in shown
 
 
+# Of an endpoint that only this machine may push to.
+CONFIGURED = {
+    "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET,
+    "SMSRECON_RECEIVE__ALLOW": '["127.0.0.1"]',
+    "SMSRECON_GATEWAY__APP_KEY": APP_KEY,
+}
+
+
+def test_doctor_warns_of_an_endpoint_that_takes_unsigned_pushes_from_everywhere(tmp_path: Path) -> None:
+    with _taking_all(get=404, post=403) as base_url:
+        url = {"SMSRECON_RECEIVE__PUBLIC_URL": base_url}
+        verdict, detail = _endpoint_of(Place(tmp_path, CONFIGURED), **url, SMSRECON_RECEIVE__ALLOW="[]")
+        assert (verdict, "in receive.allow" in detail) == ("warning", True)
+        signed = {"SMSRECON_RECEIVE__ALLOW": "[]", "SMSRECON_RECEIVE__SIGN": "md5"}
+        signed["SMSRECON_GATEWAY__APP_SECRET"] = "secret"
+        assert _endpoint_of(Place(tmp_path, CONFIGURED), **url, **signed)[0] == "ok"
+
+
 def test_doctor_probes_it_and_reports_pushes_that_it_must_refuse(tmp_path: Path) -> None:
-    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    place = Place(tmp_path, CONFIGURED)
     with receiving(tmp_path) as endpoint:
         url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
         assert _endpoint_of(place, **url) == ("ok", f"{endpoint.base_url} is ours, and refuses wrong requests")
@@ -416,7 +434,7 @@ def test_only_who_has_the_path_secret_gets_an_answer_to_a_ping(tmp_path: Path) -
 
 
 def test_refused_pushes_show_in_status_and_doctor_for_a_day(tmp_path: Path) -> None:
-    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    place = Place(tmp_path, CONFIGURED)
     with receiving(tmp_path) as endpoint:
         assert endpoint.push(REPORT) == 200
         assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=endpoint.base_url)[0] == "ok"

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
+from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PullSettings, Settings
@@ -52,6 +53,7 @@ def sent_history(folder: Path) -> Place:
             plan=PlanSettings(batch_size=50),
             pull=PullSettings(days=25),
         )
+        landing_of(settings).choose_number_key("history")
         for number, (campaign_id, days) in enumerate(CAMPAIGNS.items()):
             ago = timedelta(days=days)
             file = folder / f"{campaign_id}.parquet"

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.errors import GatewayError
+from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.settings import GatewaySettings, PlanSettings, Settings
@@ -105,6 +106,7 @@ def running_world(folder: Path, *, batch_size: int = 10, xml: bool = False, **sa
                 timeout_seconds=0.4,
             ),
         )
+        landing_of(settings).choose_number_key("world")
         yield World(folder, running, settings)
 
 

@@ -38,7 +38,7 @@ def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
 def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, codes: list[str], sent_at: str) -> None:
     first, count, state = key << 28, len(codes), "in_doubt" if "?" in codes else "accepted"
     connection.execute(
-        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL)",
+        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL, TRUE)",
         [campaign_id, key, sent_at, count, count, count],
     )
     connection.execute(

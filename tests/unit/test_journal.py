@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipelines.campaign import journal_file
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.errors import UsageError
 from pipelines.message_ids import batch_num
@@ -30,6 +32,7 @@ def campaign(campaign_id: str = "spring", key: int = 1, at: datetime = AT) -> Ca
         segment_count=9,
         planned_batch_count=2,
         has_own_mission_nums=True,
+        has_secret_key=True,
     )
 
 
@@ -293,6 +296,7 @@ SENDER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from pipelines.campaign import journal_file
 from pipelines.campaign.journal import Journal
 
 with Journal.open(Path(sys.argv[1])) as journal:
@@ -352,10 +356,13 @@ def test_a_suppressed_range_is_settled_and_never_in_doubt(journal: Journal) -> N
     assert journal.next_batch_number("spring") == 2
 
 
-def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: Path) -> None:
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: Path, version: int) -> None:
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as connection:
         connection.executescript(EARLIER)
+        if version == 1:
+            connection.executescript(f"BEGIN; {journal_file._DECISIONS} PRAGMA user_version = 1; COMMIT;")
     connection.close()
 
     with ThreadPoolExecutor(4) as pool:
@@ -363,6 +370,9 @@ def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: P
 
     assert opened == [{"B0": "accepted", "B1": "in_doubt"}] * 8
     with Journal.open(path) as journal:
+        assert journal.campaign("spring") == replace(
+            campaign(at=datetime(1970, 1, 1, tzinfo=UTC)), has_secret_key=False
+        )
         journal.decide("spring", ["B1"], "accepted", by="ann@desk", reason=None, at=AT)
         assert states(journal) == {"B0": "accepted", "B1": "accepted"}
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):

@@ -200,6 +200,7 @@ def test_the_map_of_the_landing_names_every_file(landing: Landing) -> None:
         with Journal.open(landing.journal_path):
             pass
         landing.phone_hash_key()
+        landing.number_key()
         landing.note_forgetting(b"{}")
         landing.note_purging(AT)
         found = {landing.name(path) for path in landing.root.rglob("*") if path.is_file()}

@@ -203,15 +203,33 @@ def test_the_largest_numbers_keep_their_shape() -> None:
     assert batch_num(key, 99_999_999) == "ZZZZZZZB99999999"
 
 
-def test_the_key_is_of_installation_and_campaign() -> None:
-    keys = {campaign_key(installation, campaign, taken=()) for installation in "ab" for campaign in ("x", "y")}
+def test_the_key_is_of_secret_installation_and_campaign() -> None:
+    keys = {campaign_key(secret, name, campaign, taken=()) for secret in "st" for name in "ab" for campaign in "xy"}
 
-    assert len(keys) == 4
+    assert len(keys) == 8
     assert all(0 <= key < 1 << 35 for key in keys)
+
+
+def test_two_data_folders_never_share_numbers(tmp_path: Path) -> None:
+    """Both are of the default installation and have a campaign of one name."""
+    one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
+    keys = {desk.plan(desk.write(phone=phones(2))).record.campaign_key for desk in (one, other)}
+
+    assert len(keys) == 2
+    assert one.landing.number_key() != other.landing.number_key()
+    assert one.landing.number_key_path.stat().st_mode & 0o777 == 0o600
+    assert one.plan(one.write(phone=phones(2))).record.has_secret_key
+
+
+def test_a_dry_run_makes_no_secret(desk: Desk) -> None:
+    desk.plan(desk.write(phone=phones(2)), is_dry_run=True)
+
+    assert not desk.landing.number_key_path.exists()
 
 
 def test_a_key_that_another_campaign_has_is_salted(desk: Desk) -> None:
     path = desk.write(phone=phones(2))
+    desk.landing.number_key()
     plain = desk.plan(path, is_dry_run=True).record
     with Journal.open(desk.landing.journal_path) as journal:
         journal.register(replace(plain, campaign_id="summer", input_sha256="another"))
@@ -347,6 +365,7 @@ def test_a_plan_made_twice_is_the_same_bytes(desk: Desk, tmp_path: Path) -> None
         "city": ["北京", "上海", None] * 1017,
     }
     again = Desk(tmp_path / "again")
+    again.landing.choose_number_key(desk.landing.number_key())
     for each in (desk, again):
         each.suppress(*((phone, "opted_out", AT) for phone in phones(100, start=200)))
         each.plan(each.write(**columns), content=None, batch_size=70)
@@ -405,7 +424,9 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(desk: Desk) -> None:
     assert desk.files() == before
     assert not desk.landing.root.exists()
     assert dry.path is None
-    assert replace(dry, path=desk.landing.campaigns.plan_path("spring")) == desk.plan(path)
+    plan = desk.plan(path)
+    assert dry.record == replace(plan.record, campaign_key=dry.record.campaign_key)
+    assert replace(dry, path=plan.path, record=plan.record) == plan
 
 
 def test_a_refused_input_leaves_nothing_behind(desk: Desk) -> None:

@@ -199,7 +199,12 @@ def test_the_template_loads_to_the_defaults_is_its_owners_only_and_is_never_over
     write_template(path)
 
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load_settings(path).model_dump() == Settings(data_dir=tmp_path / "data").model_dump()
+    installation = load_settings(path).installation
+    defaults = Settings(data_dir=tmp_path / "data", installation=installation)
+    assert load_settings(path).model_dump() == defaults.model_dump()
+    write_template(tmp_path / "another.toml")
+    names = {installation, load_settings(tmp_path / "another.toml").installation}
+    assert len(names - {"main"}) == 2  # random
     with pytest.raises(UsageError, match="exists already"):
         write_template(path)
 

@@ -102,6 +102,7 @@ def _campaign_row(campaign: CampaignRecord, paused_reason: str | None) -> tuple[
         campaign.has_own_mission_nums,
         paused_reason is not None,
         paused_reason,
+        campaign.has_secret_key,
     )
 
 

@@ -36,17 +36,23 @@ def loaded_of(connection: duckdb.DuckDBPyConnection, landing: Landing) -> Loaded
 
 
 def raise_to_new_reports(tables: Tables, landing: Landing) -> None:
-    """Raise the marks where a report names a batch of ours that the journal doesn't know.
-
-    A pushed report proves nothing here: whoever knows the endpoint can name the next batch.
-    """
+    """Raise the marks where a report names a batch of ours that the journal doesn't know."""
     if Reports not in tables:
         return
-    named = tables[Reports].filter(pl.col("is_pulled") | pl.col("is_imported"))["batch_num"].unique()
+    reports, is_pushed_only = tables[Reports], ~pl.col("is_pulled") & ~pl.col("is_imported")
+    raise_to_reported(
+        landing,
+        confirmed=_highest(reports.filter(~is_pushed_only)["batch_num"]),
+        pushed=_highest(reports.filter(is_pushed_only)["batch_num"]),
+    )
+
+
+def _highest(batch_nums: pl.Series) -> dict[int, int]:
+    """The highest number that these batches have, by campaign key."""
     numbers: dict[int, int] = {}
-    for key, number in filter(None, map(batch_key_and_number, named)):
+    for key, number in filter(None, map(batch_key_and_number, batch_nums.unique())):
         numbers[key] = max(numbers.get(key, 0), number)
-    raise_to_reported(landing, numbers)
+    return numbers
 
 
 def check_journal(landing: Landing, warehouse: Warehouse) -> None:
