@@ -373,8 +373,8 @@ CONFIGURED = {
 
 
 def test_doctor_warns_of_an_endpoint_that_takes_unsigned_pushes_from_everywhere(tmp_path: Path) -> None:
-    with _taking_all(get=404, post=403) as base_url:
-        url = {"SMSRECON_RECEIVE__PUBLIC_URL": base_url}
+    with receiving(tmp_path) as endpoint:
+        url = {"SMSRECON_RECEIVE__PUBLIC_URL": endpoint.base_url}
         verdict, detail = _endpoint_of(Place(tmp_path, CONFIGURED), **url, SMSRECON_RECEIVE__ALLOW="[]")
         assert (verdict, "in receive.allow" in detail) == ("warning", True)
         signed = {"SMSRECON_RECEIVE__ALLOW": "[]", "SMSRECON_RECEIVE__SIGN": "md5"}
@@ -410,7 +410,7 @@ def test_doctor_takes_no_other_server_for_the_endpoint_and_sends_it_no_path_secr
 
 
 def test_doctor_finds_a_proxy_that_passes_pushes_only_and_one_that_answers_them_itself(tmp_path: Path) -> None:
-    place = Place(tmp_path, {"SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET, "SMSRECON_GATEWAY__APP_KEY": APP_KEY})
+    place = Place(tmp_path, CONFIGURED)
     with receiving(tmp_path) as endpoint:
         with _other_server(get=404, post=403, pings_of=endpoint) as proxy:
             assert _endpoint_of(place, SMSRECON_RECEIVE__PUBLIC_URL=proxy.base_url)[0] == "ok"
