@@ -61,6 +61,7 @@ CREATE OR REPLACE MACRO has_phone_digits(content) AS regexp_matches(content, '[1
 
 CREATE OR REPLACE MACRO mask_value(given, content, nested) AS CASE
     WHEN NOT coalesce(has_phone_digits(content), FALSE) THEN cast(given AS VARCHAR)
+    WHEN starts_with(cast(given AS VARCHAR), '"') THEN cast(to_json(mask_phones_in_text(content)) AS VARCHAR)
     WHEN left(cast(given AS VARCHAR), 1) IN ('[', '{') THEN nested
     WHEN mask_phones_in_text(content) <> content THEN cast(to_json(mask_phones_in_text(content)) AS VARCHAR)
     ELSE cast(given AS VARCHAR)
