@@ -29,6 +29,7 @@ from pipelines.settings import Settings
 ROW_GROUP = 128_000  # rows of the plan that are read at once while sending
 
 _CAMPAIGN_ID = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+_IS_MESSAGE = pl.col("disposition") == "planned"
 
 _COLUMNS = (
     "input_row",
@@ -113,14 +114,15 @@ def make_plan(
         _refuse_known_mission_nums(
             found.paths[0], recipients, [landing.campaigns.plan_path(other) for other in sorted(kept)]
         )
-    leaves_no_file = is_dry_run and not landing.number_key_path.exists()
+    suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
+    decided = _decided(recipients, suppressed)
+    messages = _messages(decided, source=request.source, batch_size=settings.plan.batch_size)
+    leaves_no_file = is_dry_run and not landing.number_key_path.exists()  # nor does an input that was refused above
     secret = secrets.token_hex() if leaves_no_file else landing.number_key()
     taken = {other.campaign_key for other in others}
     key = campaign_key(secret, settings.installation, request.campaign_id, taken=taken)
-    batch_size = settings.plan.batch_size
-    suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
-    frame = _arranged(recipients, suppressed, source=request.source, key=key, batch_size=batch_size)
-    message_count = frame["message_id"].count()
+    frame = _arranged(messages, decided, key=key)
+    message_count = messages.height
     record = CampaignRecord(
         campaign_id=request.campaign_id,
         campaign_key=key,
@@ -226,27 +228,28 @@ def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -
     return Plan(record, path, dispositions, reasons, texts.unique(maintain_order=True).head(3).to_list())
 
 
-def _arranged(
-    recipients: pl.DataFrame, suppressions: pl.DataFrame, *, source: Path, key: int, batch_size: int
-) -> pl.DataFrame:
-    """Decide every row, order and number the messages and cut them into batches; the other rows come after them."""
-    decided = _decided(recipients, suppressions)
-    is_message = pl.col("disposition") == "planned"
-    messages = _ordered(decided.filter(is_message), batch_size)
+def _messages(decided: pl.DataFrame, *, source: Path, batch_size: int) -> pl.DataFrame:
+    """The rows that are to be sent, ordered and cut into batches. Raises InputRefused if there are none or too many."""
+    messages = _ordered(decided.filter(_IS_MESSAGE), batch_size)
     if messages.is_empty():
         counts = decided.group_by("reason").len().sort("len", descending=True).head(5)
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts.iter_rows())
         raise InputRefused(f"{source}: no row can be sent: {reasons}; correct the file")
     if messages.height > MAX_MESSAGES:
         raise InputRefused(f"{source}: has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
+    return messages
+
+
+def _arranged(messages: pl.DataFrame, decided: pl.DataFrame, *, key: int) -> pl.DataFrame:
+    """Number the messages; the other rows come after them."""
     position = pl.int_range(pl.len(), dtype=pl.Int64)
     messages = messages.with_columns(
         message_id=message_id(key, position), mission_num=pl.coalesce("mission_num", mission_num(key, position))
     )
-    others = decided.filter(~is_message).with_columns(
+    others = decided.filter(~_IS_MESSAGE).with_columns(
         message_id=pl.lit(None, pl.Int64), planned_batch=pl.lit(None, pl.Int32)
     )
-    owner = ["owner"] if "owner" in recipients.columns else []
+    owner = ["owner"] if "owner" in decided.columns else []
     columns = [*_COLUMNS, *owner]
     return pl.concat([messages.select(columns), others.select(columns)])
 
