@@ -164,7 +164,7 @@ class Sender:
         messages = self._plan.messages(send_range.first_position, send_range.last_position)
         campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
         if send_range.repeats is None:
-            await self._journaled(self._begin, send_range, name)
+            await self._journaled(self._begin, send_range, name, self._clock())
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
@@ -189,9 +189,8 @@ class Sender:
                 send_range, name, exchange
             )
 
-    def _begin(self, send_range: SendRange, name: str) -> None:
+    def _begin(self, send_range: SendRange, name: str, at: datetime) -> None:
         """Journal that a batch is about to leave, then raise the mark; the next number is counted in the same order."""
-        at = self._clock()
         self._journal.sending(self._campaign.campaign_id, name, at=at, **send_range.journaled)
         self._mark.raise_to(HighWater.after(name, send_range.last_position))
 
