@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 _ENVIRONMENT_MESSAGES = (
     "No space left on device",
     "disk is full",
+    "disk I/O error",  # of SQLite, when it has no room for its shared memory
     "Disk quota exceeded",
     "Permission denied",
     "Operation not permitted",

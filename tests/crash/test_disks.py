@@ -43,7 +43,7 @@ def test_a_full_or_read_only_disk_is_an_error_of_one_line_and_everything_continu
                 command = _with_its_campaign(life, step)
                 with disk.full(but=kilobytes * 1024):
                     ended = place.run(command)
-                failed[step] += _is_one_line(ended, "No space left on device", "disk is full")
+                failed[step] += _is_one_line(ended, "No space left on device", "disk is full", "disk I/O error")
                 life.laws.hold_after_death()
         assert failed.keys() >= {"submit", "pull", "load", "reconcile", "publish", "daily"}
         for step in STEPS:
