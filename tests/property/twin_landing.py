@@ -156,9 +156,10 @@ class TwinLanding:
             own_time = reply["replied_at"] if reply["has_own_time"] else None
             key = (reply["phone"], reply["content"], reply["access_num"], reply["has_own_time"], own_time)
             ways = _ways(name, good.get(key))
-            if key not in good or (received_at, name) < (good[key]["received_at"], good[key]["source_file"]):
+            first = good.get(key, reply)
+            if key not in good or (received_at, name) < (first["received_at"], first["source_file"]):
                 good[key], unread[key] = reply, False
-            unread[key] |= is_unread and _came(reply) == _came(good[key])
+            unread[key] |= is_unread and good[key]["source_file"] == name
             good[key] |= ways
         kept = []
         for (phone, content, access_num, *time), reply in good.items():
