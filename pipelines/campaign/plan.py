@@ -229,7 +229,7 @@ def _summarised(record: CampaignRecord, rows: pl.LazyFrame, path: Path | None) -
 
 
 def _messages(decided: pl.DataFrame, *, source: Path, batch_size: int) -> pl.DataFrame:
-    """The rows that are to be sent, ordered and cut into batches. Raises InputRefused if there are none or too many."""
+    """The rows that are to be sent, ordered and cut into batches. Raises InputRefused for none, or too many."""
     messages = _ordered(decided.filter(_IS_MESSAGE), batch_size)
     if messages.is_empty():
         counts = decided.group_by("reason").len().sort("len", descending=True).head(5)

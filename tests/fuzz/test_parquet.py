@@ -45,6 +45,7 @@ def damaged(number: int) -> bytes:
     return bytes(file[: dice.randrange(len(file))] if dice.random() < 0.1 else file)
 
 
+@pytest.mark.timeout(900)  # files that pyarrow can't read are tried by a child process each
 @pytest.mark.cases(CASES)
 def test_damaged_parquet_is_a_frame_or_one_error_and_nothing_is_said(capfd: pytest.CaptureFixture[str]) -> None:
     faults: set[str] = set()
