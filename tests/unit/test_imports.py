@@ -1,6 +1,7 @@
 """An imported file is landed once, byte for byte, and the loaded rows don't depend on when it came."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
@@ -60,6 +61,21 @@ def contents(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
         return {name: sorted(connection.sql(f"FROM {name}").pl().rows(), key=repr) for name in names}
 
 
+def loaded_after_each(
+    steps: list[Callable[[], object]], landing: Landing, warehouse: Warehouse
+) -> dict[str, list[tuple[Any, ...]]]:
+    for step in steps:
+        step()
+        load(landing, warehouse)
+    return contents(warehouse)
+
+
+def loaded_at_once(landing: Landing, warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
+    warehouse.delete()
+    load(landing, warehouse)
+    return contents(warehouse)
+
+
 def test_a_landed_import_comes_back_byte_for_byte(landing: Landing) -> None:
     name = landing.imports.land(IMPORT)
 
@@ -81,15 +97,10 @@ def test_of_reports_that_differ_in_missing_numbers_the_fullest_stays_whatever_ca
 ) -> None:
     landing, warehouse = Landing(tmp_path / "landing"), warehouse_in(tmp_path)
     steps = [lambda: landing.imports.land(IMPORT), lambda: landing.imports.land(BY_MISSION), lambda: pulled(landing)]
-    for number in order:
-        steps[number]()
-        load(landing, warehouse)
 
-    in_steps = contents(warehouse)
-    warehouse.delete()
-    load(landing, warehouse)
+    in_steps = loaded_after_each([steps[number] for number in order], landing, warehouse)
 
-    assert contents(warehouse) == in_steps
+    assert loaded_at_once(landing, warehouse) == in_steps
     told = {(mission, code, batch) for _, mission, _, code, _, batch, *_ in in_steps["core.reports"]}
     assert told == {("0A1B2C3000000001", "DELIVRD", "B1"), ("", "MK:0001", "")}
     assert sum(accepted for _, _, _, accepted, _ in in_steps["core.files"]) == 4
@@ -116,15 +127,10 @@ def test_a_failure_whose_time_is_borrowed_counts_once_whatever_came_first(
         lambda: landing.imports.land(again),
         lambda: pulled(landing, "MK:0001"),
     ]
-    for number in order:
-        steps[number]()
-        load(landing, warehouse)
 
-    in_steps = contents(warehouse)
-    warehouse.delete()
-    load(landing, warehouse)
+    in_steps = loaded_after_each([steps[number] for number in order], landing, warehouse)
 
-    assert contents(warehouse) == in_steps
+    assert loaded_at_once(landing, warehouse) == in_steps
     told = [(phone, at) for _, _, phone, _, at, *_ in in_steps["core.reports"]]
     assert sorted(told) == [
         ("13800138000", datetime(2026, 11, 20, 12, tzinfo=CHINA)),
