@@ -6,7 +6,6 @@ from `described_settings`. Nothing else in the package reads the environment, bu
 problems are reported in one error; the repr of a secret does not show it.
 """
 
-import ipaddress
 import json
 import os
 import re
@@ -37,7 +36,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipelines.addresses import http_url
+from pipelines.addresses import http_url, is_loopback
 from pipelines.errors import UsageError
 from pipelines.ownership import check_owner
 
@@ -645,13 +644,7 @@ def refuse_clear_text(url: str, advice: str, *, setting: str) -> None:
     """Raise UsageError if the URL is http:// and its host is not this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
-        return
-    try:
-        is_here = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_here = False
-    if not is_here:
+    if parts.scheme != "https" and not is_loopback(host):
         raise UsageError(f"{setting} leads to http://{host}, which is not encrypted: {advice}")
 
 

@@ -6,7 +6,6 @@ log-in, which the operator alone can read, and takes calls by its own address on
 Prefect reads its settings when it is imported, so this module, which sets them, does not import it.
 """
 
-import ipaddress
 import os
 import signal
 import socket
@@ -23,6 +22,7 @@ import httpx
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from pipelines.addresses import is_loopback
 from pipelines.errors import UsageError
 from pipelines.files import make_folder, secret_kept_in
 
@@ -71,16 +71,13 @@ def bypass_proxies(api_url: str) -> None:
 
     NO_PROXY with the address alone is not enough: httpx prepares every proxy, and fails for SOCKS, which it can't use.
     """
-    if _is_loopback(urlsplit(api_url).hostname or ""):
+    if _is_this_machine(urlsplit(api_url).hostname or ""):
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-        return address.is_loopback or address.is_unspecified
-    except ValueError:
-        return host.removesuffix(".") == "localhost" or host.endswith(".localhost")
+def _is_this_machine(host: str) -> bool:
+    """True also for the address that servers listen on everywhere, and for names of localhost that clients resolve."""
+    return is_loopback(host) or host in ("0.0.0.0", "::", "localhost.") or host.endswith(".localhost")  # noqa: S104
 
 
 @contextmanager
