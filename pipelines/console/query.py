@@ -35,6 +35,11 @@ def ask(settings: Settings, query: str | None) -> pl.DataFrame:
             _confine(connection, settings.published_folder)
             _check(connection, query or _TABLES)
             rows: pl.DataFrame = connection.sql(query or _TABLES).pl()
+    except duckdb.PermissionException:
+        raise UsageError(
+            "the query opens a file that is not published here; if the data folder was moved or copied, make its views"
+            " again with 'smsrecon publish'"
+        ) from None
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise UsageError(f"the query failed: {str(error).splitlines()[0]}; see 'smsrecon sql' for the tables") from None
     is_number = cs.float().is_finite()  # JSON knows neither NaN nor infinity

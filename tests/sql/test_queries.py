@@ -1,5 +1,6 @@
 """`smsrecon sql` answers questions about the published copy, and neither reads nor writes any other file."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -82,6 +83,13 @@ def test_a_query_neither_writes_nor_reads_another_file(query: str, data_dir: Pat
 )
 def test_a_question_about_the_published_copy_is_answered(query: str, data_dir: Path) -> None:
     assert ask(Settings(data_dir=data_dir), query).width
+
+
+def test_a_copied_data_folder_is_to_be_published_again(data_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_dir, tmp_path / "copy", symlinks=True)
+
+    with pytest.raises(UsageError, match="moved or copied, make its views again with 'smsrecon publish'"):
+        ask(Settings(data_dir=tmp_path / "copy"), "FROM messages")
 
 
 def test_functions_are_listed_and_their_errors_are_told(data_dir: Path) -> None:
