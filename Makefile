@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Compiled modules are kept wherever that is switched off: the tests start many processes.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := 3  # that run tests: one more than the cores it is measured on, since tests also wait
+PROCESSES := 4  # that run tests: two for each core of the machine it is measured on, since tests also wait
 
 .PHONY: help demo notebook test test-deep check bench fuzz laws contention torture format docs lock clean
 .DEFAULT_GOAL := help

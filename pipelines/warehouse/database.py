@@ -173,6 +173,7 @@ def set_comments(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type
     """Set the comments of the tables and views that exist, and of their columns, to the contracts' descriptions."""
     kinds = dict(connection.execute(_KINDS).fetchall())
     current = {(table, column): comment for table, column, comment in connection.execute(_COMMENTS).fetchall()}
+    script = []
     for contract in contracts:
         table = table_of(contract)
         wanted = {(table, ""): comment_of(contract)}
@@ -180,7 +181,8 @@ def set_comments(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type
         for (_, column), comment in wanted.items():
             if table in kinds and current[table, column] != comment:
                 target = f"COLUMN {table}.{column}" if column else f"{kinds[table]} {table}"
-                connection.execute(f"COMMENT ON {target} IS {_quoted(comment)}")
+                script.append(f"COMMENT ON {target} IS {_quoted(comment)}")
+    connection.execute(";\n".join(script))
 
 
 _KINDS: Final = """

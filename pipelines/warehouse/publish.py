@@ -164,6 +164,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
     # The format that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
     connection.execute(f"ATTACH {_literal(version / PUBLISHED_DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
+    connection.execute("BEGIN")  # else each comment would be synced by itself
     connection.execute("CREATE SCHEMA marts")
     for contract in MARTS:
         connection.execute(f"CREATE TABLE {table_of(contract)} AS FROM warehouse.{table_of(contract)}")
@@ -178,6 +179,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
         )
     set_comments(connection, (*MARTS, *PUBLISHED))
     _define_functions(connection)
+    connection.execute("COMMIT")
     connection.execute("USE warehouse")
     connection.execute("DETACH analytics")
 

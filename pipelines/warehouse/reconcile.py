@@ -4,7 +4,8 @@ The SQL defines each status and each figure. Every table computed here is replac
 its statement reads.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, kind_of, schema_of, table_of
+from pipelines.contracts import Contract, columns_of, kind_of, schema_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED, STATUSES
@@ -21,9 +22,10 @@ from pipelines.failpoints import reach
 from pipelines.opt_outs import patterns
 from pipelines.sql_files import SQL_FOLDER, reference_path
 from pipelines.warehouse.database import Warehouse, registered, set_comments
-from pipelines.warehouse.statements import Statement, in_order, statement
+from pipelines.warehouse.statements import in_order, statements
 
-_CONTRACTS: Final = {table_of(contract): contract for contract in (*RECONCILED, *MARTS)}
+_CONTRACTS: Final = (*RECONCILED, *MARTS)
+_COMPUTED: Final = {table_of(contract): contract for contract in _CONTRACTS if kind_of(contract) != "reference"}
 
 
 @dataclass(frozen=True)
@@ -84,33 +86,31 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
     """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
     # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    statements: dict[str, Statement] = {}
-    for table, contract in _CONTRACTS.items():
+    kept = _with_columns_of(connection, _CONTRACTS)
+    for contract in _CONTRACTS:
         if kind_of(contract) == "reference":
-            _import_reference(connection, contract)
-        else:
-            statements[table] = statement(connection, table.replace(".", "/"))
-    for table in in_order({table: computed.inputs for table, computed in statements.items()}):
+            with registered(connection, reference_rows=_reference(contract)):
+                _replace(connection, contract, "FROM reference_rows", is_kept=contract in kept)
+    names = {table: table.replace(".", "/") for table in _COMPUTED}
+    by_name = statements(connection, names.values())
+    for table in in_order({table: by_name[name].inputs for table, name in names.items()}):
         reach("reconcile.between_tables")
-        _compute(connection, _CONTRACTS[table], statements[table], parameters)
-    set_comments(connection, (*CORE, *_CONTRACTS.values()))
+        contract, computed = _COMPUTED[table], by_name[names[table]]
+        _replace(connection, contract, computed.text, computed.arguments(parameters), is_kept=contract in kept)
+    set_comments(connection, (*CORE, *_CONTRACTS))
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:
     """Run every check in the order of names; a check that returns rows has failed."""
     failed = []
-    for path in sorted(SQL_FOLDER.glob("checks/*.sql")):
-        check = statement(connection, f"checks/{path.stem}")
-        row_count, message = connection.sql(check.text).aggregate("count(*), min(finding)").fetchall()[0]
+    names = [path.stem for path in sorted(SQL_FOLDER.glob("checks/*.sql"))]
+    checks = statements(connection, [f"checks/{name}" for name in names])
+    for name in names:
+        findings = connection.sql(checks[f"checks/{name}"].text)
+        row_count, message = findings.aggregate("count(*), min(finding)").fetchall()[0]
         if row_count:
-            failed.append(FailedCheck(path.stem, row_count, message))
+            failed.append(FailedCheck(name, row_count, message))
     return tuple(failed)
-
-
-def _import_reference(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> None:
-    """Replace a reference table by the rows of its CSV file."""
-    with registered(connection, reference_rows=_reference(contract)):
-        connection.execute(f"CREATE OR REPLACE TABLE {table_of(contract)} AS FROM reference_rows")
 
 
 @cache
@@ -120,14 +120,43 @@ def _reference(contract: type[Contract]) -> pl.DataFrame:
     return contract.validate(pl.read_csv(path, schema=schema_of(contract)))
 
 
-def _compute(
-    connection: duckdb.DuckDBPyConnection, contract: type[Contract], computed: Statement, parameters: dict[str, Any]
+def _replace(
+    connection: duckdb.DuckDBPyConnection,
+    contract: type[Contract],
+    select: str,
+    arguments: dict[str, Any] | None = None,
+    *,
+    is_kept: bool,
 ) -> None:
-    """Replace a table, or a view, by the rows that its statement selects."""
-    kind = "VIEW" if kind_of(contract) == "view" else "TABLE"
-    connection.execute(
-        f"CREATE OR REPLACE {kind} {table_of(contract)} AS\n{computed.text}", computed.arguments(parameters) or None
-    )
+    """Replace the rows of a table, or a view, by those of a query; a table that is kept keeps its comments."""
+    table = table_of(contract)
+    if is_kept:
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our name
+        connection.execute(f"INSERT INTO {table}\n{select}", arguments)
+    else:
+        kind = "VIEW" if kind_of(contract) == "view" else "TABLE"
+        connection.execute(f"CREATE OR REPLACE {kind} {table} AS\n{select}", arguments)
+
+
+def _with_columns_of(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]) -> set[type[Contract]]:
+    """The contracts whose table exists with the same columns, in the same order."""
+    columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, *column in connection.execute(_COLUMNS).fetchall():
+        columns[table].append((column[0], column[1]))
+    return {
+        contract
+        for contract in contracts
+        if columns[table_of(contract)] == [(column.name, column.duckdb_type) for column in columns_of(contract)]
+    }
+
+
+_COLUMNS: Final = """
+SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type
+FROM duckdb_columns() AS c
+SEMI JOIN duckdb_tables() AS t ON c.database_oid = t.database_oid AND c.table_oid = t.table_oid
+WHERE c.database_name = current_database()
+ORDER BY c.column_index
+"""
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, failed_checks: tuple[FailedCheck, ...]) -> ReconcileSummary:

@@ -62,11 +62,17 @@ def parse(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
 
 def statement(connection: duckdb.DuckDBPyConnection, name: str) -> Statement:
     """sql/<name>.sql, parsed; the session gets the functions of sql/functions that it calls."""
-    text = sql_files.statement(name)
-    define_functions(connection, called_functions(text))
-    if text not in _PARSED:
-        _PARSED[text] = parse(connection, text)
-    return _PARSED[text]
+    return statements(connection, [name])[name]
+
+
+def statements(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, Statement]:
+    """Several statements by name; a function that more than one of them calls is created once."""
+    texts = {name: sql_files.statement(name) for name in names}
+    define_functions(connection, set().union(*map(called_functions, texts.values())))
+    for text in texts.values():
+        if text not in _PARSED:
+            _PARSED[text] = parse(connection, text)
+    return {name: _PARSED[text] for name, text in texts.items()}
 
 
 def in_order(inputs: Mapping[str, Iterable[str]]) -> list[str]:

@@ -201,6 +201,7 @@ def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
 def test_a_signal_as_soon_as_it_serves_is_its_orderly_end(api: API, place: FlowPlace) -> None:
     with serving(place, PREFECT_API_URL=api.url) as process:  # which looks at the exit code
         process.terminate()
+        process.wait(60)
 
 
 @pytest.mark.parametrize(
