@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--deep"):
         os.environ[depth.VARIABLE] = "1"
+    else:
+        os.environ["SMSRECON_WAREHOUSE__THREADS"] = "1"  # few rows, and as many processes as there are cores
     depth.choose_hypothesis_profile()
 
 

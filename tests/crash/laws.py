@@ -69,8 +69,10 @@ class Laws:
         if self.place.sandbox.settings.report_mode == "snapshot":
             assert not self.missing, f"{len(self.missing)} records could have been asked for again"
         self.logged()
-        self.balanced()
-        self.rebuilt()
+        daily.load(self.place.settings)  # the list of those whom the last day found
+        as_of = self.place.clock()
+        self.balanced(as_of)
+        self.rebuilt(as_of)
 
     def sent_once(self) -> None:
         twice = self.place.truth("SELECT mission_num FROM messages GROUP BY mission_num HAVING count(*) > 1")
@@ -125,7 +127,7 @@ class Laws:
         }
         assert logged == self.unanswered
 
-    def balanced(self) -> None:
+    def balanced(self, as_of: datetime) -> None:
         states = self._states()
         not_answered = {batch_num for (batch_num, _), state in states.items() if state != "accepted"}
         settled = {batch.batch_num for batch in self._batches() if batch.decided_by is not None}
@@ -141,13 +143,11 @@ class Laws:
         assert others.keys() <= {"refused", "in_doubt", "suppressed"}, (
             f"not accepted by the gateway, and with us {dict(others)}"
         )
-        summary = daily.reconcile(self.place.settings, as_of=self.place.clock())
+        summary = daily.reconcile(self.place.settings, as_of=as_of)
         assert summary.is_balanced, summary.failed_checks
 
-    def rebuilt(self) -> None:
-        as_of = self.place.clock()
-        daily.load(self.place.settings)
-        daily.reconcile(self.place.settings, as_of=as_of)
+    def rebuilt(self, as_of: datetime) -> None:
+        """Called with the instant at which the books were closed."""
         before = all_rows(self.place)
         daily.rebuild(self.place.settings, as_of=as_of)
         after = all_rows(self.place)
