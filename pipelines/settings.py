@@ -91,8 +91,7 @@ class GatewaySettings(Table):
     )
     app_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Secret of the account, `appSecret`; sent in the bodies of requests only, and never shown. Better"
-        " kept in the variable.",
+        description="Secret of the account, `appSecret`; never shown. Better kept in the variable.",
         json_schema_extra=FILL_IN,
     )
     format: Literal["json", "xml"] = Field(
@@ -102,12 +101,12 @@ class GatewaySettings(Table):
     timeout_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="Seconds to wait for an answer, and for its next bytes; a send may take four times as long in all.",
+        description="Seconds to wait for an answer, and for its next bytes; a send may take four times that.",
     )
     max_answer_mb: int = Field(
         default=512,
         ge=1,
-        description="Largest answer to a query for reports or replies, in MB; of a larger one the first MB is kept.",
+        description="Largest answer to a query, in MB; of a larger one the first MB is kept.",
     )
     max_answer_seconds: float = Field(
         default=900.0,
@@ -164,8 +163,8 @@ class PolicySettings(Table):
     )
     in_doubt: Literal["hold", "same_batch_num"] = Field(
         default="hold",
-        description='What happens to a batch in doubt: `"hold"` keeps it; `"same_batch_num"` sends it once more under'
-        " its number, where the vendor refuses a repeated `batchNum`.",
+        description='A batch in doubt: `"hold"` keeps it; `"same_batch_num"` sends it once more under its number, where'
+        " the vendor refuses a repeated `batchNum`.",
     )
     repeated_code: ErrorCode | None = Field(
         default=None,
@@ -175,8 +174,8 @@ class PolicySettings(Table):
     hard_failures: int = Field(
         default=2,
         ge=1,
-        description="Campaigns in which a phone must fail with a hard code, such as a dead number, before it is in"
-        " `marts.suppression_candidates`.",
+        description="Campaigns in which a phone must fail with a hard code, such as a dead number, to become a"
+        " candidate for suppression.",
     )
     opt_out_words: tuple[str, ...] = Field(
         default=(
@@ -266,7 +265,7 @@ class ScheduleSettings(Table):
     )
     retry_delays_seconds: tuple[float, ...] = Field(
         default=(60.0, 300.0),
-        description="Seconds to wait before each retry of a pull, or of a step that closes the books.",
+        description="Seconds before each retry of a pull, or of a step that closes the books.",
     )
     secret_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
         default="smsrecon",
@@ -306,6 +305,11 @@ class AlertSettings(Table):
     max_segment_gap: Share = Field(
         default=0.01,
         description="Alert when the balance fell since yesterday by a larger share more than was accepted; `1`: never.",
+    )
+    max_left_out_files: int = Field(
+        default=0,
+        ge=0,
+        description="Alert when more files of a campaign's folder were not read.",
     )
     max_in_doubt_batches: int = Field(
         default=0,

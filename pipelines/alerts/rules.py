@@ -26,6 +26,11 @@ RULES: Final = {
         "{value:.1%} of the {message_count:,} records of {subject} since yesterday were rejected, more than "
         "{bound:.1%}: they are missing; see why with: smsrecon sql \"FROM marts.exceptions WHERE kind = 'reject'\""
     ),
+    "files_left_out": (
+        "campaign {campaign_id}: of the folder that it was planned from, {value:.0f} files were not read, since they "
+        "are not Parquet or hidden; see which with 'smsrecon submit --dry-run', and send those that belong to it as "
+        "another campaign"
+    ),
     "segment_gap": (
         "the balance fell since yesterday by {subject} segments more than the {message_count:,} that were accepted, a "
         "difference of more than {bound:.1%}; ask the vendor whether a signature is added to the texts, and see: "

@@ -27,7 +27,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class CampaignRecord:
-    """A planned campaign; `input_sha256` binds its id to one input permanently."""
+    """A planned campaign; `input_sha256` binds its id to one input permanently.
+
+    `left_out_count` is the number of files beside those of the input that were not read.
+    """
 
     campaign_id: str
     campaign_key: int
@@ -39,6 +42,7 @@ class CampaignRecord:
     planned_batch_count: int
     has_own_mission_nums: bool
     has_secret_key: bool = False
+    left_out_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Journal:
     def register(self, campaign: CampaignRecord) -> None:
         """Record a campaign, whose id and key can't be used again. Raises sqlite3.IntegrityError if either is taken."""
         self._connection.execute(
-            "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO campaigns VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 campaign.campaign_id,
                 campaign.campaign_key,
@@ -120,6 +124,7 @@ class Journal:
                 campaign.planned_batch_count,
                 int(campaign.has_own_mission_nums),
                 int(campaign.has_secret_key),
+                campaign.left_out_count,
             ),
         )
 

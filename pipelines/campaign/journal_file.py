@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.files import make_folder, written_whole
 
-_VERSION = 2
+_VERSION = 3
 
 _CAMPAIGNS = """
 CREATE TABLE campaigns (
@@ -23,7 +23,8 @@ CREATE TABLE campaigns (
     segment_count INTEGER NOT NULL,
     planned_batch_count INTEGER NOT NULL,
     has_own_mission_nums INTEGER NOT NULL,
-    has_secret_key INTEGER NOT NULL DEFAULT 0   -- campaign_key derives from a secret of the data folder
+    has_secret_key INTEGER NOT NULL DEFAULT 0,  -- campaign_key derives from a secret of the data folder
+    left_out_count INTEGER NOT NULL DEFAULT 0   -- files of the input's folder that are not Parquet, or hidden
 ) STRICT;
 CREATE TRIGGER no_campaign_is_changed BEFORE UPDATE ON campaigns
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
@@ -83,8 +84,10 @@ DROP TABLE events_before;
 
 _KEYED_CAMPAIGNS = "ALTER TABLE campaigns ADD COLUMN has_secret_key INTEGER NOT NULL DEFAULT 0;"
 
+_CAMPAIGNS_OF_FOLDERS = "ALTER TABLE campaigns ADD COLUMN left_out_count INTEGER NOT NULL DEFAULT 0;"
+
 # From each earlier version to the next.
-_UPGRADES = (_DECISIONS, _KEYED_CAMPAIGNS)
+_UPGRADES = (_DECISIONS, _KEYED_CAMPAIGNS, _CAMPAIGNS_OF_FOLDERS)
 
 
 def make(path: Path) -> None:

@@ -134,6 +134,7 @@ def make_plan(
         planned_batch_count=frame["planned_batch"].n_unique() - (message_count < frame.height),
         has_own_mission_nums=has_own_mission_nums,
         has_secret_key=True,
+        left_out_count=len(found.left_out),
     )
     if is_dry_run:
         return replace(_summarised(record, frame.lazy(), path=None), input=found)

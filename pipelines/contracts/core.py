@@ -74,6 +74,9 @@ class Campaigns(Contract):
     has_secret_key: pl.Boolean = pa.Field(
         description="campaign_key derives from a secret of the data folder, so that nobody can guess its numbers."
     )
+    left_out_count: pl.Int64 = pa.Field(
+        ge=0, description="Files of the input's folder that were not read: they are not Parquet, or hidden."
+    )
 
     class Config:
         name = "core.campaigns"

@@ -122,8 +122,13 @@ def examine_figures(settings: Settings, *, as_of: datetime) -> list[Finding]:
 
 
 def account_findings(settings: Settings, *, as_of: datetime) -> list[Finding]:
-    """Findings about the account as a whole: pushes that were refused, and segments that the balance lacks."""
-    return refused_pushes(settings, as_of=as_of) + _examined(settings, as_of, ["segment_gap"])
+    """Findings about pushes that were refused, and about what else is missing."""
+    return refused_pushes(settings, as_of=as_of) + missing_findings(settings, as_of=as_of)
+
+
+def missing_findings(settings: Settings, *, as_of: datetime) -> list[Finding]:
+    """Findings about records that were rejected, files that were not read, and segments that the balance lacks."""
+    return _examined(settings, as_of, ("reject_share", "files_left_out", "segment_gap"))
 
 
 def refused_pushes(settings: Settings, *, as_of: datetime) -> list[Finding]:

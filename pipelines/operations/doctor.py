@@ -18,7 +18,7 @@ from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
 from pipelines.landing.data_folder import check_data_folder, check_path, network_file_system
 from pipelines.landing.landing import Landing, landing_of
-from pipelines.operations.daily import refused_pushes
+from pipelines.operations.daily import missing_findings, refused_pushes
 from pipelines.ownership import check_owner
 from pipelines.pull import Puller
 from pipelines.receive.probe import problems
@@ -52,6 +52,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("data folder", lambda: _data_folder(settings.data_dir)),
         ("journal", lambda: _journal(settings)),
         ("warehouse", lambda: _warehouse(settings)),
+        ("records", lambda: _records(settings, clock)),
         ("suppression lists", lambda: _lists(settings)),
         ("gateway", lambda: _gateway(settings, clock)),
         ("endpoint", lambda: _endpoint(settings, clock)),
@@ -122,6 +123,18 @@ def _warehouse(settings: Settings) -> Finding:
     with warehouse.read() as connection:
         (file_count,) = connection.execute("SELECT count(*) FROM core.files").fetchall()[0]
     return Finding("warehouse", "ok", f"files of the landing loaded: {file_count:,}")
+
+
+def _records(settings: Settings, clock: Clock) -> Finding:
+    if not warehouse_of(settings).path.exists():
+        return Finding("records", "ok", "none yet")
+    try:
+        missing = missing_findings(settings, as_of=clock())
+    except UsageError:  # it was never reconciled
+        return Finding("records", "ok", "not reconciled yet")
+    if missing:
+        return Finding("records", "warning", "; ".join(finding.message for finding in missing))
+    return Finding("records", "ok", "no share of them is missing that raises an alert")
 
 
 def _lists(settings: Settings) -> Finding:

@@ -19,7 +19,7 @@ AS_OF = datetime(2026, 11, 11, tzinfo=UTC)
 _CAMPAIGNS = """
 INSERT INTO core.campaigns
 SELECT 'campaign-' || k, 123456789 + k * 7777777, TIMESTAMPTZ '2026-11-01 07:00:00+08' + to_days(k),
-    $size, $size, $size, $size // 1000, FALSE, FALSE, NULL, TRUE
+    $size, $size, $size, $size // 1000, FALSE, FALSE, NULL, TRUE, 0
 FROM range($campaigns) AS t (k)
 """
 _RECIPIENTS = """

@@ -40,6 +40,20 @@ def test_a_submission_names_what_is_left_out(sending: Place, parts: Path) -> Non
     assert " 0 still to send; left out of the input: 2: people.csv, read me" in " ".join(ended.out.split())
 
 
+def test_files_that_were_left_out_are_an_alert_of_a_day_and_a_line_of_status_and_doctor(
+    sending: Place, parts: Path
+) -> None:
+    sending.run(SUBMIT.format("lists/run=7"))
+
+    day, status, doctor = (sending.run(command) for command in ("daily --json", "status", "doctor --json"))
+
+    told = "campaign c: of the folder that it was planned from, 2 files were not read"
+    assert (day.code, [problem[: len(told)] for problem in day.object["problems"]].count(told)) == (16, 1)
+    assert (status.code, told in " ".join(status.err.split())) == (16, True)
+    (records,) = [check for check in doctor.object["findings"] if check["name"] == "records"]
+    assert (doctor.code, records["verdict"], records["detail"][: len(told)]) == (0, "warning", told)
+
+
 def test_a_campaign_that_is_submitted_by_another_spelling_of_its_path_continues(sending: Place, parts: Path) -> None:
     link = sending.folder / "latest"
     link.symlink_to(parts)

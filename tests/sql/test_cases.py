@@ -34,6 +34,7 @@ _ALERTS = AlertSettings(
     max_orphan_share=0.25,
     max_reject_share=0.25,
     max_segment_gap=0.25,
+    max_left_out_files=1,
     max_in_doubt_batches=1,
     min_message_count=4,
 )

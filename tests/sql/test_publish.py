@@ -66,7 +66,7 @@ def _rows() -> list[str]:
     received = "TIMESTAMPTZ '2026-11-09 09:00:00+08'"
     came = "'a.call', NULL, TRUE, FALSE, FALSE"
     return [
-        "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL, TRUE)",
+        "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL, TRUE, 0)",
         f"""INSERT INTO core.recipients VALUES
         ('20261109', 0, 0, 'planned', NULL, NULL, '{_PHONE}', 'u_{_PHONE}', 0, '{_TEXT}', '', NULL, 1,
             '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}, "phone4": "139-0000 9999"}}'),

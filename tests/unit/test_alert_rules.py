@@ -38,7 +38,7 @@ def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
 def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, codes: list[str], sent_at: str) -> None:
     first, count, state = key << 28, len(codes), "in_doubt" if "?" in codes else "accepted"
     connection.execute(
-        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL, TRUE)",
+        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL, TRUE, 0)",
         [campaign_id, key, sent_at, count, count, count],
     )
     connection.execute(
@@ -128,6 +128,7 @@ def test_bounds_that_are_never_crossed_find_nothing(tmp_path: Path) -> None:
         max_orphan_share=1,
         max_reject_share=1,
         max_segment_gap=1,
+        max_left_out_files=9,
         max_in_doubt_batches=1,
         min_message_count=1,
     )

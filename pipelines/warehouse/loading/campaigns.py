@@ -103,6 +103,7 @@ def _campaign_row(campaign: CampaignRecord, paused_reason: str | None) -> tuple[
         paused_reason is not None,
         paused_reason,
         campaign.has_secret_key,
+        campaign.left_out_count,
     )
 
 
