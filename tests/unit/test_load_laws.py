@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.contracts import table_of
@@ -157,6 +158,30 @@ def test_how_the_records_are_shared_out_among_calls_makes_no_difference_to_the_r
             return connection.sql(query).pl().rows()
 
     assert keys(together) == keys(apart)
+
+
+@settings(SMALL, max_examples=cases(fast=8, deep=60))
+@given(texts=st.lists(st.text(st.characters(exclude_categories=("Cs", "Co", "Cn")), max_size=6), max_size=20))
+@example(texts=["T\r\nD", "T\rD", "\x0bTD", "T\x01D\x1f", "T D \x85\x00", "\x00", ""])
+def test_a_reply_has_the_same_text_in_json_and_in_xml(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    landing = Landing(tmp_path_factory.mktemp("texts") / "landing")
+    as_json = json.dumps({"errorCode": "000000", "records": [{"srcId": "13800138000", "content": t} for t in texts]})
+    replies = "".join(
+        f"<records><srcId>13800138000</srcId><content>{escape(text)}</content></records>" for text in texts
+    )
+    as_xml = f"<xml><errorCode>000000</errorCode>{replies}</xml>"
+    for form, text in (("json", as_json), ("xml", as_xml)):
+        landing.calls.land(Call("replies", AT, 1, form, http_status=200, body=text.encode()))
+    warehouse = Warehouse(landing.root.parent / "warehouse.duckdb", WarehouseSettings(threads=1))
+
+    summary = load(landing, warehouse)
+
+    with warehouse.read() as connection:
+        rows = connection.execute("SELECT DISTINCT source_file, content FROM core.reply_arrivals").fetchall()
+    in_json, in_xml = ({text for name, text in rows if name.endswith(f"{number:03}.call")} for number in (0, 1))
+    assert (summary.accepted_count, in_json) == (2 * len(texts), in_xml)
 
 
 def told_by_hand(world: list[LandedCall]) -> dict[tuple[str, ...], int]:

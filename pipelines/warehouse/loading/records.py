@@ -20,6 +20,10 @@ from pipelines.warehouse.loading.rows import plausible
 
 Channel = Literal["pull", "push", "import"]
 
+_LINE_END: Final = r"\r\n?"
+_NOT_XML: Final = r"[^\t\n\x20-\x{FFFD}\x{10000}-\x{10FFFF}]"  # the characters that XML has no way to write
+_ENDS: Final = r"^[\s\x{FFFD}]+|[\s\x{FFFD}]+$"
+
 _CHANNELS: Final = {
     "is_pulled": pl.col("channel") == "pull",
     "is_pushed": pl.col("channel") == "push",
@@ -49,6 +53,7 @@ def clean_reports(received: pl.DataFrame) -> pl.DataFrame:
 def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
     """The columns of core.replies, row for row.
 
+    The text is as XML can carry it, so that a reply is the same one when JSON brings it too.
     A reply without a readable time gets that of its receipt, and `extra` tells if there was one. A push comes at once,
     so its receipt is as good as a time of its own. In an import the time must be readable: its rows are told to people.
     """
@@ -59,7 +64,7 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
     noted = pl.when(pl.col("extra").is_null()).then(note + "}").otherwise(note + "," + pl.col("extra").str.slice(1))
     return received.select(
         phone=without_prefix(pl.col("phone")),
-        content=pl.col("content").fill_null(""),
+        content=_as_in_xml(pl.col("content").fill_null("")),
         access_num=pl.when(national(pl.col("access_num")).str.contains(PHONE))
         .then(pl.lit(MASK))
         .otherwise("access_num")
@@ -72,3 +77,7 @@ def clean_replies(received: pl.DataFrame) -> pl.DataFrame:
         plain_content=plain(pl.col("content").fill_null("")),
         **_CHANNELS,
     ).select(list(schema_of(Replies)))
+
+
+def _as_in_xml(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(_LINE_END, "\n").str.replace_all(_NOT_XML, "\ufffd").str.replace_all(_ENDS, "")
