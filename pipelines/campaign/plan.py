@@ -69,6 +69,15 @@ class Plan:
     input: InputFiles | None = field(default=None, compare=False)  # None if the plan was read without them
 
 
+def planned_campaign(campaign_id: str, landing: Landing) -> CampaignRecord:
+    """The record of a campaign. Raises UsageError if no campaign with that id was planned here."""
+    with Journal.read_only(landing.journal_path) as journal:
+        record = journal.campaign(campaign_id)
+    if record is None:
+        raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
+    return record
+
+
 def make_plan(
     request: PlanRequest,
     *,

@@ -11,7 +11,15 @@ from types import FrameType
 from pipelines.campaign.high_water import HighWater, Mark, refuse_older_journal
 from pipelines.campaign.journal import Journal
 from pipelines.campaign.late_suppressions import LateSuppressions
-from pipelines.campaign.plan import Plan, PlanFile, PlanRequest, check_campaign_id, make_plan, read_plan
+from pipelines.campaign.plan import (
+    Plan,
+    PlanFile,
+    PlanRequest,
+    check_campaign_id,
+    make_plan,
+    planned_campaign,
+    read_plan,
+)
 from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.sender import Pause, Sender, SendProgress
 from pipelines.campaign.unsent_ranges import doubts_to_repeat, unsent_ranges
@@ -123,10 +131,7 @@ def resume(
     require_credentials(settings.gateway)
     landing = landing_of(settings)
     refuse_older_journal(landing)
-    with Journal.read_only(landing.journal_path) as journal:
-        record = journal.campaign(campaign_id)
-    if record is None:
-        raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
+    record = planned_campaign(campaign_id, landing)
     with landing.campaigns.lock(campaign_id):
         landing.campaigns.refuse_purged(campaign_id)
         plan = read_plan(record, landing)

@@ -10,6 +10,7 @@ from typing import Final
 
 import polars as pl
 
+from pipelines.campaign.plan import planned_campaign
 from pipelines.campaign.suppressions import phones_on_lists
 from pipelines.errors import UsageError
 from pipelines.landing.landing import landing_of
@@ -31,17 +32,17 @@ class Review:
 
 def replies_to_review(settings: Settings, campaign_id: str | None, *, clock: Clock) -> Review:
     """Load and reconcile, then find the replies, of one campaign or all. Raises UsageError for an unknown campaign."""
+    landing = landing_of(settings)
+    if campaign_id is not None:
+        planned_campaign(campaign_id, landing)
     if not settings.data_dir.exists():  # a question makes no folder
         return Review(_near_opt_outs(settings), 0)
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
     found = _near_opt_outs(settings)
     if campaign_id is not None:
-        with warehouse_of(settings).read() as connection:
-            if not connection.execute("FROM core.campaigns WHERE campaign_id = ?", [campaign_id]).fetchall():
-                raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
         found = found.filter(campaign_id=campaign_id)
-    undecided = found.join(phones_on_lists(landing_of(settings)), on="phone", how="anti")
+    undecided = found.join(phones_on_lists(landing), on="phone", how="anti")
     return Review(undecided, found.height - undecided.height)
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from pipelines.campaign.high_water import refuse_older_journal
 from pipelines.campaign.journal import Journal
+from pipelines.campaign.plan import planned_campaign
 from pipelines.errors import BooksError, UsageError
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
@@ -43,9 +44,7 @@ def doubtful_batches(campaign_id: str, *, settings: Settings, clock: Clock) -> p
     landing = landing_of(settings)
     landing.campaigns.refuse_purged(campaign_id)
     refuse_older_journal(landing)
-    with Journal.read_only(landing.journal_path) as journal:
-        if journal.campaign(campaign_id) is None:
-            raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
+    planned_campaign(campaign_id, landing)
     daily.load(settings)
     if not daily.reconcile(settings, as_of=clock()).is_balanced:
         raise BooksError(

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.alerts.findings import Finding
-from pipelines.campaign.journal import Journal
-from pipelines.errors import UsageError
+from pipelines.campaign.plan import planned_campaign
 from pipelines.landing.campaigns import Purged
 from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
@@ -56,9 +55,7 @@ def campaign_status(settings: Settings, campaign_id: str, *, clock: Clock) -> Ca
     """
     if purged := landing_of(settings).campaigns.purged(campaign_id):
         return _final_figures(purged)
-    with Journal.read_only(landing_of(settings).journal_path) as journal:
-        if journal.campaign(campaign_id) is None:
-            raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
+    planned_campaign(campaign_id, landing_of(settings))
     as_of, findings = _brought_up_to_date(settings, clock)
     return read_campaign_status(settings, campaign_id, as_of=as_of, findings=findings)
 

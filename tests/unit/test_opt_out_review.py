@@ -65,4 +65,6 @@ def test_who_meant_to_opt_out_is_put_on_a_list_by_the_id_of_the_reply(
 def test_without_data_there_is_nothing_to_review(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert people.suppress_review() == 0
     assert capsys.readouterr().out == "No reply is to be reviewed.\n"
+    with pytest.raises(UsageError, match="there is no campaign spring"):
+        people.suppress_review(campaign="spring")
     assert not settings.data_dir.exists()
