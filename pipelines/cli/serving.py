@@ -27,7 +27,7 @@ def serve(
       PREFECT_API_URL=http://127.0.0.1:4200/api smsrecon serve
       smsrecon serve --with-server
     """
-    from pipelines.flows.server import disable_telemetry, require_prefect, running_server
+    from pipelines.flows.server import disable_telemetry, require_prefect, running_server, signals_deferred
     from pipelines.settings import export_config_path
 
     settings = invocation.settings()
@@ -35,10 +35,11 @@ def serve(
     disable_telemetry()
     server = running_server(settings.prefect_folder, port, to_stderr) if with_server else nullcontext()
     with stopped_by_sigterm(), server as login:
-        require_prefect()
-        from pipelines.console.results import show_serving
-        from pipelines.flows.deployments import schedules
-        from pipelines.flows.serving import serve, ui_url
+        with signals_deferred():
+            require_prefect()
+            from pipelines.console.results import show_serving
+            from pipelines.flows.deployments import schedules
+            from pipelines.flows.serving import serve, ui_url
 
         url = ui_url(accept_open_server=accept_open_server)
         with suppress(KeyboardInterrupt):  # from here on it serves, and this is how it ends

@@ -104,7 +104,7 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
     log = folder / "server.log"
     process = None
     try:
-        with log.open("ab") as output, _signals_deferred():
+        with log.open("ab") as output, signals_deferred():
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "pipelines.flows.server_process", str(port)],
                 env=os.environ | {SERVER_LOGIN: login},
@@ -115,7 +115,8 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
                 umask=0o077,
             )
         print_line(f"starting a Prefect server, its database in {folder}")
-        require_prefect()
+        with signals_deferred():
+            require_prefect()
         _wait_for_answer(process, port, log)
         yield found
     finally:
@@ -124,8 +125,12 @@ def running_server(folder: Path, port: int, print_line: Callable[[str], None]) -
 
 
 @contextmanager
-def _signals_deferred() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait for the end of the block: a process that is being started can't be stopped yet."""
+def signals_deferred() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of the block.
+
+    A process that is being started can't be stopped yet, and a library that is being imported may catch whatever is
+    raised, the KeyboardInterrupt of a signal too, so that nothing would stop.
+    """
     received: list[int] = []
     before = {each: signal.signal(each, lambda number, _: received.append(number)) for each in STOP_SIGNALS}
     try:

@@ -58,8 +58,7 @@ async def _until_stopped(runner: Runner, patience_seconds: float, print_line: Ca
     stopped = asyncio.create_task(asked.get())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     for number in STOP_SIGNALS:
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, signal.default_int_handler)  # removing the loop's would let one signal kill in between
     if stopped.done():
         # A signal to a process group has reached the runs already, and a second one of the same kind would kill them.
         other = STOP_SIGNALS[1 - STOP_SIGNALS.index(stopped.result())]

@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from unittest import mock
 
 import httpx
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, temporary_settings
 
+from pipelines.cli.exits import stopped_by_sigterm
+from pipelines.flows import server
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.serving import ui_url
 from pipelines.sandbox import SandboxSettings
@@ -196,6 +199,24 @@ def test_a_signal_during_the_start_leaves_no_server(place: FlowPlace) -> None:
 
     assert (process.returncode, said.splitlines()[-1][:17]) == (130, b"smsrecon: stopped")
     assert not any(map(is_running, server))
+
+
+def test_a_signal_that_an_import_catches_stops_the_start_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def catch_it() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(server, "require_prefect", catch_it)
+
+    with (
+        mock.patch.dict(os.environ),
+        stopped_by_sigterm(),
+        pytest.raises(KeyboardInterrupt),
+        server.running_server(tmp_path, free_port(), lambda _: None),
+    ):
+        pytest.fail("it has started")
 
 
 def test_a_signal_as_soon_as_it_serves_is_its_orderly_end(api: API, place: FlowPlace) -> None:
