@@ -5,7 +5,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
@@ -69,12 +69,23 @@ def secret_kept_in(path: Path, prefix: str = "") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove drafts in and below `folder` that killed processes left behind an hour ago or earlier."""
-    for draft in folder.rglob(f"{_DRAFT_PREFIX}*"):
-        with suppress(FileNotFoundError):  # it was renamed just now, or another process removed it first
-            if draft.stat().st_mtime < time.time() - _DRAFT_SECONDS:
-                draft.unlink()
+def remove_drafts(folder: Path, *, without: Iterable[Path] = ()) -> None:
+    """Remove drafts in and below `folder` that killed processes left behind an hour ago or earlier.
+
+    Folders of `without` are not looked into.
+    """
+    skipped = set(map(str, without))
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if f"{parent}/{name}" not in skipped]
+        for draft in (Path(parent, name) for name in filter(is_draft, names)):
+            with suppress(FileNotFoundError):  # it was renamed just now, or another process removed it first
+                if draft.stat().st_mtime < time.time() - _DRAFT_SECONDS:
+                    draft.unlink()
+
+
+def is_draft(name: str) -> bool:
+    """True for the name of a file that is being written, or was when its process was killed."""
+    return name.startswith(_DRAFT_PREFIX)
 
 
 def sync_folder(path: Path) -> None:

@@ -258,6 +258,10 @@ class ScheduleSettings(Table):
         default="*/10 * * * *",
         description="Schedule of the flow `watch-balance`.",
     )
+    audit: Cron = Field(
+        default="30 4 * * 0",
+        description="Schedule of the flow `audit`.",
+    )
     concurrent_runs: int = Field(
         default=8,
         ge=1,
@@ -518,6 +522,11 @@ class Settings(BaseSettings):
     def published_folder(self) -> Path:
         """The copy for analysts."""
         return self.data_dir / "published"
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Copies that an audit compares, while it runs."""
+        return self.data_dir / ".audit"
 
     @property
     def sent_alerts_path(self) -> Path:

@@ -101,13 +101,26 @@ def make_mark(landing: Landing, campaign_id: str, water: HighWater = NOTHING_SEN
 
 def read_mark(landing: Landing, campaign_id: str) -> HighWater | None:
     """The campaign's mark; None for a campaign of an earlier version. Raises BooksError if it is damaged."""
-    path = landing.campaigns.mark_path(campaign_id)
+    return read_marks(landing, [campaign_id])[campaign_id]
+
+
+def read_marks(landing: Landing, campaign_ids: Iterable[str]) -> dict[str, HighWater | None]:
+    """The marks of some campaigns, as `read_mark` has them; a load reads those of all."""
+    root, name = landing.campaigns.root, landing.campaigns.mark_path("").name
+    return {each: _read(f"{root}/{each}/{name}") for each in campaign_ids}  # a Path for each takes most of the time
+
+
+def _read(path: str) -> HighWater | None:
     try:
-        return HighWater(*_FORM.unpack(path.read_bytes()))
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    try:
+        return HighWater(*_FORM.unpack(os.read(descriptor, _FORM.size + 1)))
     except struct.error:
         raise BooksError(f"{path} is damaged; restore it from a backup before anything is sent") from None
+    finally:
+        os.close(descriptor)
 
 
 def last_sent_at(landing: Landing, campaign_id: str) -> datetime | None:
@@ -147,10 +160,11 @@ def raise_to_reported(landing: Landing, confirmed: Mapping[int, int], pushed: Ma
 
 @dataclass(frozen=True)
 class Loaded:
-    """A warehouse's rows of the journal: marks by campaign, and the id of the last event."""
+    """A warehouse's rows of the journal: marks by campaign, the id of the last event, and whose plans it has."""
 
     marks: Mapping[str, HighWater] = field(default_factory=dict)
     last_event_id: int = 0
+    planned_ids: frozenset[str] = frozenset()
 
 
 NOTHING_LOADED: Final = Loaded()
@@ -160,8 +174,8 @@ def raise_to_loaded(landing: Landing, loaded: Loaded) -> None:
     """Raise the marks that are behind the warehouse, or that a campaign of an earlier version lacks."""
     purged = {*landing.campaigns.purged_ids()}
     with Journal.read_only(landing.journal_path) as journal:
-        for campaign_id in (path.parent.name for path in landing.campaigns.plan_paths()):
-            water, mark = loaded.marks.get(campaign_id), read_mark(landing, campaign_id)
+        for campaign_id, mark in read_marks(landing, landing.campaigns.planned_ids()).items():
+            water = loaded.marks.get(campaign_id)
             if water is None or campaign_id in purged or (mark is not None and mark.number >= water.number):
                 continue
             known = HighWater.of(journal.batches(campaign_id))
@@ -184,8 +198,8 @@ class Lost:
 def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED) -> list[Lost]:
     """The campaigns of which the journal knows less than their marks or the warehouse, or nothing at all."""
     purged = {*landing.campaigns.purged_ids()}
-    planned = [path.parent.name for path in landing.campaigns.plan_paths() if path.parent.name not in purged]
-    marks = {campaign_id: read_mark(landing, campaign_id) for campaign_id in planned}  # first: they follow the journal
+    planned = [campaign_id for campaign_id in landing.campaigns.planned_ids() if campaign_id not in purged]
+    marks = read_marks(landing, planned)  # first: they follow the journal
     for campaign_id in marks.keys() & loaded.marks.keys():
         marks[campaign_id] = loaded.marks[campaign_id].raised_to(marks[campaign_id] or NOTHING_SENT)
     lost = []

@@ -6,7 +6,7 @@ stop of the process the journal shows which messages may have been sent: a `send
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -352,6 +352,27 @@ class Journal:
 
     # Reading events
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Let all reads of the block see the events of one moment, while others append."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def copy_until(self, event_id: int, path: Path, *, campaign_ids: Iterable[str]) -> None:
+        """Write a copy to the new file `path` with these campaigns alone, and their events up to this one."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            copy.executescript("DROP TRIGGER no_event_is_removed; DROP TRIGGER no_campaign_is_removed")
+            copy.execute("CREATE TEMP TABLE kept (campaign_id TEXT)")
+            copy.executemany("INSERT INTO kept VALUES (?)", [(campaign_id,) for campaign_id in campaign_ids])
+            for table in ("events", "campaigns"):
+                copy.execute(f"DELETE FROM {table} WHERE campaign_id NOT IN (SELECT campaign_id FROM kept)")  # noqa: S608
+            copy.execute("DELETE FROM events WHERE event_id > ?", (event_id,))
+            copy.commit()
+
     def batches(self, campaign_id: str) -> list[BatchRecord]:
         """Every batch_num of the campaign, in the order of sending; one without an answer is in doubt."""
         rows = self._connection.execute(
@@ -375,10 +396,12 @@ class Journal:
 
     def next_batch_number(self, campaign_id: str) -> int:
         """The number of the campaign's next batch, one more than the highest that it ever used."""
-        campaign = self.campaign(campaign_id)
-        if campaign is None:
+        row = self._connection.execute(
+            "SELECT campaign_key FROM campaigns WHERE campaign_id = ?", (campaign_id,)
+        ).fetchone()
+        if row is None:
             return 1
-        first, last = (batch_num(campaign.campaign_key, number) for number in (1, MOST_BATCHES))
+        first, last = (batch_num(row["campaign_key"], number) for number in (1, MOST_BATCHES))
         (used,) = self._connection.execute(
             "SELECT max(batch_num) FROM events WHERE batch_num BETWEEN ? AND ?", (first, last)
         ).fetchone()

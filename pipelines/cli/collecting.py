@@ -107,6 +107,31 @@ def rebuild(*, json: Json = False) -> int:
     return report_findings(steps.books_findings(books))
 
 
+def audit(
+    *,
+    from_landing: Annotated[
+        bool, Parameter(show_default=False, help="Load the bytes again too, and compare the loaded tables.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Compute every table again, and compare.
+
+    The warehouse and what is published are only read. For example:
+
+      smsrecon audit --json
+      smsrecon audit --from-landing
+    """
+    from pipelines.cli.exits import stopped_by_sigterm
+    from pipelines.console.audit import show_audit
+    from pipelines.console.progress import working
+    from pipelines.operations import audit as auditing
+
+    with stopped_by_sigterm(), working("reading") as progress:
+        summary = auditing.audit(invocation.settings(), from_landing=from_landing, progress=progress)
+    show_audit(summary, as_json=json)
+    return report_findings(summary.findings)
+
+
 def import_reports(
     file: Annotated[Path, Parameter(help="CSV, Excel or Parquet file from the vendor's console.")],
     /,

@@ -47,6 +47,7 @@ _COMMANDS: Final[dict[str, tuple[Callable[..., int] | App, ...]]] = {
         collecting.balance,
         collecting.import_reports,
         collecting.rebuild,
+        collecting.audit,
     ),
     "Read": (reading.status, reading.report, reading.sql),
     "People and retention": (people.suppress, people.forget, people.purge),

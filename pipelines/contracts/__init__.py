@@ -44,14 +44,15 @@ _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
 }
 
 
-Kind = Literal["loaded", "reference", "computed", "view", "published"]
+Kind = Literal["loaded", "bookkeeping", "reference", "computed", "view", "published"]
 Grain = Literal["campaign", "whole"]
 
 
 class TableConfig(TypedDict, total=False):
     """How a table is filled and where it lies: the `metadata` of a contract's `Config`.
 
-    kind     loaded     rows of the landing; the table is created by sql/schema
+    kind     loaded     rows of the landing, each with its load_num; the table is created by sql/schema
+             bookkeeping  rows about this one database; the table is created by sql/schema
              reference  the rows of sql/reference/<name>.csv
              computed   the rows that sql/<schema>/<name>.sql selects, stored
              view       the same, evaluated by each reader
@@ -94,6 +95,15 @@ class Column:
     description: str
 
 
+# Bookkeeping of one database, like the tables of that kind: not in frames, not published, not compared.
+LOAD_NUM: Final = Column(
+    "load_num",
+    "BIGINT",
+    is_nullable=False,
+    description="Load that brought the row or changed it last, see core.loads; 0 if that was before loads had numbers.",
+)
+
+
 def table_of(contract: type[Contract]) -> str:
     """The table's name with its schema, `core.reports`."""
     return str(contract.to_schema().name)
@@ -120,15 +130,26 @@ def comment_of(contract: type[Contract]) -> str:
 
 
 def columns_of(contract: type[Contract]) -> list[Column]:
-    """The columns of the table, in order."""
-    return [
+    """The columns of the table, in order; a loaded one ends in load_num, which its frames don't have."""
+    columns = [
         Column(name, _duckdb_type(column), bool(column.nullable), column.description or "")
         for name, column in contract.to_schema().columns.items()
     ]
+    return [*columns, LOAD_NUM] if kind_of(contract) == "loaded" else columns
+
+
+def is_compared(contract: type[Contract]) -> bool:
+    """True if two warehouses of one landing agree on the table: False for bookkeeping of one database."""
+    return kind_of(contract) != "bookkeeping"
+
+
+def compared_columns(contract: type[Contract]) -> list[Column]:
+    """The columns that two warehouses of one landing agree on, in order: all but load_num."""
+    return [column for column in columns_of(contract) if column != LOAD_NUM]
 
 
 def schema_of(contract: type[Contract]) -> dict[str, pl.DataType]:
-    """The polars type of every column, in order, for building or casting a frame."""
+    """The polars type of every column but load_num, in order, for building or casting a frame."""
     return {name: column.dtype.type for name, column in contract.to_schema().columns.items()}
 
 

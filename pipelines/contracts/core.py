@@ -10,6 +10,7 @@ from pipelines.contracts import JSON, Contract, Instant, TableConfig
 from pipelines.phones import PHONE
 from pipelines.times import EARLIEST_INSTANT, LATEST_INSTANT
 
+NUMBER_RANGE_DESCRIPTION: Final = "First 7 digits of the phone; null unless the phone has 11 digits."
 HAS_OWN_TIME_DESCRIPTION: Final = (
     "replied_at is the time sent by the gateway, or that of a push without a readable one."
 )
@@ -30,7 +31,53 @@ class Migrations(Contract):
 
     class Config:
         name = "core.migrations"
-        metadata = TableConfig(kind="loaded")
+        metadata = TableConfig(kind="bookkeeping")
+
+
+class Loads(Contract):
+    """One row per transaction of a load that changed something: a load of many files has several.
+
+    Another process may close the books between two of them, so rows of the second must have another number.
+    """
+
+    load_num: pl.Int64 = pa.Field(ge=1, description="Number of the transaction; later ones have higher numbers.")
+    loaded_at: Instant = pa.Field(description="When it was begun.")
+
+    class Config:
+        name = "core.loads"
+        metadata = TableConfig(kind="bookkeeping")
+
+
+class Listings(Contract):
+    """One row per folder of the landing, or pack of segments, whose files are all loaded.
+
+    It is not listed again unless it changes.
+    """
+
+    folder: pl.String = pa.Field(description="Path in the landing.")
+    changed_at: Instant = pa.Field(description="When it had changed last, as the file system says (its ctime).")
+
+    class Config:
+        name = "core.listings"
+        metadata = TableConfig(kind="bookkeeping")
+
+
+class Computed(Contract):
+    """One row per reconcile, the last one only: how the computed tables were made."""
+
+    as_of_at: Instant = pa.Field(description="Instant as of which the tables were computed.")
+    parameters: pl.String = pa.Field(
+        metadata=JSON, description="Parameters of the statements besides it, as JSON: settings, patterns of opt-outs."
+    )
+    fingerprint: pl.String = pa.Field(
+        description="SHA-256 of these parameters, of the statements and of the reference tables, as hex digits."
+    )
+    file_count: pl.Int64 = pa.Field(ge=0, description="Rows that core.files had.")
+    last_event_id: pl.Int64 = pa.Field(ge=0, description="Id of the last event that was loaded from the journal.")
+
+    class Config:
+        name = "core.computed"
+        metadata = TableConfig(kind="bookkeeping")
 
 
 class Files(Contract):
@@ -111,6 +158,7 @@ class Recipients(Contract):
         nullable=True, ge=1, description="Segments of the text; the gateway charges by segment."
     )
     owner: pl.String = pa.Field(nullable=True, metadata=JSON, description="All other columns of the input, as JSON.")
+    number_range: pl.Int32 = pa.Field(nullable=True, description=NUMBER_RANGE_DESCRIPTION)
 
     class Config:
         name = "core.recipients"
@@ -316,6 +364,9 @@ class Rejects(Contract):
 
 CORE: Final[tuple[type[Contract], ...]] = (
     Migrations,
+    Loads,
+    Listings,
+    Computed,
     Files,
     Campaigns,
     Recipients,

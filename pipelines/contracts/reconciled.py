@@ -9,7 +9,7 @@ import pandera.polars as pa
 import polars as pl
 
 from pipelines.contracts import Contract, Instant, TableConfig
-from pipelines.contracts.core import HAS_OWN_TIME_DESCRIPTION
+from pipelines.contracts.core import HAS_OWN_TIME_DESCRIPTION, NUMBER_RANGE_DESCRIPTION
 from pipelines.phones import PHONE
 
 STATUSES: Final[tuple[str, ...]] = (
@@ -278,9 +278,7 @@ class MessageStatus(Contract):
     match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
     report_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports of the message with its phone.")
     phone_mismatch_count: pl.Int32 = pa.Field(ge=0, description="Distinct reports of the message with another phone.")
-    number_range: pl.Int32 = pa.Field(
-        nullable=True, description="First 7 digits of the phone; null unless the phone has 11 digits."
-    )
+    number_range: pl.Int32 = pa.Field(nullable=True, description=NUMBER_RANGE_DESCRIPTION)
     segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null without a text.")
 
     class Config:

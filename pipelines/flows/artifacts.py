@@ -23,7 +23,9 @@ from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from pipelines.alerts.findings import Finding
+from pipelines.console.audit import differences_as_rows
 from pipelines.console.campaign_page import campaign_as_markdown, overview_as_rows
+from pipelines.operations.audit import AuditSummary
 from pipelines.review.status import read_campaign_status, read_overview
 from pipelines.settings import PUBLISHED_DATABASE, Settings
 
@@ -88,6 +90,12 @@ def show_books(settings: Settings, findings: list[Finding], *, as_of: datetime) 
         ):
             path = published / name
             create_link_artifact(path.as_uri(), link_text=str(path), key=key, description=what)
+
+
+def show_audit(summary: AuditSummary) -> None:
+    """Create the table of the differences that an audit found."""
+    with _failures_logged("the audit"):
+        create_table_artifact(differences_as_rows(summary), key="audit", description="Tables that differ")
 
 
 def show_page(key: str, markdown: str, description: str) -> None:

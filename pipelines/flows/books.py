@@ -1,4 +1,4 @@
-"""The flows that close the books: `reconcile` from the landing on, `daily` from the gateway on."""
+"""The flows that close the books, `reconcile` from the landing on, `daily` from the gateway on, and their `audit`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,10 +9,11 @@ from prefect.states import Completed, Failed
 
 from pipelines.alerts.findings import Finding
 from pipelines.errors import AlertRaised
-from pipelines.flows.artifacts import ProgressArtifact, show_books
+from pipelines.flows.artifacts import ProgressArtifact, show_audit, show_books
 from pipelines.flows.environment import now, run_settings
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
+from pipelines.operations import audit as auditing
 from pipelines.operations import daily as steps
 from pipelines.operations.daily import BooksSummary
 from pipelines.settings import Settings
@@ -58,6 +59,25 @@ def daily() -> State[None]:
         summary = steps.daily(settings, clock=now, progress=progress, run_step=_tasks(settings))
         progress("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
+
+
+@flow(
+    name="audit",
+    description="Computes every table again in a scratch folder, and compares what is kept and what is published.",
+    flow_run_name=_name_with_day,
+)
+def audit() -> State[None]:
+    with redact_errors():
+        settings = run_settings()
+    with ProgressArtifact("copying the warehouse") as progress:
+        summary = _tasks(settings)("audit", lambda: auditing.audit(settings, progress=progress))
+        progress("all tables", 1.0)
+    show_audit(summary)
+    try:
+        TaskRunner()("verdict", lambda: _verdict(summary.findings))
+    except AlertRaised as error:
+        return Failed(message=str(error))
+    return Completed(message=f"no difference: {summary.table_count} tables")
 
 
 def _tasks(settings: Settings) -> TaskRunner:

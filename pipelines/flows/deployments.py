@@ -17,7 +17,7 @@ from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
 from pipelines.errors import UsageError
-from pipelines.flows.books import daily, reconcile
+from pipelines.flows.books import audit, daily, reconcile
 from pipelines.flows.campaign import resume_campaign, submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from pipelines.settings import ScheduleSettings
@@ -28,7 +28,12 @@ TIMEZONE: Final = CHINA.key
 ONE_AT_A_TIME: Final = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 ON_DEMAND: Final[tuple[Flow[..., Any], ...]] = (submit_campaign, resume_campaign, pull_reports, pull_replies)
-SCHEDULED: Final[dict[str, Flow[..., Any]]] = {"daily": daily, "reconcile": reconcile, "balance": watch_balance}
+SCHEDULED: Final[dict[str, Flow[..., Any]]] = {
+    "daily": daily,
+    "reconcile": reconcile,
+    "balance": watch_balance,
+    "audit": audit,
+}
 
 
 def schedules(settings: ScheduleSettings) -> dict[str, str]:

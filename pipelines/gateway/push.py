@@ -180,9 +180,11 @@ def _pushed(kind: PushKind, found: _Found, spellings: dict[str, str]) -> PushedR
 
 def _records(tree: Tree) -> tuple[list[object], list[object]]:
     """The reports and the replies of a push."""
-    head, body = _head(tree), _body(tree)
+    head, body = _head_tree(tree), _body(tree)
     reports, replies = _paths(body)
-    stamp = {"mo_time": head.time_stamp}
+    if not replies:
+        return records_at(body, reports), []
+    stamp = {"mo_time": _text(head, "time_stamp")}
     return records_at(body, reports), [stamp | _own(record) for record in records_at(body, replies)]
 
 
@@ -219,10 +221,15 @@ def _parsed(body: bytes) -> tuple[Tree, Document]:
     return parsed
 
 
-def _head(tree: Tree) -> PushHead:
+def _head_tree(tree: Tree) -> Tree:
     head = tree.get("head")
     if not is_tree(head):
         raise UnreadablePush("the push has no head")
+    return head
+
+
+def _head(tree: Tree) -> PushHead:
+    head = _head_tree(tree)
     return PushHead(**{name: _text(head, name) for name in ("app_key", "time_stamp", "nonce_str", "sign")})
 
 

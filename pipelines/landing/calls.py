@@ -1,5 +1,6 @@
 """Calls of the gateway: what was asked, how it went, and the answer byte for byte."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final, Literal
 from pipelines.files import write_whole
 from pipelines.landing.dated_names import dated
 from pipelines.landing.header import header_and_body, with_header
+from pipelines.landing.listing import Listed, listed_days
 
 CallKind = Literal["reports", "replies", "balance"]
 CALL_KINDS: Final[tuple[CallKind, ...]] = ("reports", "replies", "balance")
@@ -57,7 +59,11 @@ class Calls:
 
     def names(self, kind: CallKind) -> list[str]:
         """The names of all calls of one kind."""
-        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(f"{kind}/*/*.call"))
+        return sorted(name for listed in self.listed(kind, {}) for name in listed.names)
+
+    def listed(self, kind: CallKind, seen: Mapping[str, datetime]) -> Iterator[Listed]:
+        """The calls of one kind, day by day, without the folders that are as in `seen`."""
+        return listed_days(self.root, kind, ".call", seen)
 
     def read(self, name: str) -> Call:
         """Read one call. Raises one of UNREADABLE_HEADER if its header is damaged."""

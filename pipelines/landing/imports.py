@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from pipelines.files import write_whole
 from pipelines.landing.dated_names import dated
 from pipelines.landing.header import header_and_body, with_header
+from pipelines.landing.listing import Listed, listed_days
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,11 @@ class Imports:
 
     def names(self) -> list[str]:
         """The names of all imports, in the order of landing."""
-        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob("imports/*/*.import"))
+        return sorted(name for listed in self.listed({}) for name in listed.names)
+
+    def listed(self, seen: Mapping[str, datetime]) -> Iterator[Listed]:
+        """The imports, day by day, without the folders that are as in `seen`."""
+        return listed_days(self.root, "imports", ".import", seen)
 
     def read(self, name: str) -> Import:
         """Read one import. Raises one of UNREADABLE_HEADER if its header is damaged."""

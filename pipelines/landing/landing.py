@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,9 +107,9 @@ class Landing:
         """Keep this secret instead, where what a sandbox does with each number is to be the same every time."""
         write_whole(self.number_key_path, secret.encode(), overwrite=False)
 
-    def remove_drafts(self) -> None:
-        """Remove what killed processes left unfinished, an hour ago or earlier."""
-        remove_drafts(self.root)
+    def remove_drafts(self, *, without: Iterable[str] = ()) -> None:
+        """Remove what killed processes left unfinished, an hour ago or earlier; not in the folders of `without`."""
+        remove_drafts(self.root, without=map(self.path, without))
 
     # Erasing a person and purging old data, which alone change what has landed
 

@@ -77,16 +77,17 @@ class BalanceSummary:
 
 def load(settings: Settings, *, progress: Progress = no_progress) -> LoadSummary:
     """Load the new files of the landing into the warehouse, and remove drafts that killed processes left there."""
-    landing = landing_of(settings)
-    landing.remove_drafts()
-    return loading.load(landing, warehouse_of(settings), progress=progress)
+    return loading.load(landing_of(settings), warehouse_of(settings), progress=progress)
 
 
 def reconcile(settings: Settings, *, as_of: datetime) -> ReconcileSummary:
     """Compute every message's status and the marts, and run the checks."""
-    return reconciling.reconcile(
-        warehouse_of(settings),
-        as_of=as_of,
+    return reconciling.reconcile_with(warehouse_of(settings), {"as_of": as_of, **parameters_of(settings)})
+
+
+def parameters_of(settings: Settings) -> dict[str, Any]:
+    """The parameters of the statements of a reconcile, besides `as_of`."""
+    return reconciling.parameters_of(
         report_window_hours=settings.policy.report_window_hours,
         hard_failures=settings.policy.hard_failures,
         price_per_segment=settings.billing.price_per_segment,
@@ -100,10 +101,16 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
 
     Without `keep_old` all older versions are removed.
     """
-    phone_hash = publishing.PhoneHash(landing_of(settings).phone_hash_key(), settings.policy.phone_hash)
     published = settings.published_folder
     with _readable_by_all():
-        return publishing.publish(warehouse_of(settings), published, phone_hash=phone_hash, keep_old=keep_old)
+        return publishing.publish(
+            warehouse_of(settings), published, phone_hash=phone_hash_of(settings), keep_old=keep_old
+        )
+
+
+def phone_hash_of(settings: Settings) -> publishing.PhoneHash:
+    """The key of the published phone hash, made at first use, and its reach."""
+    return publishing.PhoneHash(landing_of(settings).phone_hash_key(), settings.policy.phone_hash)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.operations import daily
 from pipelines.operations.erased_person import Person
+from pipelines.operations.scratch import remove_left_over
 from pipelines.phones import PHONE, holds, national, written
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import PUBLISHED_DATABASE, Settings
@@ -61,13 +62,15 @@ def erase_person(
 ) -> ErasureSummary:
     """Erase a person's data permanently; with `keep_suppressed` their entries of suppression lists stay.
 
-    Raises UsageError if `phone` is not valid or another phone's erasure is unfinished, CampaignBusy, and BooksError if
-    the phone is still in the landing, in a table or in a published file afterwards.
+    Raises UsageError if `phone` is not valid or another phone's erasure is unfinished, CampaignBusy, WarehouseBusy
+    while an audit has a copy, and BooksError if the phone is still in the landing, in a table or in a published file
+    afterwards.
     """
     number = str(pl.select(national(pl.lit(phone))).item())
     if not re.fullmatch(PHONE, number):
         raise UsageError("the phone is not valid; give 11 digits, or - and the digits on standard input")
     landing = landing_of(settings)
+    remove_left_over(settings.scratch_folder)
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
     with landing.exclusive_lock():

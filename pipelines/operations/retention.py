@@ -27,6 +27,7 @@ from pipelines.landing.campaigns import Purged
 from pipelines.landing.landing import Landing, landed_at, landing_of
 from pipelines.landing.segments.folder import begun_at
 from pipelines.operations import daily
+from pipelines.operations.scratch import remove_left_over
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.sql_files import statement
@@ -146,10 +147,11 @@ def cutoff(campaigns: Sequence[Campaign], oldest: datetime) -> tuple[datetime, l
 def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Progress = no_progress) -> None:
     """Carry out a purge as planned.
 
-    Raises UsageError if the plan would be another one by now, CampaignBusy, and BooksError if the books don't balance
-    afterwards, or an older published version can't be removed.
+    Raises UsageError if the plan would be another one by now, CampaignBusy, WarehouseBusy while an audit has a copy,
+    and BooksError if the books don't balance afterwards, or an older published version can't be removed.
     """
     landing = landing_of(settings)
+    remove_left_over(settings.scratch_folder)
     with landing.exclusive_lock():
         if plan_purge(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
             raise UsageError(

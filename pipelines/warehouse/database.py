@@ -28,6 +28,7 @@ from pipelines.settings import Settings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
 from pipelines.warehouse.interruption import interruptible
+from pipelines.warehouse.statements import called_functions, define_functions
 
 # Every supported version of DuckDB opens files of 1.5, and so do older tools.
 _STORAGE_VERSION: Final = "v1.5.0"
@@ -148,7 +149,9 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
         return
     connection.execute("BEGIN")
     for number, path in pending:
-        connection.execute(path.read_text(encoding="utf-8"))
+        migration = path.read_text(encoding="utf-8")
+        define_functions(connection, called_functions(migration))
+        connection.execute(migration)
         connection.execute("INSERT INTO core.migrations VALUES (?, ?)", [number, path.stem])
     set_comments(connection, CORE)
     connection.execute("COMMIT")
@@ -211,10 +214,13 @@ def registered(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) ->
         connection.unregister(name)
 
 
-def insert(connection: duckdb.DuckDBPyConnection, contract: type[Contract], frame: pl.DataFrame) -> None:
-    """Add the rows of `frame` to the contract's table."""
+def insert(connection: duckdb.DuckDBPyConnection, contract: type[Contract], frame: pl.DataFrame, load_num: int) -> None:
+    """Add the rows of `frame` to the contract's table, as brought by this load."""
     with registered(connection, incoming=frame):
-        connection.execute(f"INSERT INTO {table_of(contract)} BY NAME FROM incoming")
+        connection.execute(
+            f"INSERT INTO {table_of(contract)} BY NAME SELECT *, $load_num AS load_num FROM incoming",  # noqa: S608 - ours
+            {"load_num": load_num},
+        )
 
 
 def _holder(message: str) -> str | None:

@@ -6,6 +6,7 @@
     published/messages/campaign_id=…/messages.parquet
     published/replies/replies.parquet
     published/marts/<name>.parquet
+    published/version.json             how the tables and the copy were made, for an audit
     .published/<time>/                 the versions: the newest, the one before it, and those that are open somewhere
 
 The views read the Parquet of their own version, so an open session keeps seeing one state of the books, and a new
@@ -13,15 +14,17 @@ session sees the newest. sql/published selects what is shown of a message or a r
 """
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import duckdb
 
@@ -31,17 +34,20 @@ from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
 from pipelines.settings import PUBLISHED_DATABASE
+from pipelines.warehouse.computed import Computed, files_digest, last_computed
 from pipelines.warehouse.database import Warehouse, set_comments
 from pipelines.warehouse.statements import define_functions, statement, table_functions
 
 # How a view reads its files, by their grain. campaign_id stays text, even where all of them look like numbers.
-_READ_OPTIONS: Final = {
+READ_OPTIONS: Final = {
     "campaign": "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}",
     "whole": "hive_partitioning = FALSE",
 }
 
 # Stands for the campaign before the first one, so that a view has a file to read from the first day on.
 _NO_CAMPAIGN: Final = "none"
+
+_NOTE: Final = "version.json"
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,42 @@ class PhoneHash:
 
     key: str = field(repr=False)
     reach: str = "installation"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of key, reach and the statements that select what is published, as hex digits."""
+        text = f"{files_digest('published', 'sources')} {self.reach} {self.key}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class VersionNote:
+    """How a published version was made, as in `Computed`, and the fingerprint of its PhoneHash."""
+
+    as_of: datetime
+    tables_fingerprint: str
+    loaded: tuple[int, int]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, computed: Computed, phone_hash: PhoneHash) -> Self:
+        return cls(computed.as_of, computed.fingerprint, computed.loaded, phone_hash.fingerprint)
+
+    def write(self, version: Path) -> None:
+        """Write it into the folder of its version."""
+        values = {**asdict(self), "as_of": self.as_of.isoformat()}
+        (version / _NOTE).write_text(json.dumps(values), encoding="utf-8")
+
+    @classmethod
+    def read(cls, version: Path) -> Self | None:
+        """The note of a version; None if an older version of smsrecon made it, or if it is damaged."""
+        try:
+            values: dict[str, Any] = json.loads((version / _NOTE).read_text(encoding="utf-8"))
+            file_count, last_event_id = values.pop("loaded")
+            as_of = datetime.fromisoformat(values.pop("as_of"))
+            return cls(as_of=as_of, loaded=(file_count, last_event_id), **values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 def publish(warehouse: Warehouse, published: Path, *, phone_hash: PhoneHash, keep_old: bool = True) -> PublishSummary:
@@ -102,6 +144,8 @@ def _publish(
         with warehouse.read() as connection:
             message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash)
             reach("publish.after_parquet")
+            if computed := last_computed(connection):
+                VersionNote.of(computed, phone_hash).write(version)
             _write_database(connection, version)
             reach("publish.after_database")
         _point(published, version)
@@ -175,7 +219,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
         files = f"{escape(str(version))}/{parquet_of(contract)}"
         connection.execute(
             f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
-            f"FROM read_parquet({_literal(files)}, {_READ_OPTIONS[grain_of(contract)]})"
+            f"FROM read_parquet({_literal(files)}, {READ_OPTIONS[grain_of(contract)]})"
         )
     set_comments(connection, (*MARTS, *PUBLISHED))
     _define_functions(connection)

@@ -21,11 +21,12 @@ from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.failpoints import reach
 from pipelines.opt_outs import patterns
 from pipelines.sql_files import SQL_FOLDER, reference_path
+from pipelines.warehouse.computed import note_computed
 from pipelines.warehouse.database import Warehouse, registered, set_comments
 from pipelines.warehouse.statements import in_order, statements
 
-_CONTRACTS: Final = (*RECONCILED, *MARTS)
-_COMPUTED: Final = {table_of(contract): contract for contract in _CONTRACTS if kind_of(contract) != "reference"}
+CONTRACTS: Final = (*RECONCILED, *MARTS)  # of all tables that a reconcile makes
+_COMPUTED: Final = {table_of(contract): contract for contract in CONTRACTS if kind_of(contract) != "reference"}
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,51 @@ def reconcile(
 
     The tables are kept when a check fails, so that they can be examined; the summary names the failed checks.
     """
+    parameters = parameters_of(
+        report_window_hours=report_window_hours,
+        hard_failures=hard_failures,
+        price_per_segment=price_per_segment,
+        opt_out_words=opt_out_words,
+        ambiguous_opt_out_words=ambiguous_opt_out_words,
+    )
+    return reconcile_with(warehouse, {"as_of": as_of, **parameters})
+
+
+def parameters_of(
+    *,
+    report_window_hours: int,
+    hard_failures: int,
+    price_per_segment: float | None,
+    opt_out_words: Sequence[str],
+    ambiguous_opt_out_words: Sequence[str],
+) -> dict[str, Any]:
+    """The parameters of the statements besides `as_of`, from the settings."""
     opt_out, near_opt_out = patterns(opt_out_words, ambiguous_opt_out_words)
-    parameters = {
-        "as_of": as_of,
+    return {
         "report_window_hours": report_window_hours,
         "hard_failures": hard_failures,
         "price_per_segment": price_per_segment,
         "opt_out_pattern": opt_out,
         "near_opt_out_pattern": near_opt_out,
     }
+
+
+def reconcile_with(warehouse: Warehouse, parameters: dict[str, Any]) -> ReconcileSummary:
+    """The same with the parameters of the statements, such as those of an earlier reconcile."""
     with warehouse.write() as connection:
         make_tables(connection, parameters)
         return _summary(connection, run_checks(connection))
 
 
 def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any]) -> None:
-    """Replace every table of RECONCILED and MARTS; `parameters` are those that the statements name."""
+    """Replace every table of RECONCILED and MARTS, and note in core.computed how.
+
+    `parameters` are those that the statements name.
+    """
     # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    kept = _with_columns_of(connection, _CONTRACTS)
-    for contract in _CONTRACTS:
+    kept = _with_columns_of(connection, CONTRACTS)
+    for contract in CONTRACTS:
         if kind_of(contract) == "reference":
             with registered(connection, reference_rows=_reference(contract)):
                 _replace(connection, contract, "FROM reference_rows", is_kept=contract in kept)
@@ -97,7 +123,8 @@ def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any
         reach("reconcile.between_tables")
         contract, computed = _COMPUTED[table], by_name[names[table]]
         _replace(connection, contract, computed.text, computed.arguments(parameters), is_kept=contract in kept)
-    set_comments(connection, (*CORE, *_CONTRACTS))
+    set_comments(connection, (*CORE, *CONTRACTS))
+    note_computed(connection, parameters)
 
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:

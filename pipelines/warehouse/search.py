@@ -24,6 +24,6 @@ def columns_holding(connection: duckdb.DuckDBPyConnection, phone: str, is_in: Ca
     for schema, table, column in columns:
         text = ColumnExpression(column).cast("VARCHAR")
         may_hold = FunctionExpression("regexp_matches", text, ConstantExpression(f"{written(phone)}|{_ESCAPE}"))
-        texts = connection.table(f"{schema}.{table}").filter(may_hold).select(text).distinct()
+        texts = connection.sql(f"FROM {schema}.{table}").filter(may_hold).select(text).distinct()
         if any(is_in(value) for (value,) in texts.fetchall()):
             yield f"{schema}.{table}.{column}"

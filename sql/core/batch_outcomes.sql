@@ -3,18 +3,17 @@
 -- Inputs: core.batches, core.campaigns, core.recipients, core.report_matches.
 -- A believed report for any message of a batch in doubt proves that the whole batch was accepted. One that was only pushed could be forged:
 -- it is a hint until a pull or an import brings it too, unless it names a number that can't be guessed.
+-- A batch has up to 1000 messages, so its ids lie in one or two blocks of 1024: an equality join finds the reports in them, and only
+-- those are compared with the batch and with the phones.
 WITH doubtful AS MATERIALIZED (
     SELECT
         b.batch_num,
-        b.campaign_id,
-        m.message_id,
-        m.phone
+        b.first_message_id,
+        b.last_message_id,
+        c.has_secret_key,
+        unnest(generate_series(b.first_message_id // 1024, b.last_message_id // 1024)) AS block
     FROM core.batches AS b
-    INNER JOIN core.recipients AS m
-        ON
-            b.campaign_id = m.campaign_id
-            AND b.planned_batch = m.planned_batch
-            AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
+    INNER JOIN core.campaigns AS c ON b.campaign_id = c.campaign_id
     WHERE b.state = 'in_doubt'
 ),
 
@@ -23,12 +22,13 @@ evidence AS (
         d.batch_num,
         bool_or(
             NOT r.is_pushed_only
-            OR (c.has_secret_key AND (r.match_rule = 'mission_num' OR r.batch_num = d.batch_num))
+            OR (d.has_secret_key AND (r.match_rule = 'mission_num' OR r.batch_num = d.batch_num))
         ) AS is_proven,
         count(*) AS report_count
     FROM core.report_matches AS r
-    INNER JOIN doubtful AS d ON r.message_id = d.message_id AND r.phone = d.phone
-    INNER JOIN core.campaigns AS c ON d.campaign_id = c.campaign_id
+    INNER JOIN doubtful AS d
+        ON r.message_id // 1024 = d.block AND r.message_id BETWEEN d.first_message_id AND d.last_message_id
+    INNER JOIN core.recipients AS m ON r.message_id = m.message_id AND r.phone = m.phone
     GROUP BY d.batch_num
 )
 

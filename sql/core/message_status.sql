@@ -1,10 +1,20 @@
 -- core.message_status: one row per recipient row, with its status.
--- Inputs: core.recipients, core.batch_outcomes, core.report_matches, core.repeated_messages.
+-- Inputs: core.recipients, core.batch_outcomes, core.reports, core.report_matches, core.report_lookups, core.repeated_messages.
 -- Parameters: $as_of, $report_window_hours.
 -- A report is believed if its phone is that of the message. Delivered beats failed, then the later stat_time wins, then the later
 -- arrival; code, batch_num and mission_num make the choice independent of the order of rows.
--- Few messages have more than one report: only these are ranked, all others go straight into the join.
-WITH ranked AS (
+-- Few messages have more than one report, or one that was looked up: only these are ranked, and only they have a rule and counts of their
+-- own, in a join of its own. All others go straight into the join that takes most of the memory, with as few columns as it needs.
+WITH ranked_messages AS (
+    SELECT message_id
+    FROM core.repeated_messages
+    UNION
+    SELECT message_id
+    FROM core.report_lookups
+    WHERE message_id IS NOT NULL
+),
+
+ranked AS MATERIALIZED (
     SELECT
         r.message_id,
         r.phone,
@@ -15,7 +25,7 @@ WITH ranked AS (
         count(*) FILTER (WHERE r.phone = m.phone) OVER (PARTITION BY r.message_id) AS report_count,
         count(*) FILTER (WHERE r.phone <> m.phone) OVER (PARTITION BY r.message_id) AS phone_mismatch_count
     FROM core.report_matches AS r
-    INNER JOIN core.repeated_messages AS x ON r.message_id = x.message_id
+    INNER JOIN ranked_messages AS x ON r.message_id = x.message_id
     INNER JOIN core.recipients AS m ON x.message_id = m.message_id
     QUALIFY row_number() OVER (
         PARTITION BY r.message_id
@@ -36,10 +46,7 @@ best AS (
         phone,
         code,
         stat_time,
-        is_delivered,
-        match_rule,
-        report_count,
-        phone_mismatch_count
+        is_delivered
     FROM ranked
     UNION ALL
     SELECT
@@ -47,12 +54,10 @@ best AS (
         r.phone,
         r.code,
         r.stat_time,
-        r.is_delivered,
-        r.match_rule,
-        1,
-        0
-    FROM core.report_matches AS r
-    ANTI JOIN core.repeated_messages AS x ON r.message_id = x.message_id
+        r.is_delivered
+    FROM core.reports AS r
+    ANTI JOIN ranked_messages AS x ON r.message_id = x.message_id
+    WHERE r.message_id IS NOT NULL
 ),
 
 joined AS (
@@ -61,7 +66,7 @@ joined AS (
         m.input_row,
         m.message_id,
         m.disposition,
-        CASE WHEN regexp_full_match(m.phone, '[0-9]{11}') THEN cast(left(m.phone, 7) AS INTEGER) END AS number_range,
+        m.number_range,
         m.segment_count,
         b.state,
         b.error_code,
@@ -71,9 +76,9 @@ joined AS (
         r.code,
         r.stat_time,
         r.is_delivered,
-        r.match_rule,
-        r.report_count,
-        r.phone_mismatch_count,
+        coalesce(x.match_rule, 'mission_num') AS match_rule,
+        CASE WHEN r.message_id IS NOT NULL THEN coalesce(x.report_count, 1) END AS report_count,
+        coalesce(x.phone_mismatch_count, 0) AS phone_mismatch_count,
         m.phone = r.phone AS has_phone_of_report,
         b.state = 'accepted' AND m.phone = r.phone AS is_reported
     FROM core.recipients AS m
@@ -83,6 +88,7 @@ joined AS (
             AND m.planned_batch = b.planned_batch
             AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
     LEFT JOIN best AS r ON m.message_id = r.message_id
+    LEFT JOIN ranked AS x ON m.message_id = x.message_id
 )
 
 SELECT

@@ -4,7 +4,30 @@
 -- Tried in this order: the mission_num among those of the input files (own_mission_num); without a mission_num, the phone among the
 -- messages of the batch (batch_phone); without a batch_num too, the only message sent to the phone within the report window before the
 -- report (phone_time). A report that matches no message is an orphan: its message_id is null.
-WITH unplaced AS MATERIALIZED (
+-- The ids that are decoded but not ours are found first: then the other columns are read of these reports alone.
+WITH foreign_ids AS (
+    SELECT DISTINCT r.message_id
+    FROM core.reports AS r
+    ANTI JOIN core.campaigns AS c
+        ON
+            campaign_key_of(r.message_id) = c.campaign_key
+            AND position_of(r.message_id) < c.message_count
+    WHERE r.message_id IS NOT NULL
+),
+
+unplaced AS MATERIALIZED (
+    SELECT
+        mission_num,
+        phone,
+        code,
+        stat_time,
+        batch_num,
+        is_delivered,
+        received_at,
+        is_pushed AND NOT is_pulled AND NOT is_imported AS is_pushed_only
+    FROM core.reports
+    WHERE message_id IS NULL
+    UNION ALL
     SELECT
         r.mission_num,
         r.phone,
@@ -13,12 +36,9 @@ WITH unplaced AS MATERIALIZED (
         r.batch_num,
         r.is_delivered,
         r.received_at,
-        r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported AS is_pushed_only
+        r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported
     FROM core.reports AS r
-    ANTI JOIN core.campaigns AS c
-        ON
-            campaign_key_of(r.message_id) = c.campaign_key
-            AND position_of(r.message_id) < c.message_count
+    INNER JOIN foreign_ids AS f ON r.message_id = f.message_id
 ),
 
 -- A plan refuses numbers that another campaign has used. If two campaigns have the same number nevertheless, a report still counts

@@ -1,46 +1,33 @@
--- Adds the new rows of `incoming` (checked replies, in the columns of core.replies) to core.replies.
--- Grain: one row per distinct reply. If the gateway gives no time, the same text from the same phone counts once, because a snapshot that
--- is pulled again looks the same. A repeated reply belongs to the earliest call that returned it.
+-- Applies reply_changes to core.replies.
+-- Grain: one row per distinct reply. A repeated reply belongs to the earliest call that returned it, so the result does not depend on the
+-- order in which files are loaded.
+-- Input: reply_changes. Parameter: $load_num, which rows get that are new or change.
 MERGE INTO core.replies AS known
-USING (
-    FROM incoming
-    QUALIFY 1 = row_number() OVER (
-        PARTITION BY phone, content, access_num, has_own_time, CASE WHEN has_own_time THEN replied_at END
-        ORDER BY received_at, source_file, extra
-    )
-) AS earliest
-    ON
-        known.phone = earliest.phone
-        AND known.content = earliest.content
-        AND known.access_num = earliest.access_num
-        AND known.has_own_time = earliest.has_own_time
-        AND (NOT earliest.has_own_time OR known.replied_at = earliest.replied_at)
-WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_at, known.source_file) THEN
+USING reply_changes AS c
+    ON known.rowid = c.row_num
+WHEN MATCHED AND c.is_earlier THEN
     UPDATE
         SET
-            replied_at = earliest.replied_at,
-            received_at = earliest.received_at,
-            source_file = earliest.source_file,
-            extra = earliest.extra,
-            is_pulled = known.is_pulled OR earliest.is_pulled,
-            is_pushed = known.is_pushed OR earliest.is_pushed,
-            is_imported = known.is_imported OR earliest.is_imported
-WHEN MATCHED AND (
-    (earliest.is_pulled AND NOT known.is_pulled)
-    OR (earliest.is_pushed AND NOT known.is_pushed)
-    OR (earliest.is_imported AND NOT known.is_imported)
-) THEN
+            replied_at = c.replied_at,
+            received_at = c.received_at,
+            source_file = c.source_file,
+            extra = c.extra,
+            is_pulled = known.is_pulled OR c.is_pulled,
+            is_pushed = known.is_pushed OR c.is_pushed,
+            is_imported = known.is_imported OR c.is_imported,
+            load_num = $load_num
+WHEN MATCHED THEN
     UPDATE
         SET
-            is_pulled = known.is_pulled OR earliest.is_pulled,
-            is_pushed = known.is_pushed OR earliest.is_pushed,
-            is_imported = known.is_imported OR earliest.is_imported
+            is_pulled = known.is_pulled OR c.is_pulled,
+            is_pushed = known.is_pushed OR c.is_pushed,
+            is_imported = known.is_imported OR c.is_imported,
+            load_num = $load_num
 WHEN NOT MATCHED THEN INSERT (
     phone, content, access_num, replied_at, has_own_time, received_at, source_file, extra,
-    is_pulled, is_pushed, is_imported, plain_content
+    is_pulled, is_pushed, is_imported, plain_content, load_num
 )
 VALUES (
-    earliest.phone, earliest.content, earliest.access_num, earliest.replied_at,
-    earliest.has_own_time, earliest.received_at, earliest.source_file, earliest.extra,
-    earliest.is_pulled, earliest.is_pushed, earliest.is_imported, earliest.plain_content
+    c.phone, c.content, c.access_num, c.replied_at, c.has_own_time, c.received_at, c.source_file, c.extra,
+    c.is_pulled, c.is_pushed, c.is_imported, c.plain_content, $load_num
 );

@@ -1,48 +1,34 @@
--- Adds the new rows of `incoming` (checked reports, in the columns of core.reports) to core.reports.
+-- Applies report_changes to core.reports.
 -- Grain: one row per distinct report. A repeated report belongs to the earliest call that returned it, so the result does not depend on the
 -- order in which files are loaded.
+-- Input: report_changes. Parameter: $load_num, which rows get that are new or change.
 MERGE INTO core.reports AS known
-USING (
-    FROM incoming
-    QUALIFY 1 = row_number() OVER (
-        PARTITION BY mission_num, phone, code, stat_time, batch_num
-        ORDER BY received_at, source_file, send_status, receive_status, extra
-    )
-) AS earliest
-    ON
-        known.mission_num = earliest.mission_num
-        AND known.phone = earliest.phone
-        AND known.code = earliest.code
-        AND known.stat_time = earliest.stat_time
-        AND known.batch_num = earliest.batch_num
-WHEN MATCHED AND (earliest.received_at, earliest.source_file) < (known.received_at, known.source_file) THEN
+USING report_changes AS c
+    ON known.rowid = c.row_num
+WHEN MATCHED AND c.is_earlier THEN
     UPDATE
         SET
-            send_status = earliest.send_status,
-            receive_status = earliest.receive_status,
-            received_at = earliest.received_at,
-            source_file = earliest.source_file,
-            extra = earliest.extra,
-            is_pulled = known.is_pulled OR earliest.is_pulled,
-            is_pushed = known.is_pushed OR earliest.is_pushed,
-            is_imported = known.is_imported OR earliest.is_imported
-WHEN MATCHED AND (
-    (earliest.is_pulled AND NOT known.is_pulled)
-    OR (earliest.is_pushed AND NOT known.is_pushed)
-    OR (earliest.is_imported AND NOT known.is_imported)
-) THEN
+            send_status = c.send_status,
+            receive_status = c.receive_status,
+            received_at = c.received_at,
+            source_file = c.source_file,
+            extra = c.extra,
+            is_pulled = known.is_pulled OR c.is_pulled,
+            is_pushed = known.is_pushed OR c.is_pushed,
+            is_imported = known.is_imported OR c.is_imported,
+            load_num = $load_num
+WHEN MATCHED THEN
     UPDATE
         SET
-            is_pulled = known.is_pulled OR earliest.is_pulled,
-            is_pushed = known.is_pushed OR earliest.is_pushed,
-            is_imported = known.is_imported OR earliest.is_imported
+            is_pulled = known.is_pulled OR c.is_pulled,
+            is_pushed = known.is_pushed OR c.is_pushed,
+            is_imported = known.is_imported OR c.is_imported,
+            load_num = $load_num
 WHEN NOT MATCHED THEN INSERT (
     message_id, mission_num, phone, code, stat_time, batch_num, is_delivered, send_status,
-    receive_status, received_at, source_file, extra, is_pulled, is_pushed, is_imported
+    receive_status, received_at, source_file, extra, is_pulled, is_pushed, is_imported, load_num
 )
 VALUES (
-    earliest.message_id, earliest.mission_num, earliest.phone, earliest.code, earliest.stat_time,
-    earliest.batch_num, earliest.is_delivered, earliest.send_status, earliest.receive_status,
-    earliest.received_at, earliest.source_file, earliest.extra,
-    earliest.is_pulled, earliest.is_pushed, earliest.is_imported
+    c.message_id, c.mission_num, c.phone, c.code, c.stat_time, c.batch_num, c.is_delivered, c.send_status,
+    c.receive_status, c.received_at, c.source_file, c.extra, c.is_pulled, c.is_pushed, c.is_imported, $load_num
 );

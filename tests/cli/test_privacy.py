@@ -260,6 +260,8 @@ COMMANDS = {
     "daily": UNBALANCED,
     "balance": OK,
     "rebuild": UNBALANCED,
+    "audit": UNBALANCED,
+    "audit --from-landing": UNBALANCED,
     "import-reports export.csv --yes": OK,
     "import-reports export.csv --dry-run": OK,
     "import-reports said.csv --replies --yes": OK,
@@ -494,11 +496,11 @@ SPOILT: dict[str, tuple[Callable[[Desk], None], tuple[str, ...]]] = {
         ("resume b", "resolve b"),
     ),
     "the_journal": (rewritten("data/landing/journal.sqlite", SAYS.encode() * 99), ("status", "resume b")),
-    "the_warehouse": (rewritten("data/warehouse.duckdb", SAYS.encode() * 99), ("publish", "doctor")),
+    "the_warehouse": (rewritten("data/warehouse.duckdb", SAYS.encode() * 99), ("publish", "doctor", "audit")),
     "the_published": (rewritten("data/.published/*/analytics.duckdb", SAYS.encode() * 99), ("report a",)),
     "the_published_messages": (
         rewritten("data/.published/*/messages/*/*.parquet", SAYS.encode() * 99),
-        ("sql 'FROM messages'",),
+        ("sql 'FROM messages'", "audit"),
     ),
     "what_was_told": (rewritten("data/sent_alerts.json", SAYS.encode()), ("balance",)),
 }

@@ -22,6 +22,7 @@ from pipelines.landing.dated_names import instant_of
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from pipelines.sandbox.settings import Shares
+from tests.support import compared
 from tests.support.depth import cases
 from tests.support.places import Ended, Place, gateway_at
 from tests.support.sandboxes import ForkedSandbox
@@ -143,11 +144,15 @@ def told(path: Path) -> bytes:
 
 
 def tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables, sorted."""
+    """All rows of all tables but bookkeeping, sorted."""
     with duckdb.connect(str(database), read_only=True) as connection:
         connection.execute("SET TimeZone = 'Asia/Shanghai'")
         names = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables() ORDER BY 1").fetchall()
-        return {name: sorted(connection.execute(f"FROM {name}").fetchall(), key=str) for (name,) in names}
+        return {
+            name: sorted(connection.execute(compared.query(name)).fetchall(), key=str)
+            for (name,) in names
+            if compared.is_compared(name)
+        }
 
 
 def rows_of(database: Path, campaign_id: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -157,7 +162,9 @@ def rows_of(database: Path, campaign_id: str) -> dict[str, list[tuple[Any, ...]]
             "SELECT schema_name || '.' || table_name FROM duckdb_columns() WHERE column_name = 'campaign_id' ORDER BY 1"
         ).fetchall()
         return {
-            name: sorted(connection.execute(f"FROM {name} WHERE campaign_id = ?", [campaign_id]).fetchall(), key=str)
+            name: sorted(
+                connection.execute(f"{compared.query(name)} WHERE campaign_id = ?", [campaign_id]).fetchall(), key=str
+            )
             for (name,) in names
         }
 

@@ -17,7 +17,7 @@ from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.statements import called_functions, parse, table_functions
 
-FOLDERS = ("core", "marts", "published", "figures", "sources", "alerts", "purging", "checks", "functions")
+FOLDERS = ("core", "marts", "published", "figures", "sources", "alerts", "purging", "auditing", "checks", "functions")
 NAMES = sorted(f"{folder}/{path.stem}" for folder in FOLDERS for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
 COMPUTED = [contract for contract in (*RECONCILED, *MARTS) if kind_of(contract) != "reference"]
 
@@ -100,7 +100,7 @@ def test_every_statement_fills_a_table_with_a_contract_and_no_contract_lacks_one
 
 
 def test_the_kind_of_a_contract_is_that_of_its_list() -> None:
-    assert {kind_of(contract) for contract in CORE} == {"loaded"}
+    assert {kind_of(contract) for contract in CORE} == {"loaded", "bookkeeping"}
     assert {kind_of(contract) for contract in RECONCILED} == {"reference", "computed", "view"}
     assert {kind_of(contract) for contract in MARTS} == {"computed"}
     assert {kind_of(contract) for contract in PUBLISHED} == {"published"}

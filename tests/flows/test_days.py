@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.flows.books import daily, reconcile
+from pipelines.flows.books import audit, daily, reconcile
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
 from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server, until
@@ -184,3 +184,31 @@ def test_a_low_balance_fails_one_run_and_no_other_until_it_was_topped_up(place: 
     enough = "Completed: 1,000 segments left"
     assert ends == [enough, low, "Completed: still low: 300 segments left", enough, low]
     assert len(received) == 2
+
+
+def test_an_audit_shows_the_tables_that_differ_and_fails_at_its_verdict(api: API, place: FlowPlace) -> None:
+    send(place)
+    place.configure(alerts="min_message_count = 1000", policy="suppress = []")
+    assert reconcile(return_state=True).is_completed()
+
+    right = audit(return_state=True)
+
+    assert re.fullmatch("no difference: [0-9]+ tables", str(right.message))
+    assert api.tasks(right.state_details.flow_run_id, 2) == {"audit": "Completed", "verdict": "Completed"}
+    (row,) = json.loads(api.artifacts(right.state_details.flow_run_id)["audit"])
+    assert row["table"] == "no difference"
+
+    with duckdb.connect(str(place.folder / "data" / "warehouse.duckdb")) as connection:
+        connection.execute("UPDATE core.message_status SET code = 'x' WHERE input_row = 3")
+    wrong = audit(return_state=True)
+
+    assert wrong.name == "Failed"
+    assert "core.message_status differs" in str(wrong.message)
+    run = api.run(wrong.state_details.flow_run_id)
+    assert run["name"].startswith("audit 20")
+    assert api.tasks(run["id"], 2) == {"audit": "Completed", "verdict": "Failed"}
+    (row,) = json.loads(api.artifacts(run["id"])["audit"])
+    assert (row["table"], row["only here"], row["only computed again"]) == ("core.message_status", 1, 1)
+    assert row["the first rows"] == "changed: campaign_id=spring input_row=3 (code)"
+    flush_to_server()
+    assert until(lambda: api.events("smsrecon.finding.audit_difference") or None)

@@ -47,6 +47,7 @@ def test_prefect_yaml_deploys_what_serve_registers(api: API) -> None:
     deployed = {each.flow_name: described(api, str(each.flow_name)) for each in made}
     assert deployed == served
     assert served["daily"]["crons"] == [("30 2 * * *", "Asia/Shanghai", True)]
+    assert served["audit"]["crons"] == [("30 4 * * 0", "Asia/Shanghai", True)]
     assert served["daily"]["limit"] == 1
     assert served["daily"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert served["submit-campaign"]["limit"] is None

@@ -43,6 +43,7 @@ from tests.property.happenings import (
     Record,
     World,
 )
+from tests.support import compared
 
 Rows = list[dict[str, Any]]
 
@@ -100,8 +101,9 @@ class Landed:
         """The rows of these tables, and of the views of matches those that are for a message of ours."""
         with self.warehouse.read() as connection:
             return {
-                name: _rows(connection.execute(f"FROM {name} {_ONLY_OURS if name in _OF_ANYBODY else ''}"))
+                name: _rows(connection.execute(f"{compared.query(name)} {_ONLY_OURS if name in _OF_ANYBODY else ''}"))
                 for name in map(table_of, contracts)
+                if compared.is_compared(name)
             }
 
     def _push(self, pushed: Pushed) -> str:

@@ -1,6 +1,7 @@
 """Pushes become the same rows as pulled records, once, whichever channel they came by."""
 
 import fcntl
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -224,6 +225,28 @@ def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(se
     assert not (folder / "2026-11-20").exists()
 
 
+def test_a_pack_that_is_loaded_is_read_again_only_when_it_changes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.landing.listing._SETTLING_SECONDS", 0.02)
+    for days in range(3):
+        push(settings, report(days), at=AT + timedelta(days=days))
+    for _ in range(2):
+        daily.load(settings)
+        time.sleep(0.05)
+    listed = "SELECT folder FROM core.listings ORDER BY ALL"
+    assert rows(settings, listed) == [("pushes/2026-11-20.zip",), ("pushes/2026-11-21.zip",)]
+
+    push(settings, report(40), at=AT + timedelta(minutes=40))
+    pushes = Landing(settings.data_dir / "landing").pushes
+    pushes.pack()  # by another process, before it is loaded
+    assert not (pushes.root / "2026-11-20").exists()
+
+    assert daily.load(settings).new_report_count == 1
+    assert rows(settings, "SELECT count(*) FROM core.reports") == [(4,)]
+    assert pushes.oldest_unloaded() is None
+
+
 def test_packing_that_was_killed_is_repeated_and_nothing_counts_twice(settings: Settings) -> None:
     first = push(settings, REPORT)
     push(settings, report(1), at=AT + timedelta(days=1))
@@ -337,3 +360,25 @@ def test_nothing_is_packed_while_another_process_packs(settings: Settings) -> No
         assert not [*pushes.root.glob("*.zip")]
     pushes.pack()
     assert [path.name for path in pushes.root.glob("*.zip")] == ["2026-11-20.zip"]
+
+
+def test_many_segments_are_loaded_in_one_transaction_and_give_the_rows_of_each(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = [REPORT, REPORT.replace(b"15267797477", b"nobody"), REPLY, b"nothing", report(7)]
+    for minute in range(3):
+        push(settings, *bodies[minute:], at=AT + timedelta(minutes=minute))
+    push(settings, REPORT, at=AT + timedelta(days=1))
+
+    query = "SELECT source_file, record_count, rejected_count FROM core.files ORDER BY ALL"
+    together = [rows(settings, query), rows(settings, "SELECT * EXCLUDE load_num FROM core.rejects ORDER BY ALL")]
+    assert rows(settings, "SELECT count(*) FROM core.loads") == [(1,)]
+    assert [row[1:] for row in together[0]] == [(5, 2), (4, 2), (3, 1), (1, 0)]
+
+    monkeypatch.setattr("pipelines.warehouse.loading.load.BYTES_PER_TRANSACTION", 1)
+    daily.rebuild(settings, as_of=AT)  # three of the segments are in a pack by now
+    assert rows(settings, "SELECT count(*) FROM core.loads") == [(4,)]
+    assert [
+        rows(settings, query),
+        rows(settings, "SELECT * EXCLUDE load_num FROM core.rejects ORDER BY ALL"),
+    ] == together

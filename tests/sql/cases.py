@@ -24,7 +24,7 @@ from pipelines.opt_outs import patterns, plain
 from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse, registered
 from pipelines.warehouse.reconcile import make_tables
-from pipelines.warehouse.statements import Statement, in_order, statement
+from pipelines.warehouse.statements import Statement, define_functions, in_order, statement
 
 _WORDS: dict[str, Any] = {"opt_out_words": ["td", "t", "n", "退订", "取消"], "ambiguous_opt_out_words": ["取消"]}
 _PATTERNS = zip(("opt_out_pattern", "near_opt_out_pattern"), patterns(*_WORDS.values()), strict=True)
@@ -127,6 +127,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         f"INSERT INTO {table} SELECT {values} FROM read_csv('{path}', header = TRUE, all_varchar = TRUE, nullstr = '',"
         " allow_quoted_nulls = FALSE)"
     )
+    if table == "core.recipients" and "number_range" not in given:  # as load makes it of the phone
+        define_functions(connection, ["number_range_of"])
+        connection.execute("UPDATE core.recipients SET number_range = number_range_of(phone)")
     if "plain_content" in {name for name, *_ in columns}:  # as load makes it of the text
         contents = connection.sql(f"SELECT DISTINCT content FROM {table}").pl()
         with registered(connection, contents=contents.with_columns(plain=plain(pl.col("content")))):

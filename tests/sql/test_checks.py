@@ -47,7 +47,7 @@ _FAULTS = {
         "in_doubt: 1 are known, 0 are in marts.exceptions",
     ),
     "files_add_up": (
-        "INSERT INTO core.files VALUES ('reports/a.call', 'reports', 3, 2, 0)",
+        "INSERT INTO core.files VALUES ('reports/a.call', 'reports', 3, 2, 0, 1)",
         "reports/a.call: 3 records, 2 accepted, 0 rejected, 0 in core.rejects",
     ),
     "latencies_add_up": (

@@ -19,8 +19,9 @@ from pipelines.contracts import columns_of, comment_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import UsageError
+from pipelines.warehouse.computed import last_computed
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.publish import PhoneHash, publish
+from pipelines.warehouse.publish import PhoneHash, VersionNote, publish
 from pipelines.warehouse.reconcile import reconcile
 from tests.sql.cases import ARGUMENTS, filled
 
@@ -66,22 +67,24 @@ def _rows() -> list[str]:
     received = "TIMESTAMPTZ '2026-11-09 09:00:00+08'"
     came = "'a.call', NULL, TRUE, FALSE, FALSE"
     return [
-        "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL, TRUE, 0)",
+        "INSERT INTO core.campaigns VALUES ('20261109', 0, '2026-11-09', 3, 2, 2, 1, TRUE, FALSE, NULL, TRUE, 0, 1)",
         f"""INSERT INTO core.recipients VALUES
         ('20261109', 0, 0, 'planned', NULL, NULL, '{_PHONE}', 'u_{_PHONE}', 0, '{_TEXT}', '', NULL, 1,
-            '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}, "phone4": "139-0000 9999"}}'),
-        ('20261109', 1, 1, 'planned', NULL, NULL, '{_OTHER_PHONE}', 'order_2', 0, '{_TEXT}', '', NULL, 1, NULL),
+            '{{"city": "上海", "phone2": "{_OTHER_PHONE}", "phone3":{_OTHER_PHONE}, "phone4": "139-0000 9999"}}',
+            NULL, 1),
+        ('20261109', 1, 1, 'planned', NULL, NULL, '{_OTHER_PHONE}', 'order_2', 0, '{_TEXT}', '', NULL, 1, NULL,
+            NULL, 1),
         ('20261109', 2, NULL, 'invalid', 'not a phone', NULL, 'Zhang San', NULL, NULL, '{_TEXT}', '', NULL, NULL,
-            NULL)""",
+            NULL, NULL, 1)""",
         f"""INSERT INTO core.batches VALUES
-        ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9, NULL)""",
+        ('B0', '20261109', 0, 0, 1, 2, 1, 'accepted', '000000', 200, NULL, {sent}, NULL, 9, NULL, 1)""",
         f"""INSERT INTO core.reports VALUES
-        (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}),
-        (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}),
-        (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came})""",
+        (NULL, 'u_{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}, 1),
+        (NULL, 'order_2', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}, 1),
+        (NULL, '{_PHONE}', '{_PHONE}', 'DELIVRD', {reported}, 'B0', TRUE, '', '', {received}, {came}, 1)""",
         f"""INSERT INTO core.replies VALUES
-        ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, {came}, '')""",
-        f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet', FALSE)",
+        ('{_PHONE}', '{_REPLY}', '1069', {received}, TRUE, {received}, {came}, '', 1)""",
+        f"INSERT INTO core.suppressions VALUES ('{_PHONE}', 'opt-out', {received}, 'c.parquet', FALSE, 1)",
     ]
 
 
@@ -195,7 +198,7 @@ def test_no_phone_and_no_text_is_in_the_bytes(warehouse: Warehouse, tmp_path: Pa
         connection.execute(f"EXPORT DATABASE '{version / 'export'}'")
 
     shown = [path for path in version.rglob("*") if path.is_file()]
-    assert len(files) == len(MARTS) + 3  # messages, replies, analytics.duckdb
+    assert len(files) == len(MARTS) + 4  # messages, replies, analytics.duckdb, version.json
     assert len(shown) > len(files) + 15
     for path in shown:
         content = path.read_bytes()
@@ -347,3 +350,16 @@ def _refused(*_: object, **__: object) -> None:
 def _ask(folder: Path, query: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(folder / "published" / "analytics.duckdb", read_only=True) as connection:
         return connection.execute(query).fetchall()
+
+
+def test_a_version_notes_how_it_was_made_and_nothing_of_the_key(warehouse: Warehouse, tmp_path: Path) -> None:
+    version = publish(warehouse, tmp_path / "published", phone_hash=_HASH).version
+    with warehouse.read() as connection:
+        computed = last_computed(connection)
+    assert computed is not None
+
+    assert VersionNote.read(version) == VersionNote.of(computed, _HASH)
+    assert VersionNote.of(computed, _HASH) != VersionNote.of(computed, PhoneHash(_KEY, "campaign"))
+    for damaged in ("", "[]", "{}", '{"as_of": 1, "loaded": [1, 2]}', '{"as_of": "2026-11-20", "loaded": [1], "x": 2}'):
+        (version / "version.json").write_text(damaged)
+        assert VersionNote.read(version) is None

@@ -150,6 +150,12 @@ class Closed:
         return self.place.run(f"--config demo/smsrecon.toml {command}", **variables)
 
 
+def close_books(closed: Closed) -> None:
+    """Load, reconcile and publish what other tests have collected, so that all of it is of one state."""
+    for command in ("load", "reconcile", "publish"):
+        assert closed.run(command).code == 0, command
+
+
 def gateway_at(base_url: str) -> dict[str, str]:
     return {
         "SMSRECON_GATEWAY__BASE_URL": base_url,

@@ -38,24 +38,25 @@ def warehouse_with(folder: Path, **campaigns: list[str]) -> Warehouse:
 def _send(connection: duckdb.DuckDBPyConnection, campaign_id: str, key: int, codes: list[str], sent_at: str) -> None:
     first, count, state = key << 28, len(codes), "in_doubt" if "?" in codes else "accepted"
     connection.execute(
-        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL, TRUE, 0)",
+        "INSERT INTO core.campaigns VALUES (?, ?, ?, ?, ?, ?, 1, FALSE, FALSE, NULL, TRUE, 0, 1)",
         [campaign_id, key, sent_at, count, count, count],
     )
     connection.execute(
-        "INSERT INTO core.batches VALUES (?, ?, 0, ?, ?, ?, 1, ?, NULL, NULL, NULL, ?, ?, NULL, NULL, NULL)",
+        "INSERT INTO core.batches VALUES (?, ?, 0, ?, ?, ?, 1, ?, NULL, NULL, NULL, ?, ?, NULL, NULL, NULL, 1)",
         [f"B{key}", campaign_id, first, first + count - 1, count, state, sent_at, sent_at[:10]],
     )
     for row, code in enumerate(codes):
         message_id, phone = first + row, f"138{key:04}{row:04}"
         connection.execute(
             "INSERT INTO core.recipients"
-            " VALUES (?, ?, ?, 'planned', NULL, NULL, ?, ?, 0, '【云锋】大促', '', NULL, 1, NULL)",
+            " VALUES (?, ?, ?, 'planned', NULL, NULL, ?, ?, 0, '【云锋】大促', '', NULL, 1, NULL, NULL, 1)",
             [campaign_id, row, message_id, phone, f"{message_id:016}"],
         )
         if code != "?":
             known, mission_num = (None, "nobody") if code == "orphan" else (message_id, f"{message_id:016}")
             connection.execute(
-                "INSERT INTO core.reports VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 'a.call', NULL, TRUE, FALSE, FALSE)",
+                "INSERT INTO core.reports"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, '', '', ?, 'a.call', NULL, TRUE, FALSE, FALSE, 1)",
                 [known, mission_num, phone, code, sent_at, f"B{key}", code == "DELIVRD", sent_at],
             )
 
@@ -107,7 +108,7 @@ def test_rejected_records_are_missing_data(tmp_path: Path) -> None:
     warehouse = warehouse_with(tmp_path, well=["DELIVRD"])
     name = "replies/2026-11-10/010000.000000Z-1.call"
     with warehouse.write() as connection:
-        connection.execute("INSERT INTO core.files VALUES (?, 'replies', 4, 3, 1)", [name])
+        connection.execute("INSERT INTO core.files VALUES (?, 'replies', 4, 3, 1, 1)", [name])
 
     (rejects,) = found(warehouse)
 
@@ -174,7 +175,7 @@ def test_segments_that_were_charged_beyond_our_count_show_in_status_too(tmp_path
     with warehouse.write() as connection:
         for hour, balance in ((7, 1000), (9, 975)):
             connection.execute(
-                "INSERT INTO core.balances VALUES (?, ?, '')", [f"2026-11-09 {hour:02}:30:00+08", balance]
+                "INSERT INTO core.balances VALUES (?, ?, '', 1)", [f"2026-11-09 {hour:02}:30:00+08", balance]
             )
     reconcile(warehouse, as_of=NOON, report_window_hours=WINDOW)
 

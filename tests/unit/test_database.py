@@ -70,7 +70,7 @@ def balance_count(warehouse: Warehouse) -> int:
     return int(count)
 
 
-ADD_BALANCE = "INSERT INTO core.balances VALUES (now(), 1, 'balance/a.call')"
+ADD_BALANCE = "INSERT INTO core.balances VALUES (now(), 1, 'balance/a.call', 1)"
 
 
 def test_what_was_written_is_seen_by_the_next_connection(warehouse: Warehouse) -> None:
@@ -139,7 +139,24 @@ def test_opening_again_changes_nothing(warehouse: Warehouse) -> None:
         migrations = connection.execute("FROM core.migrations").fetchall()
     with warehouse.write() as connection:
         assert connection.execute("FROM core.migrations").fetchall() == migrations
-    assert [number for number, _ in migrations] == [*range(1, len(migrations) + 1)]
+    files = sorted(path.stem for path in SQL_FOLDER.glob("schema/*.sql"))
+    assert migrations == [(int(name.partition("_")[0]), name) for name in files]
+
+
+def test_recipients_that_were_loaded_before_get_their_number_range(warehouse: Warehouse) -> None:
+    phones = ["13800000000", "12345678901", "1380000000x", " 1380000000", "١٣٨٠٠٠٠٠٠٠٠", None]
+    with warehouse.write() as connection:
+        connection.execute("ALTER TABLE core.recipients DROP COLUMN number_range")
+        connection.execute("DELETE FROM core.migrations WHERE migration_num = 7")
+        connection.execute(
+            "INSERT INTO core.recipients BY NAME"
+            " SELECT 'spring' AS campaign_id, 0 AS input_row, 'planned' AS disposition, unnest($phones) AS phone,"
+            " 1 AS load_num",
+            {"phones": phones},
+        )
+    with warehouse.write() as connection:
+        ranges = dict(connection.execute("SELECT phone, number_range FROM core.recipients").fetchall())
+    assert ranges == dict.fromkeys(phones) | {"13800000000": 1380000, "12345678901": 1234567}
 
 
 def test_loaded_tables_carry_the_comments_of_their_contracts(warehouse: Warehouse) -> None:

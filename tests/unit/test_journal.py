@@ -391,6 +391,38 @@ def _read(path: Path) -> dict[str, str]:
         return states(journal)
 
 
+def test_reads_of_one_moment_see_nothing_that_is_appended_meanwhile(journal: Journal, path: Path) -> None:
+    send(journal, "B0")
+    with Journal.read_only(path) as reader:
+        with reader.at_one_moment():
+            last_event_id = reader.last_event_id()
+            journal.outcome("spring", "B0", "accepted", at=AT)
+            send(journal, "B1", first=4)
+            assert reader.last_event_id() == last_event_id
+            assert states(reader) == {"B0": "in_doubt"}
+        assert states(reader) == {"B0": "accepted", "B1": "in_doubt"}
+
+
+def test_a_copy_ends_at_its_event_and_has_its_campaigns_alone(journal: Journal, path: Path, tmp_path: Path) -> None:
+    journal.register(campaign("autumn", 2))
+    send(journal, "B0")
+    send(journal, "C0", "autumn")
+    last_event_id = journal.last_event_id()
+    journal.outcome("spring", "B0", "accepted", at=AT)
+    journal.paused("spring", "later", at=AT)
+    before = path.read_bytes()
+
+    with Journal.read_only(path) as reader:
+        reader.copy_until(last_event_id, tmp_path / "copy.sqlite", campaign_ids=["spring", "unknown"])
+
+    assert path.read_bytes() == before
+    with Journal.read_only(tmp_path / "copy.sqlite") as copy:
+        assert [record.campaign_id for record in copy.campaigns()] == ["spring"]
+        assert states(copy) == {"B0": "in_doubt"}
+        assert copy.paused_reason("spring") is None
+        assert copy.batches("autumn") == []
+
+
 # The first version, as it was made, with a batch that was answered and one that was not.
 EARLIER = """
 PRAGMA journal_mode = WAL;

@@ -1,9 +1,11 @@
 """The landing is loaded into core: every record counts, bad ones are rejected, loading again changes nothing."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import duckdb
@@ -12,6 +14,8 @@ import pytest
 
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
+from pipelines.contracts import LOAD_NUM, columns_of, kind_of, table_of
+from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError
 from pipelines.landing.calls import Call, CallKind
 from pipelines.landing.landing import Landing
@@ -23,6 +27,7 @@ from pipelines.warehouse.loading.load import LoadSummary, load
 
 AT = datetime(2026, 11, 22, 1, tzinfo=UTC)
 PHONE = "13800138000"
+LOADED_TABLES = [table_of(contract) for contract in CORE if kind_of(contract) == "loaded"]
 
 
 @pytest.fixture
@@ -62,8 +67,12 @@ def report(**fields: str | None) -> dict[str, str | None]:
 
 
 def rows(warehouse: Warehouse, query: str) -> list[dict[str, Any]]:
+    """The rows without load_num."""
     with warehouse.read() as connection:
-        return list(connection.sql(query).pl().to_dicts())
+        return [
+            {name: value for name, value in row.items() if name != LOAD_NUM.name}
+            for row in connection.sql(query).pl().to_dicts()
+        ]
 
 
 def counts(summary: LoadSummary) -> tuple[int, int, int, int]:
@@ -259,6 +268,31 @@ def test_an_earlier_call_that_is_found_later_becomes_the_source_of_its_reports(
     assert rows(warehouse, "SELECT source_file, new_record_count FROM core.pulls ORDER BY ALL") == [
         {"source_file": earlier, "new_record_count": 1},
         {"source_file": later, "new_record_count": 0},
+    ]
+
+
+@pytest.mark.parametrize("minutes", [(0, 5), (5, 0)])
+@pytest.mark.parametrize("is_fuller_first", [True, False])
+def test_a_report_that_another_one_completes_no_longer_counts_for_its_call(
+    landing: Landing, warehouse: Warehouse, minutes: tuple[int, int], is_fuller_first: bool
+) -> None:
+    lesser = report(batchNum=None), reply(destId="")
+    fuller = report(), reply()
+    order = [fuller, lesser] if is_fuller_first else [lesser, fuller]
+    for minute, (told, replied) in zip(minutes, order, strict=True):
+        land(landing, "reports", answer([told]), minute=minute)
+        land(landing, "replies", answer([replied]), minute=minute)
+        load(landing, warehouse)
+
+    fuller_call = AT + timedelta(minutes=minutes[0 if is_fuller_first else 1])
+    for table in ("reports", "replies"):
+        assert [row["received_at"] for row in rows(warehouse, f"FROM core.{table}")] == [fuller_call]
+    assert rows(warehouse, "SELECT called_at, new_record_count FROM core.pulls ORDER BY ALL") == [
+        {
+            "called_at": AT + timedelta(minutes=minute),
+            "new_record_count": int(AT + timedelta(minutes=minute) == fuller_call),
+        }
+        for minute in (0, 0, 5, 5)
     ]
 
 
@@ -466,6 +500,7 @@ def test_a_plan_becomes_recipients_in_its_order(
     assert [row["message_id"] for row in recipients] == [first, first + 1, first + 2, None, None]
     assert [row["disposition"] for row in recipients] == ["planned"] * 3 + ["invalid", "duplicate"]
     assert recipients[0]["campaign_id"] == "autumn"
+    assert recipients[0]["number_range"] == int(recipients[0]["phone"][:7])
     assert json.loads(recipients[0]["owner"]) == {"city": "沪"}
     assert rows(warehouse, "SELECT record_count FROM core.files WHERE kind = 'plan'") == [{"record_count": 5}]
 
@@ -549,6 +584,180 @@ def test_a_plan_with_other_rows_is_an_error(landing: Landing, warehouse: Warehou
         load(landing, warehouse)
 
 
+# The numbers of loads
+
+
+def load_nums(warehouse: Warehouse) -> dict[str, list[int]]:
+    """The numbers in every loaded table, in the order of the rows."""
+    with warehouse.read() as connection:
+        return {
+            table: [num for (num,) in connection.execute(f"SELECT load_num FROM {table} ORDER BY rowid").fetchall()]
+            for table in LOADED_TABLES
+        }
+
+
+def numbered(warehouse: Warehouse) -> list[int]:
+    with warehouse.read() as connection:
+        return [num for (num,) in connection.execute("SELECT load_num FROM core.loads ORDER BY loaded_at").fetchall()]
+
+
+def test_every_row_of_every_loaded_table_bears_the_number_of_its_load(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord
+) -> None:
+    send(landing, campaign, "B1", "accepted", first=0, last=2)
+    land(landing, "reports", answer([report(), report(destId="x")]))
+    load(landing, warehouse)
+    land(landing, "replies", answer([reply(), reply(moTime="")]))
+    land(landing, "balance", answer(count=100))
+    land_list(landing, pl.DataFrame({"phone": [PHONE], "reason": ["x"], "since_at": [AT]}))
+    load(landing, warehouse)
+
+    found = load_nums(warehouse)
+    assert found == {
+        "core.files": [1, 2, 2, 3, 4, 5],
+        "core.campaigns": [2],
+        "core.recipients": [2] * 5,
+        "core.batches": [2],
+        "core.reports": [1],
+        "core.rejects": [1],
+        "core.suppressions": [3],
+        "core.pulls": [1, 4, 5],
+        "core.replies": [4, 4],
+        "core.reply_arrivals": [4],
+        "core.balances": [5],
+    }
+    assert numbered(warehouse) == [1, 2, 3, 4, 5]
+
+
+def test_a_load_that_changes_nothing_has_no_number(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord
+) -> None:
+    load(landing, warehouse)
+    before = load_nums(warehouse), numbered(warehouse)
+    load(landing, warehouse)
+    assert (load_nums(warehouse), numbered(warehouse)) == before
+
+
+def test_a_repeated_record_keeps_its_number_unless_the_row_changes(landing: Landing, warehouse: Warehouse) -> None:
+    land(landing, "reports", answer([report(), report(batchNum="other")]), minute=5)
+    land(landing, "replies", answer([reply(), reply(content="other")]), minute=5)
+    load(landing, warehouse)
+    land(landing, "reports", answer([report()]), minute=9)
+    land(landing, "replies", answer([reply()]), minute=9)
+    load(landing, warehouse)
+    unchanged = load_nums(warehouse)
+    assert (unchanged["core.reports"], unchanged["core.replies"]) == ([1, 1], [2, 2])
+    assert unchanged["core.pulls"] == [1, 2, 3, 4]
+
+    land(landing, "reports", answer([report()]), minute=0)
+    land(landing, "replies", answer([reply()]), minute=0)
+    load(landing, warehouse)
+    changed = load_nums(warehouse)
+    assert (sorted(changed["core.reports"]), sorted(changed["core.replies"])) == ([1, 5], [2, 6])
+    assert sorted(changed["core.pulls"]) == [3, 4, 5, 5, 6, 6]  # the counts of the first calls are others now
+
+
+def test_a_warehouse_of_the_version_before_is_migrated_and_goes_on(
+    landing: Landing, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing, "reports", answer([report()]), minute=5)
+    load(landing, warehouse)
+    with warehouse.write() as connection:  # as it was before loads had numbers
+        connection.execute(
+            "DROP TABLE core.loads; DROP TABLE core.listings; DROP TABLE core.computed;"
+            " DELETE FROM core.migrations WHERE migration_num >= 6"
+        )
+        for table in LOADED_TABLES:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN load_num")
+        connection.execute("ALTER TABLE core.campaigns DROP COLUMN left_out_count")
+        connection.execute("ALTER TABLE core.recipients DROP COLUMN number_range")
+
+    load(landing, warehouse)
+    assert load_nums(warehouse)["core.reports"] == [0]
+    assert numbered(warehouse) == []
+    land(landing, "reports", answer([report(), report(batchNum="new")]), minute=0)
+    assert counts(load(landing, warehouse)) == (2, 2, 0, 1)
+
+    assert load_nums(warehouse)["core.reports"] == [1, 1]
+    assert rows(warehouse, "SELECT record_count, new_record_count FROM core.pulls ORDER BY called_at") == [
+        {"record_count": 2, "new_record_count": 2},
+        {"record_count": 1, "new_record_count": 0},
+    ]
+    with warehouse.read() as connection:
+        for contract in CORE:
+            described = connection.execute(f"DESCRIBE {table_of(contract)}").fetchall()
+            assert [(name, kind, null == "YES") for name, kind, null, *_ in described] == [
+                (column.name, column.duckdb_type, column.is_nullable) for column in columns_of(contract)
+            ]
+
+
+# The listing
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders may be noted at once; the clock of a file system ticks faster than loads follow each other."""
+    monkeypatch.setattr("pipelines.landing.listing._SETTLING_SECONDS", 0.02)
+
+
+def noted(landing: Landing, warehouse: Warehouse) -> list[str]:
+    """The folders that are noted once all is loaded and a later load has listed them."""
+    for _ in range(2):
+        load(landing, warehouse)
+        sleep(0.05)
+    return [row["folder"] for row in rows(warehouse, "SELECT folder FROM core.listings ORDER BY folder")]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_day_that_is_over_and_loaded_is_listed_again_only_when_it_changes(
+    landing: Landing, warehouse: Warehouse
+) -> None:
+    for day in range(3):
+        land(landing, "reports", answer([report()]), minute=day * 24 * 60)
+    sleep(0.05)
+    assert noted(landing, warehouse) == ["reports/2026-11-22", "reports/2026-11-23"]
+    with warehouse.read() as connection:
+        seen = dict(connection.execute("SELECT folder, changed_at FROM core.listings").fetchall())
+    assert [listed.folder for listed in landing.calls.listed("reports", seen)] == ["reports/2026-11-24"]
+
+    late = land(landing, "reports", answer([report(batchNum="late")]), minute=1)
+    assert counts(load(landing, warehouse)) == (1, 1, 0, 1)
+    assert rows(warehouse, "SELECT source_file FROM core.reports WHERE batch_num = 'late'") == [{"source_file": late}]
+    sleep(0.05)
+    assert noted(landing, warehouse) == ["reports/2026-11-22", "reports/2026-11-23"]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_warehouse_that_lost_its_rows_lists_everything_again(landing: Landing, warehouse: Warehouse) -> None:
+    for day in range(3):
+        land(landing, "replies", answer([reply()]), minute=day * 24 * 60)
+    sleep(0.05)
+    assert len(noted(landing, warehouse)) == 2
+    warehouse.delete()
+    assert load(landing, warehouse).file_count == 3
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_folder_with_a_draft_is_listed_until_the_draft_is_removed(landing: Landing, warehouse: Warehouse) -> None:
+    for day in range(2):
+        land(landing, "reports", answer([report()]), minute=day * 24 * 60)
+    draft = landing.root / "reports" / "2026-11-22" / ".draft-x"
+    draft.touch()
+    sleep(0.05)
+    assert noted(landing, warehouse) == []
+    os.utime(draft, (0, 0))
+    load(landing, warehouse)
+    assert not draft.exists()
+    sleep(0.05)
+    assert noted(landing, warehouse) == ["reports/2026-11-22"]
+
+
+def test_a_folder_that_changed_just_now_is_not_noted(landing: Landing, warehouse: Warehouse) -> None:
+    for day in range(2):
+        land(landing, "reports", answer([report()]), minute=day * 24 * 60)
+    assert noted(landing, warehouse) == []
+
+
 # The load as a whole
 
 
@@ -559,6 +768,19 @@ def test_progress_counts_files(landing: Landing, warehouse: Warehouse, monkeypat
     shown: list[tuple[str, float | None]] = []
     load(landing, warehouse, progress=lambda doing, share=None: shown.append((doing, share)))
     assert shown == [(f"loading: {done} of 3 files", done / 3) for done in (1, 2, 3)]
+
+
+def test_a_load_with_nothing_new_opens_the_warehouse_once(
+    landing: Landing, warehouse: Warehouse, campaign: CampaignRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(landing, "reports", answer([report()]))
+    load(landing, warehouse)
+    opened = []
+    write = Warehouse.write
+    monkeypatch.setattr(Warehouse, "write", lambda self: opened.append(self) or write(self))
+
+    assert set(vars(load(landing, warehouse)).values()) == {0}
+    assert len(opened) == 1
 
 
 def test_an_empty_landing_loads_to_an_empty_warehouse(landing: Landing, warehouse: Warehouse) -> None:

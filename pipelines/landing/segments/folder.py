@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
@@ -16,6 +17,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 from pipelines.errors import BooksError
 from pipelines.files import lock_file, make_folder, write_whole
 from pipelines.landing.dated_names import dated, instant_of
+from pipelines.landing.listing import Listed, changed_at, is_settled
 from pipelines.landing.segments.frames import NOTHING, Frame, frame_bytes, read_frames
 from pipelines.landing.segments.writer import OPEN, seal_all
 
@@ -46,14 +48,33 @@ class SegmentFolder:
 
     def names(self) -> list[str]:
         """The names of all segments, in the order of their beginnings; open segments are sealed first."""
+        return sorted({name for listed in self.listed({}) for name in listed.names})
+
+    def listed(self, seen: Mapping[str, datetime]) -> Iterator[Listed]:
+        """The segments of each folder and pack, without the packs that are as in `seen`.
+
+        Open segments are sealed first. A segment may be in both, if packing was interrupted.
+        """
         seal_all(self.root)
-        names = {self._name(path) for path in self.root.glob("*/*.segment")}
+        for folder in (path for path in self.root.glob("*") if path.is_dir()):
+            yield Listed(self._name(folder), [self._name(path) for path in folder.glob("*.segment")], None)
         for pack in self.root.glob("*.zip"):
+            at = changed_at(pack)
+            if seen.get(self._name(pack)) == at:
+                continue
             try:
-                names |= {self._name(pack.with_suffix("") / member) for member in _members(pack)}
+                names = [self._name(pack.with_suffix("") / member) for member in _members(pack)]
             except BadZipFile:
-                names.add(self._name(pack))
-        return sorted(names)
+                names = [self._name(pack)]
+            yield Listed(self._name(pack), names, at if is_settled(at) else None)
+
+    def has(self, name: str) -> bool:
+        """True if there is a sealed segment, or a pack, of this name."""
+        path = self._path(name)
+        try:
+            return path.exists() or path.name in _members(_pack_of(path.parent))
+        except BadZipFile:
+            return True  # nobody knows what it holds; reading says that it is damaged
 
     def read(self, name: str) -> list[Frame]:
         """The frames of a sealed segment; [NOTHING] for a damaged pack or a damaged member of a pack."""
@@ -66,6 +87,19 @@ class SegmentFolder:
             except BadZipFile:
                 return [NOTHING]
         return [NOTHING] if _is_pack(name) else list(read_frames(content))
+
+    def read_all(self, names: Iterable[str]) -> Iterator[tuple[str, list[Frame]]]:
+        """The frames of sealed segments, each as `read` has them, one after the other; a pack is read once."""
+        for folder, of_day in groupby(names, key=lambda name: self._path(name).parent):
+            packed: dict[str, bytes] | None = None
+            for name in of_day:
+                path = self._path(name)
+                if packed is None and not path.exists():
+                    packed = _contents(_pack_of(folder))
+                if packed and path.name in packed:
+                    yield name, list(read_frames(packed[path.name]))
+                else:
+                    yield name, self.read(name)
 
     def latest_first(self) -> Iterator[Frame]:
         """All frames, the latest first."""
@@ -125,15 +159,18 @@ class SegmentFolder:
             if name not in loaded:
                 break
             through = name
-        if through:
+        if through and through != self._loaded_through():
             write_whole(self.root / "loaded", through.encode(), overwrite=True)
 
     def oldest_unloaded(self) -> datetime | None:
         """The beginning of the oldest segment that is not in the warehouse yet."""
-        note = self.root / "loaded"
-        through = note.read_text() if note.exists() else ""
+        through = self._loaded_through()
         behind = next((name for name in self._unpacked() if name > through), None)
         return begun_at(behind) if behind else None
+
+    def _loaded_through(self) -> str:
+        note = self.root / "loaded"
+        return note.read_text() if note.exists() else ""
 
     def size(self) -> int:
         """The size of all segments in bytes, without packs."""
@@ -190,6 +227,15 @@ def _members(pack: Path) -> list[str]:
     if not all(map(_MEMBER.fullmatch, names)):
         raise BadZipFile
     return names
+
+
+def _contents(pack: Path) -> dict[str, bytes]:
+    """The segments in a pack, by name, without those that can't be read."""
+    contents: dict[str, bytes] = {}
+    with suppress(BadZipFile, FileNotFoundError), _unzipped(pack) as file:
+        for name in file.namelist():
+            contents[name] = file.read(name)
+    return contents
 
 
 def _member(pack: Path, name: str) -> bytes:

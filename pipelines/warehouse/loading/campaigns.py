@@ -8,6 +8,7 @@ from glob import escape
 
 import duckdb
 
+from pipelines.campaign.high_water import Loaded
 from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
 from pipelines.contracts.core import Batches, Campaigns, Files
 from pipelines.errors import BooksError
@@ -16,7 +17,18 @@ from pipelines.message_ids import message_id
 from pipelines.sql_files import statement
 from pipelines.times import CHINA
 from pipelines.warehouse.database import insert
+from pipelines.warehouse.loading.numbers import new_load_num
 from pipelines.warehouse.loading.rows import LoadedFile, frame_of
+from pipelines.warehouse.statements import called_functions, define_functions
+
+
+def has_news(landing: Landing, loaded: Loaded) -> bool:
+    """True if the journal has campaigns or events that are not loaded, or a loaded campaign was purged."""
+    purged = {*landing.campaigns.purged_ids()}
+    with Journal.read_only(landing.journal_path) as journal:
+        changed = {*journal.campaigns_changed_since(_last_loaded(landing, loaded.last_event_id))}
+        known = {campaign.campaign_id for campaign in journal.campaigns()} - purged
+    return bool(purged & loaded.planned_ids or known & changed or known - loaded.planned_ids)
 
 
 def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> int:
@@ -24,15 +36,17 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
 
     Raises BooksError if the plan of a campaign of the journal is missing or isn't the one that was registered.
     """
-    loaded = dict(connection.execute("SELECT source_file, record_count FROM core.files").fetchall())
+    loaded = dict(
+        connection.execute(
+            "SELECT source_file, record_count FROM core.files WHERE kind IN ('plan', 'journal')"
+        ).fetchall()
+    )
     purged = landing.campaigns.purged_ids()
     _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
     journal_file = landing.name(landing.journal_path)
-    with Journal.read_only(landing.journal_path) as journal:
-        last_event_id = journal.last_event_id()  # read first: later events are loaded the next time
-        # An unfinished purge may have removed the last events, whose ids are then used again.
-        since = 0 if landing.purging_before() else loaded.get(journal_file, 0)
-        changed = set(journal.campaigns_changed_since(since))
+    with Journal.read_only(landing.journal_path) as journal, journal.at_one_moment():
+        last_event_id = journal.last_event_id()  # later events are loaded the next time
+        changed = set(journal.campaigns_changed_since(_last_loaded(landing, loaded.get(journal_file, 0))))
         changed_campaigns = [
             campaign
             for campaign in journal.campaigns()
@@ -49,18 +63,19 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
         ]
     if not changed_campaigns:
         return 0
+    load_num = new_load_num(connection)
     campaign_ids = [campaign.campaign_id for campaign in changed_campaigns]
     connection.execute("DELETE FROM core.campaigns WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.batches WHERE campaign_id = ANY (?)", [campaign_ids])
     connection.execute("DELETE FROM core.files WHERE source_file = ?", [journal_file])
     plans = [campaign for campaign in changed_campaigns if _plan_file(landing, campaign.campaign_id) not in loaded]
     for campaign in plans:
-        _insert_recipients(connection, landing, campaign)
+        _insert_recipients(connection, landing, campaign, load_num)
     files = [LoadedFile.of(_plan_file(landing, campaign.campaign_id), "plan", campaign.row_count) for campaign in plans]
     files.append(LoadedFile.of(journal_file, "journal", last_event_id))
-    insert(connection, Campaigns, frame_of(Campaigns, campaign_rows))
-    insert(connection, Batches, frame_of(Batches, batch_rows))
-    insert(connection, Files, frame_of(Files, files))
+    insert(connection, Campaigns, frame_of(Campaigns, campaign_rows), load_num)
+    insert(connection, Batches, frame_of(Batches, batch_rows), load_num)
+    insert(connection, Files, frame_of(Files, files), load_num)
     return len(changed_campaigns)
 
 
@@ -73,15 +88,27 @@ def _remove(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign_id
     connection.execute("DELETE FROM core.files WHERE source_file = ANY (?)", [plans])
 
 
+def _last_loaded(landing: Landing, event_id: int) -> int:
+    """The last event that surely is loaded, if `event_id` is the highest that was.
+
+    An unfinished purge may have removed the last events, whose ids are then used again.
+    """
+    return 0 if landing.purging_before() else event_id
+
+
 def _plan_file(landing: Landing, campaign_id: str) -> str:
     return landing.name(landing.campaigns.plan_path(campaign_id))
 
 
-def _insert_recipients(connection: duckdb.DuckDBPyConnection, landing: Landing, campaign: CampaignRecord) -> None:
+def _insert_recipients(
+    connection: duckdb.DuckDBPyConnection, landing: Landing, campaign: CampaignRecord, load_num: int
+) -> None:
     path = landing.campaigns.plan_path(campaign.campaign_id)
-    plan = {"campaign_id": campaign.campaign_id, "plan": escape(str(path))}
+    plan = {"load_num": load_num, "campaign_id": campaign.campaign_id, "plan": escape(str(path))}
+    insertion = statement("load/insert_recipients")
+    define_functions(connection, called_functions(insertion))
     try:
-        inserted = connection.execute(statement("load/insert_recipients"), plan).fetchone()
+        inserted = connection.execute(insertion, plan).fetchone()
     except duckdb.Error:  # its message may hold values of the plan
         raise BooksError(f"{path} is missing or can't be read; restore it from a backup") from None
     if inserted != (campaign.row_count,):

@@ -25,13 +25,16 @@ def loaded_of(connection: duckdb.DuckDBPyConnection, landing: Landing) -> Loaded
     """The rows that the warehouse has of the journal."""
     batches = connection.execute(statement("load/last_batches")).fetchall()
     journal_file = landing.name(landing.journal_path)
-    row = connection.execute("SELECT record_count FROM core.files WHERE source_file = ?", [journal_file]).fetchone()
+    files = connection.execute(
+        "SELECT source_file, record_count FROM core.files WHERE kind IN ('plan', 'journal')"
+    ).fetchall()
     return Loaded(
         marks={
             campaign_id: HighWater.after(batch_num, last_message_id % MAX_MESSAGES)
             for campaign_id, batch_num, last_message_id in batches
         },
-        last_event_id=int(row[0]) if row else 0,
+        last_event_id=dict(files).get(journal_file, 0),
+        planned_ids=frozenset(name.split("/")[-2] for name, _ in files if name != journal_file),
     )
 
 

@@ -6,14 +6,15 @@ campaigns turn each kind of file into rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 import polars as pl
 
 from pipelines.campaign.high_water import Loaded, raise_to_loaded, refuse_older_journal
+from pipelines.contracts import Contract, table_of
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
 from pipelines.landing.calls import CALL_KINDS, CallKind
@@ -22,10 +23,12 @@ from pipelines.progress import Progress, no_progress
 from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
-from pipelines.warehouse.loading.campaigns import load_campaigns
+from pipelines.warehouse.loading.campaigns import has_news, load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
 from pipelines.warehouse.loading.journal_age import loaded_of, raise_to_new_reports
-from pipelines.warehouse.loading.pushes import tables_of_segment
+from pipelines.warehouse.loading.new_files import NewFiles, find_new_files
+from pipelines.warehouse.loading.numbers import new_load_num
+from pipelines.warehouse.loading.pushes import segments_in_groups, tables_of_segments
 from pipelines.warehouse.loading.rows import Tables
 from pipelines.warehouse.loading.suppressions import tables_of_suppressions
 
@@ -54,8 +57,9 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
     """
     totals, from_journal = load_files(landing, warehouse, progress=progress)
     refuse_older_journal(landing, from_journal)
-    with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
-        totals["campaign_count"] = load_campaigns(connection, landing)
+    if has_news(landing, from_journal):
+        with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
+            totals["campaign_count"] = load_campaigns(connection, landing)
     return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
 
 
@@ -64,42 +68,66 @@ def load_files(
 ) -> tuple[Counter[str], Loaded]:
     """Load the new files, all but the journal and the plans, and raise the marks to what is proven by then.
 
+    Drafts that killed processes left in the landing are removed.
+
     Returns counts named as in LoadSummary, and what was loaded from the journal before.
     """
     with warehouse.write() as connection:
         from_journal = loaded_of(connection, landing)
-        loaded = {name for (name,) in connection.execute("SELECT source_file FROM core.files").fetchall()}
+        new = find_new_files(connection, landing)
     raise_to_loaded(landing, from_journal)
-    calls = {kind: [name for name in landing.calls.names(kind) if name not in loaded] for kind in CALL_KINDS}
-    lists = [name for name in landing.suppressions.names() if name not in loaded]
-    imports = [name for name in landing.imports.names() if name not in loaded]
-    pushes = [name for name in landing.pushes.names() if name not in loaded]
-    file_count = len(lists) + len(imports) + len(pushes) + sum(map(len, calls.values()))
+    landing.remove_drafts(without=new.unchanged)
     totals: Counter[str] = Counter()
     done = 0
-    for tables in _read(landing, calls, pushes, lists, imports):
+    for tables in _read(landing, new):
         raise_to_new_reports(tables, landing)  # before they count as loaded
         with warehouse.write() as connection:
             totals.update(_write(connection, tables))
         done += tables[Files].height
-        progress(f"loading: {done:,} of {file_count:,} files", done / file_count)
-    landing.pushes.note_loaded(loaded.union(pushes))
+        progress(f"loading: {done:,} of {new.count:,} files", done / new.count)
+    landing.pushes.note_loaded(new.segments)
     landing.pushes.pack()
     return totals, from_journal
 
 
-def _read(
-    landing: Landing, calls: dict[CallKind, list[str]], pushes: list[str], lists: list[str], imports: list[str]
-) -> Iterator[Tables]:
+def load_again(
+    landing: Landing, warehouse: Warehouse, names: Collection[str], *, progress: Progress = no_progress
+) -> None:
+    """Load these files, without journal and plans, into an empty warehouse; nothing in the landing is changed.
+
+    Names that aren't files of the landing are left out, as all files are that landed since.
+    """
+    calls = {kind: sorted(name for name in names if name.startswith(f"{kind}/")) for kind in CALL_KINDS}
+    lists, imports, pushes = (
+        sorted(name for name in names if name.startswith(f"{folder}/"))
+        for folder in ("suppressions", "imports", "pushes")
+    )
+    done = 0
+    there = NewFiles(
+        calls={kind: [name for name in found if landing.path(name).exists()] for kind, found in calls.items()},
+        imports=[name for name in imports if landing.path(name).exists()],
+        pushes=[name for name in pushes if landing.pushes.has(name)],
+        lists=[name for name in lists if landing.path(name).exists()],
+        segments=frozenset(),
+        unchanged=frozenset(),
+    )
+    for tables in _read(landing, there):
+        with warehouse.write() as connection:
+            _write(connection, tables)
+        done += tables[Files].height
+        progress(f"loading: {done:,} of {len(names):,} files", done / len(names))
+
+
+def _read(landing: Landing, new: NewFiles) -> Iterator[Tables]:
     """The rows of all files, some files at a time."""
-    for name in lists:
+    for name in new.lists:
         yield tables_of_suppressions(landing, name)
-    for kind, names in calls.items():
+    for kind, names in new.calls.items():
         for group in _read_calls(landing, kind, names):
             yield tables_of_calls(kind, group)
-    for name in pushes:
-        yield tables_of_segment(landing, name)
-    for name in imports:
+    for segments in segments_in_groups(landing, new.pushes, group_bytes=BYTES_PER_TRANSACTION):
+        yield tables_of_segments(segments)
+    for name in new.imports:
         yield tables_of_import(landing, name)
 
 
@@ -121,17 +149,22 @@ def _read_calls(landing: Landing, kind: CallKind, names: list[str]) -> Iterator[
 def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:
     """Write the rows of some files; returns counts named as in LoadSummary."""
     tables = _without_loaded(connection, tables)
+    if tables[Files].is_empty():
+        return {}
+    load_num = new_load_num(connection)
     before = _row_counts(connection)
+    moved: Counter[str] = Counter()
     for contract, frame in tables.items():
         reach("load.between_tables")
         if contract in _MERGES:
-            with registered(connection, incoming=frame):
-                connection.execute(statement(_MERGES[contract]))
-            for deletion in _DELETIONS[contract]:
-                connection.execute(statement(deletion))
+            moved.update(_merge(connection, contract, frame, load_num))
         else:
-            insert(connection, contract, frame)
-    connection.execute(statement("load/count_new_records"))
+            insert(connection, contract, frame, load_num)
+    moved_rows = pl.DataFrame(
+        [*moved.items()], schema={"source_file": pl.String, "moved_count": pl.Int64}, orient="row"
+    )
+    with registered(connection, moved=moved_rows):
+        connection.execute(statement("load/count_new_records"), {"load_num": load_num})
     after = _row_counts(connection)
     files = tables[Files]
     return {
@@ -144,11 +177,48 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
     }
 
 
-_MERGES: Final = {Reports: "load/merge_reports", Replies: "load/merge_replies"}
-_DELETIONS: Final = {
-    Reports: ("load/delete_subsumed_reports", "load/delete_borrowed_times"),
-    Replies: ("load/delete_subsumed_replies",),
+class _Merge(NamedTuple):
+    """The statements that merge records into a table, and the temporary table of what they change there."""
+
+    changes: str
+    find_changes: str
+    merge: str
+    deletions: tuple[str, ...]
+
+
+_MERGES: Final[dict[type[Contract], _Merge]] = {
+    Reports: _Merge(
+        "report_changes",
+        "load/find_report_changes",
+        "load/merge_reports",
+        ("load/delete_subsumed_reports", "load/delete_borrowed_times"),
+    ),
+    Replies: _Merge(
+        "reply_changes", "load/find_reply_changes", "load/merge_replies", ("load/delete_subsumed_replies",)
+    ),
 }
+
+
+def _merge(
+    connection: duckdb.DuckDBPyConnection, contract: type[Contract], frame: pl.DataFrame, load_num: int
+) -> Counter[str]:
+    """Merge checked records into their table; returns how many more rows are there from each file, or fewer.
+
+    Only the records and the rows that share their phone or their instant are looked at, however many there are.
+    """
+    merge = _MERGES[contract]
+    with registered(connection, incoming=frame):
+        connection.execute(statement(merge.find_changes))
+    connection.execute(statement(merge.merge), {"load_num": load_num})
+    moved: Counter[str] = Counter()
+    for deletion in merge.deletions:
+        deleted = connection.execute(statement(deletion)).fetchall()
+        moved.subtract(source_file for source_file, number in deleted if number != load_num)
+    former = f"SELECT former_source_file, -count(*) FROM {merge.changes} WHERE row_num IS NOT NULL GROUP BY ALL"  # noqa: S608 - ours
+    latter = f"SELECT source_file, count(*) FROM {table_of(contract)} WHERE load_num = ? GROUP BY ALL"  # noqa: S608 - ours
+    moved.update(dict(connection.execute(former).fetchall()))
+    moved.update(dict(connection.execute(latter, [load_num]).fetchall()))
+    return moved
 
 
 def _without_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> Tables:

@@ -4,8 +4,9 @@ Every record of a push is one checked row or one row of core.rejects, as with th
 be read is one reject; its position is that of the push in its segment.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -20,38 +21,85 @@ from pipelines.warehouse.loading.records import clean_replies, clean_reports
 from pipelines.warehouse.loading.rows import LoadedFile, Reject, Tables, frame_of
 
 
-def tables_of_segment(landing: Landing, source_file: str) -> Tables:
-    """The rows of core that one segment holds."""
-    frames, pushed = read_segment(landing, source_file)
-    rejects = [Reject(source_file, place, "reports", fault, "") for place, fault in pushed.faults.items()]
+@dataclass(frozen=True)
+class Segment:
+    """The frames of one segment."""
+
+    source_file: str
+    frames: Sequence[Frame]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all bodies."""
+        return sum(len(frame.body) for frame in self.frames)
+
+
+def segments_in_groups(landing: Landing, source_files: Iterable[str], *, group_bytes: int) -> Iterator[list[Segment]]:
+    """Read segments, in groups of about that many bytes."""
+    group: list[Segment] = []
+    size = 0
+    for source_file, frames in landing.pushes.read_all(source_files):
+        group.append(Segment(source_file, frames))
+        size += group[-1].size
+        if size >= group_bytes:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def tables_of_segments(segments: Sequence[Segment]) -> Tables:
+    """The rows of core that some segments hold."""
+    frames = [frame for segment in segments for frame in segment.frames]
+    source_files = [segment.source_file for segment in segments for _ in segment.frames]
+    places = [place for segment in segments for place in range(len(segment.frames))]
+    pushed = _read(frames)
+    rejects = [
+        Reject(source_files[push], places[push], "reports", fault, "") for push, fault in sorted(pushed.faults.items())
+    ]
+    counts = Counter(source_files[push] for push in pushed.faults)
     tables: Tables = {}
     for contract, records in ((Reports, pushed.reports), (Replies, pushed.replies)):
-        tables[contract], bad = split(contract, cleaned(records, frames, source_file))
+        counts.update(source_files[push] for push in records.push)
+        tables[contract], bad = split(contract, _cleaned(records, frames, source_files))
         rejects += [
-            Reject(source_file, records.push[row], records.kind, reason, records.raw(row))
+            Reject(source_files[records.push[row]], places[records.push[row]], records.kind, reason, records.raw(row))
             for row, reason in bad.iter_rows()
         ]
-    record_count = len(pushed.reports.push) + len(pushed.replies.push) + len(pushed.faults)
+    rejected_counts = Counter(reject.source_file for reject in rejects)
+    files = [
+        LoadedFile.of(name, "pushes", counts[name], rejected_counts[name])
+        for name in (segment.source_file for segment in segments)
+    ]
     tables[Rejects] = frame_of(Rejects, rejects)
-    tables[Files] = frame_of(Files, [LoadedFile.of(source_file, "pushes", record_count, len(rejects))])
+    tables[Files] = frame_of(Files, files)
     return tables
 
 
 def read_segment(landing: Landing, source_file: str) -> tuple[list[Frame], Pushed]:
     """The frames of a segment and their records; a damaged frame is a fault."""
     frames = landing.pushes.read(source_file)
-    pushed = read_pushes([frame.body if frame.is_whole else b"" for frame in frames])
-    damaged = {place: "the segment is damaged here" for place, frame in enumerate(frames) if not frame.is_whole}
-    return frames, replace(pushed, faults={**pushed.faults, **damaged})
+    return frames, _read(frames)
 
 
 def cleaned(records: PushedRecords, frames: Sequence[Frame], source_file: str) -> pl.DataFrame:
-    """The records of the frames in the columns of their table, row for row, not checked yet."""
+    """The records of a segment's frames in the columns of their table, row for row, not checked yet."""
+    return _cleaned(records, frames, [source_file] * len(frames))
+
+
+def _read(frames: Sequence[Frame]) -> Pushed:
+    pushed = read_pushes([frame.body if frame.is_whole else b"" for frame in frames])
+    damaged = {place: "the segment is damaged here" for place, frame in enumerate(frames) if not frame.is_whole}
+    return replace(pushed, faults={**pushed.faults, **damaged})
+
+
+def _cleaned(records: PushedRecords, frames: Sequence[Frame], source_files: Sequence[str]) -> pl.DataFrame:
+    """As `cleaned`; the frames may be of several files."""
     columns = records.columns | {"extra": records.extra}
     received_at = [datetime.fromisoformat(frames[push].head["received_at"]).astimezone(CHINA) for push in records.push]
     received = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
         channel=pl.lit("push"),
-        source_file=pl.lit(source_file),
+        source_file=pl.Series([source_files[push] for push in records.push], dtype=pl.String),
         received_at=pl.Series(received_at, dtype=schema_of(Reports)["received_at"]),
     )
     return clean_reports(received) if records.kind == "reports" else clean_replies(received)

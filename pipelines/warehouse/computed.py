@@ -1,0 +1,78 @@
+"""How the computed tables were made: the one row of core.computed, so that the same tables can be made once more."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import duckdb
+
+from pipelines.sql_files import SQL_FOLDER
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The instant, the parameters and the fingerprint of the statements, and how much had been loaded by then.
+
+    `parameters` are those of the statements besides `as_of`.
+    """
+
+    as_of: datetime
+    parameters: dict[str, Any]
+    fingerprint: str
+    file_count: int
+    last_event_id: int
+
+    @property
+    def loaded(self) -> tuple[int, int]:
+        """How much had been loaded: files of the landing, and the last event of the journal."""
+        return self.file_count, self.last_event_id
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All parameters of the statements."""
+        return {"as_of": self.as_of, **self.parameters}
+
+
+def note_computed(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> None:
+    """Note that the tables were made with these parameters of the statements, of all that is loaded."""
+    parameters = {name: value for name, value in arguments.items() if name != "as_of"}
+    values = [arguments["as_of"], json.dumps(parameters), fingerprint(parameters), *loaded(connection)]
+    connection.execute("DELETE FROM core.computed")
+    connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?)", values)
+
+
+def last_computed(connection: duckdb.DuckDBPyConnection) -> Computed | None:
+    """How the tables were made; None before the first reconcile by a version that notes it."""
+    rows = connection.sql("FROM core.computed").pl().rows()
+    if not rows:
+        return None
+    as_of, parameters, *others = rows[0]
+    return Computed(as_of, json.loads(parameters), *others)
+
+
+def loaded(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How much is loaded now, in the terms of `Computed.loaded`."""
+    counts = "SELECT count(*), coalesce(max(record_count) FILTER (kind = 'journal'), 0) FROM core.files"
+    ((file_count, last_event_id),) = connection.execute(counts).fetchall()
+    return file_count, last_event_id
+
+
+def fingerprint(parameters: Mapping[str, Any]) -> str:
+    """SHA-256 of all that decides the tables besides the clock and the loaded rows, as hex digits."""
+    text = json.dumps(parameters, sort_keys=True)
+    return hashlib.sha256(f"{files_digest('core', 'marts', 'functions', 'reference')} {text}".encode()).hexdigest()
+
+
+@cache
+def files_digest(*folders: str) -> str:
+    """SHA-256 of the files in these folders of sql/, as hex digits."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted((SQL_FOLDER / folder).glob("*.*")):
+            digest.update(f"{folder}/{path.name} {path.stat().st_size}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
