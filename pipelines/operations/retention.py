@@ -295,7 +295,7 @@ def _rewrite_segment(landing: Landing, name: str, gone: dict[str, pl.DataFrame],
     frames, pushed = pushes.read_segment(landing, name)
     going: dict[int, set[int]] = {}  # push → places of its records
     for records in (pushed.reports, pushed.replies):
-        stays = _stays(pushes.cleaned(records, frames, name), gone[records.kind], before)
+        stays = _stays(pushes.cleaned(records, frames, [name] * len(frames)), gone[records.kind], before)
         for row in (~stays).arg_true():
             going.setdefault(records.push[row], set()).add(records.place[row])
     counts = Counter([*pushed.reports.push, *pushed.replies.push])

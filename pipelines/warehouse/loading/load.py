@@ -6,9 +6,9 @@ campaigns turn each kind of file into rows.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import duckdb
 import polars as pl
@@ -17,23 +17,24 @@ from pipelines.campaign.high_water import Loaded, raise_to_loaded, refuse_older_
 from pipelines.contracts import Contract, table_of
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
-from pipelines.landing.calls import CALL_KINDS, CallKind
 from pipelines.landing.landing import Landing
 from pipelines.progress import Progress, no_progress
 from pipelines.sql_files import statement
 from pipelines.warehouse.database import Warehouse, insert, registered
-from pipelines.warehouse.loading.calls import ReadCall, read_call, tables_of_calls
+from pipelines.warehouse.loading.calls import read_call, tables_of_calls
 from pipelines.warehouse.loading.campaigns import has_news, load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
 from pipelines.warehouse.loading.journal_age import loaded_of, raise_to_new_reports
-from pipelines.warehouse.loading.new_files import NewFiles, find_new_files
+from pipelines.warehouse.loading.new_files import NewFiles, files_named, find_new_files
 from pipelines.warehouse.loading.numbers import new_load_num
-from pipelines.warehouse.loading.pushes import segments_in_groups, tables_of_segments
+from pipelines.warehouse.loading.pushes import read_segments, tables_of_segments
 from pipelines.warehouse.loading.rows import Tables
 from pipelines.warehouse.loading.suppressions import tables_of_suppressions
 
 # About 300,000 reports: decoding them takes less than 1 GiB, and opening the database for each part doesn't count.
 BYTES_PER_TRANSACTION: Final = 64 * 2**20
+
+File = TypeVar("File")
 
 
 @dataclass(frozen=True)
@@ -97,21 +98,8 @@ def load_again(
 
     Names that aren't files of the landing are left out, as all files are that landed since.
     """
-    calls = {kind: sorted(name for name in names if name.startswith(f"{kind}/")) for kind in CALL_KINDS}
-    lists, imports, pushes = (
-        sorted(name for name in names if name.startswith(f"{folder}/"))
-        for folder in ("suppressions", "imports", "pushes")
-    )
     done = 0
-    there = NewFiles(
-        calls={kind: [name for name in found if landing.path(name).exists()] for kind, found in calls.items()},
-        imports=[name for name in imports if landing.path(name).exists()],
-        pushes=[name for name in pushes if landing.pushes.has(name)],
-        lists=[name for name in lists if landing.path(name).exists()],
-        segments=frozenset(),
-        unchanged=frozenset(),
-    )
-    for tables in _read(landing, there):
+    for tables in _read(landing, files_named(names, landing)):
         with warehouse.write() as connection:
             _write(connection, tables)
         done += tables[Files].height
@@ -123,22 +111,22 @@ def _read(landing: Landing, new: NewFiles) -> Iterator[Tables]:
     for name in new.lists:
         yield tables_of_suppressions(landing, name)
     for kind, names in new.calls.items():
-        for group in _read_calls(landing, kind, names):
+        calls = (read_call(landing, kind, name) for name in names)
+        for group in _in_groups(calls, lambda read: len(read.call.body) if read.call is not None else 0):
             yield tables_of_calls(kind, group)
-    for segments in segments_in_groups(landing, new.pushes, group_bytes=BYTES_PER_TRANSACTION):
+    for segments in _in_groups(read_segments(landing, new.pushes), lambda segment: segment.size):
         yield tables_of_segments(segments)
     for name in new.imports:
         yield tables_of_import(landing, name)
 
 
-def _read_calls(landing: Landing, kind: CallKind, names: list[str]) -> Iterator[list[ReadCall]]:
-    """All calls of one kind, in groups of about BYTES_PER_TRANSACTION."""
-    group: list[ReadCall] = []
+def _in_groups(files: Iterable[File], size_of: Callable[[File], int]) -> Iterator[list[File]]:
+    """The files in order, in groups of about BYTES_PER_TRANSACTION."""
+    group: list[File] = []
     size = 0
-    for name in names:
-        read = read_call(landing, kind, name)
-        group.append(read)
-        size += len(read.call.body) if read.call is not None else 0
+    for file in files:
+        group.append(file)
+        size += size_of(file)
         if size >= BYTES_PER_TRANSACTION:
             yield group
             group, size = [], 0

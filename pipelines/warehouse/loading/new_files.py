@@ -1,5 +1,6 @@
 """The files of the landing that are not loaded yet, found without listing again what is over and loaded."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,23 @@ def find_new_files(connection: duckdb.DuckDBPyConnection, landing: Landing) -> N
         lists=sorted(new.intersection(lists)),
         segments=frozenset(_names(pushes)),
         unchanged=frozenset(seen.keys() - {each.folder for each in folders}),
+    )
+
+
+def files_named(names: Iterable[str], landing: Landing) -> NewFiles:
+    """Those of these names that are files of the landing."""
+    of_folder: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        folder = name.partition("/")[0]
+        if landing.pushes.has(name) if folder == "pushes" else landing.path(name).exists():
+            of_folder[folder].append(name)
+    return NewFiles(
+        calls={kind: of_folder[kind] for kind in CALL_KINDS},
+        imports=of_folder["imports"],
+        pushes=of_folder["pushes"],
+        lists=of_folder["suppressions"],
+        segments=frozenset(),
+        unchanged=frozenset(),
     )
 
 

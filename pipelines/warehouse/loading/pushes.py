@@ -34,18 +34,10 @@ class Segment:
         return sum(len(frame.body) for frame in self.frames)
 
 
-def segments_in_groups(landing: Landing, source_files: Iterable[str], *, group_bytes: int) -> Iterator[list[Segment]]:
-    """Read segments, in groups of about that many bytes."""
-    group: list[Segment] = []
-    size = 0
+def read_segments(landing: Landing, source_files: Iterable[str]) -> Iterator[Segment]:
+    """Read segments one after the other."""
     for source_file, frames in landing.pushes.read_all(source_files):
-        group.append(Segment(source_file, frames))
-        size += group[-1].size
-        if size >= group_bytes:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+        yield Segment(source_file, frames)
 
 
 def tables_of_segments(segments: Sequence[Segment]) -> Tables:
@@ -61,7 +53,7 @@ def tables_of_segments(segments: Sequence[Segment]) -> Tables:
     tables: Tables = {}
     for contract, records in ((Reports, pushed.reports), (Replies, pushed.replies)):
         counts.update(source_files[push] for push in records.push)
-        tables[contract], bad = split(contract, _cleaned(records, frames, source_files))
+        tables[contract], bad = split(contract, cleaned(records, frames, source_files))
         rejects += [
             Reject(source_files[records.push[row]], places[records.push[row]], records.kind, reason, records.raw(row))
             for row, reason in bad.iter_rows()
@@ -82,19 +74,14 @@ def read_segment(landing: Landing, source_file: str) -> tuple[list[Frame], Pushe
     return frames, _read(frames)
 
 
-def cleaned(records: PushedRecords, frames: Sequence[Frame], source_file: str) -> pl.DataFrame:
-    """The records of a segment's frames in the columns of their table, row for row, not checked yet."""
-    return _cleaned(records, frames, [source_file] * len(frames))
-
-
 def _read(frames: Sequence[Frame]) -> Pushed:
     pushed = read_pushes([frame.body if frame.is_whole else b"" for frame in frames])
     damaged = {place: "the segment is damaged here" for place, frame in enumerate(frames) if not frame.is_whole}
     return replace(pushed, faults={**pushed.faults, **damaged})
 
 
-def _cleaned(records: PushedRecords, frames: Sequence[Frame], source_files: Sequence[str]) -> pl.DataFrame:
-    """As `cleaned`; the frames may be of several files."""
+def cleaned(records: PushedRecords, frames: Sequence[Frame], source_files: Sequence[str]) -> pl.DataFrame:
+    """The records of frames, each of its source file, in the columns of their table, row for row, not checked yet."""
     columns = records.columns | {"extra": records.extra}
     received_at = [datetime.fromisoformat(frames[push].head["received_at"]).astimezone(CHINA) for push in records.push]
     received = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String)).with_columns(
