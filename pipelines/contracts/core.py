@@ -74,9 +74,25 @@ class Computed(Contract):
     )
     file_count: pl.Int64 = pa.Field(ge=0, description="Rows that core.files had.")
     last_event_id: pl.Int64 = pa.Field(ge=0, description="Id of the last event that was loaded from the journal.")
+    load_num: pl.Int64 = pa.Field(ge=0, description="Highest number in core.loads; 0 without one.")
+    computed_id: pl.String = pa.Field(
+        description="Random id of the last reconcile that changed a row of a computed table."
+    )
 
     class Config:
         name = "core.computed"
+        metadata = TableConfig(kind="bookkeeping")
+
+
+class ComputedCampaigns(Contract):
+    """One row per campaign that was computed: its rows in the computed tables are the same until the id changes."""
+
+    campaign_id: pl.String = pa.Field(unique=True, description="Id of the campaign.")
+    campaign_key: pl.Int64 = pa.Field(ge=0, lt=2**35, description="Upper 35 bits of its message ids.")
+    computed_id: pl.String = pa.Field(description="Random id of the reconcile that computed it last.")
+
+    class Config:
+        name = "core.computed_campaigns"
         metadata = TableConfig(kind="bookkeeping")
 
 
@@ -367,6 +383,7 @@ CORE: Final[tuple[type[Contract], ...]] = (
     Loads,
     Listings,
     Computed,
+    ComputedCampaigns,
     Files,
     Campaigns,
     Recipients,

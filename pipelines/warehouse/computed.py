@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
@@ -17,7 +18,7 @@ from pipelines.sql_files import SQL_FOLDER
 class Computed:
     """The instant, the parameters and the fingerprint of the statements, and how much had been loaded by then.
 
-    `parameters` are those of the statements besides `as_of`.
+    `parameters` are those of the statements besides `as_of`. `computed_id` changes with any row of a computed table.
     """
 
     as_of: datetime
@@ -25,6 +26,8 @@ class Computed:
     fingerprint: str
     file_count: int
     last_event_id: int
+    load_num: int
+    computed_id: str
 
     @property
     def loaded(self) -> tuple[int, int]:
@@ -38,11 +41,17 @@ class Computed:
 
 
 def note_computed(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> None:
-    """Note that the tables were made with these parameters of the statements, of all that is loaded."""
+    """Note that the tables of every campaign were made with these parameters, of all that is loaded."""
     parameters = {name: value for name, value in arguments.items() if name != "as_of"}
     values = [arguments["as_of"], json.dumps(parameters), fingerprint(parameters), *loaded(connection)]
+    ((load_num,),) = connection.execute("SELECT coalesce(max(load_num), 0) FROM core.loads").fetchall()
+    computed_id = uuid4().hex
     connection.execute("DELETE FROM core.computed")
-    connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?)", values)
+    connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?, ?, ?)", [*values, load_num, computed_id])
+    connection.execute("DELETE FROM core.computed_campaigns")
+    connection.execute(
+        "INSERT INTO core.computed_campaigns SELECT campaign_id, campaign_key, ? FROM core.campaigns", [computed_id]
+    )
 
 
 def last_computed(connection: duckdb.DuckDBPyConnection) -> Computed | None:

@@ -665,6 +665,7 @@ def test_a_warehouse_of_the_version_before_is_migrated_and_goes_on(
     with warehouse.write() as connection:  # as it was before loads had numbers
         connection.execute(
             "DROP TABLE core.loads; DROP TABLE core.listings; DROP TABLE core.computed;"
+            " DROP TABLE core.computed_campaigns;"
             " DELETE FROM core.migrations WHERE migration_num >= 6"
         )
         for table in LOADED_TABLES:
