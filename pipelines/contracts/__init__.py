@@ -58,7 +58,8 @@ class TableConfig(TypedDict, total=False):
              view       the same, evaluated by each reader
              published  Parquet of the analysts' copy, which a view there reads
     grain    of a computed or published table: `campaign` if each row belongs to one campaign and depends on that
-             campaign alone, `whole` if not
+             campaign alone, so that only the rows of touched campaigns are computed; `whole` if not: such a table is
+             computed from small ones, never from the tables of messages and reports
     parquet  of a published table: the path of its files in the copy; `*` stands for the campaign
     """
 

@@ -78,6 +78,7 @@ class Computed(Contract):
     computed_id: pl.String = pa.Field(
         description="Random id of the last reconcile that changed a row of a computed table."
     )
+    is_balanced: pl.Boolean = pa.Field(description="Every check passed; if not, the next reconcile computes all.")
 
     class Config:
         name = "core.computed"

@@ -180,7 +180,7 @@ class CampaignDelivery(_Rates, _SentCounts, _PlanCounts, _ByCampaign):
 
     class Config:
         name = "marts.campaign_delivery"
-        metadata = TableConfig(kind="computed", grain="campaign")
+        metadata = TableConfig(kind="computed", grain="whole")
 
 
 class DailyDelivery(_Rates, _SentCounts, _PlanCounts, _ByDay):

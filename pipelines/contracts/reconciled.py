@@ -186,6 +186,10 @@ class ReportLookups(Contract):
     is_delivered: pl.Boolean = pa.Field(description="As in core.reports.")
     received_at: Instant = pa.Field(description="As in core.reports.")
     is_pushed_only: pl.Boolean = pa.Field(description="Only pushes brought it: no pull and no import.")
+    is_contradicted: pl.Boolean = pa.Field(description="Its receive_status says the opposite of its code.")
+    foreign_message_id: pl.Int64 = pa.Field(
+        nullable=True, description="Message id in its mission_num, which no loaded campaign has; null without one."
+    )
     match_rule: pl.String = pa.Field(
         nullable=True, isin=MATCH_RULES[1:], description="own_mission_num, batch_phone, phone_time; null for an orphan."
     )
@@ -225,6 +229,7 @@ class ReportMatches(Contract):
 class RepeatedMessages(Contract):
     """One row per message with more than one report; one of these reports is chosen as the believed one."""
 
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
     message_id: pl.Int64 = pa.Field(description="Id of the message.")
 
     class Config:
@@ -300,9 +305,96 @@ class MessageCounts(Contract):
     error_code: pl.String = pa.Field(nullable=True, description=ERROR_CODE_DESCRIPTION)
     message_count: pl.Int64 = pa.Field(ge=1, description="Number of recipient rows.")
     segment_count: pl.Int64 = pa.Field(nullable=True, description="Segments of these rows; null without a text.")
+    report_count: pl.Int64 = pa.Field(ge=0, description="Distinct reports of these messages with their phones.")
+    phone_mismatch_count: pl.Int64 = pa.Field(ge=0, description="Distinct reports of them with other phones.")
 
     class Config:
         name = "core.message_counts"
+        metadata = TableConfig(kind="computed", grain="campaign")
+
+
+class LatencyPercentiles(Contract):
+    """One row per campaign with a delivered message: percentiles of the seconds from submission to delivery."""
+
+    campaign_id: pl.String = pa.Field(unique=True, description="Id of the campaign.")
+    latency_p50_seconds: pl.Float64 = pa.Field(description="Median.")
+    latency_p90_seconds: pl.Float64 = pa.Field(description="90th percentile.")
+    latency_p99_seconds: pl.Float64 = pa.Field(description="99th percentile.")
+
+    class Config:
+        name = "core.latency_percentiles"
+        metadata = TableConfig(kind="computed", grain="campaign")
+
+
+class MessageFindings(Contract):
+    """One row per finding about one message: the part of marts.exceptions that belongs to a campaign."""
+
+    kind: pl.String = pa.Field(description="As in marts.exceptions.")
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    batch_num: pl.String = pa.Field(nullable=True, description="Id of the batch.")
+    message_id: pl.Int64 = pa.Field(description="Id of the message.")
+    mission_num: pl.String = pa.Field(nullable=True, description="As reported; null if it holds the phone.")
+    detail: pl.String = pa.Field(description="As in marts.exceptions.")
+    occurrence_count: pl.Int64 = pa.Field(ge=1, description="As in marts.exceptions.")
+    first_seen_at: Instant = pa.Field(description="As in marts.exceptions.")
+    last_seen_at: Instant = pa.Field(description="As in marts.exceptions.")
+
+    class Config:
+        name = "core.message_findings"
+        metadata = TableConfig(kind="computed", grain="campaign")
+
+
+class ReportCounts(Contract):
+    """One row per campaign, code and receive_status: counts of the reports that name its messages by mission_num."""
+
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    code: pl.String = pa.Field(description="Gateway code.")
+    is_delivered: pl.Boolean = pa.Field(description="The code says that the message was delivered.")
+    is_contradicted: pl.Boolean = pa.Field(description="The receive_status of these reports says the opposite.")
+    report_count: pl.Int64 = pa.Field(ge=1, description="Number of distinct reports.")
+    first_received_at: Instant = pa.Field(description="When the first of them was received.")
+    last_received_at: Instant = pa.Field(description="When the last of them was received.")
+
+    class Config:
+        name = "core.report_counts"
+        metadata = TableConfig(kind="computed", grain="campaign")
+
+
+class HardFailures(Contract):
+    """One row per campaign and phone that failed there with a hard code."""
+
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    phone: pl.String = pa.Field(description="Phone, as planned.")
+
+    class Config:
+        name = "core.hard_failures"
+        metadata = TableConfig(kind="computed", grain="campaign")
+
+
+class FollowedPhones(Contract):
+    """One row per phone whose messages are looked at across campaigns: it replied, or failed in several of them."""
+
+    phone: pl.String = pa.Field(unique=True, description="Phone.")
+
+    class Config:
+        name = "core.followed_phones"
+        metadata = TableConfig(kind="computed", grain="whole")
+
+
+class FollowedMessages(Contract):
+    """One row per message that was sent, or may have been, to a phone of core.followed_phones."""
+
+    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
+    input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
+    message_id: pl.Int64 = pa.Field(description="Id of the message.")
+    phone: pl.String = pa.Field(description="Phone.")
+    extra_num: pl.String = pa.Field(nullable=True, description="As in core.recipients.")
+    status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
+    code: pl.String = pa.Field(nullable=True, description=CODE_DESCRIPTION)
+    submitted_at: Instant = pa.Field(description="When the request of its batch was sent.")
+
+    class Config:
+        name = "core.followed_messages"
         metadata = TableConfig(kind="computed", grain="campaign")
 
 
@@ -332,6 +424,7 @@ class ReplyMatches(Contract):
     campaign_id: pl.String = pa.Field(
         nullable=True, description="Id of the campaign; null if no campaign was sent to the phone."
     )
+    input_row: pl.Int64 = pa.Field(nullable=True, ge=0, description="Row of the message in the input file.")
     message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message.")
     submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
     reply_seconds: pl.Int32 = pa.Field(
@@ -386,6 +479,12 @@ RECONCILED: Final[tuple[type[Contract], ...]] = (
     BatchOutcomes,
     MessageStatus,
     MessageCounts,
+    LatencyPercentiles,
+    MessageFindings,
+    ReportCounts,
+    HardFailures,
+    FollowedPhones,
+    FollowedMessages,
     RepeatedReplies,
     ReplyMatches,
     PhonesToSuppress,

@@ -32,13 +32,13 @@ from pipelines.operations.scratch import check_space, scratch_folder
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import PUBLISHED_DATABASE, Settings
 from pipelines.warehouse.comparison import Difference, compare
-from pipelines.warehouse.computed import Computed, fingerprint, last_computed, loaded
+from pipelines.warehouse.computed import CONTRACTS, Computed, fingerprint, last_computed, loaded
 from pipelines.warehouse.database import Warehouse, warehouse_of
 from pipelines.warehouse.loading.campaigns import load_campaigns
 from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import load_again
 from pipelines.warehouse.publish import READ_OPTIONS, VersionNote, publish
-from pipelines.warehouse.reconcile import CONTRACTS, reconcile_with
+from pipelines.warehouse.reconcile import reconcile_with
 
 _SPARE_BYTES: Final = 64 * 2**20
 _LOADED: Final = tuple(contract for contract in CORE if is_compared(contract))

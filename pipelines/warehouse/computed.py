@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import duckdb
 
+from pipelines.contracts.marts import MARTS
+from pipelines.contracts.reconciled import RECONCILED
 from pipelines.sql_files import SQL_FOLDER
+
+CONTRACTS: Final = (*RECONCILED, *MARTS)  # of all tables that a reconcile makes
+
+# Those that are loaded and those that were.
+ALL_CAMPAIGNS: Final = "SELECT campaign_id FROM core.campaigns UNION SELECT campaign_id FROM core.computed_campaigns"
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Computed:
     last_event_id: int
     load_num: int
     computed_id: str
+    is_balanced: bool
 
     @property
     def loaded(self) -> tuple[int, int]:
@@ -40,18 +48,37 @@ class Computed:
         return {"as_of": self.as_of, **self.parameters}
 
 
-def note_computed(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> None:
-    """Note that the tables of every campaign were made with these parameters, of all that is loaded."""
+def note_computed(
+    connection: duckdb.DuckDBPyConnection,
+    arguments: Mapping[str, Any],
+    *,
+    is_balanced: bool = True,
+    is_changed: bool = True,
+    campaigns: str = ALL_CAMPAIGNS,
+) -> None:
+    """Note that the tables were made with these parameters of the statements, of all that is loaded.
+
+    `campaigns` is a query of the ids of those that were computed; unless `is_changed`, no row of a table changed.
+    """
+    before = last_computed(connection)
+    computed_id = before.computed_id if before and not is_changed else uuid4().hex
     parameters = {name: value for name, value in arguments.items() if name != "as_of"}
     values = [arguments["as_of"], json.dumps(parameters), fingerprint(parameters), *loaded(connection)]
-    ((load_num,),) = connection.execute("SELECT coalesce(max(load_num), 0) FROM core.loads").fetchall()
-    computed_id = uuid4().hex
+    values += [last_load_num(connection), computed_id, is_balanced]
     connection.execute("DELETE FROM core.computed")
-    connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?, ?, ?)", [*values, load_num, computed_id])
-    connection.execute("DELETE FROM core.computed_campaigns")
+    connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    connection.execute(f"DELETE FROM core.computed_campaigns WHERE campaign_id IN ({campaigns})")  # noqa: S608 - ours
+    loaded_now = f"FROM core.campaigns WHERE campaign_id IN ({campaigns})"
     connection.execute(
-        "INSERT INTO core.computed_campaigns SELECT campaign_id, campaign_key, ? FROM core.campaigns", [computed_id]
+        f"INSERT INTO core.computed_campaigns SELECT campaign_id, campaign_key, ? {loaded_now}",
+        [computed_id],
     )
+
+
+def last_load_num(connection: duckdb.DuckDBPyConnection) -> int:
+    """The highest number of a load; 0 before the first one."""
+    ((load_num,),) = connection.execute("SELECT coalesce(max(load_num), 0) FROM core.loads").fetchall()
+    return int(load_num)
 
 
 def last_computed(connection: duckdb.DuckDBPyConnection) -> Computed | None:

@@ -10,7 +10,8 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,13 @@ class Warehouse:
     settings: WarehouseSettings
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(
+        self, *, prepare: Callable[[duckdb.DuckDBPyConnection], None] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open the file for one transaction, which is committed when the block ends and rolled back when it raises.
 
         Creates and migrates the file if needed. Waits while another process has the file open; raises WarehouseBusy
-        after `busy_timeout_seconds`.
+        after `busy_timeout_seconds`. `prepare` is called before the transaction: it may attach databases.
         """
         if not self.path.exists():
             self._make()
@@ -57,6 +60,8 @@ class Warehouse:
             reach("warehouse.after_attach")
             migrate(connection)
             reach("warehouse.after_migration")
+            if prepare is not None:
+                prepare(connection)
             connection.execute("BEGIN")
             yield connection
             reach("warehouse.before_commit")
@@ -201,6 +206,29 @@ SELECT schema_name || '.' || view_name, '', comment FROM duckdb_views() WHERE da
 UNION ALL
 SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns()
 WHERE database_name = current_database()
+"""
+
+
+def tables_as_described(
+    connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]
+) -> set[type[Contract]]:
+    """The contracts whose table exists with the same columns, in the same order."""
+    columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, *column in connection.execute(_COLUMNS).fetchall():
+        columns[table].append((column[0], column[1]))
+    return {
+        contract
+        for contract in contracts
+        if columns[table_of(contract)] == [(column.name, column.duckdb_type) for column in columns_of(contract)]
+    }
+
+
+_COLUMNS: Final = """
+SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type
+FROM duckdb_columns() AS c
+SEMI JOIN duckdb_tables() AS t ON c.database_oid = t.database_oid AND c.table_oid = t.table_oid
+WHERE c.database_name = current_database()
+ORDER BY c.column_index
 """
 
 

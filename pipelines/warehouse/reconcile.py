@@ -1,10 +1,9 @@
-"""Closes the books: runs sql/core, sql/marts and sql/checks, in one transaction.
+"""Closes the books: runs sql/core, sql/marts, sql/checks and sql/totals, in one transaction.
 
-The SQL defines each status and each figure. Every table computed here is replaced whole, and after all the tables that
-its statement reads.
+The SQL defines each status and each figure. A table is computed after all the tables that its statement reads, whole or
+for the campaigns that were touched since the last reconcile.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,18 +13,17 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, columns_of, kind_of, schema_of, table_of
+from pipelines.contracts import Contract, grain_of, kind_of, schema_of, table_of
 from pipelines.contracts.core import CORE
-from pipelines.contracts.marts import MARTS
-from pipelines.contracts.reconciled import RECONCILED, STATUSES
+from pipelines.contracts.reconciled import STATUSES
 from pipelines.failpoints import reach
 from pipelines.opt_outs import patterns
 from pipelines.sql_files import SQL_FOLDER, reference_path
-from pipelines.warehouse.computed import note_computed
-from pipelines.warehouse.database import Warehouse, registered, set_comments
-from pipelines.warehouse.statements import in_order, statements
+from pipelines.warehouse.computed import ALL_CAMPAIGNS, CONTRACTS, note_computed
+from pipelines.warehouse.database import Warehouse, registered, set_comments, tables_as_described
+from pipelines.warehouse.statements import Statement, in_order, statements
+from pipelines.warehouse.touched import Touched, attach_scopes, find_touched, in_scope
 
-CONTRACTS: Final = (*RECONCILED, *MARTS)  # of all tables that a reconcile makes
 _COMPUTED: Final = {table_of(contract): contract for contract in CONTRACTS if kind_of(contract) != "reference"}
 
 
@@ -100,43 +98,118 @@ def parameters_of(
 
 def reconcile_with(warehouse: Warehouse, parameters: dict[str, Any]) -> ReconcileSummary:
     """The same with the parameters of the statements, such as those of an earlier reconcile."""
-    with warehouse.write() as connection:
-        make_tables(connection, parameters)
-        return _summary(connection, run_checks(connection))
+    with warehouse.write(prepare=attach_scopes) as connection:
+        touched = find_touched(connection, parameters)
+        is_changed = make_tables(connection, parameters, touched)
+        failed_checks = run_checks(connection, touched)
+        note_computed(
+            connection,
+            parameters,
+            is_balanced=not failed_checks,
+            is_changed=is_changed,
+            campaigns=ALL_CAMPAIGNS if touched is None else touched.campaigns,
+        )
+        return _summary(connection, failed_checks)
 
 
-def make_tables(connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any]) -> None:
-    """Replace every table of RECONCILED and MARTS, and note in core.computed how.
+def make_tables(
+    connection: duckdb.DuckDBPyConnection, parameters: dict[str, Any], touched: Touched | None = None
+) -> bool:
+    """Bring every table of RECONCILED and MARTS up to date, for the touched campaigns or, by default, for all.
 
-    `parameters` are those that the statements name.
+    `parameters` are those that the statements name. Returns False if no table can have changed.
     """
     # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    kept = _with_columns_of(connection, CONTRACTS)
+    names = {table: table.replace(".", "/") for table in _COMPUTED}
+    by_name = statements(connection, names.values())
+    tables = in_order({table: by_name[name].inputs for table, name in names.items()})
+    steps = [(_COMPUTED[table], by_name[names[table]]) for table in tables]
+    if touched is None:
+        _make_all(connection, steps, parameters)
+    elif touched.has_news:
+        _make_touched(connection, steps, parameters, touched)
+    else:
+        return _follow_clock(connection, steps, parameters)
+    return True
+
+
+def _make_all(
+    connection: duckdb.DuckDBPyConnection, steps: Iterable[tuple[type[Contract], Statement]], parameters: dict[str, Any]
+) -> None:
+    """Replace every table whole; a table that has the columns of its contract already keeps its comments."""
+    kept = tables_as_described(connection, CONTRACTS)
     for contract in CONTRACTS:
         if kind_of(contract) == "reference":
             with registered(connection, reference_rows=_reference(contract)):
                 _replace(connection, contract, "FROM reference_rows", is_kept=contract in kept)
-    names = {table: table.replace(".", "/") for table in _COMPUTED}
-    by_name = statements(connection, names.values())
-    for table in in_order({table: by_name[name].inputs for table, name in names.items()}):
+    for contract, computed in steps:
         reach("reconcile.between_tables")
-        contract, computed = _COMPUTED[table], by_name[names[table]]
         _replace(connection, contract, computed.text, computed.arguments(parameters), is_kept=contract in kept)
     set_comments(connection, (*CORE, *CONTRACTS))
-    note_computed(connection, parameters)
 
 
-def run_checks(connection: duckdb.DuckDBPyConnection) -> tuple[FailedCheck, ...]:
-    """Run every check in the order of names; a check that returns rows has failed."""
+def _make_touched(
+    connection: duckdb.DuckDBPyConnection,
+    steps: Iterable[tuple[type[Contract], Statement]],
+    parameters: dict[str, Any],
+    touched: Touched,
+) -> None:
+    """Replace the touched campaigns' rows, and whole tables that are computed from small ones."""
+    for contract, computed in steps:
+        reach("reconcile.between_tables")
+        if kind_of(contract) == "view" or table_of(contract) in touched.up_to_date:
+            continue
+        if grain_of(contract) == "campaign":
+            touched.replace(contract, computed, parameters)
+        else:
+            _replace(connection, contract, computed.text, computed.arguments(parameters), is_kept=True)
+
+
+def _follow_clock(
+    connection: duckdb.DuckDBPyConnection, steps: Iterable[tuple[type[Contract], Statement]], parameters: dict[str, Any]
+) -> bool:
+    """Replace the whole tables that depend on the clock, if they have other rows now; returns whether one has."""
+    is_changed = False
+    for contract, computed in steps:
+        if grain_of(contract) == "whole" and "as_of" in computed.parameters:
+            table, arguments = table_of(contract), computed.arguments(parameters)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE rows_now AS\n{computed.text}", arguments)
+            differences = connection.execute(_DIFFERENCES.format(table=table)).fetchall()
+            if differences:
+                _replace(connection, contract, "FROM rows_now", is_kept=True)
+                is_changed = True
+    return is_changed
+
+
+_DIFFERENCES: Final = """
+(FROM rows_now EXCEPT ALL FROM {table}) UNION ALL (FROM {table} EXCEPT ALL FROM rows_now)
+LIMIT 1
+"""
+
+
+def run_checks(connection: duckdb.DuckDBPyConnection, touched: Touched | None = None) -> tuple[FailedCheck, ...]:
+    """Run the checks in the order of names; one that returns rows has failed.
+
+    Those of sql/checks look at the touched campaigns, by default at all; those of sql/totals at everything.
+    """
+    if touched is None:
+        return _findings(connection, "checks") + _findings(connection, "totals")
+    if not touched.has_news:
+        return ()  # the last reconcile balanced
+    with in_scope(connection):
+        failed = _findings(connection, "checks")
+    return failed + _findings(connection, "totals")
+
+
+def _findings(connection: duckdb.DuckDBPyConnection, folder: str) -> tuple[FailedCheck, ...]:
     failed = []
-    names = [path.stem for path in sorted(SQL_FOLDER.glob("checks/*.sql"))]
-    checks = statements(connection, [f"checks/{name}" for name in names])
-    for name in names:
-        findings = connection.sql(checks[f"checks/{name}"].text)
+    checks = statements(connection, [f"{folder}/{path.stem}" for path in sorted(SQL_FOLDER.glob(f"{folder}/*.sql"))])
+    for name, check in checks.items():
+        findings = connection.sql(check.text)
         row_count, message = findings.aggregate("count(*), min(finding)").fetchall()[0]
         if row_count:
-            failed.append(FailedCheck(name, row_count, message))
+            failed.append(FailedCheck(name.removeprefix(f"{folder}/"), row_count, message))
     return tuple(failed)
 
 
@@ -163,27 +236,6 @@ def _replace(
     else:
         kind = "VIEW" if kind_of(contract) == "view" else "TABLE"
         connection.execute(f"CREATE OR REPLACE {kind} {table} AS\n{select}", arguments)
-
-
-def _with_columns_of(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]) -> set[type[Contract]]:
-    """The contracts whose table exists with the same columns, in the same order."""
-    columns: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for table, *column in connection.execute(_COLUMNS).fetchall():
-        columns[table].append((column[0], column[1]))
-    return {
-        contract
-        for contract in contracts
-        if columns[table_of(contract)] == [(column.name, column.duckdb_type) for column in columns_of(contract)]
-    }
-
-
-_COLUMNS: Final = """
-SELECT c.schema_name || '.' || c.table_name, c.column_name, c.data_type
-FROM duckdb_columns() AS c
-SEMI JOIN duckdb_tables() AS t ON c.database_oid = t.database_oid AND c.table_oid = t.table_oid
-WHERE c.database_name = current_database()
-ORDER BY c.column_index
-"""
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, failed_checks: tuple[FailedCheck, ...]) -> ReconcileSummary:

@@ -9,6 +9,8 @@ SELECT
     code,
     error_code,
     count(*) AS message_count,
-    cast(sum(segment_count) AS BIGINT) AS segment_count
+    cast(sum(segment_count) AS BIGINT) AS segment_count,
+    cast(sum(report_count) AS BIGINT) AS report_count,
+    cast(sum(phone_mismatch_count) AS BIGINT) AS phone_mismatch_count
 FROM core.message_status
 GROUP BY campaign_id, batch_num, submitted_at, submitted_on, status, code, error_code

@@ -1,7 +1,7 @@
 -- core.phones_to_suppress: one row per phone that should get no more messages and is on no list yet: a reply opted out, or consecutive
 -- campaigns failed with a hard code. Private, because lists need the phone.
--- Inputs: core.message_status, core.recipients, core.gateway_codes, core.pulls, core.replies, core.reply_arrivals, core.reply_matches,
--- core.suppressions.
+-- Inputs: core.followed_messages, core.gateway_codes, core.hard_failures, core.pulls, core.replies, core.reply_arrivals,
+-- core.reply_matches, core.suppressions.
 -- Parameters: $hard_failures, the number of campaigns that must have failed; $opt_out_pattern, for plain_content.
 -- A phone that received a message is in use: hard codes of campaigns submitted before that message no longer count.
 -- After a phone was removed from the lists, only later opt-outs and failures count. A reply without a time that comes again is a later one
@@ -20,16 +20,6 @@ listed AS (
     FROM core.suppressions AS s
     LEFT JOIN removals AS r ON s.phone = r.phone
     WHERE NOT s.is_removed AND coalesce(s.since_at > r.removed_at, TRUE)
-),
-
-hard_failures AS (
-    SELECT
-        m.phone,
-        s.campaign_id
-    FROM core.message_status AS s
-    INNER JOIN core.gateway_codes AS g ON s.code = g.code
-    INNER JOIN core.recipients AS m ON s.message_id = m.message_id
-    WHERE s.status = 'failed' AND g.is_hard
 ),
 
 opt_out_texts AS (
@@ -109,9 +99,9 @@ candidates AS (
     SELECT phone FROM opt_outs
     UNION
     SELECT phone
-    FROM hard_failures
+    FROM core.hard_failures
     GROUP BY phone
-    HAVING count(DISTINCT campaign_id) >= $hard_failures
+    HAVING count(*) >= $hard_failures
 ),
 
 -- Lists take only valid phones.
@@ -124,7 +114,7 @@ unlisted AS (
 
 messages AS (
     SELECT
-        m.phone,
+        s.phone,
         s.campaign_id,
         s.input_row,
         s.message_id,
@@ -132,13 +122,11 @@ messages AS (
         s.submitted_at,
         s.status = 'failed' AND coalesce(g.is_hard, FALSE) AND coalesce(s.submitted_at > r.removed_at, TRUE)
             AS is_hard_failure,
-        max(CASE WHEN s.status = 'delivered' THEN s.submitted_at END) OVER (PARTITION BY m.phone) AS last_delivery_submitted_at
-    FROM core.recipients AS m
-    INNER JOIN unlisted AS p ON m.phone = p.phone
-    INNER JOIN core.message_status AS s ON m.message_id = s.message_id
+        max(CASE WHEN s.status = 'delivered' THEN s.submitted_at END) OVER (PARTITION BY s.phone) AS last_delivery_submitted_at
+    FROM core.followed_messages AS s
+    INNER JOIN unlisted AS p ON s.phone = p.phone
     LEFT JOIN core.gateway_codes AS g ON s.code = g.code
-    LEFT JOIN removals AS r ON m.phone = r.phone
-    WHERE s.submitted_at IS NOT NULL AND s.status <> 'refused'
+    LEFT JOIN removals AS r ON s.phone = r.phone
 ),
 
 counted_messages AS (

@@ -1,5 +1,5 @@
 -- core.repeated_messages: one row per message with more than one report.
--- Input: core.report_matches. A table of its own, so that the joins of core.message_status know how few such messages are.
+-- Inputs: core.campaigns, core.report_matches. A table of its own, so that the joins of core.message_status know how few such messages are.
 -- Ten million groups of one report each take a second, groups of 32 messages a third of it. Their members are bits: `seen` has those with a
 -- report, `odd` those with an odd number of reports, so the others seen have two or more. If a second report of each of these makes up
 -- the number of reports, no message has a third one, and they are the repeated ones; else the few messages of the group are counted.
@@ -32,8 +32,14 @@ reported_more_often AS (
     HAVING count(*) > 1
 )
 
-SELECT message_id
-FROM reported_twice
-UNION ALL
-SELECT message_id
-FROM reported_more_often
+SELECT
+    c.campaign_id,
+    r.message_id
+FROM (
+    SELECT message_id
+    FROM reported_twice
+    UNION ALL
+    SELECT message_id
+    FROM reported_more_often
+) AS r
+INNER JOIN core.campaigns AS c ON campaign_key_of(r.message_id) = c.campaign_key

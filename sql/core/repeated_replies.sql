@@ -18,7 +18,7 @@ SEMI JOIN core.replies AS o
         AND CASE
             WHEN r.has_own_time
                 THEN
-                    r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported
+                    is_pushed_only(r.is_pushed, r.is_pulled, r.is_imported)
                     AND o.has_own_time AND (o.is_pulled OR o.is_imported)
                     AND o.replied_at BETWEEN r.replied_at - INTERVAL 1 DAY AND r.replied_at + INTERVAL 1 MINUTE
             ELSE o.is_pushed AND o.has_own_time

@@ -1,6 +1,6 @@
 -- core.reply_matches: one row per reply, with the message that it most likely answers: the latest one sent to that phone before the
 -- reply; messages with the extension that was replied to come first. Without such a message the columns about it are null.
--- Inputs: core.replies, core.repeated_replies, core.recipients, core.message_status. Parameters: $opt_out_pattern,
+-- Inputs: core.replies, core.repeated_replies, core.followed_messages. Parameters: $opt_out_pattern,
 -- $near_opt_out_pattern, both of pipelines/opt_outs.py, for plain_content.
 WITH replies AS (
     SELECT
@@ -16,21 +16,21 @@ candidates AS (
         r.content,
         r.access_num,
         r.replied_at,
-        s.campaign_id,
-        s.message_id,
-        s.submitted_at,
+        m.campaign_id,
+        m.input_row,
+        m.message_id,
+        m.submitted_at,
         coalesce(m.extra_num <> '' AND ends_with(r.access_num, m.extra_num), FALSE) AS has_extension,
         row_number() OVER (
             PARTITION BY r.phone, r.content, r.access_num, r.replied_at
             ORDER BY
                 coalesce(m.extra_num <> '' AND ends_with(r.access_num, m.extra_num), FALSE) DESC,
-                s.submitted_at DESC,
-                s.message_id DESC
+                m.submitted_at DESC,
+                m.message_id DESC
         ) AS place
     FROM replies AS r
-    INNER JOIN core.recipients AS m ON r.phone = m.phone
-    INNER JOIN core.message_status AS s ON m.message_id = s.message_id
-    WHERE s.submitted_at <= r.replied_at AND s.status <> 'refused'
+    INNER JOIN core.followed_messages AS m ON r.phone = m.phone
+    WHERE m.submitted_at <= r.replied_at
 )
 
 SELECT
@@ -41,6 +41,7 @@ SELECT
     r.has_own_time,
     r.received_at,
     c.campaign_id,
+    c.input_row,
     c.message_id,
     c.submitted_at,
     cast((epoch_us(r.replied_at) - epoch_us(c.submitted_at)) // 1000000 AS INTEGER) AS reply_seconds,

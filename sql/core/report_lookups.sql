@@ -24,7 +24,9 @@ unplaced AS MATERIALIZED (
         batch_num,
         is_delivered,
         received_at,
-        is_pushed AND NOT is_pulled AND NOT is_imported AS is_pushed_only
+        is_pushed_only(is_pushed, is_pulled, is_imported) AS is_pushed_only,
+        is_contradicted(receive_status, is_delivered) AS is_contradicted,
+        message_id AS foreign_message_id
     FROM core.reports
     WHERE message_id IS NULL
     UNION ALL
@@ -36,7 +38,9 @@ unplaced AS MATERIALIZED (
         r.batch_num,
         r.is_delivered,
         r.received_at,
-        r.is_pushed AND NOT r.is_pulled AND NOT r.is_imported
+        is_pushed_only(r.is_pushed, r.is_pulled, r.is_imported),
+        is_contradicted(r.receive_status, r.is_delivered),
+        r.message_id
     FROM core.reports AS r
     INNER JOIN foreign_ids AS f ON r.message_id = f.message_id
 ),
@@ -85,6 +89,8 @@ by_batch_phone AS (
         u.is_delivered,
         u.received_at,
         u.is_pushed_only,
+        u.is_contradicted,
+        u.foreign_message_id,
         m.message_id
     FROM reports_without_mission_num AS u
     INNER JOIN core.recipients AS m
@@ -148,6 +154,8 @@ SELECT
     u.is_delivered,
     u.received_at,
     u.is_pushed_only,
+    u.is_contradicted,
+    u.foreign_message_id,
     f.match_rule
 FROM unplaced AS u
 LEFT JOIN found AS f USING (mission_num, phone, code, stat_time, batch_num)

@@ -2,6 +2,7 @@
 -- Inputs: core.reports, core.report_lookups.
 -- The id may belong to no message: readers join it to the messages anyway, which drops it at no cost; such a report is an orphan in
 -- core.report_lookups. A join here would keep the readers' own joins from skipping the parts of core.reports that they don't need.
+-- is_pushed_only is written out, since sessions that lack our functions read the view too.
 SELECT
     message_id,
     mission_num,

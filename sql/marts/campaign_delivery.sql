@@ -1,5 +1,5 @@
 -- marts.campaign_delivery: one row per campaign: every status, the three rates with their 95 % Wilson intervals, times, replies.
--- Inputs: core.campaigns, core.message_counts, core.message_status (latencies), core.reply_matches.
+-- Inputs: core.campaigns, core.message_counts, core.latency_percentiles, core.reply_matches.
 -- Parameters: $as_of, $report_window_hours, $price_per_segment (null: no money is shown).
 WITH campaigns AS (
     SELECT
@@ -11,17 +11,6 @@ WITH campaigns AS (
     FROM core.campaigns AS c
     LEFT JOIN core.message_counts AS n ON c.campaign_id = n.campaign_id
     GROUP BY c.campaign_id
-),
-
-latencies AS (
-    SELECT
-        campaign_id,
-        percentile_cont(0.50) WITHIN GROUP (ORDER BY latency_seconds) AS latency_p50_seconds,
-        percentile_cont(0.90) WITHIN GROUP (ORDER BY latency_seconds) AS latency_p90_seconds,
-        percentile_cont(0.99) WITHIN GROUP (ORDER BY latency_seconds) AS latency_p99_seconds
-    FROM core.message_status
-    WHERE delivered_at IS NOT NULL
-    GROUP BY campaign_id
 ),
 
 replies AS (
@@ -55,6 +44,6 @@ SELECT
     coalesce(n.counts.planned_count = 0 AND n.last_submitted_at < $as_of - to_hours($report_window_hours), FALSE) AS is_mature
 FROM core.campaigns AS c
 INNER JOIN campaigns AS n ON c.campaign_id = n.campaign_id
-LEFT JOIN latencies AS l ON c.campaign_id = l.campaign_id
+LEFT JOIN core.latency_percentiles AS l ON c.campaign_id = l.campaign_id
 LEFT JOIN replies AS r ON c.campaign_id = r.campaign_id
 ORDER BY c.planned_at, c.campaign_id

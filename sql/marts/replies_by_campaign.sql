@@ -1,19 +1,18 @@
 -- marts.replies_by_campaign: one row per reply, with the campaign it most likely answers; no phone and no text.
--- Inputs: core.reply_matches, core.message_status.
+-- Input: core.reply_matches.
 SELECT
-    r.campaign_id,
-    s.input_row,
-    r.message_id,
-    r.match_rule,
-    r.is_opt_out,
-    r.is_near_opt_out,
-    r.submitted_at,
-    r.replied_at,
-    r.has_own_time,
-    r.received_at,
-    r.reply_seconds,
-    r.access_num,
-    r.character_count
-FROM core.reply_matches AS r
-LEFT JOIN core.message_status AS s ON r.message_id = s.message_id
-ORDER BY r.replied_at, r.message_id, r.access_num
+    campaign_id,
+    input_row,
+    message_id,
+    match_rule,
+    is_opt_out,
+    is_near_opt_out,
+    submitted_at,
+    replied_at,
+    has_own_time,
+    received_at,
+    reply_seconds,
+    access_num,
+    character_count
+FROM core.reply_matches
+ORDER BY replied_at, message_id, access_num

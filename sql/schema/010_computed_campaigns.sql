@@ -7,7 +7,8 @@ CREATE TABLE core.computed (
     file_count BIGINT NOT NULL,
     last_event_id BIGINT NOT NULL,
     load_num BIGINT NOT NULL,
-    computed_id VARCHAR NOT NULL
+    computed_id VARCHAR NOT NULL,
+    is_balanced BOOLEAN NOT NULL
 );
 CREATE TABLE core.computed_campaigns (
     campaign_id VARCHAR NOT NULL,

@@ -167,6 +167,7 @@ def rows_of(database: Path, campaign_id: str) -> dict[str, list[tuple[Any, ...]]
                 connection.execute(f"{compared.query(name)} WHERE campaign_id = ?", [campaign_id]).fetchall(), key=str
             )
             for (name,) in names
+            if compared.is_compared(name)
         }
 
 

@@ -17,7 +17,10 @@ from pipelines.contracts.reconciled import RECONCILED, STATUSES
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.statements import called_functions, parse, table_functions
 
-FOLDERS = ("core", "marts", "published", "figures", "sources", "alerts", "purging", "auditing", "checks", "functions")
+FOLDERS = (
+    *("core", "marts", "published", "figures", "sources", "alerts", "purging", "auditing"),
+    *("checks", "totals", "touching", "placing", "scope", "functions"),
+)
 NAMES = sorted(f"{folder}/{path.stem}" for folder in FOLDERS for path in SQL_FOLDER.glob(f"{folder}/*.sql"))
 COMPUTED = [contract for contract in (*RECONCILED, *MARTS) if kind_of(contract) != "reference"]
 
@@ -60,7 +63,7 @@ def inputs_of(name: str) -> set[str]:
 def has_grain(name: str) -> bool:
     """False for a check, whose rows are findings, and for a function that returns a value."""
     folder, _, stem = name.partition("/")
-    return stem in table_functions() if folder == "functions" else folder != "checks"
+    return stem in table_functions() if folder == "functions" else folder not in {"checks", "totals"}
 
 
 @each_statement

@@ -7,12 +7,18 @@ from pipelines.contracts.core import Balances, Batches, Pulls, Rejects, Replies,
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import (
     BatchOutcomes,
+    FollowedMessages,
+    FollowedPhones,
+    HardFailures,
+    LatencyPercentiles,
     MessageCounts,
+    MessageFindings,
     MessageStatus,
     PhonesToSuppress,
     RepeatedMessages,
     RepeatedReplies,
     ReplyMatches,
+    ReportCounts,
     ReportLookups,
     ReportMatches,
 )
@@ -20,6 +26,7 @@ from tests.property.agreement import Row, without
 from tests.property.happenings import World
 from tests.property.landed import Landed
 from tests.property.twin_core import TwinCore
+from tests.property.twin_findings import TwinFindings
 from tests.property.twin_marts import TwinMarts
 
 LOADED = (Reports, Replies, ReplyArrivals, Batches, Balances, Pulls, Suppressions, Rejects)
@@ -30,6 +37,12 @@ RECONCILED = (
     BatchOutcomes,
     MessageStatus,
     MessageCounts,
+    LatencyPercentiles,
+    MessageFindings,
+    ReportCounts,
+    HardFailures,
+    FollowedPhones,
+    FollowedMessages,
     RepeatedReplies,
     ReplyMatches,
     PhonesToSuppress,
@@ -64,6 +77,12 @@ def twin_of(world: World, place: Landed) -> dict[str, list[Row]]:
         BatchOutcomes: core.batch_outcomes,
         MessageStatus: core.statuses,
         MessageCounts: core.message_counts(),
+        LatencyPercentiles: marts.latency_percentiles(),
+        MessageFindings: TwinFindings(core).of_messages(),
+        ReportCounts: core.report_counts(),
+        HardFailures: core.hard_failures(),
+        FollowedPhones: core.followed_phones(),
+        FollowedMessages: core.followed_messages(),
         RepeatedReplies: core.repeated_replies(),
         ReplyMatches: core.reply_matches,
         PhonesToSuppress: core.phones_to_suppress,

@@ -29,7 +29,8 @@ OF_CALLS = ("core.pulls", "core.reply_arrivals", "core.rejects", "marts.pull_cov
 
 # What tells by which call a record came, and when.
 HOW_IT_CAME = ("source_file", "send_status")
-WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", "first_seen_at", "last_seen_at")
+_FIRST_AND_LAST = ("first_seen_at", "last_seen_at", "first_received_at", "last_received_at")
+WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", *_FIRST_AND_LAST)
 
 
 def on(*, fast: int, deep: int) -> settings:

@@ -4,6 +4,7 @@ Loops and dictionaries only, no frames and no SQL. Every function gives the rows
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -108,6 +109,7 @@ class TwinCore(TwinLanding):
         for report, message, rule in self.matches:
             if rule != "mission_num":
                 found = {"message_id": message and message.message_id, "match_rule": rule if message else None}
+                found |= {"foreign_message_id": report["message_id"], "is_contradicted": is_contradicted(report)}
                 rows.append(_of_report(report) | found)
         return rows
 
@@ -119,7 +121,11 @@ class TwinCore(TwinLanding):
         ]
 
     def repeated_messages(self) -> list[Row]:
-        return [{"message_id": message_id} for message_id, named in self.reports_of.items() if len(named) > 1]
+        return [
+            {"campaign_id": self.by_id[message_id].campaign.campaign_id, "message_id": message_id}
+            for message_id, named in self.reports_of.items()
+            if len(named) > 1
+        ]
 
     @cached_property
     def reports_of(self) -> dict[int, list[tuple[Row, str | None]]]:
@@ -237,14 +243,35 @@ class TwinCore(TwinLanding):
 
     def message_counts(self) -> list[Row]:
         keys = ("campaign_id", "batch_num", "submitted_at", "submitted_on", "status", "code", "error_code")
+        empty = {"message_count": 0, "segment_count": None, "report_count": 0, "phone_mismatch_count": 0}
         rows: dict[tuple[Any, ...], Row] = {}
         for status in self.statuses:
             key = tuple(status[name] for name in keys)
-            row = rows.setdefault(key, dict(zip(keys, key, strict=True)) | {"message_count": 0, "segment_count": None})
+            row = rows.setdefault(key, dict(zip(keys, key, strict=True)) | empty)
             row["message_count"] += 1
+            row["report_count"] += status["report_count"]
+            row["phone_mismatch_count"] += status["phone_mismatch_count"]
             if status["segment_count"] is not None:
                 row["segment_count"] = (row["segment_count"] or 0) + status["segment_count"]
         return list(rows.values())
+
+    def report_counts(self) -> list[Row]:
+        counts: dict[tuple[Any, ...], Row] = {}
+        for report, message, rule in self.matches:
+            if message is None or rule != "mission_num":
+                continue
+            key = (message.campaign.campaign_id, report["code"], report["is_delivered"], is_contradicted(report))
+            names = ("campaign_id", "code", "is_delivered", "is_contradicted")
+            at = report["received_at"]
+            row = counts.setdefault(
+                key,
+                dict(zip(names, key, strict=True))
+                | {"report_count": 0, "first_received_at": at, "last_received_at": at},
+            )
+            row["report_count"] += 1
+            row["first_received_at"] = min(row["first_received_at"], at)
+            row["last_received_at"] = max(row["last_received_at"], at)
+        return list(counts.values())
 
     # ── Who replied, and who should get no more ───────────────────────────────────────────────────────────────────────
 
@@ -294,6 +321,7 @@ class TwinCore(TwinLanding):
         text = reply["content"]
         row |= {
             "campaign_id": None,
+            "input_row": None,
             "message_id": None,
             "submitted_at": None,
             "reply_seconds": None,
@@ -306,12 +334,35 @@ class TwinCore(TwinLanding):
             has_its_extension, submitted_at, message_id = max(sent)
             row |= {
                 "campaign_id": self.by_id[message_id].campaign.campaign_id,
+                "input_row": self.by_id[message_id].row.input_row,
                 "message_id": message_id,
                 "submitted_at": submitted_at,
                 "reply_seconds": whole_seconds(reply["replied_at"] - submitted_at),
                 "match_rule": "extension" if has_its_extension else "latest",
             }
         return row
+
+    def hard_failures(self) -> list[Row]:
+        failed = {
+            (status["campaign_id"], message.row.phone)
+            for message, status in self.sendings
+            if status["status"] == "failed" and is_hard(status["code"])
+        }
+        return [{"campaign_id": campaign_id, "phone": phone} for campaign_id, phone in failed]
+
+    def followed_phones(self) -> list[Row]:
+        campaigns = Counter(row["phone"] for row in self.hard_failures())
+        failed = {phone for phone, count in campaigns.items() if count >= self.world.hard_failures}
+        return [{"phone": phone} for phone in failed | {reply["phone"] for reply in self.replies}]
+
+    def followed_messages(self) -> list[Row]:
+        followed = {row["phone"] for row in self.followed_phones()}
+        names = ("campaign_id", "input_row", "message_id", "status", "code", "submitted_at")
+        return [
+            {name: status[name] for name in names} | {"phone": message.row.phone, "extra_num": message.row.extra_num}
+            for message, status in self.sendings
+            if message.row.phone in followed
+        ]
 
     @cached_property
     def phones_to_suppress(self) -> list[Row]:
@@ -381,6 +432,11 @@ class TwinCore(TwinLanding):
 def has_extension(message: Message, access_num: str) -> bool:
     extra_num = message.row.extra_num
     return bool(extra_num) and access_num.endswith(extra_num or "")
+
+
+def is_contradicted(report: Row) -> bool:
+    """True if the report's own word for its outcome is the opposite of what its code means."""
+    return str(report["receive_status"]).upper() == ("FAIL" if report["is_delivered"] else "SUCCESS")
 
 
 def _of_report(report: Row) -> Row:

@@ -1,4 +1,4 @@
-"""The slow, obvious twin of sql/marts/exceptions.sql: every finding that somebody should look at, kind by kind."""
+"""The slow, obvious twin of marts.exceptions and core.message_findings: whatever somebody should look at."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,12 @@ class TwinFindings:
         self.core = core
 
     def all(self) -> list[Row]:
-        return [*self._of_reports(), *self._of_messages(), *self._counted()]
+        found = [*self._of_reports(), *self._of_messages(), *self._counted()]
+        return [row | {"mission_num": masked_mission_num(row["mission_num"])} for row in found]
+
+    def of_messages(self) -> list[Row]:
+        """core.message_findings: those about one message, where numbers are not masked yet."""
+        return [row for row in (*self._of_reports(), *self._of_messages()) if row["message_id"] is not None]
 
     def _of_reports(self) -> Iterable[Row]:
         """Orphans, and reports for another phone."""
@@ -128,7 +133,7 @@ def finding(kind: str, reports: list[Row], detail: str, *, batch_num: str | None
         "campaign_id": None,
         "batch_num": batch_num,
         "message_id": None,
-        "mission_num": masked_mission_num(min(shown, default=None)),
+        "mission_num": min(shown, default=None),
     }
 
 

@@ -66,6 +66,12 @@ class TwinMarts:
             }
         )
 
+    def latency_percentiles(self) -> list[Row]:
+        """core.latency_percentiles."""
+        names = ("campaign_id", "latency_p50_seconds", "latency_p90_seconds", "latency_p99_seconds")
+        rows = self.campaign_delivery()
+        return [{name: row[name] for name in names} for row in rows if row["latency_p50_seconds"] is not None]
+
     def daily_delivery(self) -> list[Row]:
         """Messages that were never sent are counted in a row without a day; only sent ones can mature."""
         rows = []
@@ -221,7 +227,6 @@ class TwinMarts:
     def replies_by_campaign(self) -> list[Row]:
         return [
             {name: value for name, value in reply.items() if name not in {"phone", "content"}}
-            | {"input_row": self.core.status_of.get(reply["message_id"], {}).get("input_row")}
             for reply in self.core.reply_matches
         ]
 

@@ -1,4 +1,4 @@
-"""Every check of sql/checks returns no row for correct books, and a finding for wrong ones."""
+"""Every check of sql/checks and sql/totals returns no row for correct books, and a finding for wrong ones."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +42,10 @@ _FAULTS = {
         "UPDATE marts.code_breakdown SET cost = 0.1 WHERE NOT is_delivered",
         "campaign spring: failures of 1 segments cost 0.05, by their codes 1 segments and 0.1",
     ),
+    "counts_add_up": (
+        "UPDATE core.message_status SET report_count = 0 WHERE input_row = 4",
+        "campaign spring: 12 messages with 1 reports and 0 of another phone, 12 with 2 and 0 in the counts",
+    ),
     "exceptions_add_up": (
         "DELETE FROM marts.exceptions WHERE kind = 'in_doubt'",
         "in_doubt: 1 are known, 0 are in marts.exceptions",
@@ -71,8 +75,8 @@ _FAULTS = {
         "campaign spring: 1 replies, 0 in marts.replies_by_campaign",
     ),
     "reports_placed": (
-        "UPDATE core.message_status SET report_count = 0 WHERE input_row = 4",
-        "2 reports, but 1 matched, 0 for another phone and 0 orphans",
+        "UPDATE core.message_counts SET report_count = 0",
+        "2 reports, but 0 matched, 0 for another phone and 0 orphans",
     ),
 }
 
@@ -125,7 +129,7 @@ def test_marts_add_up_finds_a_wrong_count_in_every_mart(
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
-    assert set(_FAULTS) == {path.stem for path in SQL_FOLDER.glob("checks/*.sql")}
+    assert set(_FAULTS) == {path.stem for folder in ("checks", "totals") for path in SQL_FOLDER.glob(f"{folder}/*.sql")}
 
 
 def test_a_failed_check_is_reported_and_the_tables_stay(
@@ -138,7 +142,7 @@ def test_a_failed_check_is_reported_and_the_tables_stay(
     summary = reconcile(warehouse, **parameters)
 
     assert not summary.is_balanced
-    assert [check.name for check in summary.failed_checks] == ["books_in_total", "books_per_campaign"]
+    assert [check.name for check in summary.failed_checks] == ["books_per_campaign", "books_in_total"]
     with warehouse.read() as connection:
         assert connection.execute("SELECT row_count FROM marts.campaign_delivery").fetchall() == [(12,)]
 

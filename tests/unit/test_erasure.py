@@ -128,7 +128,9 @@ def test_a_phone_that_stays_in_a_table_is_named_by_its_columns(tmp_path: Path, m
     landing = land_everything(settings, tmp_path)
     monkeypatch.setattr(erasure, "_rewrites", lambda *_, **__: iter(()))
 
-    with pytest.raises(BooksError, match=r"the phone is still in core\.recipients\.owner, ") as caught:
+    with pytest.raises(
+        BooksError, match=r"the phone is still in core\.followed_phones\.phone, core\.recipients\.owner, "
+    ) as caught:
         erase_person(WHO, settings=settings, clock=lambda: AT)
 
     columns = ("core.recipients.phone", "core.recipients.owner", "core.replies.content", "core.reports.phone")

@@ -1,5 +1,5 @@
 -- Every orphan, report of another phone, message in doubt or unreported, and reject is in marts.exceptions.
--- Inputs: core.message_status, core.rejects, core.report_lookups, core.statuses, marts.exceptions.
+-- Inputs: core.message_counts, core.rejects, core.report_lookups, core.statuses, marts.exceptions.
 WITH listed AS (
     SELECT
         kind,
@@ -18,24 +18,24 @@ expected AS (
     SELECT
         'phone_mismatch',
         coalesce(sum(phone_mismatch_count), 0)
-    FROM core.message_status
+    FROM core.message_counts
     UNION ALL
     SELECT
         'in_doubt',
-        count(*)
-    FROM core.message_status
+        coalesce(sum(message_count), 0)
+    FROM core.message_counts
     WHERE status = 'in_doubt'
     UNION ALL
     SELECT
         'unreported',
-        count(*)
-    FROM core.message_status
+        coalesce(sum(message_count), 0)
+    FROM core.message_counts
     WHERE status = 'unreported'
     UNION ALL
     SELECT
         'report_of_unsent',
         coalesce(sum(s.report_count), 0)
-    FROM core.message_status AS s
+    FROM core.message_counts AS s
     INNER JOIN core.statuses AS t ON s.status = t.status
     WHERE NOT t.is_sent
     UNION ALL
