@@ -42,7 +42,7 @@ fuzz: $(READY)  ## damaged answers for the decoder, CASES of them: make fuzz CAS
 	$(BIN)/python -m tests.fuzz --cases $(or $(CASES),100000)
 
 laws: $(READY)  ## the books of WORLDS random worlds against a slow twin: make laws WORLDS=2000
-	TESTS_WORLDS=$(or $(WORLDS),2000) $(BIN)/pytest -n 2 --timeout 0 tests/property/test_world_laws.py
+	TESTS_WORLDS=$(or $(WORLDS),2000) $(BIN)/pytest -n 2 --timeout 0 tests/property/test_world_laws.py tests/property/test_increment_laws.py
 
 torture: $(READY)  ## processes killed by the thousand: make torture KILLS=5000; one seed again: make torture SEED=1007
 	$(BIN)/python -m tests.crash --kills $(or $(KILLS),5000) $(if $(SEED),--seed $(SEED))

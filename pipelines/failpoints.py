@@ -49,6 +49,7 @@ Point = Literal[
     "warehouse.after_commit",
     "warehouse.after_close",
     "warehouse.half_deleted",
+    "publish.between_files",
     "publish.after_parquet",
     "publish.after_database",
     "publish.before_rename",

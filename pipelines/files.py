@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -86,6 +87,20 @@ def remove_drafts(folder: Path, *, without: Iterable[Path] = ()) -> None:
 def is_draft(name: str) -> bool:
     """True for the name of a file that is being written, or was when its process was killed."""
     return name.startswith(_DRAFT_PREFIX)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name for the same content; where the file system has no hard links, copy and sync it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+        _sync(target)
+
+
+def sync_file(path: Path) -> None:
+    """Sync a file's content to disk."""
+    _sync(path)
 
 
 def sync_folder(path: Path) -> None:

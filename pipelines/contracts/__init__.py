@@ -7,6 +7,7 @@ tables of the schema core (`reconciled`), of the marts and of the published view
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from inspect import cleandoc
 from typing import Annotated, Any, Final, Literal, Required, TypedDict
 
@@ -60,7 +61,7 @@ class TableConfig(TypedDict, total=False):
     grain    of a computed or published table: `campaign` if each row belongs to one campaign and depends on that
              campaign alone, so that only the rows of touched campaigns are computed; `whole` if not: such a table is
              computed from small ones, never from the tables of messages and reports
-    parquet  of a published table: the path of its files in the copy; `*` stands for the campaign
+    parquet  of a published table: the path of its files in the copy; `*` stands for a part
     """
 
     kind: Required[Kind]
@@ -121,7 +122,7 @@ def grain_of(contract: type[Contract]) -> Grain:
 
 
 def parquet_of(contract: type[Contract]) -> str:
-    """Path of a published table's files in the analysts' copy; `*` stands for the campaign."""
+    """Path of a published table's files in the analysts' copy; `*` stands for a part."""
     return contract.Config.metadata["parquet"]
 
 
@@ -132,11 +133,15 @@ def comment_of(contract: type[Contract]) -> str:
 
 def columns_of(contract: type[Contract]) -> list[Column]:
     """The columns of the table, in order; a loaded one ends in load_num, which its frames don't have."""
-    columns = [
+    return [*_columns(contract), LOAD_NUM] if kind_of(contract) == "loaded" else [*_columns(contract)]
+
+
+@cache
+def _columns(contract: type[Contract]) -> tuple[Column, ...]:
+    return tuple(
         Column(name, _duckdb_type(column), bool(column.nullable), column.description or "")
         for name, column in contract.to_schema().columns.items()
-    ]
-    return [*columns, LOAD_NUM] if kind_of(contract) == "loaded" else columns
+    )
 
 
 def is_compared(contract: type[Contract]) -> bool:

@@ -66,7 +66,7 @@ class PublishedMessages(Contract):
 
     class Config:
         name = "main.messages"
-        metadata = TableConfig(kind="published", grain="campaign", parquet="messages/campaign_id=*/messages.parquet")
+        metadata = TableConfig(kind="published", grain="campaign", parquet="messages/*.parquet")
 
 
 class PublishedReplies(Contract):

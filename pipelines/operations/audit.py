@@ -7,7 +7,6 @@ the instant and with the parameters of the last reconcile. What is kept must be 
 The warehouse is open for as long as its file is copied, read-only, and nothing is written but the scratch folder.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,11 +20,12 @@ import duckdb
 
 from pipelines.alerts.findings import Finding
 from pipelines.campaign.journal import Journal
-from pipelines.contracts import Contract, grain_of, is_compared, parquet_of, table_of
+from pipelines.contracts import Contract, is_compared, parquet_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import BooksError, UsageError, environment_error
+from pipelines.files import link_or_copy
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.operations import daily
 from pipelines.operations.scratch import check_space, scratch_folder
@@ -37,8 +37,9 @@ from pipelines.warehouse.database import Warehouse, warehouse_of
 from pipelines.warehouse.loading.campaigns import load_campaigns
 from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import load_again
-from pipelines.warehouse.publish import READ_OPTIONS, VersionNote, publish
+from pipelines.warehouse.publish import READ_OPTIONS, mart_parquet, publish
 from pipelines.warehouse.reconcile import reconcile_with
+from pipelines.warehouse.version_note import VERSION_NOTE, VersionNote
 
 _SPARE_BYTES: Final = 64 * 2**20
 _LOADED: Final = tuple(contract for contract in CORE if is_compared(contract))
@@ -101,11 +102,16 @@ def audit(settings: Settings, *, from_landing: bool = False, progress: Progress 
         progress("computing every table")
         summary = reconcile_with(fresh, kept.computed.arguments)
         differences = [*_of_tables(fresh, kept, (*(_LOADED if from_landing else ()), *CONTRACTS), progress)]
-        findings = [*daily.check_findings(summary), *_finding(differences, "smsrecon rebuild', then 'smsrecon publish")]
+        findings = daily.check_findings(summary)
+        findings += _finding(differences, "run 'smsrecon rebuild', then 'smsrecon publish'")
         published, problem = _of_published(settings, fresh, kept, progress)
         if problem is not None:
             findings.append(Finding.of("audit_not_possible", BooksError(problem)))
-        findings += _finding(published or [], "smsrecon publish")
+        findings += _finding(
+            published or [],
+            f"remove {settings.published_folder / VERSION_NOTE}, so that every file is written again, and run"
+            " 'smsrecon publish'",
+        )
     table_count = len(CONTRACTS) + len(_LOADED) * from_landing
     if published is not None:
         table_count += len(PUBLISHED) + 2 * len(MARTS)
@@ -174,7 +180,7 @@ def _link(version: Path, target: Path) -> Path:
         linked = target / path.relative_to(version)
         if path.is_file():
             linked.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, linked)
+            link_or_copy(path, linked)
     return target
 
 
@@ -238,11 +244,12 @@ def _of_published(
         return None, "what is published was made by an older version, or lacks its version.json; run 'smsrecon publish'"
     if note.fingerprint != phone_hash.fingerprint:
         return None, "policy.phone_hash, its key or the statements changed after publishing; run 'smsrecon publish'"
-    if (note.tables_fingerprint, note.loaded) != (kept.computed.fingerprint, kept.computed.loaded):
-        return None, "what is published is older than the last reconcile; run 'smsrecon publish'"
-    if note.as_of != kept.computed.as_of:  # 'status' reconciles too, and publishes nothing
-        progress("computing every table as of what is published")
-        reconcile_with(fresh, {**kept.computed.arguments, "as_of": note.as_of})
+    if note.computed_id != kept.computed.computed_id:  # else these are the same rows, whatever was loaded meanwhile
+        if (note.tables_fingerprint, note.loaded) != (kept.computed.fingerprint, kept.computed.loaded):
+            return None, "what is published is older than the last reconcile; run 'smsrecon publish'"
+        if note.as_of != kept.computed.as_of:  # 'status' reconciles too, and publishes nothing
+            progress("computing every table as of what is published")
+            reconcile_with(fresh, {**kept.computed.arguments, "as_of": note.as_of})
     progress("selecting what is published")
     again = publish(fresh, kept.scratch / "fresh_published", phone_hash=phone_hash).version
     return [*_published_differences(fresh, kept.published, again, progress)], None
@@ -250,11 +257,8 @@ def _of_published(
 
 def _published_differences(fresh: Warehouse, kept: Path, again: Path, progress: Progress) -> Iterator[Difference]:
     def files(version: Path, contract: type[Contract]) -> str:
-        if contract in PUBLISHED:
-            path, grain = parquet_of(contract), grain_of(contract)
-        else:
-            path, grain = f"marts/{table_of(contract).removeprefix('marts.')}.parquet", "whole"
-        return f"read_parquet({_quoted(f'{escape(str(version))}/{path}')}, {READ_OPTIONS[grain]})"
+        path = parquet_of(contract) if contract in PUBLISHED else mart_parquet(contract)
+        return f"read_parquet({_quoted(f'{escape(str(version))}/{path}')}, {READ_OPTIONS})"
 
     with fresh.read() as connection:
         for number, contract in enumerate((*PUBLISHED, *MARTS)):
@@ -292,7 +296,7 @@ def _finding(differences: Sequence[Difference], next_step: str) -> list[Finding]
         return []
     names = ", ".join(difference.table for difference in differences)
     what = "differs" if len(differences) == 1 else "differ"
-    error = BooksError(f"{names} {what} from the same computed again; run '{next_step}'; please report it")
+    error = BooksError(f"{names} {what} from the same computed again; {next_step}; please report it")
     return [Finding.of("audit_difference", error)]
 
 

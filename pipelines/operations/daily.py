@@ -31,6 +31,7 @@ from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
 from pipelines.warehouse.reconcile import ReconcileSummary
+from pipelines.warehouse.version_note import PhoneHash
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
         )
 
 
-def phone_hash_of(settings: Settings) -> publishing.PhoneHash:
+def phone_hash_of(settings: Settings) -> PhoneHash:
     """The key of the published phone hash, made at first use, and its reach."""
-    return publishing.PhoneHash(landing_of(settings).phone_hash_key(), settings.policy.phone_hash)
+    return PhoneHash(landing_of(settings).phone_hash_key(), settings.policy.phone_hash)
 
 
 @contextmanager
@@ -164,17 +165,28 @@ def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | Non
     return int(found.height)
 
 
+def _suppress_and_reconcile(settings: Settings, *, clock: Clock) -> tuple[LoadSummary, ReconcileSummary] | None:
+    """`suppress`, and if that made a list, load it and reconcile again; returns what that brought.
+
+    The list follows from a reconcile, and belongs to the books that are published: else those would show people as
+    candidates who are on it, and be older than the warehouse as soon as anything loads it.
+    """
+    if not suppress(settings, clock=clock):
+        return None
+    return load(settings), reconcile(settings, as_of=clock())
+
+
 def close_books(
     settings: Settings, *, clock: Clock, progress: Progress = no_progress, run_step: RunStep = call_step
 ) -> BooksSummary:
-    """Load, reconcile and publish; a failed step doesn't stop the next ones."""
+    """Load, reconcile, suppress and publish; a failed step doesn't stop the next ones."""
     steps = Steps(run_step)
     progress("loading")
     loaded = steps.run("load", lambda: load(settings, progress=progress))
     progress("reconciling")
     reconciled = steps.run("reconcile", lambda: reconcile(settings, as_of=clock()))
-    if reconciled:
-        steps.run("suppress", lambda: suppress(settings, clock=clock))
+    if reconciled and (again := steps.run("suppress", lambda: _suppress_and_reconcile(settings, clock=clock))):
+        loaded, reconciled = loaded + again[0] if loaded else again[0], again[1]
     progress("publishing")
     published = steps.run("publish", lambda: publish(settings))
     findings = [*steps.findings, *(books_findings(reconciled) if reconciled else [])]

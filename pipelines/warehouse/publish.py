@@ -3,116 +3,112 @@
     published                          link to the newest version, replaced in one step
     published/analytics.duckdb         the marts as tables; messages and replies as views of the Parquet beside it;
                                        functions that query them
-    published/messages/campaign_id=…/messages.parquet
+    published/messages/part-*.parquet  of whole campaigns, in order of planning
     published/replies/replies.parquet
     published/marts/<name>.parquet
-    published/version.json             how the tables and the copy were made, for an audit
+    published/version.json             how the tables and the copy were made, for an audit and for the next version
     .published/<time>/                 the versions: the newest, the one before it, and those that are open somewhere
 
 The views read the Parquet of their own version, so an open session keeps seeing one state of the books, and a new
 session sees the newest. sql/published selects what is shown of a message or a reply; the contracts describe it.
+
+A version costs what is new: Parquet whose rows are those of the version before is a hard link to it, and without news
+there is no new version.
 """
 
 import fcntl
-import hashlib
-import json
+import hmac
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from glob import escape
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import duckdb
+import polars as pl
 
-from pipelines.contracts import columns_of, grain_of, parquet_of, table_of
+from pipelines.contracts import Contract, columns_of, grain_of, parquet_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import FUNCTIONS, PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.failpoints import reach
+from pipelines.files import link_or_copy, sync_file, sync_folder
 from pipelines.settings import PUBLISHED_DATABASE
-from pipelines.warehouse.computed import Computed, files_digest, last_computed
-from pipelines.warehouse.database import Warehouse, set_comments
-from pipelines.warehouse.statements import define_functions, statement, table_functions
+from pipelines.warehouse.computed import last_computed
+from pipelines.warehouse.database import Warehouse, registered, set_comments
+from pipelines.warehouse.parts import PART_ROWS, Part, plan_parts
+from pipelines.warehouse.statements import Statement, define_functions, statement, table_functions
+from pipelines.warehouse.version_note import PhoneHash, PublishedFile, VersionNote
 
-# How a view reads its files, by their grain. campaign_id stays text, even where all of them look like numbers.
-READ_OPTIONS: Final = {
-    "campaign": "hive_partitioning = TRUE, hive_types = {'campaign_id': VARCHAR}",
-    "whole": "hive_partitioning = FALSE",
-}
+READ_OPTIONS: Final = "hive_partitioning = FALSE"  # no name of a folder above is a column
 
-# Stands for the campaign before the first one, so that a view has a file to read from the first day on.
-_NO_CAMPAIGN: Final = "none"
+_NOTHING_NEW: Final = "nothing is new since the last publish, and no file was written"
+_NEXT: Final = "next"
+_NO_END: Final = 2**62  # above all rows of an input file
 
-_NOTE: Final = "version.json"
+_CAMPAIGNS: Final = "SELECT campaign_id, row_count FROM marts.campaign_delivery ORDER BY planned_at, campaign_id"
+_ROWS_DIGEST: Final = "count(*), bit_xor(hash(*COLUMNS(*))), sum(hash(*COLUMNS(*))::HUGEINT)"
 
 
 @dataclass(frozen=True)
 class PublishSummary:
     """The published version: its folder, its numbers of messages and replies, and its number of marts.
 
-    `left_over` are old versions that could not be removed; the next publish tries again.
+    If nothing was new, it is the version before, and `notes` say so. `left_over` are old versions that could not be
+    removed; the next publish tries again.
     """
 
     version: Path
     message_count: int
     reply_count: int
     mart_count: int
+    is_new: bool = True
+    written_file_count: int = 0
+    shared_file_count: int = 0
+    notes: tuple[str, ...] = ()
     left_over: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class PhoneHash:
-    """The key of the phones' hashes, and their reach as in policy.phone_hash."""
+@dataclass
+class _Draft:
+    """A version that is being written; `shareable` has files of the version before, by the digest of their rows."""
 
-    key: str = field(repr=False)
-    reach: str = "installation"
+    folder: Path
+    shareable: Mapping[str, Path]
+    files: dict[str, PublishedFile] = field(default_factory=dict)
+    shared_count: int = 0
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of key, reach and the statements that select what is published, as hex digits."""
-        text = f"{files_digest('published', 'sources')} {self.reach} {self.key}"
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class VersionNote:
-    """How a published version was made, as in `Computed`, and the fingerprint of its PhoneHash."""
-
-    as_of: datetime
-    tables_fingerprint: str
-    loaded: tuple[int, int]
-    fingerprint: str
-
-    @classmethod
-    def of(cls, computed: Computed, phone_hash: PhoneHash) -> Self:
-        return cls(computed.as_of, computed.fingerprint, computed.loaded, phone_hash.fingerprint)
-
-    def write(self, version: Path) -> None:
-        """Write it into the folder of its version."""
-        values = {**asdict(self), "as_of": self.as_of.isoformat()}
-        (version / _NOTE).write_text(json.dumps(values), encoding="utf-8")
-
-    @classmethod
-    def read(cls, version: Path) -> Self | None:
-        """The note of a version; None if an older version of smsrecon made it, or if it is damaged."""
-        try:
-            values: dict[str, Any] = json.loads((version / _NOTE).read_text(encoding="utf-8"))
-            file_count, last_event_id = values.pop("loaded")
-            as_of = datetime.fromisoformat(values.pop("as_of"))
-            return cls(as_of=as_of, loaded=(file_count, last_event_id), **values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
+    def add(
+        self, name: str, digest: str | None, write: Callable[[Path], None], campaign_ids: tuple[str, ...] = ()
+    ) -> None:
+        """Add a file: shared, if there is one with the same digest; else written, and synced to disk."""
+        reach("publish.between_files")
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        shared = self.shareable.get(digest) if digest is not None else None
+        if shared is not None:
+            link_or_copy(shared, path)
+            self.shared_count += 1
+        else:
+            write(path)
+            sync_file(path)
+        self.files[name] = PublishedFile.of(path, digest, campaign_ids)
 
 
-def publish(warehouse: Warehouse, published: Path, *, phone_hash: PhoneHash, keep_old: bool = True) -> PublishSummary:
+def publish(
+    warehouse: Warehouse, published: Path, *, phone_hash: PhoneHash, keep_old: bool = True, part_rows: int = PART_ROWS
+) -> PublishSummary:
     """Write a new version of the analysts' copy of `warehouse`, then make `published` a link to it.
 
-    Readers never wait and never see a partial version. Without `keep_old`, all other versions are removed even if they
-    are open. Raises UsageError if `published` exists and is not such a link, or if the warehouse was never reconciled.
+    Files without news are shared with the version before; if there is no news at all, that version stays. Without
+    `keep_old` nothing is shared, and all other versions are removed even if they are open. A file of messages has at
+    most `part_rows` rows. Readers never wait and never see a partial version. Raises UsageError if `published` exists
+    and is not such a link, or if the warehouse was never reconciled.
     """
     published = published.absolute()
     if published.exists() and not published.is_symlink():
@@ -120,7 +116,15 @@ def publish(warehouse: Warehouse, published: Path, *, phone_hash: PhoneHash, kee
     versions = published.parent / f".{published.name}"
     versions.mkdir(parents=True, exist_ok=True)
     with _publish_lock(versions):
-        return _publish(warehouse, published, versions, phone_hash, keep_old=keep_old)
+        (versions / _NEXT).unlink(missing_ok=True)  # left by a killed process
+        before = versions / published.readlink().name if published.is_symlink() else None
+        last = before if keep_old else None
+        summary = _publish(warehouse, published, versions, last, phone_hash=phone_hash, part_rows=part_rows)
+        if not summary.is_new:
+            before = max((path for path in versions.iterdir() if path < summary.version), default=None)
+        old = [path for path in versions.iterdir() if path != summary.version]
+        outdated = [path for path in old if not keep_old or (path != before and not _is_open(path))]
+        return replace(summary, left_over=tuple(path for path in outdated if not _remove(path)))
 
 
 @contextmanager
@@ -135,28 +139,47 @@ def _publish_lock(versions: Path) -> Iterator[None]:
 
 
 def _publish(
-    warehouse: Warehouse, published: Path, versions: Path, phone_hash: PhoneHash, *, keep_old: bool
+    warehouse: Warehouse,
+    published: Path,
+    versions: Path,
+    before: Path | None,
+    *,
+    phone_hash: PhoneHash,
+    part_rows: int,
 ) -> PublishSummary:
-    before = published.resolve() if published.is_symlink() else None
+    """Make `published` a link to a new version, which shares files with the one `before`, or find nothing new in it."""
+    last = VersionNote.read(before) if before is not None else None
     version = versions / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-    version.mkdir()
     try:
         with warehouse.read() as connection:
-            message_count, reply_count = _write_parquet(connection, warehouse, version, phone_hash)
+            row_counts = _row_counts(connection, warehouse)
+            ((reply_count,),) = connection.execute("SELECT count(*) FROM core.reply_matches").fetchall()
+            summary = PublishSummary(version, sum(row_counts.values()), reply_count, len(MARTS))
+            computed = last_computed(connection)
+            note = VersionNote.of(computed, phone_hash, folder=version) if computed is not None else None
+            if before is not None and last is not None and note is not None and last.is_of_same_rows(note, before):
+                return replace(
+                    summary, version=before, is_new=False, shared_file_count=len(last.files), notes=(_NOTHING_NEW,)
+                )
+            version.mkdir()
+            draft = _Draft(version, _shareable(before, last, note))
+            parts = plan_parts(row_counts, _members(last), part_rows=part_rows)
+            _write_messages(connection, draft, parts, phone_hash)
+            _write_whole_tables(connection, draft, phone_hash)
             reach("publish.after_parquet")
-            if computed := last_computed(connection):
-                VersionNote.of(computed, phone_hash).write(version)
-            _write_database(connection, version)
+            draft.add(PUBLISHED_DATABASE, None, partial(_write_database, connection, version))
             reach("publish.after_database")
+        if note is not None:
+            replace(note, files=draft.files).write(version)
+        for folder in {path.parent for path in map(version.joinpath, draft.files)} | {versions}:
+            sync_folder(folder)
         _point(published, version)
     except BaseException:
-        if not _points_to(published, version):
+        if version.exists() and not _points_to(published, version):
             shutil.rmtree(version)
         raise
-    old = [path for path in versions.iterdir() if path != version]
-    outdated = [path for path in old if not keep_old or (path != before and not _is_open(path))]
-    left_over = tuple(path for path in outdated if not _remove(path))
-    return PublishSummary(version, message_count, reply_count, len(MARTS), left_over)
+    written_count = len(draft.files) - draft.shared_count
+    return replace(summary, written_file_count=written_count, shared_file_count=draft.shared_count)
 
 
 def _is_open(version: Path) -> bool:
@@ -176,37 +199,119 @@ def _remove(version: Path) -> bool:
     return not version.exists()
 
 
-def _write_parquet(
-    connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, version: Path, phone_hash: PhoneHash
-) -> tuple[int, int]:
-    """Write messages, replies and marts; return the numbers of messages and of replies."""
+# The version before
+
+
+def _shareable(before: Path | None, last: VersionNote | None, note: VersionNote | None) -> dict[str, Path]:
+    """The files of the version before that are as they were written, by the digest of their rows."""
+    if before is None or last is None or note is None or not last.is_alike(note):
+        return {}
+    files = {file.digest: (before / name, file) for name, file in last.files.items()}
+    return {digest: path for digest, (path, file) in files.items() if digest is not None and file.is_at(path)}
+
+
+def _members(last: VersionNote | None) -> list[tuple[str, ...]]:
+    """The campaigns of each part of the version before, in order."""
+    return [file.campaign_ids for file in last.files.values() if file.campaign_ids] if last is not None else []
+
+
+# Parquet
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> dict[str, int]:
+    """The number of rows of each campaign, in order of planning."""
     try:
-        campaigns = connection.execute("SELECT campaign_id, row_count FROM marts.campaign_delivery").fetchall()
+        return dict(connection.execute(_CAMPAIGNS).fetchall())
     except duckdb.CatalogException:
         raise UsageError(f"{warehouse.path} has no marts yet; compute them with 'smsrecon reconcile'") from None
-    campaign_ids = [campaign_id for campaign_id, _ in campaigns] or [_NO_CAMPAIGN]
-    connection.execute(f"CREATE TEMP TABLE masked_owners AS {statement(connection, 'sources/masked_owners').text}")
-    hashed = {"phone_hash_key": phone_hash.key, "phone_hash_reach": phone_hash.reach}
-    for contract in PUBLISHED:
-        select = statement(connection, table_of(contract).replace("main.", "published/"))
-        for campaign_id in campaign_ids if grain_of(contract) == "campaign" else [""]:
-            values = select.arguments({"campaign_id": campaign_id, **hashed})
-            _write(connection.sql(select.text, params=values), version / parquet_of(contract).replace("*", campaign_id))
+
+
+def _write_messages(
+    connection: duckdb.DuckDBPyConnection, draft: _Draft, parts: Iterable[Part], phone_hash: PhoneHash
+) -> None:
+    """Add the tables that have one file for each part."""
+    computed_ids = dict(connection.execute("SELECT campaign_id, computed_id FROM core.computed_campaigns").fetchall())
+    selects = {contract: _statement_of(connection, contract) for contract in _of_grain("campaign")}
+    for number, part in enumerate(parts, 1):
+        for contract, select in selects.items():
+            draft.add(
+                parquet_of(contract).replace("*", f"part-{number:05}"),
+                part.digest(computed_ids),
+                partial(_write_part, connection, select, part, phone_hash),
+                part.campaign_ids,
+            )
+
+
+def _write_part(
+    connection: duckdb.DuckDBPyConnection, select: Statement, part: Part, phone_hash: PhoneHash, path: Path
+) -> None:
+    members = pl.DataFrame({"campaign_id": part.campaign_ids}, {"campaign_id": pl.String})
+    with registered(connection, members=members):
+        connection.execute("CREATE OR REPLACE TEMP TABLE part_campaigns AS FROM members")
+    rows = {"first_row": part.first_row, "end_row": _NO_END if part.end_row is None else part.end_row}
+    masked = statement(connection, "sources/masked_owners")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE masked_owners AS {masked.text}", masked.arguments(rows))
+    _write_parquet(_selected(connection, select, {**rows, **_hashing(phone_hash)}), path)
+
+
+def _write_whole_tables(connection: duckdb.DuckDBPyConnection, draft: _Draft, phone_hash: PhoneHash) -> None:
+    """Add the tables that have one file: those of PUBLISHED, and the marts."""
+    for contract in _of_grain("whole"):
+        select = _statement_of(connection, contract)
+        rows = _selected(connection, select, _hashing(phone_hash))
+        digest = _rows_digest(connection, phone_hash, *sorted(select.inputs))
+        draft.add(parquet_of(contract), digest, partial(_write_parquet, rows))
     for contract in MARTS:
         table = table_of(contract)
-        _write(connection.table(table), version / "marts" / f"{table.removeprefix('marts.')}.parquet")
-    reply_count = connection.execute("SELECT count(*) FROM core.reply_matches").fetchall()[0][0]
-    return sum(row_count for _, row_count in campaigns), reply_count
+        digest = _rows_digest(connection, phone_hash, table)
+        draft.add(mart_parquet(contract), digest, partial(_write_parquet, connection.table(table)))
 
 
-def _write(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def mart_parquet(contract: type[Contract]) -> str:
+    """Path of a mart's file in the analysts' copy."""
+    return f"marts/{table_of(contract).removeprefix('marts.')}.parquet"
+
+
+def _of_grain(grain: str) -> list[type[Contract]]:
+    return [contract for contract in PUBLISHED if grain_of(contract) == grain]
+
+
+def _statement_of(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -> Statement:
+    return statement(connection, table_of(contract).replace("main.", "published/"))
+
+
+def _hashing(phone_hash: PhoneHash) -> dict[str, str]:
+    return {"phone_hash_key": phone_hash.key, "phone_hash_reach": phone_hash.reach}
+
+
+def _selected(
+    connection: duckdb.DuckDBPyConnection, select: Statement, values: Mapping[str, int | str]
+) -> duckdb.DuckDBPyRelation:
+    return connection.sql(select.text, params=select.arguments(values))
+
+
+def _write_parquet(rows: duckdb.DuckDBPyRelation, path: Path) -> None:
     rows.write_parquet(str(path), compression="zstd")
 
 
-def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> None:
+def _rows_digest(connection: duckdb.DuckDBPyConnection, phone_hash: PhoneHash, *tables: str) -> str:
+    """Digest of all rows of these tables, whatever their order, as hex digits.
+
+    It is keyed: replies hold phones, and whoever reads the digest could try which phone gives it.
+    """
+    found = [
+        (table, relation.columns, [*map(str, relation.types)], *relation.aggregate(_ROWS_DIGEST).fetchall())
+        for table, relation in ((table, connection.table(table)) for table in tables)
+    ]
+    return hmac.digest(phone_hash.key.encode(), repr(found).encode(), "sha256").hex()
+
+
+# The database
+
+
+def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, path: Path) -> None:
     # The format that every DuckDB since 1.1 opens: analysts' tools are often older than ours.
-    connection.execute(f"ATTACH {_literal(version / PUBLISHED_DATABASE)} AS analytics (STORAGE_VERSION 'v1.0.0')")
+    connection.execute(f"ATTACH {_literal(path)} AS analytics (STORAGE_VERSION 'v1.0.0')")
     connection.execute("USE analytics")
     connection.execute("BEGIN")  # else each comment would be synced by itself
     connection.execute("CREATE SCHEMA marts")
@@ -219,7 +324,7 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path) -> Non
         files = f"{escape(str(version))}/{parquet_of(contract)}"
         connection.execute(
             f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
-            f"FROM read_parquet({_literal(files)}, {READ_OPTIONS[grain_of(contract)]})"
+            f"FROM read_parquet({_literal(files)}, {READ_OPTIONS})"
         )
     set_comments(connection, (*MARTS, *PUBLISHED))
     _define_functions(connection)
@@ -237,8 +342,7 @@ def _define_functions(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _point(published: Path, version: Path) -> None:
     """Make `published` a link to `version`, in one step."""
-    link = version.with_name("next")
-    link.unlink(missing_ok=True)  # left by a killed process
+    link = version.with_name(_NEXT)
     link.symlink_to(version.relative_to(published.parent))
     reach("publish.before_rename")
     link.replace(published)

@@ -4,7 +4,7 @@ The SQL defines each status and each figure. A table is computed after all the t
 for the campaigns that were touched since the last reconcile.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -121,10 +121,7 @@ def make_tables(
     """
     # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    names = {table: table.replace(".", "/") for table in _COMPUTED}
-    by_name = statements(connection, names.values())
-    tables = in_order({table: by_name[name].inputs for table, name in names.items()})
-    steps = [(_COMPUTED[table], by_name[names[table]]) for table in tables]
+    steps = _steps(connection)
     if touched is None:
         _make_all(connection, steps, parameters)
     elif touched.has_news:
@@ -132,6 +129,15 @@ def make_tables(
     else:
         return _follow_clock(connection, steps, parameters)
     return True
+
+
+def _steps(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[type[Contract], Statement]]:
+    """The tables and their statements, each after those that it reads."""
+    names = {table: table.replace(".", "/") for table in _COMPUTED}
+    by_name = statements(connection, names.values())
+    for table in in_order({table: by_name[name].inputs for table, name in names.items()}):
+        reach("reconcile.between_tables")
+        yield _COMPUTED[table], by_name[names[table]]
 
 
 def _make_all(
@@ -144,7 +150,6 @@ def _make_all(
             with registered(connection, reference_rows=_reference(contract)):
                 _replace(connection, contract, "FROM reference_rows", is_kept=contract in kept)
     for contract, computed in steps:
-        reach("reconcile.between_tables")
         _replace(connection, contract, computed.text, computed.arguments(parameters), is_kept=contract in kept)
     set_comments(connection, (*CORE, *CONTRACTS))
 
@@ -157,7 +162,6 @@ def _make_touched(
 ) -> None:
     """Replace the touched campaigns' rows, and whole tables that are computed from small ones."""
     for contract, computed in steps:
-        reach("reconcile.between_tables")
         if kind_of(contract) == "view" or table_of(contract) in touched.up_to_date:
             continue
         if grain_of(contract) == "campaign":
@@ -206,8 +210,8 @@ def _findings(connection: duckdb.DuckDBPyConnection, folder: str) -> tuple[Faile
     failed = []
     checks = statements(connection, [f"{folder}/{path.stem}" for path in sorted(SQL_FOLDER.glob(f"{folder}/*.sql"))])
     for name, check in checks.items():
-        findings = connection.sql(check.text)
-        row_count, message = findings.aggregate("count(*), min(finding)").fetchall()[0]
+        counted = f"SELECT count(*), min(finding) FROM (\n{check.text}\n)"  # noqa: S608 - our text
+        ((row_count, message),) = connection.execute(counted).fetchall()
         if row_count:
             failed.append(FailedCheck(name.removeprefix(f"{folder}/"), row_count, message))
     return tuple(failed)

@@ -25,6 +25,8 @@ from pipelines.warehouse.computed import CONTRACTS, Computed, fingerprint, last_
 from pipelines.warehouse.database import tables_as_described
 from pipelines.warehouse.statements import Statement, statement, statements
 
+WAYS: Final = tuple(sorted(path.stem for path in SQL_FOLDER.glob("touching/*.sql")))
+
 _LOOKUPS: Final = "core.report_lookups"
 _PHONES: Final = "core.followed_phones"
 _MESSAGES: Final = "core.followed_messages"
@@ -146,12 +148,11 @@ def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, 
     if before is None:
         return None
     since = {"since_load_num": before.load_num, "since_as_of": before.as_of, **arguments}
-    ways = statements(connection, [f"touching/{path.stem}" for path in sorted(SQL_FOLDER.glob("touching/*.sql"))])
-    journal = ways["touching/journal"]
+    journal = statement(connection, "touching/journal")
     connection.execute(f"CREATE TEMP TABLE touched_by_load AS\n{journal.text}", journal.arguments(since))
     _place_reports(connection, since)
     connection.execute("CREATE TEMP TABLE touched AS FROM scope_campaigns")
-    for way in ways.values():
+    for way in statements(connection, [f"touching/{name}" for name in WAYS]).values():
         connection.execute(f"INSERT INTO touched\n{way.text}", way.arguments(since))
     _show(connection, "SELECT DISTINCT campaign_id, campaign_key FROM touched")
     connection.execute("DROP TABLE touched")

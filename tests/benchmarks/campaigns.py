@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from tests.benchmarks.history import Place, make_history, timed
+from tests.benchmarks.history import Place, history, timed
 
 SIZE = 1000  # messages of a small campaign
 
 
 def prepare(folder: Path, rows: int) -> None:
     for name, size in (("many", SIZE), ("few", 100 * SIZE)):
-        make_history(folder / name, campaigns=max(1, rows // size), size=min(size, rows)).close_books()
+        made = history(folder, campaigns=max(1, rows // size), size=min(size, rows))
+        made.copied_to(folder / name)
 
 
 def real(folder: Path, _: int) -> float:

@@ -1,24 +1,32 @@
-"""A new day, a hundredth of a long history of 50 campaigns, on top of that, against the same day on a tenth of it."""
+"""A new day on top of a long history of 50 campaigns, against the same day on a tenth of it."""
 
 from pathlib import Path
 
-from tests.benchmarks.history import Place, timed
-from tests.benchmarks.new_day import CLOSED_AT, SHARE, land_day
-from tests.benchmarks.quiet_history import prepare
-
-__all__ = ["floor", "prepare", "real"]
+from tests.benchmarks.history import CAMPAIGNS, Place, history, timed
+from tests.benchmarks.new_day import CLOSED_AT, day_rows, land_day
 
 
-def real(folder: Path, rows: int) -> float:
-    return seconds_of_day(folder, "long", rows // SHARE)
+def prepare(folder: Path, rows: int) -> None:
+    for size in (rows, rows // 10):
+        history(folder, campaigns=CAMPAIGNS, size=size // CAMPAIGNS)
 
 
-def floor(folder: Path, rows: int) -> float:
-    return seconds_of_day(folder, "short", rows // SHARE)
+def before_real(folder: Path, rows: int) -> None:
+    land_on(folder, rows, day_rows(rows))
 
 
-def seconds_of_day(folder: Path, history: str, rows: int) -> float:
-    """Seconds of the run that finds a new day of so many messages beside a history."""
-    place = Place(folder / history).copied_to(folder / "day")
-    land_day(place, rows)
-    return timed(place, CLOSED_AT)
+def before_floor(folder: Path, rows: int) -> None:
+    land_on(folder, rows // 10, day_rows(rows))
+
+
+def real(folder: Path, _: int) -> float:
+    return timed(Place(folder / "day"), CLOSED_AT)
+
+
+floor = real
+
+
+def land_on(folder: Path, rows: int, new: int) -> None:
+    """Land a new day of so many messages beside a copy of a history of `rows`."""
+    place = history(folder, campaigns=CAMPAIGNS, size=rows // CAMPAIGNS).copied_to(folder / "day")
+    land_day(place, new)

@@ -8,26 +8,29 @@ import time
 from pathlib import Path
 
 from pipelines.warehouse.loading.load import load
-from tests.benchmarks.day_history import seconds_of_day
-from tests.benchmarks.history import CAMPAIGNS, Place, make_history, timed
-from tests.benchmarks.new_day import SHARE, land_day
+from tests.benchmarks.day_history import before_real, real
+from tests.benchmarks.history import CAMPAIGNS, Place, history, timed
+from tests.benchmarks.new_day import day_rows, land_day
+
+__all__ = ["before_floor", "before_real", "floor", "prepare", "real"]
 
 
 def prepare(folder: Path, rows: int) -> None:
-    place = make_history(folder / "loaded", campaigns=CAMPAIGNS, size=rows // CAMPAIGNS)
-    place.copied_to(folder / "long").close_books()
+    history(folder, campaigns=CAMPAIGNS, size=rows // CAMPAIGNS)
 
 
-def real(folder: Path, rows: int) -> float:
-    return seconds_of_day(folder, "long", rows // SHARE)
+def before_floor(folder: Path, rows: int) -> None:
+    shutil.rmtree(folder / "day", ignore_errors=True)
+    shutil.rmtree(folder / "empty", ignore_errors=True)
+    empty = Place(folder / "empty")
+    empty.folder.mkdir(parents=True)
+    land_day(empty, day_rows(rows))
+    history(folder, campaigns=CAMPAIGNS, size=rows // CAMPAIGNS, is_closed=False).copied_to(folder / "full")
 
 
 def floor(folder: Path, rows: int) -> float:
-    shutil.rmtree(folder / "empty", ignore_errors=True)
     empty = Place(folder / "empty")
-    empty.folder.mkdir()
-    land_day(empty, rows // SHARE)
     started = time.perf_counter()
     load(empty.landing, empty.warehouse)
     seconds_of_load = time.perf_counter() - started
-    return SHARE * seconds_of_load + timed(Place(folder / "loaded").copied_to(folder / "full"))
+    return rows / day_rows(rows) * seconds_of_load + timed(Place(folder / "full"))

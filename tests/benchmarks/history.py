@@ -1,9 +1,11 @@
 """Data folders with a history: made as SQL, so that it takes seconds, and loaded as far as load can see.
 
 `make_history` writes rows of the loaded tables, and what load compares with them: journal, marks, and the names of
-plans and answers. These files are empty, since nothing reads again what is loaded.
+plans and answers. These files are empty, since nothing reads again what is loaded. `history` makes each history once
+for all benchmarks of a run.
 """
 
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -19,16 +21,19 @@ from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import key_text
 from pipelines.settings import WarehouseSettings
+from pipelines.warehouse.computed import last_computed
 from pipelines.warehouse.database import Warehouse, registered
 from pipelines.warehouse.loading.load import load
-from pipelines.warehouse.publish import PhoneHash, publish
+from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
+from pipelines.warehouse.version_note import PhoneHash
 
 BEGUN_AT: Final = datetime(2026, 10, 31, 23, tzinfo=UTC)  # the first campaign; each day has one
 DAYS: Final = 50
 CAMPAIGNS: Final = 50
 AS_OF: Final = BEGUN_AT + timedelta(days=DAYS + 10)
 PHONE_HASH: Final = PhoneHash("0123456789abcdef" * 4)
+MEMORY_LIMIT: Final = "BENCH_MEMORY_LIMIT"  # the variable that hands `--memory-limit` to the processes
 
 _CAMPAIGNS = """
 INSERT INTO core.campaigns
@@ -105,7 +110,7 @@ class Place:
 
     @property
     def warehouse(self) -> Warehouse:
-        return Warehouse(self.folder / "warehouse.duckdb", WarehouseSettings())
+        return Warehouse(self.folder / "warehouse.duckdb", warehouse_settings())
 
     def close_books(self, as_of: datetime = AS_OF) -> int:
         """Load, reconcile and publish, as a run does; returns the rows in the books."""
@@ -121,6 +126,35 @@ class Place:
         return Place(folder)
 
 
+def warehouse_settings() -> WarehouseSettings:
+    """The settings of every benchmark's warehouse: the memory is what `--memory-limit` says."""
+    return WarehouseSettings(memory_limit=os.environ.get(MEMORY_LIMIT))
+
+
+def history(folder: Path, *, campaigns: int, size: int, is_closed: bool = True) -> Place:
+    """A history that a benchmark with this folder may copy but must not change, made by the first one that needs it.
+
+    It lies beside the folder, where the whole run keeps what it makes. `is_closed` says if it is reconciled and
+    published.
+    """
+    made = Place(folder.parent / "histories" / f"{campaigns}-{size}")
+    if not _mark(made).exists():
+        make_history(made.folder, campaigns=campaigns, size=size)
+        _mark(made).touch()
+    if not is_closed:
+        return made
+    closed = Place(made.folder.with_name(f"{made.folder.name}-closed"))
+    if not _mark(closed).exists():
+        made.copied_to(closed.folder).close_books()
+        _mark(closed).touch()
+    return closed
+
+
+def _mark(made: Place) -> Path:
+    """The file that says that a history is complete."""
+    return made.folder.with_name(f"{made.folder.name}.made")
+
+
 def _shared_or_copied(source: str, copy: str) -> None:
     if source.endswith((".parquet", ".call", ".zip")):
         Path(copy).hardlink_to(source)
@@ -128,8 +162,11 @@ def _shared_or_copied(source: str, copy: str) -> None:
         shutil.copy2(source, copy)
 
 
-def timed(place: Place, as_of: datetime = AS_OF) -> float:
-    """Seconds of a run, which must leave every planned row in the books."""
+def timed(place: Place, as_of: datetime | None = None) -> float:
+    """Seconds of a run, which must leave every planned row in the books; its clock is an hour after the run before."""
+    with place.warehouse.read() as connection:
+        before = last_computed(connection)
+    as_of = as_of or (before.as_of + timedelta(hours=1) if before else AS_OF)
     with Journal.read_only(place.landing.journal_path) as journal:
         rows = sum(campaign.row_count for campaign in journal.campaigns())
     started = time.perf_counter()

@@ -11,9 +11,9 @@ import polars as pl
 
 from pipelines.landing.calls import Call
 from pipelines.landing.landing import Landing
-from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.loading.load import load
+from tests.benchmarks.history import warehouse_settings
 
 RECORDS_A_CALL = 100_000
 CODES = ("DELIVRD",) * 93 + ("MK:0001", "MK:0010", "2:1", "2:10", "YF:03", "XX:99", "0")
@@ -52,7 +52,7 @@ def _record(position: int) -> dict[str, str]:
 
 
 def real(folder: Path, rows: int) -> float:
-    warehouse = Warehouse(folder / "warehouse.duckdb", WarehouseSettings())
+    warehouse = Warehouse(folder / "warehouse.duckdb", warehouse_settings())
     warehouse.delete()
     started = time.perf_counter()
     summary = load(Landing(folder / "landing"), warehouse)

@@ -1,6 +1,7 @@
 """A day on top of a history: a new campaign that was sent, and a report for each of its messages."""
 
 import json
+import os
 from datetime import timedelta
 from typing import Final
 
@@ -15,10 +16,15 @@ from pipelines.times import CHINA
 from tests.benchmarks.history import AS_OF, Place
 from tests.benchmarks.plan import CONTENT
 
-SHARE: Final = 100  # a day is this part of the long history
+DAY: Final = "BENCH_DAY"  # the variable that hands `--day` to the processes
 CLOSED_AT: Final = AS_OF + timedelta(days=1)  # the clock of the run that finds it
 _SENT_AT: Final = AS_OF + timedelta(hours=2)
 _RECORDS_A_CALL: Final = 100_000
+
+
+def day_rows(rows: int) -> int:
+    """The messages of a new day on a history of `rows`: what `--day` says, or a hundredth."""
+    return int(os.environ.get(DAY) or rows // 100)
 
 
 def land_day(place: Place, rows: int) -> None:

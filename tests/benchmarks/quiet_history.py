@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tests.benchmarks.history import CAMPAIGNS, Place, make_history, timed
+from tests.benchmarks.history import CAMPAIGNS, Place, history, timed
 
 
 def prepare(folder: Path, rows: int) -> None:
     for name, size in (("long", rows), ("short", rows // 10)):
-        make_history(folder / name, campaigns=CAMPAIGNS, size=size // CAMPAIGNS).close_books()
+        history(folder, campaigns=CAMPAIGNS, size=size // CAMPAIGNS).copied_to(folder / name)
 
 
 def real(folder: Path, _: int) -> float:

@@ -8,10 +8,9 @@ import shutil
 import time
 from pathlib import Path
 
-from pipelines.settings import WarehouseSettings
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import reconcile
-from tests.benchmarks.history import AS_OF, fill
+from tests.benchmarks.history import AS_OF, fill, warehouse_settings
 
 CAMPAIGNS = 10
 
@@ -48,4 +47,4 @@ def floor(folder: Path, _: int) -> float:
 
 
 def _warehouse(path: Path) -> Warehouse:
-    return Warehouse(path, WarehouseSettings())
+    return Warehouse(path, warehouse_settings())

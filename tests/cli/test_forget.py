@@ -1,9 +1,10 @@
 """An erased person is in no file any more, in any form; the books stay the same."""
 
 import json
+import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,17 @@ def test_an_erased_person_is_in_no_file_and_the_books_stay_the_same(kept: Place)
     held = holding(data, WHO, NAME)
     kinds = ("campaigns/a", "campaigns/b", "reports/", "replies/", "imports/", "suppressions/", "journal", "warehouse")
     assert all(any(kind in path for path in held) for kind in kinds), held
+    assert kept.run("publish").code == 0
+    old = [path.open("rb") for path in (data / ".published").rglob("*") if path.is_file()]  # held: no inode comes again
 
     done = kept.feed("forget - --yes --json", f"+86{WHO}\n".encode("utf-16"))
 
     assert (done.code, done.object["row_count"]) == (0, 6), done.err
     assert holding(data, WHO, SPACED, FULL_WIDTH, NAME) == []
+    with ExitStack() as opened:
+        inodes = {os.fstat(opened.enter_context(file).fileno()).st_ino for file in old}
+        shared = [path for path in (data / ".published").rglob("*") if path.stat().st_ino in inodes]
+    assert shared == []
     assert books(kept) == before
     assert all(each["is_balanced"] for each in before)
     assert kept.run("rebuild").code == 0

@@ -27,7 +27,10 @@ SHAPES = {
     "balance": {"balance"},
     "load": LOADED,
     "reconcile": RECONCILED,
-    "publish": {"version", "message_count", "reply_count", "mart_count", "left_over"},
+    "publish": {
+        "version", "message_count", "reply_count", "mart_count", "is_new", "written_file_count", "shared_file_count",
+        "notes", "left_over",
+    },
     "rebuild": LOADED | RECONCILED,
     "audit": {"as_of", "table_count", "differences", "notes", "problems"},
     "audit --from-landing": {"as_of", "table_count", "differences", "notes", "problems"},

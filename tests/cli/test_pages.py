@@ -55,6 +55,8 @@ def test_a_demo_of_any_size_ends_as_its_text_says_in_any_folder(place: Place, re
     assert "2 refused" in demo.out
     assert "reports prove it sent" in demo.out
     steps = [line.removeprefix("  smsrecon ") for line in demo.out.splitlines() if line.startswith("  smsrecon ")]
+    audit = place.run("--config 'a demo/smsrecon.toml' audit")
+    assert (audit.code, audit.err) == (0, "")
     assert [place.run(step).code for step in steps] == [0, 0]
     books = place.run("--config 'a demo/smsrecon.toml' status autumn-sale --json").object
     assert books["batches"]["in_doubt"] == 0

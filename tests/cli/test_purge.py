@@ -1,5 +1,6 @@
 """Purged data is in no file any more; the rest stays as it was, and nothing is sent again."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -211,7 +212,13 @@ def test_old_data_is_in_no_file_and_the_rest_stays_as_it_was(years: Clocked, pur
     assert after.keys() == before.keys()
     assert [name for name in before if before[name] != after[name]] == []
     assert place.landing.phone_hash_key() == years.landing.phone_hash_key()
-    assert {path.name for path in (data / "published/messages").iterdir()} == {"campaign_id=new"}
+    assert {*pl.read_parquet(data / "published/messages")["campaign_id"]} == {"new"}
+    assert {"new"} == {
+        campaign_id
+        for path in data.glob(".published/*/version.json")
+        for file in json.loads(path.read_text())["files"].values()
+        for campaign_id in file["campaign_ids"]
+    }
     status = place.run("status --json").object
     assert [(books["campaign_id"], books["is_balanced"]) for books in status["campaigns"]] == [("new", True)]
     assert status["purged"] == ["old", "oldest"]

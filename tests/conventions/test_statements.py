@@ -129,5 +129,5 @@ def test_a_mart_is_read_by_the_checks_of_what_it_holds(contract: type) -> None:
 
 
 @pytest.mark.parametrize("contract", PUBLISHED, ids=table_of)
-def test_a_published_table_has_a_file_for_each_campaign_or_one(contract: type) -> None:
+def test_a_published_table_has_a_file_for_each_part_or_one(contract: type) -> None:
     assert parquet_of(contract).count("*") == (1 if grain_of(contract) == "campaign" else 0)

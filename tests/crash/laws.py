@@ -69,7 +69,6 @@ class Laws:
         if self.place.sandbox.settings.report_mode == "snapshot":
             assert not self.missing, f"{len(self.missing)} records could have been asked for again"
         self.logged()
-        daily.load(self.place.settings)  # the list that the last day wrote
         as_of = self.place.clock()
         self.balanced(as_of)
         self.rebuilt(as_of)

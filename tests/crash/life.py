@@ -222,8 +222,15 @@ class Life:
 
     def _step(self, name: str) -> str:
         """The step alone if it has something to do, else the whole day, which takes longer."""
-        has_work = name == "reconcile" or (name == "publish" and self.laws.is_published)
-        return name if has_work else "daily"
+        if name == "publish" and self.laws.is_published:
+            self.bring_news()
+            return name
+        return name if name == "reconcile" else "daily"
+
+    def bring_news(self) -> None:
+        """Close the books of one call more, so that a publish has something to write, and something to share."""
+        for command in ("pull", "load", "reconcile"):
+            self._seen(self.place.run(command))
 
     def _pull_with_a_mark(self) -> str:
         self.die("pull", failpoint="landing.before_call")

@@ -40,14 +40,14 @@ def test_a_full_or_read_only_disk_is_an_error_of_one_line_and_everything_continu
         failed: Counter[str] = Counter()
         for kilobytes, steps in ROOM.items():
             for step in steps:
-                command = _with_its_campaign(life, step)
+                command = _with_its_work(life, step)
                 with disk.full(but=kilobytes * 1024):
                     ended = place.run(command)
                 failed[step] += _is_one_line(ended, "No space left on device", "disk is full", "disk I/O error")
                 life.laws.hold_after_death()
         assert failed.keys() >= {"submit", "pull", "load", "reconcile", "publish", "daily"}
         for step in STEPS:
-            command = _with_its_campaign(life, step)
+            command = _with_its_work(life, step)
             with disk.read_only():
                 ended = place.run(command)
             assert _is_one_line(ended, "Read-only file system", "unable to open database file"), ended
@@ -68,7 +68,7 @@ def test_an_unwritable_path_is_an_error_of_one_line(tmp_path: Path, two_starters
     with running_place(tmp_path, starter) as place:
         life = begun(Life(place, other, seed=3))
         for path, step in ((path, step) for path, steps in UNWRITABLE.items() for step in steps):
-            command = _with_its_campaign(life, step)
+            command = _with_its_work(life, step)
             with unwritable(place.settings.data_dir / path):
                 ended = place.run(command)
             assert _is_one_line(ended, "not permitted", "readonly database", "Permission denied"), ended
@@ -83,7 +83,10 @@ def begun(life: Life) -> Life:
     return life
 
 
-def _with_its_campaign(life: Life, step: str) -> str:
+def _with_its_work(life: Life, step: str) -> str:
+    """The command of a step, with something to do for it."""
+    if step == "publish":
+        life.bring_news()
     return f"submit {life.new_campaign(60)}" if step == "submit" else step
 
 

@@ -1,28 +1,21 @@
-"""Laws of the books on small random worlds, landed for real: SQL says what plain Python says, however the data came.
+"""Laws of the books on small random worlds, landed for real: SQL says what plain Python says, however the data came."""
 
-TESTS_WORLDS says how many worlds each law is tried on (`make laws`); without it the lane does.
-"""
-
-import os
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 
 from pipelines.contracts import table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
-from pipelines.settings import WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
-from pipelines.warehouse.database import Warehouse
 from tests.property.agreement import Row, assert_same, without
 from tests.property.books import COMPARED, RECONCILED, books_of, twin_of
 from tests.property.happenings import World
 from tests.property.landed import landed
+from tests.property.lanes import on
 from tests.property.pulls import pulled_in_other_calls, pulled_on_other_days
 from tests.property.worlds import worlds
-from tests.support.depth import cases
 
 # What describes the calls themselves, beside core.files; so do the findings of rejected records.
 OF_CALLS = ("core.pulls", "core.reply_arrivals", "core.rejects", "marts.pull_coverage")
@@ -31,26 +24,6 @@ OF_CALLS = ("core.pulls", "core.reply_arrivals", "core.rejects", "marts.pull_cov
 HOW_IT_CAME = ("source_file", "send_status")
 _FIRST_AND_LAST = ("first_seen_at", "last_seen_at", "first_received_at", "last_received_at")
 WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", *_FIRST_AND_LAST)
-
-
-def on(*, fast: int, deep: int) -> settings:
-    """The number of worlds; only `make laws` makes a world that breaks a law as small as possible, for minutes."""
-    told = os.environ.get("TESTS_WORLDS")
-    return settings(
-        max_examples=int(told or cases(fast=fast, deep=deep)),
-        phases=set(Phase) if told else set(Phase) - {Phase.shrink, Phase.explain},
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty warehouse, made once: each world begins with a copy."""
-    path = tmp_path_factory.mktemp("template") / "warehouse.duckdb"
-    with Warehouse(path, WarehouseSettings()).write():
-        pass
-    return path
 
 
 @on(fast=3, deep=36)

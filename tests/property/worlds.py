@@ -63,6 +63,8 @@ CODES = (
     f"E:{NOBODY}",
 )
 
+_KEYS = (1, 2**35 - 2, 0, 2**20, 33, 32)
+
 # From a submission to what a report says, in whole seconds: the edges of buckets and of the report window.
 DELAYS = (-3600, -3, -2, -1, 0, 1, 5, 6, 11, 60, 61, 901, 86_401)
 FRACTIONS = (0, 400_000, 999_999)
@@ -109,11 +111,17 @@ class _Drawn:
 
 
 @st.composite
-def worlds(draw: Callable[[st.SearchStrategy[Any]], Any]) -> World:
-    """One to three campaigns and all that comes of them, in one to three steps."""
-    drawn = _Drawn(draw, timedelta(hours=draw(st.sampled_from((72, 30, 24)))), draw(st.integers(1, 3)))
-    keys = draw(st.permutations((1, 2**35 - 2, 0)))
-    campaigns = [_campaign(drawn, name, key) for name, key in zip("abc"[: drawn.among(1, 2, 3, 3)], keys, strict=False)]
+def worlds(
+    draw: Callable[[st.SearchStrategy[Any]], Any],
+    *,
+    step_counts: tuple[int, int] = (1, 3),
+    campaign_counts: Sequence[int] = (1, 2, 3, 3),
+) -> World:
+    """Some campaigns and all that comes of them, in some steps: from the first to the last of `step_counts`."""
+    drawn = _Drawn(draw, timedelta(hours=draw(st.sampled_from((72, 30, 24)))), draw(st.integers(*step_counts)))
+    keys = draw(st.permutations(_KEYS[: max(campaign_counts)]))
+    names = "abcdef"[: drawn.among(*campaign_counts)]
+    campaigns = [_campaign(drawn, name, key) for name, key in zip(names, keys, strict=False)]
     sent: list[tuple[Campaign, Event]] = []
     for campaign in campaigns:
         first = drawn.at_some_step(campaign)

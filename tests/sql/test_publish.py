@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import UsageError
 from pipelines.warehouse.computed import last_computed
 from pipelines.warehouse.database import Warehouse
-from pipelines.warehouse.publish import PhoneHash, VersionNote, publish
+from pipelines.warehouse.publish import PublishSummary, publish
 from pipelines.warehouse.reconcile import reconcile
+from pipelines.warehouse.version_note import PhoneHash, VersionNote
 from tests.sql.cases import ARGUMENTS, filled
 
 MakeWarehouse = Callable[[Path], Warehouse]
@@ -245,18 +246,21 @@ def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newes
             connection.execute("UPDATE core.reports SET phone = ? WHERE mission_num = 'order_2'", [_OTHER_PHONE])
         reconcile(warehouse, **parameters)
         second = publish(warehouse, published, phone_hash=_HASH).version
+        _bring_news(warehouse)
         third = publish(warehouse, published, phone_hash=_HASH).version
         assert ask() == "1 [1]"
         assert sorted(first.parent.iterdir()) == [first, second, third]
 
     assert published.resolve() == third
+    _bring_news(warehouse)
     fourth = publish(warehouse, published, phone_hash=_HASH).version
     assert sorted(first.parent.iterdir()) == [third, fourth]
     with _session(published) as ask:
         assert ask() == "2 [2]"
     assert pl.read_parquet(published / "marts" / "campaign_delivery.parquet")["delivered_count"].to_list() == [2]
-    messages = pl.scan_parquet(published / "messages" / "**" / "*.parquet", hive_partitioning=True)
-    assert messages.collect().height == 3
+    for folder in (published / "messages", published / "messages" / "**" / "*.parquet"):
+        messages = pl.read_parquet(folder)
+        assert messages["campaign_id"].to_list() == ["20261109"] * 3
 
 
 def test_old_versions_are_removed_at_once_on_request(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -271,7 +275,10 @@ def test_an_old_version_that_cannot_be_removed_is_named_and_tried_again(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = tmp_path / "published"
-    first, _ = (publish(warehouse, published, phone_hash=_HASH).version for _ in range(2))
+    first = publish(warehouse, published, phone_hash=_HASH).version
+    _bring_news(warehouse)
+    publish(warehouse, published, phone_hash=_HASH)
+    _bring_news(warehouse)
     with monkeypatch.context() as patched:
         patched.setattr("os.rmdir", _refused)
         third = publish(warehouse, published, phone_hash=_HASH)
@@ -343,6 +350,16 @@ def _session(published: Path) -> Iterator[Callable[[], str]]:
         asking.close()
 
 
+def _bring_news(warehouse: Warehouse, *campaign_ids: str) -> None:
+    """Leave the marks of a reconcile that changed these campaigns, or no campaign."""
+    with warehouse.write() as connection:
+        connection.execute("UPDATE core.computed SET computed_id = uuid()::VARCHAR")
+        connection.execute(
+            "UPDATE core.computed_campaigns SET computed_id = uuid()::VARCHAR WHERE list_contains(?, campaign_id)",
+            [campaign_ids],
+        )
+
+
 def _refused(*_: object, **__: object) -> None:
     raise PermissionError
 
@@ -358,8 +375,260 @@ def test_a_version_notes_how_it_was_made_and_nothing_of_the_key(warehouse: Wareh
         computed = last_computed(connection)
     assert computed is not None
 
-    assert VersionNote.read(version) == VersionNote.of(computed, _HASH)
-    assert VersionNote.of(computed, _HASH) != VersionNote.of(computed, PhoneHash(_KEY, "campaign"))
+    note = VersionNote.read(version)
+    assert note is not None
+    assert replace(note, files={}) == VersionNote.of(computed, _HASH, folder=version)
+    assert not note.is_alike(VersionNote.of(computed, PhoneHash(_KEY, "campaign"), folder=version))
     for damaged in ("", "[]", "{}", '{"as_of": 1, "loaded": [1, 2]}', '{"as_of": "2026-11-20", "loaded": [1], "x": 2}'):
         (version / "version.json").write_text(damaged)
         assert VersionNote.read(version) is None
+
+
+# What is new
+
+
+@pytest.fixture
+def several(warehouse: Warehouse) -> Warehouse:
+    """The reconciled campaign, and four more with the same rows, planned later: f, e, d, c."""
+    with warehouse.write() as connection:
+        for table in ("core.campaigns", "core.recipients", "core.message_status", "marts.campaign_delivery"):
+            planned = ", DATE '2026-11-10' + k AS planned_at" if table.endswith(("campaigns", "delivery")) else ""
+            connection.execute(
+                f"INSERT INTO {table} SELECT r.* REPLACE (c AS campaign_id{planned})"
+                f" FROM {table} AS r, (VALUES ('f', 1), ('e', 2), ('d', 3), ('c', 4)) AS added (c, k)"
+            )
+        connection.execute(
+            "INSERT INTO core.computed_campaigns SELECT c, 0, c FROM (SELECT unnest(['c', 'd', 'e', 'f']) AS c)"
+        )
+    return warehouse
+
+
+def _publish(warehouse: Warehouse, tmp_path: Path, phone_hash: PhoneHash = _HASH, **options: Any) -> PublishSummary:
+    """Publish in parts of two campaigns."""
+    return publish(warehouse, tmp_path / "published", phone_hash=phone_hash, part_rows=6, **options)
+
+
+def _inodes(version: Path) -> dict[str, int]:
+    return {path.relative_to(version).as_posix(): path.stat().st_ino for path in version.rglob("*") if path.is_file()}
+
+
+def _new_files(version: Path, before: dict[str, int]) -> set[str]:
+    """The names of the files of a version that were not in the version before."""
+    return {name for name, inode in _inodes(version).items() if inode not in before.values()}
+
+
+_OF_EACH_VERSION = {"analytics.duckdb", "version.json"}
+
+
+def test_parts_hold_whole_campaigns_in_order_of_planning(several: Warehouse, tmp_path: Path) -> None:
+    version = _publish(several, tmp_path).version
+
+    assert {
+        path.name: sorted(pl.read_parquet(path)["campaign_id"].unique().to_list())
+        for path in (version / "messages").iterdir()
+    } == {
+        "part-00001.parquet": ["20261109", "f"],
+        "part-00002.parquet": ["d", "e"],
+        "part-00003.parquet": ["c"],
+    }
+
+
+def test_only_files_with_news_are_written_and_the_others_are_those_of_the_version_before(
+    several: Warehouse, tmp_path: Path
+) -> None:
+    first = _inodes(_publish(several, tmp_path).version)
+    with several.write() as connection:
+        connection.execute("UPDATE core.message_status SET code = 'new' WHERE campaign_id = 'e'")
+        connection.execute("UPDATE marts.batch_delivery SET failed_count = 99")
+    _bring_news(several, "e")
+
+    summary = _publish(several, tmp_path)
+
+    written = {"messages/part-00002.parquet", "marts/batch_delivery.parquet"}
+    assert _new_files(summary.version, first) == written | _OF_EACH_VERSION
+    assert (summary.is_new, summary.written_file_count, summary.shared_file_count) == (True, 3, len(first) - 4)
+    assert _ask(tmp_path, "SELECT DISTINCT campaign_id FROM messages WHERE code = 'new'") == [("e",)]
+    assert _ask(tmp_path, "SELECT count(*), count(DISTINCT campaign_id) FROM messages") == [(15, 5)]
+    assert _ask(tmp_path, "SELECT DISTINCT failed_count FROM marts.batch_delivery") == [(99,)]
+
+
+def test_a_reply_is_news_of_the_replies_alone(several: Warehouse, tmp_path: Path) -> None:
+    first = _inodes(_publish(several, tmp_path).version)
+    with several.write() as connection:
+        connection.execute("UPDATE core.reply_matches SET is_opt_out = NOT is_opt_out")
+    _bring_news(several)
+
+    assert _new_files(_publish(several, tmp_path).version, first) == {"replies/replies.parquet"} | _OF_EACH_VERSION
+
+
+def test_a_new_campaign_is_added_to_the_last_part_and_moves_no_other(several: Warehouse, tmp_path: Path) -> None:
+    with several.write() as connection:
+        connection.execute("CREATE TABLE kept AS FROM marts.campaign_delivery WHERE campaign_id IN ('20261109', 'c')")
+        connection.execute("DELETE FROM marts.campaign_delivery WHERE campaign_id IN ('20261109', 'c')")
+    first = _inodes(_publish(several, tmp_path).version)  # f and e, d
+    with several.write() as connection:
+        connection.execute("INSERT INTO marts.campaign_delivery FROM kept; DROP TABLE kept")
+    _bring_news(several)
+
+    version = _publish(several, tmp_path).version
+
+    assert _new_files(version, first) & {*_parts(version)} == {
+        "messages/part-00002.parquet",
+        "messages/part-00003.parquet",
+    }
+    assert [*_parts(version).values()] == [{"e", "f"}, {"20261109", "d"}, {"c"}]
+
+
+def _parts(version: Path) -> dict[str, set[str]]:
+    """The campaigns of each part."""
+    paths = sorted(version.glob("messages/*"))
+    return {f"messages/{path.name}": {*pl.read_parquet(path)["campaign_id"]} for path in paths}
+
+
+def test_a_large_campaign_has_files_of_its_own_and_no_row_is_lost(several: Warehouse, tmp_path: Path) -> None:
+    version = publish(several, tmp_path / "published", phone_hash=_HASH, part_rows=2).version
+
+    assert [pl.read_parquet(path).height for path in sorted(version.glob("messages/*"))] == [2, 1] * 5
+    assert _ask(tmp_path, "SELECT count(*), count(DISTINCT (campaign_id, input_row)) FROM messages") == [(15, 15)]
+
+
+def test_without_news_nothing_is_written_and_the_version_stays(several: Warehouse, tmp_path: Path) -> None:
+    first = _publish(several, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in first.version.parent.rglob("*")}
+
+    second = _publish(several, tmp_path)
+
+    assert second == replace(
+        first,
+        is_new=False,
+        written_file_count=0,
+        shared_file_count=first.written_file_count,
+        notes=("nothing is new since the last publish, and no file was written",),
+    )
+    assert {path: path.stat().st_mtime_ns for path in first.version.parent.rglob("*")} == before
+
+
+def test_without_news_the_version_before_stays_and_what_a_killed_publish_left_is_removed(
+    several: Warehouse, tmp_path: Path
+) -> None:
+    first = _publish(several, tmp_path).version
+    _bring_news(several)
+    second = _publish(several, tmp_path).version
+    (second.parent / "99991231T000000.000000Z").mkdir()
+    (second.parent / "next").symlink_to("99991231T000000.000000Z")
+
+    assert _publish(several, tmp_path).version == second
+    assert sorted(second.parent.iterdir()) == [first, second]
+
+
+@pytest.mark.parametrize("what", ["messages/part-00002.parquet", "marts/exceptions.parquet", "replies/replies.parquet"])
+def test_a_file_that_is_gone_damaged_or_rewritten_is_written_again(
+    several: Warehouse, tmp_path: Path, what: str
+) -> None:
+    version = _publish(several, tmp_path).version
+    content = (version / what).read_bytes()
+    for spoil in (
+        lambda path: path.unlink(),
+        lambda path: path.write_bytes(content[:-1]),
+        lambda path: path.write_bytes(bytes([*content[:-1], content[-1] ^ 1])),  # the same size
+    ):
+        before = _inodes(version)
+        with (version / what).open("rb"):  # so that its inode is not used again
+            spoil(version / what)
+            version = _publish(several, tmp_path).version
+        assert _new_files(version, before) == {what} | _OF_EACH_VERSION
+        assert (version / what).read_bytes() == content
+
+
+def test_a_file_too_many_or_a_spoilt_database_makes_a_new_version(several: Warehouse, tmp_path: Path) -> None:
+    version = _publish(several, tmp_path).version
+    shutil.copy(version / "messages/part-00001.parquet", version / "messages/other.parquet")
+    second = _publish(several, tmp_path)
+    assert second.is_new
+    assert not (second.version / "messages/other.parquet").exists()
+    (second.version / "analytics.duckdb").write_bytes(b"x")
+    assert _publish(several, tmp_path).is_new
+    assert _ask(tmp_path, "SELECT count(*) FROM messages") == [(15,)]
+
+
+def _without_note(version: Path) -> None:
+    (version / "version.json").unlink()
+
+
+def _with_other_form(version: Path) -> None:
+    note = VersionNote.read(version)
+    assert note is not None
+    replace(note, form="of another DuckDB").write(version)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options"),
+    [
+        (None, {"phone_hash": PhoneHash("f" * 64)}),
+        (None, {"phone_hash": PhoneHash(_KEY, "campaign")}),
+        (None, {"keep_old": False}),
+        (_without_note, {}),
+        (_with_other_form, {}),
+    ],
+    ids=["another key", "another reach", "no old version", "no note", "another form"],
+)
+def test_nothing_is_shared_where_more_than_rows_may_differ(
+    several: Warehouse, tmp_path: Path, spoil: Callable[[Path], None] | None, options: dict[str, Any]
+) -> None:
+    version = _publish(several, tmp_path).version
+    if spoil is not None:
+        spoil(version)
+    before = _inodes(version)
+    with ExitStack() as held:
+        for name in before:
+            held.enter_context((version / name).open("rb"))  # so that no inode is used again
+        summary = _publish(several, tmp_path, **options)
+
+    assert _new_files(summary.version, before) == _inodes(summary.version).keys()
+    assert summary.shared_file_count == 0
+
+
+def test_a_campaign_without_a_computed_id_is_never_shared(several: Warehouse, tmp_path: Path) -> None:
+    with several.write() as connection:
+        connection.execute("DELETE FROM core.computed_campaigns WHERE campaign_id = 'e'")
+    first = _inodes(_publish(several, tmp_path).version)
+    _bring_news(several)
+
+    assert _new_files(_publish(several, tmp_path).version, first) == {"messages/part-00002.parquet"} | _OF_EACH_VERSION
+
+
+def test_a_copy_of_the_data_folder_shares_parts_but_its_views_read_its_own(several: Warehouse, tmp_path: Path) -> None:
+    _publish(several, tmp_path)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("published", ".published"):
+        (tmp_path / name).rename(moved / name)
+
+    summary = publish(several, moved / "published", phone_hash=_HASH, part_rows=6)
+
+    assert (summary.is_new, summary.written_file_count) == (True, 1)
+    assert _ask(moved, "SELECT count(*) FROM messages") == [(15,)]
+
+
+def test_files_are_copied_where_there_are_no_hard_links(
+    several: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _publish(several, tmp_path).version
+    _bring_news(several)
+    monkeypatch.setattr("os.link", _refused)
+
+    second = _publish(several, tmp_path)
+    assert _new_files(second.version, _inodes(first)) == _inodes(second.version).keys()
+    assert second.shared_file_count == len(_inodes(first)) - 2
+    assert _ask(tmp_path, "SELECT count(*) FROM messages") == [(15,)]
+    assert not _publish(several, tmp_path).is_new
+
+
+def test_nobody_can_try_phones_against_the_digest_of_the_replies(several: Warehouse, tmp_path: Path) -> None:
+    digests = []
+    for key in (_KEY, "f" * 64):
+        note = VersionNote.read(_publish(several, tmp_path, PhoneHash(key)).version)
+        assert note is not None
+        digests.append(note.files["replies/replies.parquet"].digest)
+
+    assert len({*digests}) == 2

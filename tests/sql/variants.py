@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.warehouse.publish import PhoneHash, publish
+from pipelines.warehouse.publish import publish
 from pipelines.warehouse.reconcile import reconcile
+from pipelines.warehouse.version_note import PhoneHash
 from tests.sql.cases import ARGUMENTS, filled
 
 ODD_COLUMN = 'a/b~c "d".e'

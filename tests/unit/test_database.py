@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from pipelines.contracts import columns_of
@@ -83,6 +84,33 @@ def test_a_write_that_raises_leaves_nothing_behind(warehouse: Warehouse) -> None
     with pytest.raises(duckdb.CatalogException), warehouse.write() as connection:
         connection.execute(f"{ADD_BALANCE}; SELECT no_such_function()")
     assert balance_count(warehouse) == 0
+
+
+def test_nothing_of_a_session_is_left_for_the_next(warehouse: Warehouse) -> None:
+    with warehouse.write() as connection:
+        connection.execute("CREATE TEMP TABLE mine AS SELECT 1 AS x; CREATE TEMP MACRO my_function() AS 1")
+        connection.register("frame", pl.DataFrame({"x": [1]}))
+        connection.execute("SET disabled_optimizers = 'common_subplan'; SET TimeZone = 'UTC'")
+        connection.execute(f"ATTACH '{warehouse.path}.other' AS other")
+
+    with warehouse.read() as connection:
+        for query in ("FROM mine", "SELECT my_function()", "FROM frame", "CREATE TABLE other.x (x INTEGER)"):
+            with pytest.raises((duckdb.CatalogException, duckdb.BinderException)):
+                connection.execute(query)
+        now = "SELECT current_setting('disabled_optimizers'), current_setting('TimeZone')"
+        assert connection.execute(now).fetchall() == [("", "Asia/Shanghai")]
+
+
+def test_rows_that_were_spilled_are_gone_after_the_session(tmp_path: Path) -> None:
+    settings = WarehouseSettings(memory_limit="30MB", threads=1)
+    warehouse, other = (Warehouse(tmp_path / f"{name}.duckdb", settings) for name in "ab")
+    with warehouse.write() as connection:
+        connection.execute("CREATE TEMP TABLE x AS SELECT random() AS x FROM range(3_000_000) ORDER BY x")
+        assert [*(tmp_path / "a.duckdb.tmp").iterdir()]
+
+    assert not [*(tmp_path / "a.duckdb.tmp").iterdir()]
+    with other.write():  # which has a folder of its own
+        pass
 
 
 def test_a_reader_cannot_write(warehouse: Warehouse) -> None:

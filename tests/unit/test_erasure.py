@@ -154,4 +154,6 @@ def test_every_column_of_text_is_searched(tmp_path: Path) -> None:
 
         found = {*columns_holding(connection, WHO, Person(WHO, "x").is_in)}
         assert found == {f"core.x.{column}" for column in columns}
+        connection.execute("CREATE TABLE core.halves AS SELECT ? AS a, ? AS b", [WHO[:7], WHO[7:]])
+        assert {*columns_holding(connection, WHO, Person(WHO, "x").is_in)} == found  # not across columns
         assert [*columns_holding(connection, OTHER, Person(OTHER, "x").is_in)] == []

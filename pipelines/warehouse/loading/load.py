@@ -7,7 +7,7 @@ campaigns turn each kind of file into rows.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Final, NamedTuple, TypeVar
 
 import duckdb
@@ -48,6 +48,9 @@ class LoadSummary:
     new_report_count: int
     new_reply_count: int
     campaign_count: int  # campaigns with new events in the journal
+
+    def __add__(self, later: "LoadSummary") -> "LoadSummary":
+        return LoadSummary(*(first + second for first, second in zip(astuple(self), astuple(later), strict=True)))
 
 
 def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress) -> LoadSummary:
