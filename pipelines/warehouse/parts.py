@@ -1,7 +1,8 @@
-"""Parts of the published messages: one file each, of whole campaigns in order of planning, about a million rows.
+"""Parts of the published messages: one file each, of whole campaigns in order of planning, at most a million rows.
 
 The borders of parts stay where they are: a new campaign is added to the last part, or begins one. So a publish writes
-the parts whose campaigns have news, and the number of files depends on the rows, not on the campaigns.
+the parts whose campaigns have news, and the number of files depends on the rows, not on the campaigns. A part with a
+quarter of a million rows gets no more campaigns, since it is written again with each.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 PART_ROWS: Final = 1_000_000
+_FULL_SHARE: Final = 4  # a part with the fourth part of these is full
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ def plan_parts(
     """The parts of these campaigns, given in order of planning with their numbers of rows.
 
     `before` has the campaigns of each part of the version before, in order. Parts up to the first one with a campaign
-    that is gone keep their campaigns; the others are added in order of planning. Two neighbours always have more rows
-    together than one part may have, if neither is of a large campaign. Without campaigns there is one empty part.
+    that is gone keep their campaigns; the others are added in order of planning, each to the last part unless that
+    is full or the campaign has too many rows for it. Without campaigns there is one empty part.
     """
     groups: list[list[str]] = []
     for members in before:
@@ -57,7 +59,8 @@ def plan_parts(
     for campaign_id, row_count in row_counts.items():
         if campaign_id in placed:
             continue
-        if last_rows + row_count > part_rows or not groups:
+        is_full = last_rows * _FULL_SHARE >= part_rows
+        if is_full or last_rows + row_count > part_rows or not groups:
             groups.append([])
             last_rows = 0
         groups[-1].append(campaign_id)

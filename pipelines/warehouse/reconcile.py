@@ -13,7 +13,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, grain_of, kind_of, schema_of, table_of
+from pipelines.contracts import Contract, columns_of, grain_of, kind_of, schema_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.failpoints import reach
@@ -173,10 +173,14 @@ def _make_touched(
 def _follow_clock(
     connection: duckdb.DuckDBPyConnection, steps: Iterable[tuple[type[Contract], Statement]], parameters: dict[str, Any]
 ) -> bool:
-    """Replace the whole tables that depend on the clock, if they have other rows now; returns whether one has."""
+    """Replace the tables that depend on the clock, if they have other rows now; returns whether one has.
+
+    Those with campaigns don't: when the clock changes one of their rows, its campaign is touched.
+    """
     is_changed = False
     for contract, computed in steps:
-        if grain_of(contract) == "whole" and "as_of" in computed.parameters:
+        is_of_campaigns = any(column.name == "campaign_id" for column in columns_of(contract))
+        if "as_of" in computed.parameters and not is_of_campaigns:
             table, arguments = table_of(contract), computed.arguments(parameters)
             connection.execute(f"CREATE OR REPLACE TEMP TABLE rows_now AS\n{computed.text}", arguments)
             differences = connection.execute(_DIFFERENCES.format(table=table)).fetchall()

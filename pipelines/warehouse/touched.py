@@ -25,7 +25,10 @@ from pipelines.warehouse.computed import CONTRACTS, Computed, fingerprint, last_
 from pipelines.warehouse.database import tables_as_described
 from pipelines.warehouse.statements import Statement, statement, statements
 
+# The ways of being touched; without a load since the last reconcile there is only the clock.
 WAYS: Final = tuple(sorted(path.stem for path in SQL_FOLDER.glob("touching/*.sql")))
+
+_CLOCK: Final = "clock"
 
 _LOOKUPS: Final = "core.report_lookups"
 _PHONES: Final = "core.followed_phones"
@@ -148,11 +151,13 @@ def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, 
     if before is None:
         return None
     since = {"since_load_num": before.load_num, "since_as_of": before.as_of, **arguments}
+    is_loaded = last_load_num(connection) > before.load_num
     journal = statement(connection, "touching/journal")
     connection.execute(f"CREATE TEMP TABLE touched_by_load AS\n{journal.text}", journal.arguments(since))
-    _place_reports(connection, since)
+    if is_loaded:
+        _place_reports(connection, since)
     connection.execute("CREATE TEMP TABLE touched AS FROM scope_campaigns")
-    for way in statements(connection, [f"touching/{name}" for name in WAYS]).values():
+    for way in statements(connection, [f"touching/{name}" for name in WAYS if is_loaded or name == _CLOCK]).values():
         connection.execute(f"INSERT INTO touched\n{way.text}", way.arguments(since))
     _show(connection, "SELECT DISTINCT campaign_id, campaign_key FROM touched")
     connection.execute("DROP TABLE touched")
@@ -163,7 +168,7 @@ def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, 
         selected = statement(connection, f"scope/{name}").text
         connection.execute(f"INSERT INTO {name}_in_scope\n{selected}")
     connection.execute(f"CREATE TEMP TABLE phones_before AS FROM {_PHONES}")
-    return Touched(connection, campaign_count, campaign_count > 0 or last_load_num(connection) > before.load_num)
+    return Touched(connection, campaign_count, is_loaded or campaign_count > 0)
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> Computed | None:

@@ -243,6 +243,7 @@ def test_a_session_left_open_sees_one_state_of_the_books_and_a_new_one_the_newes
     with _session(published) as ask:
         assert ask() == "1 [1]"
         with warehouse.write() as connection:
+            connection.execute("INSERT INTO core.loads VALUES (1, now())")
             connection.execute("UPDATE core.reports SET phone = ? WHERE mission_num = 'order_2'", [_OTHER_PHONE])
         reconcile(warehouse, **parameters)
         second = publish(warehouse, published, phone_hash=_HASH).version
@@ -404,8 +405,8 @@ def several(warehouse: Warehouse) -> Warehouse:
 
 
 def _publish(warehouse: Warehouse, tmp_path: Path, phone_hash: PhoneHash = _HASH, **options: Any) -> PublishSummary:
-    """Publish in parts of two campaigns."""
-    return publish(warehouse, tmp_path / "published", phone_hash=phone_hash, part_rows=6, **options)
+    """Publish in parts of two campaigns, since one has less than a quarter of a part."""
+    return publish(warehouse, tmp_path / "published", phone_hash=phone_hash, part_rows=13, **options)
 
 
 def _inodes(version: Path) -> dict[str, int]:
@@ -604,7 +605,7 @@ def test_a_copy_of_the_data_folder_shares_parts_but_its_views_read_its_own(sever
     for name in ("published", ".published"):
         (tmp_path / name).rename(moved / name)
 
-    summary = publish(several, moved / "published", phone_hash=_HASH, part_rows=6)
+    summary = publish(several, moved / "published", phone_hash=_HASH, part_rows=13)
 
     assert (summary.is_new, summary.written_file_count) == (True, 1)
     assert _ask(moved, "SELECT count(*) FROM messages") == [(15,)]
