@@ -173,6 +173,7 @@ def test_segments_that_were_charged_beyond_our_count_show_in_status_too(tmp_path
     settings = Settings(data_dir=tmp_path, alerts=ALERTS)
     warehouse = warehouse_with(tmp_path, one=["DELIVRD"] * 20)
     with warehouse.write() as connection:
+        connection.execute("INSERT INTO core.loads VALUES (1, now())")
         for hour, balance in ((7, 1000), (9, 975)):
             connection.execute(
                 "INSERT INTO core.balances VALUES (?, ?, '', 1)", [f"2026-11-09 {hour:02}:30:00+08", balance]
