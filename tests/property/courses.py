@@ -7,6 +7,7 @@ some die. Campaigns go, people are erased, the warehouse is made again.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -25,6 +26,8 @@ from tests.property.landed import Landed
 from tests.property.worlds import MIDNIGHT, PHONES, worlds
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+_TICKS = count(1)
 
 
 class Died(BaseException):
@@ -109,7 +112,8 @@ class Forget:
     closing: Closing
 
     def do(self, place: Landed) -> None:
-        erase_person(self.phone, settings=self.closing.settings(place.folder), clock=lambda: self.closing.as_of)
+        at = self.closing.as_of + next(_TICKS) * timedelta(microseconds=1)  # two erasures are never at one instant
+        erase_person(self.phone, settings=self.closing.settings(place.folder), clock=lambda: at)
 
 
 Act = Load | Close | Remove | Suppress | Rebuild | Purge | Forget
