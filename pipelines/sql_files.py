@@ -10,6 +10,11 @@ _PACKAGE: Final = Path(__file__).parent
 SQL_FOLDER: Final = next(folder for folder in (_PACKAGE / "sql", _PACKAGE.parent / "sql") if folder.is_dir())
 
 
+def names_in(folder: str) -> list[str]:
+    """The names of the statements in a folder of sql/, such as `core/message_status`, in order."""
+    return [f"{folder}/{path.stem}" for path in sorted((SQL_FOLDER / folder).glob("*.sql"))]
+
+
 def statement(name: str) -> str:
     """The text of sql/<name>.sql, such as `core/message_status`."""
     return (SQL_FOLDER / f"{name}.sql").read_text(encoding="utf-8")

@@ -136,6 +136,11 @@ def columns_of(contract: type[Contract]) -> list[Column]:
     return [*_columns(contract), LOAD_NUM] if kind_of(contract) == "loaded" else [*_columns(contract)]
 
 
+def names_campaigns(contract: type[Contract]) -> bool:
+    """True if the table has a column campaign_id."""
+    return any(column.name == "campaign_id" for column in columns_of(contract))
+
+
 @cache
 def _columns(contract: type[Contract]) -> tuple[Column, ...]:
     return tuple(

@@ -62,8 +62,7 @@ def note_computed(
     """
     before = last_computed(connection)
     computed_id = before.computed_id if before and not is_changed else uuid4().hex
-    parameters = {name: value for name, value in arguments.items() if name != "as_of"}
-    values = [arguments["as_of"], json.dumps(parameters), fingerprint(parameters), *loaded(connection)]
+    values = [arguments["as_of"], _without_clock(arguments), fingerprint(arguments), *loaded(connection)]
     values += [last_load_num(connection), computed_id, is_balanced]
     connection.execute("DELETE FROM core.computed")
     connection.execute("INSERT INTO core.computed VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
@@ -97,10 +96,16 @@ def loaded(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
     return file_count, last_event_id
 
 
-def fingerprint(parameters: Mapping[str, Any]) -> str:
+def fingerprint(arguments: Mapping[str, Any]) -> str:
     """SHA-256 of all that decides the tables besides the clock and the loaded rows, as hex digits."""
-    text = json.dumps(parameters, sort_keys=True)
-    return hashlib.sha256(f"{files_digest('core', 'marts', 'functions', 'reference')} {text}".encode()).hexdigest()
+    statements = files_digest("core", "marts", "functions", "reference")
+    return hashlib.sha256(f"{statements} {_without_clock(arguments, sort_keys=True)}".encode()).hexdigest()
+
+
+def _without_clock(arguments: Mapping[str, Any], *, sort_keys: bool = False) -> str:
+    """The parameters of the statements besides `as_of`, as JSON."""
+    parameters = {name: value for name, value in arguments.items() if name != "as_of"}
+    return json.dumps(parameters, sort_keys=sort_keys)
 
 
 @cache

@@ -69,9 +69,8 @@ def _session(settings: WarehouseSettings, *, spilled: Path) -> Iterator[duckdb.D
     except BaseException:
         instance.close()
         raise
-    has_spilled = (
-        next(spilled.glob("*"), None) is not None
-    )  # and keeps that folder, and a file in it, until it is closed
+    # One that has spilled keeps a file in that folder until it is closed.
+    has_spilled = next(spilled.glob("*"), None) is not None
     if has_spilled or _free.setdefault(key, instance) is not instance:
         instance.close()
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, columns_of, grain_of, kind_of, schema_of, table_of
+from pipelines.contracts import Contract, grain_of, kind_of, names_campaigns, schema_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.failpoints import reach
 from pipelines.opt_outs import patterns
-from pipelines.sql_files import SQL_FOLDER, reference_path
+from pipelines.sql_files import names_in, reference_path
 from pipelines.warehouse.computed import ALL_CAMPAIGNS, CONTRACTS, note_computed
 from pipelines.warehouse.database import Warehouse, registered, set_comments, tables_as_described
 from pipelines.warehouse.statements import Statement, in_order, statements
@@ -179,8 +179,7 @@ def _follow_clock(
     """
     is_changed = False
     for contract, computed in steps:
-        is_of_campaigns = any(column.name == "campaign_id" for column in columns_of(contract))
-        if "as_of" in computed.parameters and not is_of_campaigns:
+        if "as_of" in computed.parameters and not names_campaigns(contract):
             table, arguments = table_of(contract), computed.arguments(parameters)
             connection.execute(f"CREATE OR REPLACE TEMP TABLE rows_now AS\n{computed.text}", arguments)
             differences = connection.execute(_DIFFERENCES.format(table=table)).fetchall()
@@ -212,8 +211,7 @@ def run_checks(connection: duckdb.DuckDBPyConnection, touched: Touched | None = 
 
 def _findings(connection: duckdb.DuckDBPyConnection, folder: str) -> tuple[FailedCheck, ...]:
     failed = []
-    checks = statements(connection, [f"{folder}/{path.stem}" for path in sorted(SQL_FOLDER.glob(f"{folder}/*.sql"))])
-    for name, check in checks.items():
+    for name, check in statements(connection, names_in(folder)).items():
         counted = f"SELECT count(*), min(finding) FROM (\n{check.text}\n)"  # noqa: S608 - our text
         ((row_count, message),) = connection.execute(counted).fetchall()
         if row_count:

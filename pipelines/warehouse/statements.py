@@ -15,7 +15,6 @@ from typing import Any, Final
 import duckdb
 
 from pipelines import sql_files
-from pipelines.sql_files import SQL_FOLDER
 
 _COMMENT: Final = re.compile(r"--.*")
 _MACRO: Final = re.compile(r"\b(?:TEMP )?MACRO (\w+)\(")
@@ -113,12 +112,12 @@ def define_functions(
 @cache
 def table_functions() -> frozenset[str]:
     """The functions of sql/functions that return rows; the others return a value."""
-    texts = [path.read_text(encoding="utf-8") for path in SQL_FOLDER.glob("functions/*.sql")]
+    texts = [sql_files.statement(name) for name in sql_files.names_in("functions")]
     return frozenset(name for text in texts for name in _TABLE_MACRO.findall(text))
 
 
 @cache
 def _function_files() -> dict[str, str]:
     """The name of the file that defines each function, such as `functions/wilson` for `wilson_low`."""
-    names = [f"functions/{path.stem}" for path in sorted(SQL_FOLDER.glob("functions/*.sql"))]
+    names = sql_files.names_in("functions")
     return {function: name for name in names for function in _MACRO.findall(sql_files.statement(name))}

@@ -18,17 +18,17 @@ from typing import Any, Final
 
 import duckdb
 
-from pipelines.contracts import Contract, columns_of, kind_of, table_of
+from pipelines.contracts import Contract, kind_of, names_campaigns, table_of
 from pipelines.contracts.core import CORE
-from pipelines.sql_files import SQL_FOLDER
+from pipelines.sql_files import names_in
 from pipelines.warehouse.computed import CONTRACTS, Computed, fingerprint, last_computed, last_load_num
 from pipelines.warehouse.database import tables_as_described
 from pipelines.warehouse.statements import Statement, statement, statements
 
 # The ways of being touched; without a load since the last reconcile there is only the clock.
-WAYS: Final = tuple(sorted(path.stem for path in SQL_FOLDER.glob("touching/*.sql")))
+WAYS: Final = tuple(names_in("touching"))
 
-_CLOCK: Final = "clock"
+_CLOCK: Final = "touching/clock"
 
 _LOOKUPS: Final = "core.report_lookups"
 _PHONES: Final = "core.followed_phones"
@@ -72,7 +72,7 @@ def _shown(contract: type[Contract]) -> str:
         return f"FROM temp.{table.removeprefix('core.')}_in_scope"
     if table == _PHONES:
         return f"FROM warehouse.{table} ANTI JOIN temp.phones_not_shown USING (phone)"
-    if kind_of(contract) != "bookkeeping" and any(column.name == "campaign_id" for column in columns_of(contract)):
+    if kind_of(contract) != "bookkeeping" and names_campaigns(contract):
         return f"SELECT * FROM warehouse.{table} SEMI JOIN temp.scope_campaigns USING (campaign_id)"  # noqa: S608 - ours
     return f"FROM warehouse.{table}"
 
@@ -103,7 +103,6 @@ class Touched:
     """
 
     connection: duckdb.DuckDBPyConnection
-    campaign_count: int
     has_news: bool
 
     @property
@@ -152,12 +151,10 @@ def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, 
         return None
     since = {"since_load_num": before.load_num, "since_as_of": before.as_of, **arguments}
     is_loaded = last_load_num(connection) > before.load_num
-    journal = statement(connection, "touching/journal")
-    connection.execute(f"CREATE TEMP TABLE touched_by_load AS\n{journal.text}", journal.arguments(since))
     if is_loaded:
         _place_reports(connection, since)
     connection.execute("CREATE TEMP TABLE touched AS FROM scope_campaigns")
-    for way in statements(connection, [f"touching/{name}" for name in WAYS if is_loaded or name == _CLOCK]).values():
+    for way in statements(connection, [way for way in WAYS if is_loaded or way == _CLOCK]).values():
         connection.execute(f"INSERT INTO touched\n{way.text}", way.arguments(since))
     _show(connection, "SELECT DISTINCT campaign_id, campaign_key FROM touched")
     connection.execute("DROP TABLE touched")
@@ -168,7 +165,7 @@ def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, 
         selected = statement(connection, f"scope/{name}").text
         connection.execute(f"INSERT INTO {name}_in_scope\n{selected}")
     connection.execute(f"CREATE TEMP TABLE phones_before AS FROM {_PHONES}")
-    return Touched(connection, campaign_count, is_loaded or campaign_count > 0)
+    return Touched(connection, has_news=is_loaded or campaign_count > 0)
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> Computed | None:
@@ -178,8 +175,7 @@ def _comparable(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, A
         return None
     if connection.execute(_REMOVED).fetchall():
         return None
-    same = fingerprint({name: value for name, value in arguments.items() if name != "as_of"}) == before.fingerprint
-    return before if same else None
+    return before if fingerprint(arguments) == before.fingerprint else None
 
 
 # A report that could belong to a campaign that is gone, or to another one, belongs to the other now.
@@ -199,8 +195,9 @@ def _place_reports(connection: duckdb.DuckDBPyConnection, since: Mapping[str, An
 
     The session's tables lookups_before and lookups_now have its rows that were removed and those that were added.
     """
-    selected = statements(connection, ["placing/lookups_before", "placing/reports", "core/report_lookups"])
-    before, reports, lookups = selected.values()
+    names = ["touching/journal", "placing/lookups_before", "placing/reports", "core/report_lookups"]
+    journal, before, reports, lookups = statements(connection, names).values()
+    connection.execute(f"CREATE TEMP TABLE touched_by_load AS\n{journal.text}", journal.arguments(since))
     connection.execute(f"CREATE TEMP TABLE lookups_before AS\n{before.text}", before.arguments(since))
     connection.execute(f"INSERT INTO reports_to_place\n{reports.text}", reports.arguments(since))
     with _in(connection, "lookup_scope"):

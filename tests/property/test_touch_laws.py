@@ -97,13 +97,14 @@ def test_without_the_ways_to_be_touched_a_change_would_be_missed(
 
 
 def test_each_way_has_a_change_that_needs_it() -> None:
-    assert {ways for _, ways in ONE_FOR_EACH_WAY} == {*touched.WAYS, *WAYS} == {*WAYS}
+    assert {ways for _, ways in ONE_FOR_EACH_WAY} == {*WAYS}
+    assert {way.removeprefix("touching/") for way in touched.WAYS} < {*WAYS}
 
 
 def take_out(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a reconcile overlook what changes in this way."""
-    if way in touched.WAYS:
-        monkeypatch.setattr(touched, "WAYS", tuple(name for name in touched.WAYS if name != way))
+    if f"touching/{way}" in touched.WAYS:
+        monkeypatch.setattr(touched, "WAYS", tuple(name for name in touched.WAYS if name != f"touching/{way}"))
     elif way == "gone":
         monkeypatch.setattr(touched, "_REMOVED", "SELECT 1 WHERE FALSE")
     elif way == "phones":
