@@ -5,6 +5,7 @@ takes half a second, has been loaded.
 """
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, overload
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def _pattern(form: str, gap: str = "") -> str:
 
 _IN_ONE_PIECE: Final = _pattern(f"({_FIRST})N{{4}}(N{{4}})")
 _IN_GROUPS: Final = _pattern(f"({_pattern(_FIRST)})(?:_+N{{4}}_*|#N{{4}}#)(N{{4}})", _GAP).replace("#", _BETWEEN_GROUPS)
+_IN_THOUSANDS: Final = _pattern(f"({_digit(1, 1)}{_digit(3, 9)})(?:#N{{3}}){{2}}#(N{{3}})").replace("#", "[,，]")
+_AS_FLOAT: Final = r"(1\.[3-9][0-9])[0-9]{5,}([eE]\+?10)"  # with fewer digits it is rounded, and tells little
+_SPREAD: Final = f"{_IN_GROUPS}|{_IN_THOUSANDS}|{_AS_FLOAT}"
 _SPACED: Final = _pattern(f"({_FIRST})_(?:N_){{4}}(N_N_N_N)", f"{_GAP}*")
 _ZERO: Final = _digit(0, 0)
 _SPACED_PREFIX: Final = _pattern(
@@ -74,7 +78,8 @@ _WHOLE: Final = _pattern(  # all that `national` makes a phone
     f"^_{_SPACED_PREFIX}{_SPACED}_(?:\\._(?:{_ZERO}_)*)?$",
     f"{_GAP}*",
 )
-_PATTERNS: Final = (_IN_ONE_PIECE, _IN_GROUPS, _WHOLE)
+# Each with the number of its forms; a form has a group that stays before the mask, and one after it.
+_PATTERNS: Final = {_IN_ONE_PIECE: 1, _SPREAD: 3, _WHOLE: 1}
 _ALONE: Final = rf"(?<!\d){_IN_ONE_PIECE}(?!\d)"
 _DIGITS: Final = rf"\d(?:{_GAP}*\d)*"
 _DIGITS_OF_A_PERSON: Final = rf"\d{{10}}|{_SPACED}"  # ten could be a phone with a slip in it
@@ -131,8 +136,19 @@ def _in_ascii(text: "pl.Expr") -> "pl.Expr":
 def spaced_digits(phone: str) -> str:
     """A pattern of the digits of this phone however they are spaced, without its prefix. `phone` is national."""
     digits = [_digit(int(digit), int(digit)) for digit in phone]
-    groups = ["".join(digits[start:end]) for start, end in ((0, 3), (3, 7), (7, 11))]
-    return f"{_GAP}*".join(digits) + "|" + _BETWEEN_GROUPS.join(groups)
+
+    def grouped(*ends: int) -> list[str]:
+        return ["".join(digits[start:end]) for start, end in pairwise((0, *ends, 11))]
+
+    mantissa = phone[1:].rstrip("0").ljust(7, "0")
+    return "|".join(
+        (
+            f"{_GAP}*".join(digits),
+            _BETWEEN_GROUPS.join(grouped(3, 7)),
+            "[,，]".join(grouped(2, 5, 8)),
+            rf"1\.{mantissa}0*[eE]\+?10",
+        )
+    )
 
 
 def written(phone: str) -> str:
@@ -188,18 +204,23 @@ def mask_in_text(text: str) -> str: ...
 @overload
 def mask_in_text(text: "pl.Expr") -> "pl.Expr": ...
 def mask_in_text(text: "str | pl.Expr") -> "str | pl.Expr":
-    """A text whose phones are masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way.
+    """A text whose phones are masked: in one piece, in groups, as a float, or alone in any way.
 
     Whatever `national` would make a phone is masked. Phones that are spaced in other ways within a text are not: what
     is kept has numbers of batches and dates beside each other, which must stay different.
     """
     if isinstance(text, str):
-        for pattern in _PATTERNS:
-            text = re.sub(pattern, rf"\1{MASK}\2", text)
+        for pattern, forms in _PATTERNS.items():
+            text = re.sub(pattern, _masked_by(forms, r"\{}"), text)
         return text
-    for pattern in _PATTERNS:
-        text = text.str.replace_all(pattern, f"${{1}}{MASK}${{2}}")
+    for pattern, forms in _PATTERNS.items():
+        text = text.str.replace_all(pattern, _masked_by(forms, "${{{}}}"))
     return text
+
+
+def _masked_by(forms: int, group: str) -> str:
+    """The replacement for a phone that a pattern of as many forms finds; `group` is how one refers to a group."""
+    return MASK.join("".join(group.format(2 * form + side) for form in range(forms)) for side in (1, 2))
 
 
 def mask_numbers_in_text(text: str) -> str:
@@ -208,6 +229,6 @@ def mask_numbers_in_text(text: str) -> str:
     def mask(found: re.Match[str]) -> str:
         return ends_only(re.sub(r"\D", "", found[0])) if re.search(_DIGITS_OF_A_PERSON, found[0]) else found[0]
 
-    for pattern in (_ALONE, _IN_GROUPS):  # first, so that a number before a phone stays
-        text = re.sub(pattern, rf"\1{MASK}\2", text)
+    for pattern, forms in ((_ALONE, 1), (_SPREAD, 3)):  # first, so that a number before a phone stays
+        text = re.sub(pattern, _masked_by(forms, r"\{}"), text)
     return re.sub(_DIGITS, mask, text)

@@ -1,9 +1,10 @@
 -- is_phone, mask_phone and mask_phones_in_text: the rules of pipelines/phones.py in SQL, held to it by test.
 -- is_phone: true for a Chinese mobile number of 11 digits, without prefix, blanks and dashes.
 -- mask_phone: 138****8000 for such a phone; for anything else the mask alone, since it could be anything.
--- mask_phones_in_text: the text with its phones masked: in one piece, in groups of 3, 4 and 4 digits, or alone in any way. In this
+-- mask_phones_in_text: the text with its phones masked: in one piece, in groups of digits or as a float, or alone in any way. In this
 -- order, so that no number before a phone is taken for its beginning.
--- has_phone_digits: false for a text without eleven digits from a 1 on, which is told many times faster than a mask is tried.
+-- has_phone_digits: false for a text without eleven digits from a 1 on and without such a float, which is told many times faster than
+-- a mask is tried.
 -- mask_phones_in_json: the same of each name and value of JSON: texts, and numbers, which become text if they hold a phone. Arrays and
 -- objects stay, down to three levels; below, one with the digits of a phone is the mask alone. A masked name gets its position, so that
 -- names stay different. mask_members, mask_name and mask_value are its parts: `nested` is what a value `member[1]` that is an array or an
@@ -45,8 +46,10 @@ CREATE OR REPLACE MACRO phone_gap() AS (
 CREATE OR REPLACE MACRO mask_phones_in_text(content) AS regexp_replace(
     regexp_replace(
         regexp_replace(content, phone_pattern('(F)N{4}(N{4})', ''), '\1****\2', 'g'),
-        replace(replace(phone_pattern('(F)(?:#+N{4}#*|@N{4}@)(N{4})', ''), '#', phone_gap()), '@', '[._/·]'),
-        '\1****\2',
+        replace(replace(phone_pattern('(F)(?:#+N{4}#*|@N{4}@)(N{4})', ''), '#', phone_gap()), '@', '[._/·]')
+        || phone_pattern('|([1１١۱][3-9３-９٣-٩۳-۹])(?:[,，]N{3}){2}[,，](N{3})', '')
+        || '|(1\.[3-9][0-9])[0-9]{5,}([eE]\+?10)',
+        '\1\3\5****\2\4\6',
         'g'
     ),
     phone_pattern(
@@ -57,7 +60,9 @@ CREATE OR REPLACE MACRO mask_phones_in_text(content) AS regexp_replace(
     '\1****\2'
 );
 
-CREATE OR REPLACE MACRO has_phone_digits(content) AS regexp_matches(content, '[1１١۱](?:[^0-9０-９٠-٩۰-۹]*[0-9０-９٠-٩۰-۹]){10}');
+CREATE OR REPLACE MACRO has_phone_digits(content) AS regexp_matches(
+    content, '[1１١۱](?:[^0-9０-９٠-٩۰-۹]*[0-9０-９٠-٩۰-۹]){10}|1\.[3-9][0-9]{6,}[eE]\+?10'
+);
 
 CREATE OR REPLACE MACRO mask_value(given, content, nested) AS CASE
     WHEN NOT coalesce(has_phone_digits(content), FALSE) THEN cast(given AS VARCHAR)

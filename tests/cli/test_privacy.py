@@ -45,7 +45,9 @@ SPELLED = (
     f"{OTHER[:3]}\u200b{OTHER[3:]}",
     OTHER.translate(str.maketrans("0123456789", "０１２３４５６７８９")),
     OTHER.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")),
+    f"1.{OTHER[1:]}E10",
 )
+IN_THOUSANDS = f"{OTHER[:2]},{OTHER[2:5]},{OTHER[5:8]},{OTHER[8:]}"
 TO_ASCII = str.maketrans("０１２３４５６７８９٠١٢٣٤٥٦٧٨٩", "0123456789" * 2)
 
 SUBMIT = f"submit new.parquet --campaign n --content {shlex.quote(TEXT)}"
@@ -54,7 +56,7 @@ SUBMIT = f"submit new.parquet --campaign n --content {shlex.quote(TEXT)}"
 def held(seen: bytes) -> list[bytes]:
     """The canaries that these bytes contain, phones however they are spaced."""
     lower = seen.lower()
-    squeezed = re.sub(rb"[ \t().-]|\xe2\x80\x8b", b"", lower).decode(errors="replace")
+    squeezed = re.sub(rb"[ \t().,-]|\xe2\x80\x8b", b"", lower).decode(errors="replace")
     digits = squeezed.translate(TO_ASCII).encode()
     return [needle for needle in NEEDLES if needle.lower() in lower or (needle.isdigit() and needle in digits)]
 
@@ -88,8 +90,9 @@ FILES = {
         mission_num=[*(f"u{phone}" for phone in PHONES), "u4", "u5", "u6", "u7", "u8"],
         called=[int(OTHER), int(f"86{WHO}"), *map(int, PHONES), None, None, None],
         friend=[f"{OTHER}, +86 {THIRD}"] * 8,
-        spelled=[*SPELLED, *SPELLED[:1]],
-        lists=[[phone] for phone in (*SPELLED, *SPELLED[:1])],
+        spelled=[*SPELLED],
+        lists=[[phone] for phone in SPELLED],
+        counted=[IN_THOUSANDS] * 8,
         **{phone: ["x"] * 8 for phone in SPELLED},
     ),
     "others.parquet": parquet(phone=[*PHONES, "13800000001"], content=[TEXT] * 4),

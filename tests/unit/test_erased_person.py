@@ -20,7 +20,11 @@ DIGITS = ("0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩"
 
 @st.composite
 def spelled(draw: st.DrawFn, phone: str = WHO) -> str:
-    """A phone with gaps anywhere, or in groups, in any digits."""
+    """A phone with gaps anywhere, or in groups, in any digits; or as a sheet or a program writes a large number."""
+    if draw(st.integers(0, 4)) == 0:
+        exponent = draw(st.sampled_from(["E10", "e+10"]))
+        in_thousands = draw(st.sampled_from(",，")).join([phone[:2], phone[2:5], phone[5:8], phone[8:]])
+        return draw(st.sampled_from([f"1.{phone[1:]}{exponent}", in_thousands]))
     digits = draw(st.sampled_from(DIGITS))
     group_gap = draw(st.sampled_from([*"._/·", ""]))
     if group_gap:

@@ -197,6 +197,31 @@ def test_a_phone_in_groups_is_masked_though_it_is_not_read(sign: str) -> None:
     assert mask_in_text(f"of {written}") == "of 138****8000"
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("1.3800138E10", "1.38****E10"),
+        ("1.3800138000e+10", "1.38****e+10"),
+        ("13,800,138,000", "13****000"),
+        ("13，800，138，000", "13****000"),
+        ("１３,８００,１３８,０００", "１３****０００"),
+    ],
+)
+def test_a_phone_that_was_taken_for_a_number_is_masked_and_held_though_it_is_not_read(written: str, shown: str) -> None:
+    assert ask(national(pl.lit(written))) == written
+    for text in (mask_in_text(f"of {written}"), ask(mask_in_text(pl.lit(f"of {written}")))):
+        assert text == f"of {shown}"
+    assert mask_numbers_in_text(f"of {written} is") == f"of {shown} is"
+    assert has_phone(written)
+    assert ask(holds(pl.lit(f"of {written} is"), "13800138000"))
+    assert not ask(holds(pl.lit(f"of {written} is"), "13800138001"))
+
+
+def test_a_rounded_number_is_nobody() -> None:
+    assert mask_in_text("1.38001E+10, 13,800,138") == "1.38001E+10, 13,800,138"
+    assert not ask(holds(pl.lit("1.38E+10"), "13800000000"))
+
+
 @pytest.mark.parametrize("before", ["15 ", "row 1390 ", "1512345 ", "2026-01-15 "])
 @pytest.mark.parametrize("written", ["13800138000", "138 0013 8000", "138-00138000"])
 def test_a_number_before_a_phone_is_not_taken_for_its_beginning(before: str, written: str) -> None:
