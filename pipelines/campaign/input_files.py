@@ -22,7 +22,7 @@ _ENDINGS: Final = (".parquet", ".parq", ".pq")
 _ADDRESS: Final = re.compile("([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a drive
 _HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
-# Files within a folder that make it a table, whose Parquet files also hold rows that were deleted or replaced.
+# Files within a folder that say elsewhere which of its Parquet files and rows count.
 _TABLES: Final = {
     "_delta_log": "a Delta table",
     ".hoodie": "a Hudi table",
@@ -32,6 +32,7 @@ _TABLES: Final = {
     "snapshot/LATEST": "a Paimon table",
     "manifest/manifest-list-*": "a Paimon table",
     "ducklake-*.parquet": "a DuckLake table",
+    "_spark_metadata": "the output of a Spark stream",
 }
 _UNFINISHED: Final = ("_temporary", "__magic*", ".spark-staging*", ".hive-staging*")  # removed when the job is done
 _STARTED, _COMMITTED = "_started_", "_committed_"  # files of a job of Databricks
@@ -220,8 +221,8 @@ def _refuse_tables_and_unfinished_output(folders: Iterable[Path]) -> None:
         for mark, kind in _TABLES.items():
             if any(folder.glob(mark)):
                 raise InputRefused(
-                    f"{folder}: is {kind}, whose files also hold rows that were deleted; export the table to Parquet"
-                    " files elsewhere, then give those"
+                    f"{folder}: is {kind}, whose files also hold rows that were deleted or replaced; read it with what"
+                    " wrote it, export the rows to Parquet files elsewhere, then give those"
                 )
         if left := next((path.name for pattern in _UNFINISHED for path in folder.glob(pattern)), None):
             raise InputRefused(

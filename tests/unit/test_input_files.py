@@ -191,6 +191,7 @@ MARKS = {
     "metadata/version-hint.text": "an Iceberg table",
     "manifest/manifest-list-0a1b-0": "a Paimon table",
     "ducklake-0a1b.parquet": "a DuckLake table",
+    "_spark_metadata/0": "the output of a Spark stream",
     "_temporary/0/task/part-1.parquet": "a folder _temporary",
     "__magic_job-1/part-1.parquet": "a folder __magic_job-1",
     ".spark-staging-1/part-1.parquet": "a folder .spark-staging-1",
