@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 CHINA: Final = ZoneInfo("Asia/Shanghai")
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S%.f"  # the gateway's, as polars spells it; fractions of a second may be missing
 
-WRITTEN_TIME: Final = (  # by gateways, consoles, Excel and people
-    r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?[ T]*"
-    r"([0-9]{1,2})[:时時点]([0-9]{1,2})(?:[:分]([0-9]{1,2})?秒?)?分?(\.[0-9]+)?(?:\+08:?00)?$"
+WRITTEN_TIME: Final = (  # by gateways, consoles, Excel and people; as 15:05, 3:05 PM or 下午3:05
+    r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?[ T]*(上午|下午)? *"
+    r"([0-9]{1,2})[:时時点]([0-9]{1,2})(?:[:分]([0-9]{1,2})?秒?)?分?(\.[0-9]+)?(?:\+08:?00)?(?: *([AaPp][Mm]))?$"
 )
-_DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})()$"
+_DIGITS_TIME: Final = r"^([0-9]{4})([0-9]{2})([0-9]{2})()([0-9]{2})([0-9]{2})([0-9]{2})()()$"
+_AFTERNOON: Final = "下午|[Pp]"
 _EPOCH: Final = "^(1[0-9]{9})(?:[0-9]{3})?$"  # seconds, and perhaps milliseconds, of the years 2001 to 2033
 
 Clock = Callable[[], datetime]
@@ -44,13 +45,24 @@ def plain_time(text: "pl.Expr", *, needs_seconds: bool = False) -> "pl.Expr":
     import polars as pl  # noqa: PLC0415
 
     def written(pattern: str) -> pl.Expr:
-        part = text.str.extract_groups(pattern).struct
+        part = text.str.normalize("NFKC").str.extract_groups(pattern).struct
         day = pl.concat_str([part[0], *(part[n].str.zfill(2) for n in (1, 2))], separator="-")
-        second = (part[5] if needs_seconds else part[5].fill_null("00")).str.zfill(2)
-        time = pl.concat_str([part[3].str.zfill(2), part[4].str.zfill(2), second], separator=":")
-        return pl.concat_str([day, pl.lit(" "), time, part[6].fill_null("")])
+        hour = _hour(part[4], pl.coalesce(part[3], part[8]))
+        second = (part[6] if needs_seconds else part[6].fill_null("00")).str.zfill(2)
+        time = pl.concat_str([hour.str.zfill(2), part[5].str.zfill(2), second], separator=":")
+        return pl.concat_str([day, pl.lit(" "), time, part[7].fill_null("")])
 
     return pl.coalesce(written(WRITTEN_TIME), written(_DIGITS_TIME))
+
+
+def _hour(hour: "pl.Expr", half: "pl.Expr") -> "pl.Expr":
+    """The hour of the day; null for a mistake such as 13:05 PM. 12:05 AM is 0:05."""
+    import polars as pl  # noqa: PLC0415
+
+    of_clock = hour.cast(pl.Int64)
+    of_day = of_clock % 12 + 12 * half.str.contains(_AFTERNOON).cast(pl.Int64)
+    is_whole_day = half.fill_null("") == ""
+    return pl.when(is_whole_day).then(hour).when(of_clock <= 12).then(of_day.cast(pl.String))
 
 
 def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr":
@@ -63,8 +75,8 @@ def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr"
     import polars as pl  # noqa: PLC0415
 
     def read(texts: pl.Series) -> pl.Series:
-        value = pl.lit(texts)
-        instants = pl.select(_in_form(value, TIME_FORMAT)).to_series()
+        frame, value = texts.to_frame("text"), pl.col("text")
+        instants = frame.select(_in_form(value, TIME_FORMAT)).to_series()
         if instants.null_count() == texts.null_count():  # nearly always: the other forms take longer
             return instants
         written = plain_time(value, needs_seconds=not also_days)
@@ -73,12 +85,12 @@ def instants_from_text(text: "pl.Expr", *, also_days: bool = False) -> "pl.Expr"
         zoned = with_t.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         others = [_in_form(value, form) for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d") if also_days]
         found = pl.coalesce(
-            instants,
+            _in_form(value, TIME_FORMAT),
             _in_form(written, TIME_FORMAT),
             *(utc.dt.convert_time_zone(CHINA.key) for utc in (zoned, epoch)),
             *others,
         )
-        return pl.select(found).to_series()
+        return frame.select(found).to_series()
 
     return text.map_batches(read, return_dtype=pl.Datetime("us", CHINA.key), is_elementwise=True)
 

@@ -30,6 +30,13 @@ TEXTS = {
     f"{int(NOON.timestamp())}250": (NOON, NOON),
     "2026/11/20 12:00": (None, NOON),
     "2026/13/20 12:00:00": (None, None),
+    "2026/11/20 12:00:00 PM": (NOON, NOON),
+    "2026/11/20 下午12:00:00": (NOON, NOON),
+    "2026-11-20 下午 12:00": (None, NOON),
+    "2026/11/20 12:00:00 am": (MIDNIGHT, MIDNIGHT),
+    "2026年11月20日 上午0时0分0秒": (MIDNIGHT, MIDNIGHT),
+    "2026/11/20 13:00:00 PM": (None, None),
+    "２０２６－１１－２０　１２：００：００": (NOON, NOON),
     "2026-11-20T12:00:00+09:00": (NOON - timedelta(hours=1),) * 2,
     "2026-11-20T04:00:00Z": (NOON, NOON),
     "2026-11-20 04:00:00.250-0000": (NOON + timedelta(milliseconds=250),) * 2,
@@ -55,6 +62,7 @@ def test_texts_of_every_form_are_read_side_by_side() -> None:
 
 moments = st.integers(10**9, 2 * 10**9 - 1).map(lambda second: datetime.fromtimestamp(second, CHINA))
 FORMS = ["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y.%m.%d %H:%M:%S", "%Y年%m月%d日 %H:%M:%S", "%Y%m%d%H%M%S"]
+FORMS += ["%Y/%m/%d %I:%M:%S %p", "%Y-%m-%d %I:%M:%S%p"]
 FORMS += ["%Y-%m-%dT%H:%M:%S+08:00", "%Y/%m/%dT%H:%M:%S.000", "%Y/%m/%d  %H:%M:%S+0800"]
 
 
