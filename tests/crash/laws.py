@@ -55,6 +55,7 @@ class Laws:
     newly_listed: set[str] = field(default_factory=set)  # phones suppressed since the last check
     _listed: dict[str, int] = field(default_factory=dict)  # phone → the last message accepted by then
     _files_read: set[str] = field(default_factory=set)
+    _explained: set[datetime] = field(default_factory=set)  # the unanswered calls that a loss was blamed on
     _answered: set[datetime] = field(default_factory=set)
 
     def hold_after_death(self) -> None:
@@ -94,15 +95,16 @@ class Laws:
         assert found.keys() <= {"accepted", "in_doubt"}, f"accepted by the gateway, and with us {dict(found)}"
 
     def all_landed(self) -> None:
-        known_before = set(self.unanswered)
+        """A call without an answer explains a loss once; the gateway may hand records out after its caller has died."""
         self._look_into_the_landing()
-        calls = {asked for at, asked in self.unanswered.items() if at not in known_before}
+        calls = {asked for at, asked in self.unanswered.items() if at not in self._explained}
         handed_out = {row: Asked("reports", date.fromisoformat(row[3][:10])) for row in self.place.truth(_REPORTS)}
         handed_out |= {row: Asked("replies", None) for row in self.place.truth(_REPLIES)}
         missing = handed_out.keys() - self.landed
         lost = Counter(handed_out[record] for record in missing - self.missing)
         assert lost.keys() <= calls, f"handed out and not landed: {dict(lost)}; calls without an answer: {calls}"
         self.missing = missing
+        self._explained |= {at for at, asked in self.unanswered.items() if asked in lost}
 
     def readable(self) -> None:
         database = self.place.settings.data_dir / "published" / "analytics.duckdb"

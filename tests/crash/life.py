@@ -123,7 +123,8 @@ class Life:
         self.laws.hold_at_the_end()
 
     def send_the_rest(self) -> None:
-        for campaign_id in list(self._open):
+        """Send what is left of all campaigns; a `resolve` may have given one that was sent messages to send again."""
+        for campaign_id in self.place.campaigns:
             for _ in range(60):
                 if self._is_sent(campaign_id):
                     break
