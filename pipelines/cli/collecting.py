@@ -77,10 +77,10 @@ def daily(*, json: Json = False) -> int:
     """Pull, load, reconcile, publish and raise alerts, in one run."""
     from pipelines.console.progress import working
     from pipelines.console.terminal import show_lines
-    from pipelines.operations import daily as steps
+    from pipelines.operations import daily_run
 
     with working("pulling") as progress:
-        summary = steps.daily(invocation.settings(), clock=invocation.now, progress=progress)
+        summary = daily_run.daily(invocation.settings(), clock=invocation.now, progress=progress)
     show_lines(summary.to_json(), as_json=json)
     return report_findings(summary.findings)
 
@@ -88,9 +88,9 @@ def daily(*, json: Json = False) -> int:
 def balance(*, json: Json = False) -> int:
     """Show the balance in segments; raise an alert if it is low."""
     from pipelines.console.terminal import show_lines
-    from pipelines.operations import daily as steps
+    from pipelines.operations import daily_run
 
-    summary = steps.watch_balance(invocation.settings(), clock=invocation.now)
+    summary = daily_run.watch_balance(invocation.settings(), clock=invocation.now)
     show_lines({"balance": summary.balance}, as_json=json)
     return report_findings(summary.findings)
 

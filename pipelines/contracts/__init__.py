@@ -1,38 +1,27 @@
 """Contracts: each table's columns, types, checks and descriptions, how it is filled and what its grain is.
 
-A contract is a pandera model. `Config.name` is the table's name (`core.reports`), `Config.metadata` a `TableConfig`,
-and its docstring is the table's comment. The modules hold the contracts of the loaded tables (`core`), of the other
+A contract is a class: its annotations are the columns, `config` is about the table, its docstring the table's comment.
+`validation` makes a pandera schema of it. The modules hold the contracts of the loaded tables (`core`), of the other
 tables of the schema core (`reconciled`), of the marts and of the published views. Tests hold that the database agrees.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from inspect import cleandoc
-from typing import Annotated, Any, Final, Literal, Required, TypedDict
+from typing import Annotated, Any, ClassVar, Final, Literal, ParamSpec, get_type_hints
 
-import pandera.polars as pa
 import polars as pl
-from pandera.errors import SchemaErrors
 
 from pipelines.times import CHINA
 
+_Arguments = ParamSpec("_Arguments")
+
 Instant = Annotated[pl.Datetime, "us", CHINA.key]
 
-# Metadata of a text column that holds JSON.
-JSON: Final[dict[str, str]] = {"duckdb_type": "JSON"}
-
-# A row that fails costs pandera about 3 KB, so this many rows at a time need at most 400 MB.
-_ROWS_AT_ONCE: Final = 2**17
-
-# The checks of fields, as pandera writes them, in the words of core.rejects.
-_FAULTS: Final[Mapping[str, str]] = {
-    "^not_nullable$": "missing or unreadable",
-    r"^str_matches\(.*\)$": "malformed",
-    r"^str_length\(.*\)$": "empty",
-    r"^(greater|less)_than.*\)$": "out of range",
-    r"^isin\(.*\)$": "unknown",
-}
+# Type in DuckDB of a text column that holds JSON.
+JSON: Final = "JSON"
 
 _DUCKDB_TYPES: Final[Mapping[pl.DataType, str]] = {
     pl.String(): "VARCHAR",
@@ -49,8 +38,34 @@ Kind = Literal["loaded", "bookkeeping", "reference", "computed", "view", "publis
 Grain = Literal["campaign", "whole"]
 
 
-class TableConfig(TypedDict, total=False):
-    """How a table is filled and where it lies: the `metadata` of a contract's `Config`.
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """Description and checks of a column, all of a contract but its type; None checks nothing."""
+
+    description: str
+    nullable: bool = False
+    unique: bool = False
+    isin: Collection[str] | None = None
+    ge: Any = None
+    le: Any = None
+    lt: Any = None
+    matches: str | None = None  # a regular expression
+    min_length: int | None = None
+    alias: str | None = None  # the column's name, where Python has the word for itself
+    duckdb_type: str | None = None  # where it doesn't follow from the type
+
+
+def _of_any_type(rules: Callable[_Arguments, Rules]) -> Callable[_Arguments, Any]:
+    return rules
+
+
+# Rules as the value of an annotation: `phone: pl.String = column(description="Phone.")`.
+column: Final = _of_any_type(Rules)
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """A table's name, `core.reports`, how it is filled and where it lies: the `config` of a contract.
 
     kind     loaded     rows of the landing, each with its load_num; the table is created by sql/schema
              bookkeeping  rows about this one database; the table is created by sql/schema
@@ -62,14 +77,17 @@ class TableConfig(TypedDict, total=False):
              campaign alone, so that only the rows of touched campaigns are computed; `whole` if not: such a table is
              computed from small ones, never from the tables of messages and reports
     parquet  of a published table: the path of its files in the copy; `*` stands for a part
+    row_checks  conditions that each row satisfies, by their words in core.rejects
     """
 
-    kind: Required[Kind]
-    grain: Grain
-    parquet: str
+    name: str
+    kind: Kind = field(kw_only=True)
+    grain: Grain | None = field(default=None, kw_only=True)
+    parquet: str = field(default="", kw_only=True)
+    row_checks: Mapping[str, pl.Expr] = field(default_factory=dict, kw_only=True)
 
 
-class Contract(pa.DataFrameModel):
+class Contract(ABC):
     """Base of all contracts: exactly these columns, in this order; nothing is cast and nothing dropped.
 
     To add a mart:
@@ -81,10 +99,7 @@ class Contract(pa.DataFrameModel):
     5. add the Chinese descriptions and run `make docs`. Tests name whatever is missing.
     """
 
-    class Config:
-        strict = True
-        ordered = True
-        metadata: TableConfig  # every contract of a table sets its own
+    config: ClassVar[TableConfig]
 
 
 @dataclass(frozen=True)
@@ -108,22 +123,22 @@ LOAD_NUM: Final = Column(
 
 def table_of(contract: type[Contract]) -> str:
     """The table's name with its schema, `core.reports`."""
-    return str(contract.to_schema().name)
+    return contract.config.name
 
 
 def kind_of(contract: type[Contract]) -> Kind:
     """How the table is filled, see `TableConfig`."""
-    return contract.Config.metadata["kind"]
+    return contract.config.kind
 
 
-def grain_of(contract: type[Contract]) -> Grain:
-    """Grain of a computed or published table, see `TableConfig`."""
-    return contract.Config.metadata["grain"]
+def grain_of(contract: type[Contract]) -> Grain | None:
+    """Grain of a computed or published table, see `TableConfig`; None of another."""
+    return contract.config.grain
 
 
 def parquet_of(contract: type[Contract]) -> str:
     """Path of a published table's files in the analysts' copy; `*` stands for a part."""
-    return contract.Config.metadata["parquet"]
+    return contract.config.parquet
 
 
 def comment_of(contract: type[Contract]) -> str:
@@ -143,9 +158,10 @@ def names_campaigns(contract: type[Contract]) -> bool:
 
 @cache
 def _columns(contract: type[Contract]) -> tuple[Column, ...]:
+    types = schema_of(contract)
     return tuple(
-        Column(name, _duckdb_type(column), bool(column.nullable), column.description or "")
-        for name, column in contract.to_schema().columns.items()
+        Column(name, rules.duckdb_type or _DUCKDB_TYPES[types[name]], rules.nullable, rules.description)
+        for name, rules in rules_of(contract).items()
     )
 
 
@@ -161,7 +177,26 @@ def compared_columns(contract: type[Contract]) -> list[Column]:
 
 def schema_of(contract: type[Contract]) -> dict[str, pl.DataType]:
     """The polars type of every column but load_num, in order, for building or casting a frame."""
-    return {name: column.dtype.type for name, column in contract.to_schema().columns.items()}
+    return {name: dtype for name, (dtype, _) in _definitions(contract).items()}
+
+
+def rules_of(contract: type[Contract]) -> dict[str, Rules]:
+    """The rules of every column but load_num, in order."""
+    return {name: rules for name, (_, rules) in _definitions(contract).items()}
+
+
+@cache
+def _definitions(contract: type[Contract]) -> dict[str, tuple[pl.DataType, Rules]]:
+    """Type and rules of the columns by name; those of base classes come first, the last base class leading."""
+    annotated = get_type_hints(contract, include_extras=True)
+    columns = {name: rules for name in annotated if isinstance(rules := getattr(contract, name, None), Rules)}
+    return {rules.alias or name: (_polars_type(annotated[name]), rules) for name, rules in columns.items()}
+
+
+def _polars_type(annotation: Any) -> pl.DataType:
+    arguments = getattr(annotation, "__metadata__", ())  # as in Instant
+    dtype: pl.DataType = (annotation.__origin__ if arguments else annotation)(*arguments)
+    return dtype
 
 
 def split(contract: type[Contract], frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -171,45 +206,17 @@ def split(contract: type[Contract], frame: pl.DataFrame) -> tuple[pl.DataFrame, 
     number in `frame`) and `reason`, which names columns and checks, never values. Raises TypeError if the frame does
     not have the contract's columns and types, which is a bug of the caller.
     """
-    starts = range(0, max(frame.height, 1), _ROWS_AT_ONCE)
-    bad = pl.concat(_bad(contract, frame.slice(start, _ROWS_AT_ONCE), start) for start in starts)
+    from pipelines.contracts.validation import invalid_rows  # noqa: PLC0415  pandera takes a second, for new rows only
+
+    bad = invalid_rows(contract, frame)
     if bad.is_empty():
         return frame, bad
     return frame.filter(~pl.int_range(pl.len()).is_in(bad["position"].implode())), bad
 
 
-def _bad(contract: type[Contract], frame: pl.DataFrame, start: int) -> pl.DataFrame:
-    """Position and reason of the rows that violate the contract; `start` is the position of the first row."""
-    try:
-        contract.validate(frame, lazy=True)
-    except SchemaErrors as errors:
-        failures = errors.failure_cases.select(pl.col("index").cast(pl.Int64).alias("position"), "column", "check")
-    else:
-        return pl.DataFrame(schema={"position": pl.Int64, "reason": pl.String})
-    if failures["position"].has_nulls():  # outside of the except clause, so that no traceback holds the values
-        raise TypeError(f"a frame does not have the columns of {table_of(contract)}: {_shape_problems(failures)}")
-    return _reasons(failures, table_of(contract)).with_columns(pl.col("position") + start)
+def validated(contract: type[Contract], frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame, all of whose rows satisfy the contract. Raises pandera's SchemaErrors if one doesn't."""
+    from pipelines.contracts.validation import schema  # noqa: PLC0415  as above
 
-
-def _reasons(failures: pl.DataFrame, table: str) -> pl.DataFrame:
-    check = pl.col("check")
-    for pattern, words in _FAULTS.items():
-        check = check.str.replace(pattern, words)
-    reason = pl.when(pl.col("column") == table).then(check).otherwise(pl.format("{}: {}", "column", check))
-    return (
-        failures.select("position", reason.alias("reason"))
-        .unique()
-        .group_by("position")
-        .agg(pl.col("reason").sort().str.join("; "))
-        .sort("position")
-    )
-
-
-def _shape_problems(failures: pl.DataFrame) -> str:
-    shape = failures.filter(pl.col("position").is_null()).unique(maintain_order=True)
-    return "; ".join(f"{column}: {check}" for column, check in shape.select("column", "check").iter_rows())
-
-
-def _duckdb_type(column: Any) -> str:
-    named = (column.metadata or {}).get("duckdb_type")
-    return str(named) if named else _DUCKDB_TYPES[column.dtype.type]
+    checked: pl.DataFrame = schema(contract).validate(frame, lazy=True)
+    return checked

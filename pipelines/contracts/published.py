@@ -5,10 +5,9 @@ Besides these the copy holds the marts. No view holds an unmasked phone or a tex
 
 from typing import Final
 
-import pandera.polars as pa
 import polars as pl
 
-from pipelines.contracts import JSON, Contract, Instant, TableConfig
+from pipelines.contracts import JSON, Contract, Instant, TableConfig, column
 from pipelines.contracts.reconciled import (
     CODE_DESCRIPTION,
     ERROR_CODE_DESCRIPTION,
@@ -24,74 +23,70 @@ from pipelines.contracts.reconciled import (
 class PublishedMessages(Contract):
     """One row per recipient row of every campaign, with its status; phones masked, no texts."""
 
-    campaign_id: pl.String = pa.Field(description="Id of the campaign.")
-    input_row: pl.Int64 = pa.Field(ge=0, description="Row of the input file, counted from 0.")
-    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message; null if the row is not to be sent.")
-    mission_num: pl.String = pa.Field(
+    campaign_id: pl.String = column(description="Id of the campaign.")
+    input_row: pl.Int64 = column(ge=0, description="Row of the input file, counted from 0.")
+    message_id: pl.Int64 = column(nullable=True, description="Id of the message; null if the row is not to be sent.")
+    mission_num: pl.String = column(
         nullable=True,
         description="Id of the message at the gateway; null if it holds the phone, other phones in it are masked.",
     )
-    phone_masked: pl.String = pa.Field(
+    phone_masked: pl.String = column(
         nullable=True, description="Masked phone, 138****1234; null if the phone is invalid."
     )
-    phone_hash: pl.String = pa.Field(
+    phone_hash: pl.String = column(
         nullable=True,
         description="Keyed hash of the phone, to join on, as far as policy.phone_hash allows: by default the same in"
         " all tables and campaigns. Null if no message can have been sent to the phone.",
     )
-    status: pl.String = pa.Field(isin=STATUSES, description=STATUS_DESCRIPTION)
-    reason: pl.String = pa.Field(
+    status: pl.String = column(isin=STATUSES, description=STATUS_DESCRIPTION)
+    reason: pl.String = column(
         nullable=True, description="Why the row is not to be sent, phones masked; null if it is."
     )
-    duplicate_of_row: pl.Int64 = pa.Field(
+    duplicate_of_row: pl.Int64 = column(
         nullable=True, description="Earlier row with the same phone; null unless a duplicate."
     )
-    code: pl.String = pa.Field(nullable=True, description=CODE_DESCRIPTION)
-    error_code: pl.String = pa.Field(nullable=True, description=ERROR_CODE_DESCRIPTION)
-    batch_num: pl.String = pa.Field(nullable=True, description="Id of the batch that it was sent in; null until sent.")
-    submitted_at: Instant = pa.Field(nullable=True, description="When the request of its batch was sent.")
-    submitted_on: pl.Date = pa.Field(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
-    delivered_at: Instant = pa.Field(nullable=True, description="When the phone received it; null unless delivered.")
-    latency_seconds: pl.Int32 = pa.Field(nullable=True, description=LATENCY_DESCRIPTION)
-    match_rule: pl.String = pa.Field(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
-    report_count: pl.Int32 = pa.Field(description="Distinct reports of the message with its phone.")
-    segment_count: pl.Int32 = pa.Field(nullable=True, description="Segments of its text; null without a text.")
-    template_id: pl.String = pa.Field(nullable=True, description="Template of the text.")
-    owner: pl.String = pa.Field(
+    code: pl.String = column(nullable=True, description=CODE_DESCRIPTION)
+    error_code: pl.String = column(nullable=True, description=ERROR_CODE_DESCRIPTION)
+    batch_num: pl.String = column(nullable=True, description="Id of the batch that it was sent in; null until sent.")
+    submitted_at: Instant = column(nullable=True, description="When the request of its batch was sent.")
+    submitted_on: pl.Date = column(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
+    delivered_at: Instant = column(nullable=True, description="When the phone received it; null unless delivered.")
+    latency_seconds: pl.Int32 = column(nullable=True, description=LATENCY_DESCRIPTION)
+    match_rule: pl.String = column(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
+    report_count: pl.Int32 = column(description="Distinct reports of the message with its phone.")
+    segment_count: pl.Int32 = column(nullable=True, description="Segments of its text; null without a text.")
+    template_id: pl.String = column(nullable=True, description="Template of the text.")
+    owner: pl.String = column(
         nullable=True,
-        metadata=JSON,
+        duckdb_type=JSON,
         description="All other columns of the input, as JSON: owner ->> 'city'. Anything that looks like a phone is "
         "masked, in names of columns too.",
     )
 
-    class Config:
-        name = "main.messages"
-        metadata = TableConfig(kind="published", grain="campaign", parquet="messages/*.parquet")
+    config = TableConfig("main.messages", kind="published", grain="campaign", parquet="messages/*.parquet")
 
 
 class PublishedReplies(Contract):
     """One row per reply, with the message that it most likely answers; phones masked, no texts."""
 
-    replied_at: Instant = pa.Field(description=REPLIED_AT_DESCRIPTION)
-    received_at: Instant = pa.Field(description="When it was first received.")
-    phone_masked: pl.String = pa.Field(description="Masked phone, 138****1234.")
-    phone_hash: pl.String = pa.Field(
+    replied_at: Instant = column(description=REPLIED_AT_DESCRIPTION)
+    received_at: Instant = column(description="When it was first received.")
+    phone_masked: pl.String = column(description="Masked phone, 138****1234.")
+    phone_hash: pl.String = column(
         nullable=True,
         description="Keyed hash of the phone, to join on, as far as policy.phone_hash allows: by default the same in"
         " all tables and campaigns.",
     )
-    access_num: pl.String = pa.Field(description="Access number replied to, with its extension.")
-    campaign_id: pl.String = pa.Field(
+    access_num: pl.String = column(description="Access number replied to, with its extension.")
+    campaign_id: pl.String = column(
         nullable=True,
         description="Id of the campaign that it most likely answers; null if no campaign was sent to the phone.",
     )
-    message_id: pl.Int64 = pa.Field(nullable=True, description="Id of the message that it most likely answers.")
-    character_count: pl.Int32 = pa.Field(description="Characters of the text.")
-    is_opt_out: pl.Boolean = pa.Field(description="The text opts out of further messages (T, TD, 退订 …).")
+    message_id: pl.Int64 = column(nullable=True, description="Id of the message that it most likely answers.")
+    character_count: pl.Int32 = column(description="Characters of the text.")
+    is_opt_out: pl.Boolean = column(description="The text opts out of further messages (T, TD, 退订 …).")
 
-    class Config:
-        name = "main.replies"
-        metadata = TableConfig(kind="published", grain="whole", parquet="replies/replies.parquet")
+    config = TableConfig("main.replies", kind="published", grain="whole", parquet="replies/replies.parquet")
 
 
 PUBLISHED: Final[tuple[type[Contract], ...]] = (PublishedMessages, PublishedReplies)

@@ -15,6 +15,7 @@ from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
 from pipelines.operations import audit as auditing
 from pipelines.operations import daily as steps
+from pipelines.operations import daily_run
 from pipelines.operations.daily import BooksSummary
 from pipelines.settings import Settings
 from pipelines.times import CHINA
@@ -56,7 +57,7 @@ def daily() -> State[None]:
     with redact_errors():
         settings = run_settings()
     with ProgressArtifact("pulling") as progress:
-        summary = steps.daily(settings, clock=now, progress=progress, run_step=_tasks(settings))
+        summary = daily_run.daily(settings, clock=now, progress=progress, run_step=_tasks(settings))
         progress("all steps", 1.0)
     return _closed(settings, summary.books, summary.findings)
 

@@ -13,8 +13,7 @@ from pipelines.flows.artifacts import ProgressArtifact
 from pipelines.flows.environment import now, run_settings
 from pipelines.flows.findings import emit
 from pipelines.flows.tasks import TaskRunner, redact_errors
-from pipelines.operations import daily as steps
-from pipelines.operations import pulling
+from pipelines.operations import daily_run, pulling
 from pipelines.operations.pulling import PullSummary
 from pipelines.progress import Progress
 from pipelines.pull import chosen_days
@@ -68,7 +67,7 @@ def pull_replies() -> State[None]:
 def watch_balance() -> State[None]:
     with redact_errors():
         settings = run_settings()
-    summary = TaskRunner()("read balance", lambda: steps.watch_balance(settings, clock=now))
+    summary = TaskRunner()("read balance", lambda: daily_run.watch_balance(settings, clock=now))
     emit(summary.news)
     message = f"{summary.balance:,} segments left"
     if summary.news:

@@ -1,31 +1,29 @@
-"""The steps of a day: pull, load, reconcile, publish and alert, each by itself or all with one verdict.
+"""The steps of a day that need no gateway: load, reconcile, suppress and publish, and what they find.
 
 Each step is a plain function of settings and clock, the same for the command line and for a scheduler, and can be run
-again at any time. Pulling is in pulling.py.
+again at any time. Pulling is in pulling.py, all of a day in daily_run.py.
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from pipelines.alerts import rules, sent_alerts, webhook
+from pipelines.alerts import rules
 from pipelines.alerts.findings import Finding
 from pipelines.campaign.suppressions import land_entries
 from pipelines.errors import BooksError
 from pipelines.landing.landing import landing_of
-from pipelines.operations.pulling import PullSummary, pull_replies, pull_reports, read_balance
 from pipelines.operations.steps import RunStep, Steps, call_step
 from pipelines.progress import Progress, no_progress
-from pipelines.pull import CALL_ATTEMPTS
 from pipelines.receive.refusals import recent_refusals
 from pipelines.settings import Settings
 from pipelines.times import Clock
 from pipelines.warehouse import publish as publishing
 from pipelines.warehouse import reconcile as reconciling
-from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.database import fetched, warehouse_of
 from pipelines.warehouse.loading import load as loading
 from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import LoadSummary
@@ -42,38 +40,6 @@ class BooksSummary:
     reconcile: ReconcileSummary | None
     publish: PublishSummary | None
     findings: list[Finding]
-
-
-@dataclass(frozen=True)
-class DailySummary:
-    """Results of a day's steps, and all findings, those of the books first."""
-
-    pull: PullSummary
-    books: BooksSummary
-    findings: list[Finding]
-
-    def to_json(self) -> dict[str, Any]:
-        load, reconcile = self.books.load, self.books.reconcile
-        return {
-            "pulled_record_count": sum(part.record_count for part in self.pull.pulled),
-            "loaded_record_count": load.record_count if load else None,
-            "rejected_record_count": load.rejected_count if load else None,
-            "new_report_count": load.new_report_count if load else None,
-            "new_reply_count": load.new_reply_count if load else None,
-            "statuses": reconcile.statuses if reconcile else None,
-            "is_balanced": reconcile.is_balanced if reconcile else None,
-            "balance": self.pull.balance,
-            "problems": [finding.message for finding in self.findings],
-        }
-
-
-@dataclass(frozen=True)
-class BalanceSummary:
-    """The balance, and whether it is too low."""
-
-    balance: int  # segments left
-    findings: list[Finding]
-    news: list[Finding]  # the findings that the webhook was sent now
 
 
 def load(settings: Settings, *, progress: Progress = no_progress) -> LoadSummary:
@@ -155,11 +121,12 @@ def suppress(settings: Settings, *, clock: Clock, reasons: Collection[str] | Non
     The phones and reasons are those of core.phones_to_suppress. The next load brings the list into the warehouse.
     """
     with warehouse_of(settings).read() as connection:
-        found = connection.sql(
+        found = fetched(
+            connection,
             "SELECT phone, reason, since_at, FALSE AS is_removed FROM core.phones_to_suppress"
             " WHERE list_contains($reasons, reason) ORDER BY phone",
-            params={"reasons": [*(settings.policy.suppress if reasons is None else reasons)]},
-        ).pl()
+            {"reasons": [*(settings.policy.suppress if reasons is None else reasons)]},
+        )
     if not found.is_empty():
         land_entries(landing_of(settings), found, name="found", at=clock())
     return int(found.height)
@@ -191,51 +158,6 @@ def close_books(
     published = steps.run("publish", lambda: publish(settings))
     findings = [*steps.findings, *(books_findings(reconciled) if reconciled else [])]
     return BooksSummary(loaded, reconciled, published, findings)
-
-
-def daily(
-    settings: Settings, *, clock: Clock, progress: Progress = no_progress, run_step: RunStep = call_step
-) -> DailySummary:
-    """Run all steps, and send the findings of all to the webhook; a failed step doesn't stop the next ones."""
-    steps = Steps(run_step)
-    pulls: dict[str, PullSummary] = {}
-
-    def keep(summary: PullSummary, kind: str) -> None:
-        pulls[kind] = summary  # kept before `checked` raises
-        summary.checked()
-
-    steps.run("pull reports", lambda: keep(pull_reports(settings, clock=clock, progress=progress), "reports"))
-    steps.run("pull replies", lambda: keep(pull_replies(settings, clock=clock, progress=progress), "replies"))
-    balance = steps.run("read balance", lambda: read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS))
-    books = close_books(settings, clock=clock, progress=progress, run_step=run_step)
-    if books.reconcile:
-        steps.findings += steps.run("look at figures", lambda: examine_figures(settings, as_of=clock())) or []
-    low = rules.low_balance(balance, settings.alerts) if balance is not None else []
-    findings = [*books.findings, *steps.findings, *low]
-    if findings and settings.alerts.webhook_url.get_secret_value():
-        alerting = Steps(run_step)
-        alerting.run("tell", lambda: _send_alerts(settings, findings, at=clock()))
-        findings += alerting.findings
-    pulled = [part for summary in pulls.values() for part in summary.pulled]
-    return DailySummary(PullSummary(pulled, balance), books, findings)
-
-
-def watch_balance(settings: Settings, *, clock: Clock) -> BalanceSummary:
-    """Ask for the balance; if it is too low, alert the webhook, and again only after `alerts.repeat_hours`.
-
-    Raises GatewayError if no readable answer comes, and AlertRaised if the webhook can't be reached.
-    """
-    balance = read_balance(settings, clock=clock, attempts=CALL_ATTEMPTS)
-    findings = rules.low_balance(balance, settings.alerts)
-    with sent_alerts.due_alerts(
-        findings,
-        rules={"low_balance"},
-        path=settings.sent_alerts_path,
-        at=clock(),
-        repeat_hours=settings.alerts.repeat_hours,
-    ) as news:
-        _send_alerts(settings, news, at=clock())
-    return BalanceSummary(balance, findings, news)
 
 
 def rebuild(
@@ -275,7 +197,3 @@ def books_findings(summary: ReconcileSummary) -> list[Finding]:
         error = BooksError(f"no reports were ever pulled for {days}; run 'smsrecon pull --day' for each")
         findings.append(Finding.of("day_not_pulled", error))
     return findings
-
-
-def _send_alerts(settings: Settings, findings: Sequence[Finding], *, at: datetime) -> None:
-    webhook.send(findings, settings.alerts, installation=settings.installation, at=at)

@@ -17,7 +17,7 @@ from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.errors import UsageError
 from pipelines.landing.landing import landing_of
-from pipelines.operations import daily
+from pipelines.operations import daily_run
 from pipelines.phones import PHONE
 from pipelines.progress import Progress
 from pipelines.sandbox import RunningSandbox, SandboxSettings
@@ -86,7 +86,7 @@ def play(folder: Path, *, recipient_count: int, progress: Progress) -> Settings:
         )
 
         gateway.control(clock_shift_seconds=0)
-        summary = daily.daily(settings, clock=lambda: datetime.now(UTC))
+        summary = daily_run.daily(settings, clock=lambda: datetime.now(UTC))
         if summary.books.load is not None:
             progress(f"{summary.books.load.new_report_count:,} reports pulled, loaded, reconciled and published")
     return settings

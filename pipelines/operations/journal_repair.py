@@ -34,7 +34,7 @@ from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.sql_files import statement
 from pipelines.times import Clock
-from pipelines.warehouse.database import Warehouse, warehouse_of
+from pipelines.warehouse.database import Warehouse, fetched, warehouse_of
 from pipelines.warehouse.loading.load import load_files
 from pipelines.warehouse.reconcile import ReconcileSummary
 
@@ -93,7 +93,7 @@ def plan_repair(settings: Settings, *, progress: Progress = no_progress) -> Repa
         return Repair((), is_needed=False)
     purged = {*landing.campaigns.purged_ids()}
     with warehouse.read() as connection, Journal.read_only(landing.journal_path) as journal:
-        rows = connection.sql(statement("repairing/batches")).pl()
+        rows = fetched(connection, statement("repairing/batches"))
         remembered = [_batch(row) for row in rows.iter_rows(named=True)]
         repairs: list[CampaignRepair] = []
         for record in [*journal.campaigns(), *(_planned(landing, each, settings) for each in lost.values())]:
@@ -101,7 +101,7 @@ def plan_repair(settings: Settings, *, progress: Progress = no_progress) -> Repa
                 continue
             first, last = (batch_num(record.campaign_key, number) for number in (1, MOST_BATCHES))
             between = {"first_batch_num": first, "last_batch_num": last, "has_secret_key": record.has_secret_key}
-            reports = connection.sql(statement("repairing/reports"), params=between).pl()
+            reports = fetched(connection, statement("repairing/reports"), between)
             repair = repair_of(
                 landing,
                 record,

@@ -17,7 +17,7 @@ from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.settings import Settings
 from pipelines.times import Clock
-from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.database import fetched, warehouse_of
 
 _ID_LENGTH: Final = 10  # of hexadecimal digits: a billion replies have few ids in common, and few replies are shown
 
@@ -62,10 +62,11 @@ def _near_opt_outs(settings: Settings) -> pl.DataFrame:
     if not warehouse.path.exists():
         return pl.DataFrame(schema=schema)
     with warehouse.read() as connection:
-        found: pl.DataFrame = connection.sql(
+        found = fetched(
+            connection,
             "SELECT replied_at, campaign_id, phone, content, access_num FROM core.reply_matches"
-            " WHERE is_near_opt_out ORDER BY ALL DESC"
-        ).pl()
+            " WHERE is_near_opt_out ORDER BY ALL DESC",
+        )
     key = landing_of(settings).phone_hash_key().encode()
     signed = found.select("phone", "content", "access_num", pl.col("replied_at").dt.epoch("us"))
     ids = [hmac.digest(key, repr(row).encode(), "sha256").hex()[:_ID_LENGTH] for row in signed.iter_rows()]

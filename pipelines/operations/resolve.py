@@ -21,7 +21,7 @@ from pipelines.landing.landing import landing_of
 from pipelines.operations import daily
 from pipelines.settings import Settings
 from pipelines.times import Clock
-from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.database import fetched, warehouse_of
 
 ALL = "all"
 
@@ -52,8 +52,7 @@ def doubtful_batches(campaign_id: str, *, settings: Settings, clock: Clock) -> p
         )
     with warehouse_of(settings).read() as connection:
         query = "FROM marts.batches_in_doubt WHERE campaign_id = $campaign_id ORDER BY submitted_at, batch_num"
-        doubts: pl.DataFrame = connection.sql(query, params={"campaign_id": campaign_id}).pl()
-    return doubts
+        return fetched(connection, query, {"campaign_id": campaign_id})
 
 
 def parse_decisions(doubts: pl.DataFrame, *, accept: str | None, resend: str | None) -> list[Decision]:

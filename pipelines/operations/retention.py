@@ -33,7 +33,7 @@ from pipelines.settings import Settings
 from pipelines.sql_files import statement
 from pipelines.tabular.sheet import read_sheet
 from pipelines.times import CHINA, Clock
-from pipelines.warehouse.database import warehouse_of
+from pipelines.warehouse.database import fetched, warehouse_of
 from pipelines.warehouse.loading import calls, imports, pushes
 
 
@@ -103,14 +103,14 @@ def plan_purge(older_than_days: int, *, settings: Settings, as_of: datetime) -> 
     unfinished = landing.purging_before()
     with warehouse_of(settings).read() as connection:
         hours = {"report_window_hours": settings.policy.report_window_hours}
-        rows = connection.sql(statement("purging/campaigns"), params=hours).pl()
+        rows = fetched(connection, statement("purging/campaigns"), hours)
         campaigns = [Campaign(**row) for row in rows.iter_rows(named=True)]
         before, going = cutoff(campaigns, oldest)
         if unfinished:  # its rest is removed too, except what a campaign that stays needs
             stay_from = (_day_of(campaign.began_at) for campaign in campaigns if campaign not in going)
             before = max(before, min([unfinished, *stay_from]))
         known = {"before": before, "reasons": _reasons(settings)}
-        counts = connection.sql(statement("purging/counts"), params=known).pl().row(0, named=True)
+        counts = fetched(connection, statement("purging/counts"), known).row(0, named=True)
     files = [name for name in _landed(landing) if (at := landed_at(name)) is not None and at < before]
     segments = [name for name in _segments(landing) if begun_at(name) < before]
     files += [name for name in segments if _last_at(landing, name) < before]
@@ -232,7 +232,7 @@ def _marks(agreed: Purge, settings: Settings, *, purged_at: datetime) -> list[Pu
     going = [campaign.campaign_id for campaign in agreed.going]
     with warehouse_of(settings).read() as connection:
         query = "FROM marts.campaign_delivery WHERE list_contains($campaign_ids, campaign_id)"
-        rows = connection.sql(query, params={"campaign_ids": going}).pl()
+        rows = fetched(connection, query, {"campaign_ids": going})
     return [Purged(row["campaign_id"], purged_at, row) for row in rows.iter_rows(named=True)]
 
 
@@ -263,7 +263,7 @@ def _remove_repeats(landing: Landing, agreed: Purge, settings: Settings, progres
     """Rewrite the calls, pushes and imports that stay without the records that are removed."""
     with warehouse_of(settings).read() as connection:
         gone = {
-            kind: connection.sql(statement(f"purging/{kind}"), params={"before": agreed.before}).pl()
+            kind: fetched(connection, statement(f"purging/{kind}"), {"before": agreed.before})
             for kind in ("reports", "replies")
         }
     kept = sorted({*_landed(landing), *landing.pushes.names()} - {*agreed.files})

@@ -7,10 +7,10 @@ import httpx
 
 from pipelines.errors import UsageError
 from pipelines.receive.ping import is_signed, signature
+from pipelines.receive.refusals import FOREIGN_PUSH
 from pipelines.settings import ReceiveSettings
 
 _TIMEOUT_SECONDS: Final = 10
-FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><body/></xml>"
 
 
 def problems(receive: ReceiveSettings) -> list[str]:

@@ -5,9 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipelines.landing.landing import Landing
-from pipelines.receive.probe import FOREIGN_PUSH
 
 _LATELY: Final = timedelta(days=1)
+
+# The push of the probe of `smsrecon doctor`, which the endpoint must refuse.
+FOREIGN_PUSH: Final = b"<xml><head><app_key>another account</app_key></head><body/></xml>"
 
 
 def recent_refusals(landing: Landing, *, as_of: datetime) -> Counter[str]:

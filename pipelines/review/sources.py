@@ -18,6 +18,7 @@ from pipelines import sql_files
 from pipelines.errors import UsageError
 from pipelines.settings import PUBLISHED_DATABASE, Settings
 from pipelines.times import CHINA
+from pipelines.warehouse.database import fetched, warehouse_of
 from pipelines.warehouse.interruption import interruptible
 from pipelines.warehouse.statements import statement
 
@@ -32,8 +33,7 @@ class FigureSource:
     def figure(self, name: str, **parameters: Any) -> pl.DataFrame:
         """The rows of sql/figures/<name>.sql."""
         select = statement(self.connection, f"figures/{name}")
-        rows: pl.DataFrame = self.connection.sql(select.text, params=select.arguments(parameters) or None).pl()
-        return rows
+        return fetched(self.connection, select.text, select.arguments(parameters) or None)
 
     def has_mart(self, name: str) -> bool:
         """True if the mart exists; a copy that an older version published may lack it."""
@@ -47,8 +47,6 @@ def reconciled(settings: Settings, *, as_of: datetime) -> Iterator[FigureSource]
 
     `main.messages` has only the columns that the figures of `status` read; there is no `main.replies`.
     """
-    from pipelines.warehouse.database import warehouse_of  # noqa: PLC0415  brings pandera; the published copy needs none
-
     with warehouse_of(settings).read() as connection:
         connection.execute(sql_files.statement("sources/warehouse_campaigns"))
         connection.execute(sql_files.statement("sources/warehouse_messages"))

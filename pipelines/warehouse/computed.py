@@ -14,6 +14,7 @@ import duckdb
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
 from pipelines.sql_files import SQL_FOLDER
+from pipelines.warehouse.database import fetched
 
 CONTRACTS: Final = (*RECONCILED, *MARTS)  # of all tables that a reconcile makes
 
@@ -82,7 +83,7 @@ def last_load_num(connection: duckdb.DuckDBPyConnection) -> int:
 
 def last_computed(connection: duckdb.DuckDBPyConnection) -> Computed | None:
     """How the tables were made; None before the first reconcile by a version that notes it."""
-    rows = connection.sql("FROM core.computed").pl().rows()
+    rows = fetched(connection, "FROM core.computed").rows()
     if not rows:
         return None
     as_of, parameters, *others = rows[0]

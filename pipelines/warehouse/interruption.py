@@ -26,7 +26,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         watcher.start()
         try:
             yield
-        except (duckdb.InterruptException, RuntimeError) as error:
+        except (duckdb.Error, RuntimeError) as error:
             if "nterrupted" not in str(error):
                 raise
             raise KeyboardInterrupt from None

@@ -13,7 +13,7 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from pipelines.contracts import Contract, grain_of, kind_of, names_campaigns, schema_of, table_of
+from pipelines.contracts import Contract, grain_of, kind_of, names_campaigns, schema_of, table_of, validated
 from pipelines.contracts.core import CORE
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.failpoints import reach
@@ -223,7 +223,7 @@ def _findings(connection: duckdb.DuckDBPyConnection, folder: str) -> tuple[Faile
 def _reference(contract: type[Contract]) -> pl.DataFrame:
     """The rows of a reference table, read and checked once in a process."""
     path = reference_path(table_of(contract).removeprefix("core."))
-    return contract.validate(pl.read_csv(path, schema=schema_of(contract)))
+    return validated(contract, pl.read_csv(path, schema=schema_of(contract)))
 
 
 def _replace(

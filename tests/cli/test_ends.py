@@ -149,7 +149,8 @@ def test_no_environment_variable_is_needed(closed: Closed) -> None:
 
 
 HEAVY = {
-    "duckdb", "httpx", "lxml", "msgspec", "pandera", "polars", "pyarrow", "pydantic", "stamina", "starlette", "uvicorn",
+    "duckdb", "httpx", "lxml", "msgspec", "numpy", "pandas", "pandera", "polars", "prefect", "pyarrow", "pydantic",
+    "stamina", "starlette", "uvicorn",
 }  # fmt: skip
 WEIGHTS = {
     "--help": set(),
@@ -157,13 +158,25 @@ WEIGHTS = {
     "submit --help": set(),
     "sandbox --help": {"msgspec"},
     "init": {"pydantic"},
-    "sql": {"duckdb", "polars", "pyarrow", "pydantic"},
+    "sql": {"duckdb", "numpy", "polars", "pyarrow", "pydantic"},
     "sandbox --port 70000": {"msgspec"},
 }
 
 
 @pytest.mark.parametrize("command", WEIGHTS)
 def test_a_command_imports_no_more_than_it_needs(command: str, place: Place) -> None:
+    assert _imported(command, place.folder) <= WEIGHTS[command]
+
+
+@pytest.mark.parametrize("command", ["status", "load", "reconcile"])
+def test_without_news_nothing_is_imported_that_only_new_rows_or_the_gateway_need(command: str, closed: Closed) -> None:
+    assert closed.place.run("status").code == 0
+
+    assert _imported(command, closed.place.folder / "demo") <= {"duckdb", "lxml", "msgspec", "polars", "pydantic"}
+
+
+def _imported(command: str, folder: Path) -> set[str]:
+    """The heavy packages that a process of the command has imported at its end."""
     code = (
         "import atexit, sys\n"
         "from pipelines.cli.main import main\n"
@@ -171,10 +184,9 @@ def test_a_command_imports_no_more_than_it_needs(command: str, place: Place) -> 
         "main()"
     )
     process = subprocess.run(
-        [sys.executable, "-c", code, *command.split()], cwd=place.folder, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *command.split()], cwd=folder, capture_output=True, text=True, check=False
     )
-
-    assert set(process.stderr.splitlines()[-1].split()) <= WEIGHTS[command]
+    return set(process.stderr.splitlines()[-1].split())
 
 
 def _accepted(place: Place) -> list[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pipelines.contracts import Contract, columns_of, comment_of, table_of
+from pipelines.contracts import Contract, columns_of, comment_of, rules_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.review.translations import Language
@@ -40,12 +40,7 @@ def name_of(contract: type[Contract]) -> str:
 
 def values_of(contract: type[Contract]) -> dict[str, tuple[str, ...]]:
     """The values of every column that may hold only some."""
-    return {
-        name: tuple(check.statistics["allowed_values"])
-        for name, column in contract.to_schema().columns.items()
-        for check in column.checks
-        if check.name == "isin"
-    }
+    return {name: tuple(rules.isin) for name, rules in rules_of(contract).items() if rules.isin is not None}
 
 
 def _folded(contract: type[Contract], language: Language, texts: Mapping[str, str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 from pipelines.console import query
-from pipelines.contracts import Contract, table_of
+from pipelines.contracts import Contract, table_of, validated
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.operations import daily
@@ -360,7 +360,7 @@ def test_polars_reads_the_same_from_parquet_as_from_duckdb(world: World) -> None
 def test_a_column_is_empty_only_where_the_page_says_that_it_may_be(contract: type[Contract], world: World) -> None:
     with duckdb.connect(str(world.published / "analytics.duckdb"), read_only=True) as connection:
         connection.execute("SET TimeZone = 'Asia/Shanghai'")
-        contract.validate(connection.sql(f"FROM {table_of(contract)}").pl(), lazy=True)
+        validated(contract, connection.sql(f"FROM {table_of(contract)}").pl())
 
 
 def test_a_copy_that_was_moved_has_its_marts_and_parquet_and_all_once_it_is_published_there(

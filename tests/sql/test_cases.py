@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from pipelines.alerts import rules
-from pipelines.contracts import Contract, columns_of, table_of
+from pipelines.contracts import Contract, columns_of, table_of, validated
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
 from pipelines.settings import AlertSettings
@@ -114,7 +114,7 @@ def _validate(connection: duckdb.DuckDBPyConnection, contract: type[Contract]) -
     described = connection.execute(f"DESCRIBE {table_of(contract)}").fetchall()
     wanted = [(column.name, column.duckdb_type) for column in columns_of(contract)]
     assert [(name, duckdb_type) for name, duckdb_type, *_ in described] == wanted
-    contract.validate(connection.sql(f"FROM {table_of(contract)}").pl(), lazy=True)
+    validated(contract, connection.sql(f"FROM {table_of(contract)}").pl())
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str, case: Path) -> list[str]:

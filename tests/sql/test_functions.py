@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.contracts import schema_of
 from pipelines.contracts.marts import CampaignDelivery
 from pipelines.contracts.published import FUNCTIONS
 from pipelines.sql_files import SQL_FOLDER, reference_rows
@@ -52,7 +53,7 @@ def test_a_breakdown_has_the_counts_and_rates_of_each_value(copy: duckdb.DuckDBP
 def test_a_breakdown_has_the_columns_of_a_campaign_and_adds_up_to_it(copy: duckdb.DuckDBPyConnection) -> None:
     rows = _rows(copy, "FROM delivery_by('tier')")
     campaigns = {row["campaign_id"]: row for row in _rows(copy, "FROM marts.campaign_delivery")}
-    shared = list(CampaignDelivery.to_schema().columns)
+    shared = list(schema_of(CampaignDelivery))
     counts = [name for name in shared if name in rows[0] and name.endswith("_count")]
     rates = [name for name in shared if "_rate" in name]
 

@@ -27,8 +27,8 @@ from pipelines.cli import main as cli
 _IMPORTED_LATE = (
     "anyio._backends._asyncio", "httpcore", "pandera.strategies.base_strategies", "pipelines.campaign.submit",
     "pipelines.console.progress", "pipelines.console.resolve", "pipelines.console.results",
-    "pipelines.console.terminal", "pipelines.operations.daily", "pipelines.operations.resolve",
-    "pipelines.operations.suppression_lists", "rich._emoji_codes",
+    "pipelines.console.terminal", "pipelines.contracts.validation", "pipelines.operations.daily_run",
+    "pipelines.operations.resolve", "pipelines.operations.suppression_lists", "rich._emoji_codes",
 )  # fmt: skip
 _LONGEST_SECONDS = 120
 

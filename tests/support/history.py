@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.landing.landing import landing_of
-from pipelines.operations import daily
+from pipelines.operations import daily_run
 from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PullSettings, Settings
 from tests.support.sandboxes import ForkedSandbox
@@ -65,7 +65,7 @@ def sent_history(folder: Path) -> Place:
                 clock=lambda ago=ago: datetime.now(UTC) - ago,  # type: ignore[misc]
             )
         gateway.control(clock_shift_seconds=0)
-        daily.daily(settings, clock=lambda: datetime.now(UTC))
+        daily_run.daily(settings, clock=lambda: datetime.now(UTC))
     return Place(settings, frozenset(pl.read_parquet(folder / f"{LATEST}.parquet")["phone"]))
 
 

@@ -19,7 +19,7 @@ from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import submit
 from pipelines.errors import GatewayError
 from pipelines.landing.landing import landing_of
-from pipelines.operations import daily
+from pipelines.operations import daily_run
 from pipelines.sandbox import RunningSandbox, SandboxSettings, Shares
 from pipelines.settings import GatewaySettings, PlanSettings, Settings
 from pipelines.warehouse.database import warehouse_of
@@ -70,8 +70,8 @@ class World:
         self.campaigns.append(campaign_id)
         until_done(lambda: submit(PlanRequest(campaign_id, path, CONTENT), settings=self.settings, clock=self.clock))
 
-    def collect(self) -> daily.DailySummary:
-        return daily.daily(self.settings, clock=self.clock)
+    def collect(self) -> daily_run.DailySummary:
+        return daily_run.daily(self.settings, clock=self.clock)
 
     def statuses(self) -> dict[tuple[str, str], str]:
         """(mission number, phone) → status, of all rows that were to be sent."""
