@@ -70,12 +70,12 @@ def secret_kept_in(path: Path, prefix: str = "") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def remove_drafts(folder: Path, *, without: Iterable[Path] = ()) -> None:
+def remove_drafts(folder: Path, *, without: Iterable[str] = ()) -> None:
     """Remove drafts in and below `folder` that killed processes left behind an hour ago or earlier.
 
     Folders of `without` are not looked into.
     """
-    skipped = set(map(str, without))
+    skipped = set(without)
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if f"{parent}/{name}" not in skipped]
         for draft in (Path(parent, name) for name in filter(is_draft, names)):

@@ -21,6 +21,7 @@ _KEY_CHARACTERS: Final = KEY_BITS // 5
 _POSITION_DIGITS: Final = len(str(MAX_MESSAGES - 1))
 
 MOST_BATCHES: Final = 10**8 - 1  # of a campaign
+_DIGITS: Final = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # those of Python
 _BATCH_NUM: Final = re.compile(f"[{ALPHABET}]{{{_KEY_CHARACTERS}}}B[0-9]{{8}}")
 MISSION_NUM: Final = f"^[{ALPHABET}]{{{_KEY_CHARACTERS}}}[0-9]{{{_POSITION_DIGITS}}}$"
 # Goes before a pattern of eleven digits that are not to be the end of a mission number: with two digits of the key,
@@ -86,7 +87,4 @@ def message_ids(mission_nums: pl.Series) -> pl.Series:
 
 
 def _key(text: str) -> int:
-    key = 0
-    for character in text:
-        key = key * 32 + ALPHABET.index(character)
-    return key
+    return int(text.translate(_DIGITS), 32)

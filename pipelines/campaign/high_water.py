@@ -20,6 +20,7 @@ from pipelines.campaign.journal import BatchRecord, Journal
 from pipelines.errors import BooksError
 from pipelines.failpoints import reach
 from pipelines.files import write_whole
+from pipelines.landing.campaigns import CampaignFolders
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import MAX_MESSAGES, batch_key_and_number
 
@@ -146,11 +147,11 @@ def raise_to_reported(landing: Landing, confirmed: Mapping[int, int], pushed: Ma
     if not confirmed and not pushed:
         return
     with Journal.read_only(landing.journal_path) as journal:
-        beyond = {}
+        beyond, known = {}, journal.last_batch_numbers()
         for campaign in journal.campaigns():
             key = campaign.campaign_key
             number = max(confirmed.get(key, 0), pushed.get(key, 0) if campaign.has_secret_key else 0)
-            if number >= journal.next_batch_number(campaign.campaign_id):
+            if number > known.get(key, 0):
                 beyond[campaign.campaign_id] = number
     for campaign_id in sorted(beyond.keys() - {*landing.campaigns.purged_ids()}):
         mark = read_mark(landing, campaign_id) or NOTHING_SENT
@@ -170,19 +171,32 @@ class Loaded:
 NOTHING_LOADED: Final = Loaded()
 
 
-def raise_to_loaded(landing: Landing, loaded: Loaded) -> None:
-    """Raise the marks that are behind the warehouse, or that a campaign of an earlier version lacks."""
-    purged = {*landing.campaigns.purged_ids()}
+Marks = Mapping[str, HighWater | None]
+
+
+def marks_of(landing: Landing, folders: CampaignFolders) -> Marks:
+    """The marks of all campaigns that have a plan and are not purged."""
+    purged = {*folders.purged}
+    return read_marks(landing, [campaign_id for campaign_id in folders.planned if campaign_id not in purged])
+
+
+def raise_to_loaded(landing: Landing, loaded: Loaded, marks: Marks) -> Marks:
+    """Raise the marks that are behind the warehouse, or that a campaign of an earlier version lacks; returns all."""
+    behind = {
+        campaign_id: loaded.marks[campaign_id]
+        for campaign_id, mark in marks.items()
+        if campaign_id in loaded.marks and (mark is None or mark.number < loaded.marks[campaign_id].number)
+    }
+    if not behind:
+        return marks
     with Journal.read_only(landing.journal_path) as journal:
-        for campaign_id, mark in read_marks(landing, landing.campaigns.planned_ids()).items():
-            water = loaded.marks.get(campaign_id)
-            if water is None or campaign_id in purged or (mark is not None and mark.number >= water.number):
-                continue
+        for campaign_id, water in behind.items():
             known = HighWater.of(journal.batches(campaign_id))
             # Of a journal that is behind the warehouse, it isn't known what it has lost since the last load.
             raise_mark(
                 landing, campaign_id, known if known.number >= water.number else replace(water, end=MAX_MESSAGES)
             )
+    return {**marks, **read_marks(landing, behind)}
 
 
 @dataclass(frozen=True)
@@ -195,24 +209,24 @@ class Lost:
     mark: HighWater | None
 
 
-def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED) -> list[Lost]:
-    """The campaigns of which the journal knows less than their marks or the warehouse, or nothing at all."""
-    purged = {*landing.campaigns.purged_ids()}
-    planned = [campaign_id for campaign_id in landing.campaigns.planned_ids() if campaign_id not in purged]
-    marks = read_marks(landing, planned)  # first: they follow the journal
-    for campaign_id in marks.keys() & loaded.marks.keys():
-        marks[campaign_id] = loaded.marks[campaign_id].raised_to(marks[campaign_id] or NOTHING_SENT)
+def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED, marks: Marks | None = None) -> list[Lost]:
+    """The campaigns of which the journal knows less than their marks or the warehouse, or nothing at all.
+
+    The marks are read before the journal, which they follow: by the caller, or here.
+    """
+    if marks is None:
+        marks = marks_of(landing, landing.campaigns.listed())
     lost = []
     with Journal.read_only(landing.journal_path) as journal:
-        registered = {campaign.campaign_id for campaign in journal.campaigns()}
-        for campaign_id, mark in marks.items():
-            if campaign_id not in registered:
-                if mark != NOTHING_SENT:  # else its process ended before it was registered
-                    lost.append(Lost(campaign_id, is_registered=False, known_number=0, mark=mark))
-            elif mark is not None:
-                known = journal.next_batch_number(campaign_id) - 1
-                if known < mark.number:
-                    lost.append(Lost(campaign_id, is_registered=True, known_number=known, mark=mark))
+        keys, numbers = journal.campaign_keys(), journal.last_batch_numbers()
+    for campaign_id, own_mark in marks.items():
+        in_warehouse = loaded.marks.get(campaign_id)
+        mark = in_warehouse.raised_to(own_mark or NOTHING_SENT) if in_warehouse else own_mark
+        if campaign_id not in keys:
+            if mark != NOTHING_SENT:  # else its process ended before it was registered
+                lost.append(Lost(campaign_id, is_registered=False, known_number=0, mark=mark))
+        elif mark is not None and (known := numbers.get(keys[campaign_id], 0)) < mark.number:
+            lost.append(Lost(campaign_id, is_registered=True, known_number=known, mark=mark))
     return lost
 
 
@@ -224,10 +238,10 @@ def is_shorter(landing: Landing, loaded: Loaded) -> bool:
         return journal.last_event_id() < loaded.last_event_id
 
 
-def refuse_older_journal(landing: Landing, loaded: Loaded = NOTHING_LOADED) -> None:
+def refuse_older_journal(landing: Landing, loaded: Loaded = NOTHING_LOADED, marks: Marks | None = None) -> None:
     """Raise BooksError if the journal is not the newest one: it would send again what it doesn't know."""
     path = landing.journal_path
-    lost = lost_campaigns(landing, loaded)
+    lost = lost_campaigns(landing, loaded, marks)
     if lost:
         first, others = lost[0], f", and {len(lost) - 1} more campaigns so" if len(lost) > 1 else ""
         if first.is_registered and first.mark is not None:

@@ -132,6 +132,10 @@ class Journal:
         rows = self._connection.execute("SELECT * FROM campaigns ORDER BY planned_at, campaign_id")
         return [_campaign(row) for row in rows]
 
+    def campaign_keys(self) -> dict[str, int]:
+        """The key of every campaign, by its id."""
+        return dict(tuple(row) for row in self._connection.execute("SELECT campaign_id, campaign_key FROM campaigns"))
+
     def campaign(self, campaign_id: str) -> CampaignRecord | None:
         row = self._connection.execute("SELECT * FROM campaigns WHERE campaign_id = ?", (campaign_id,)).fetchone()
         return _campaign(row) if row else None
@@ -407,6 +411,32 @@ class Journal:
         ).fetchone()
         found = batch_key_and_number(used or "")
         return found[1] + 1 if found else 1
+
+    def last_batch_numbers(self) -> dict[int, int]:
+        """The highest number that a batch of each campaign ever had, by campaign key; of one without a batch, none.
+
+        The same as `next_batch_number` for each, by jumping in the index from the last batch of a key to that of the
+        key before it; numbers that aren't of our form are passed one by one.
+        """
+        rows = self._connection.execute(
+            """
+            WITH RECURSIVE lasts (batch_num) AS (
+                SELECT max(batch_num) FROM events
+                UNION ALL
+                SELECT (
+                    SELECT max(batch_num) FROM events
+                    WHERE batch_num < iif(
+                        lasts.batch_num GLOB '???????B[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]',
+                        substr(lasts.batch_num, 1, 7),
+                        lasts.batch_num
+                    )
+                )
+                FROM lasts WHERE lasts.batch_num IS NOT NULL
+            )
+            SELECT batch_num FROM lasts WHERE batch_num IS NOT NULL
+            """
+        )
+        return dict(found for (number,) in rows if (found := batch_key_and_number(number)))
 
     def paused_reason(self, campaign_id: str) -> str | None:
         """The reason of the campaign's pause, or None if it isn't paused."""

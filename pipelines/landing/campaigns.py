@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import CampaignBusy, UsageError
-from pipelines.files import lock_file, write_whole
+from pipelines.files import is_draft, lock_file, write_whole
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,15 @@ class Purged:
     campaign_id: str
     purged_at: datetime
     figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CampaignFolders:
+    """All folders of campaigns, listed once: their ids in order, by what the folders hold."""
+
+    planned: list[str]
+    purged: list[str]
+    without_drafts: list[str]
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,19 @@ class Campaigns:
 
     def mark_path(self, campaign_id: str) -> Path:
         return self.root / campaign_id / "high_water"
+
+    def listed(self) -> CampaignFolders:
+        """The folders of all campaigns, each opened once, for a caller that asks more than one thing about them."""
+        held: dict[str, list[str]] = {}
+        if self.root.exists():
+            with os.scandir(self.root) as folders:
+                # os.listdir, since a Path for each of them takes most of the time
+                held = {folder.name: os.listdir(folder.path) for folder in folders if folder.is_dir()}  # noqa: PTH208
+        return CampaignFolders(
+            planned=sorted(name for name, files in held.items() if "plan.parquet" in files),
+            purged=sorted(name for name, files in held.items() if "purged.json" in files),
+            without_drafts=sorted(name for name, files in held.items() if not any(map(is_draft, files))),
+        )
 
     def planned_ids(self) -> list[str]:
         """The ids of all campaigns that have a plan, in order."""

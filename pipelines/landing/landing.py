@@ -109,7 +109,7 @@ class Landing:
 
     def remove_drafts(self, *, without: Iterable[str] = ()) -> None:
         """Remove what killed processes left unfinished, an hour ago or earlier; not in the folders of `without`."""
-        remove_drafts(self.root, without=map(self.path, without))
+        remove_drafts(self.root, without=(f"{self.root}/{name}" for name in without))
 
     # Erasing a person and purging old data, which alone change what has landed
 

@@ -16,7 +16,7 @@ import pytest
 from pipelines.campaign import journal_file
 from pipelines.campaign.journal import CampaignRecord, Journal
 from pipelines.errors import UsageError
-from pipelines.message_ids import batch_num
+from pipelines.message_ids import batch_num, key_text
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
 
@@ -235,6 +235,27 @@ def test_the_journal_is_its_owners_only(journal: Journal, path: Path) -> None:
 
     assert modes == dict.fromkeys(("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"), 0o600)
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_last_numbers_of_all_campaigns_are_those_that_their_next_ones_follow(journal: Journal) -> None:
+    journal.register(campaign("autumn", 2))
+    journal.register(campaign("winter", 2**35 - 1))
+    journal.register(campaign("unsent", 3))
+    send(journal, batch_num(1, 1))
+    journal.outcome("spring", batch_num(1, 1), "accepted", at=AT)
+    send(journal, batch_num(1, 20))
+    for odd in ("", "B2", "9", key_text(2) + "Bx", key_text(2) + "C00000001", "\U0001f600"):
+        send(journal, odd)
+    send(journal, batch_num(2, 99_999_999), "autumn")
+    send(journal, batch_num(2**35 - 1, 7), "winter")
+    journal.paused("spring", "too fast", at=AT)
+
+    numbers, keys = journal.last_batch_numbers(), journal.campaign_keys()
+
+    assert keys == {each.campaign_id: each.campaign_key for each in journal.campaigns()}
+    assert numbers == {1: 20, 2: 99_999_999, 2**35 - 1: 7}
+    for campaign_id, key in keys.items():
+        assert journal.next_batch_number(campaign_id) == numbers.get(key, 0) + 1
 
 
 def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, path: Path) -> None:

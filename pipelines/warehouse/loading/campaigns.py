@@ -4,6 +4,7 @@ A plan never changes, so its rows are loaded once. The other rows of a campaign 
 The rows of a purged campaign are removed.
 """
 
+from collections.abc import Set
 from glob import escape
 
 import duckdb
@@ -22,12 +23,11 @@ from pipelines.warehouse.loading.rows import LoadedFile, frame_of
 from pipelines.warehouse.statements import called_functions, define_functions
 
 
-def has_news(landing: Landing, loaded: Loaded) -> bool:
+def has_news(landing: Landing, loaded: Loaded, purged: Set[str]) -> bool:
     """True if the journal has campaigns or events that are not loaded, or a loaded campaign was purged."""
-    purged = {*landing.campaigns.purged_ids()}
     with Journal.read_only(landing.journal_path) as journal:
         changed = {*journal.campaigns_changed_since(_last_loaded(landing, loaded.last_event_id))}
-        known = {campaign.campaign_id for campaign in journal.campaigns()} - purged
+        known = journal.campaign_keys().keys() - purged
     return bool(purged & loaded.planned_ids or known & changed or known - loaded.planned_ids)
 
 

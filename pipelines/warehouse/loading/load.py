@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 import duckdb
 import polars as pl
 
-from pipelines.campaign.high_water import Loaded, raise_to_loaded, refuse_older_journal
+from pipelines.campaign.high_water import Loaded, Marks, marks_of, raise_to_loaded, refuse_older_journal
 from pipelines.contracts import Contract, table_of
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
@@ -59,9 +59,9 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
     Raises WarehouseBusy, and BooksError if a plan is missing or the journal isn't the newest one. Files committed
     before an error stay loaded, and the next load continues after them.
     """
-    totals, from_journal = load_files(landing, warehouse, progress=progress)
-    refuse_older_journal(landing, from_journal)
-    if has_news(landing, from_journal):
+    totals, from_journal, marks = load_files(landing, warehouse, progress=progress)
+    refuse_older_journal(landing, from_journal, marks)
+    if has_news(landing, from_journal, {*landing.campaigns.purged_ids()}):
         with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
             totals["campaign_count"] = load_campaigns(connection, landing)
     return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
@@ -69,18 +69,21 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
 
 def load_files(
     landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress
-) -> tuple[Counter[str], Loaded]:
+) -> tuple[Counter[str], Loaded, Marks | None]:
     """Load the new files, all but the journal and the plans, and raise the marks to what is proven by then.
 
     Drafts that killed processes left in the landing are removed.
 
-    Returns counts named as in LoadSummary, and what was loaded from the journal before.
+    Returns counts named as in LoadSummary, what was loaded from the journal before, and the marks; None for these if
+    there were new files, which take time and may have raised some.
     """
     with warehouse.write() as connection:
         from_journal = loaded_of(connection, landing)
         new = find_new_files(connection, landing)
-    raise_to_loaded(landing, from_journal)
-    landing.remove_drafts(without=new.unchanged)
+    folders = landing.campaigns.listed()
+    marks = raise_to_loaded(landing, from_journal, marks_of(landing, folders))
+    tidy = (f"campaigns/{campaign_id}" for campaign_id in folders.without_drafts)
+    landing.remove_drafts(without=[*new.unchanged, *tidy])
     totals: Counter[str] = Counter()
     done = 0
     for tables in _read(landing, new):
@@ -91,7 +94,7 @@ def load_files(
         progress(f"loading: {done:,} of {new.count:,} files", done / new.count)
     landing.pushes.note_loaded(new.segments)
     landing.pushes.pack()
-    return totals, from_journal
+    return totals, from_journal, None if new.count else marks
 
 
 def load_again(
