@@ -15,7 +15,7 @@ from typing import Final
 from pipelines.files import is_draft
 
 # A folder that changed less than this ago could change again with the same ctime: clocks of file systems tick.
-_SETTLING_SECONDS: Final = 2.0
+SETTLING_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ def changed_at(path: Path) -> datetime:
 
 def is_settled(at: datetime) -> bool:
     """True if whatever comes now gives the folder another ctime."""
-    return time.time() - at.timestamp() > _SETTLING_SECONDS
+    return time.time() - at.timestamp() > SETTLING_SECONDS

@@ -228,7 +228,7 @@ def test_the_segments_of_a_day_that_is_over_are_packed_and_give_the_same_rows(se
 def test_a_pack_that_is_loaded_is_read_again_only_when_it_changes(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.landing.listing._SETTLING_SECONDS", 0.02)
+    monkeypatch.setattr("pipelines.landing.listing.SETTLING_SECONDS", 0.02)
     for days in range(3):
         push(settings, report(days), at=AT + timedelta(days=days))
     for _ in range(2):

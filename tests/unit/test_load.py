@@ -698,7 +698,7 @@ def test_a_warehouse_of_the_version_before_is_migrated_and_goes_on(
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Folders may be noted at once; the clock of a file system ticks faster than loads follow each other."""
-    monkeypatch.setattr("pipelines.landing.listing._SETTLING_SECONDS", 0.02)
+    monkeypatch.setattr("pipelines.landing.listing.SETTLING_SECONDS", 0.02)
 
 
 def noted(landing: Landing, warehouse: Warehouse) -> list[str]:
