@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5
 from importlib import import_module
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from lxml import etree
 
 from pipelines.errors import UsageError
 from pipelines.gateway.document import Document, Tree, is_tree, json_text, parse, xml_root
+from pipelines.gateway.usual_push import UsualPushes, read_usual
 from pipelines.gateway.wire import REPLY_FIELDS, REPORT_FIELDS, Columns, Path, columns_of, paths_to_records, records_at
 
+T = TypeVar("T")
 PushKind = Literal["reports", "replies"]
 
 _REPLIES: Final = "dest"
@@ -97,11 +99,12 @@ class PushedRecords:
     extra: list[str | None] = field(repr=False)
     push: list[int]
     place: list[int]  # position of each record in its push, where reports come before replies
-    _records: list[object] = field(repr=False)
+    _records: list[object] = field(repr=False)  # trees; of a usual push its bytes
 
     def raw(self, position: int) -> str:
         """The JSON text of one record, generated from its element."""
-        return json_text(self._records[position])
+        record = self._records[position]
+        return json_text(_records(_tree(record))[0][0] if isinstance(record, bytes) else record)
 
 
 @dataclass(frozen=True)
@@ -115,18 +118,19 @@ class Pushed:
 
 def read_pushes(bodies: Sequence[bytes]) -> Pushed:
     """The records of pushes; columns as in wire.py. A reply without a time of its own gets its push's `time_stamp`."""
+    usual = read_usual(bodies)
     records: dict[PushKind, _Found] = {"reports": _Found(), "replies": _Found()}
     faults: dict[int, str] = {}
-    for push, body in enumerate(bodies):
+    for push in usual.others:
         try:
-            reports, replies = _records(_tree(body))
+            reports, replies = _records(_tree(bodies[push]))
         except UnreadablePush as error:
             faults[push] = str(error)
             continue
         records["reports"].add(push, reports, first_place=0)
         records["replies"].add(push, replies, first_place=len(reports))
     return Pushed(
-        _pushed("reports", records["reports"], REPORT_FIELDS),
+        _with_usual(_pushed("reports", records["reports"], REPORT_FIELDS), usual, bodies),
         _pushed("replies", records["replies"], REPLY_FIELDS),
         faults,
     )
@@ -176,6 +180,27 @@ class _Found:
 def _pushed(kind: PushKind, found: _Found, spellings: dict[str, str]) -> PushedRecords:
     columns, extra = columns_of(found.records, spellings)
     return PushedRecords(kind, columns, extra, found.push, found.place, found.records)
+
+
+def _with_usual(reports: PushedRecords, usual: UsualPushes, bodies: Sequence[bytes]) -> PushedRecords:
+    """The reports of the usual pushes and of the others, in the order of the pushes."""
+    if not usual.pushes:
+        return reports
+    push = usual.pushes + reports.push
+    order = sorted(range(len(push)), key=push.__getitem__)
+
+    def merged(of_usual: list[T], of_others: list[T]) -> list[T]:
+        return list(map((of_usual + of_others).__getitem__, order)) if of_others else of_usual
+
+    count = len(usual.pushes)
+    return PushedRecords(
+        "reports",
+        {name: merged(usual.columns[name], column) for name, column in reports.columns.items()},
+        merged([None] * count, reports.extra),
+        merged(usual.pushes, reports.push),
+        merged([0] * count, reports.place),
+        merged([bodies[each] for each in usual.pushes], reports._records),
+    )
 
 
 def _records(tree: Tree) -> tuple[list[object], list[object]]:
