@@ -18,6 +18,7 @@ import polars as pl
 
 from pipelines.campaign.high_water import HighWater, make_mark
 from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
+from pipelines.contracts import validation  # noqa: F401  imported by the first load, else its second were measured
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import key_text
 from pipelines.settings import WarehouseSettings
