@@ -60,6 +60,24 @@ best AS (
     WHERE r.message_id IS NOT NULL
 ),
 
+-- What a row of a batch is without a report is decided once for all of them.
+batches AS (
+    SELECT
+        planned_batch,
+        first_message_id,
+        last_message_id,
+        batch_num,
+        submitted_at,
+        submitted_on,
+        CASE WHEN state = 'refused' THEN error_code END AS error_code,
+        state = 'accepted' AS is_accepted,
+        CASE
+            WHEN state = 'accepted' AND submitted_at < $as_of - to_hours($report_window_hours) THEN 'unreported'
+            ELSE state
+        END AS status_without_report
+    FROM core.batch_outcomes
+),
+
 joined AS (
     SELECT
         m.campaign_id,
@@ -68,7 +86,7 @@ joined AS (
         m.disposition,
         m.number_range,
         m.segment_count,
-        b.state,
+        b.status_without_report,
         b.error_code,
         b.batch_num,
         b.submitted_at,
@@ -80,11 +98,11 @@ joined AS (
         CASE WHEN r.message_id IS NOT NULL THEN coalesce(x.report_count, 1) END AS report_count,
         coalesce(x.phone_mismatch_count, 0) AS phone_mismatch_count,
         m.phone = r.phone AS has_phone_of_report,
-        b.state = 'accepted' AND m.phone = r.phone AS is_reported
+        b.is_accepted AND m.phone = r.phone AS is_reported
     FROM core.recipients AS m
-    LEFT JOIN core.batch_outcomes AS b
+    LEFT JOIN batches AS b
         ON
-            m.campaign_id = b.campaign_id
+            campaign_key_of(m.message_id) = campaign_key_of(b.first_message_id)
             AND m.planned_batch = b.planned_batch
             AND m.message_id BETWEEN b.first_message_id AND b.last_message_id
     LEFT JOIN best AS r ON m.message_id = r.message_id
@@ -97,15 +115,12 @@ SELECT
     message_id,
     CASE
         WHEN message_id IS NULL THEN disposition
-        WHEN state IS NULL THEN 'planned'
-        WHEN state <> 'accepted' THEN state
         WHEN is_reported AND is_delivered THEN 'delivered'
         WHEN is_reported THEN 'failed'
-        WHEN submitted_at < $as_of - to_hours($report_window_hours) THEN 'unreported'
-        ELSE 'accepted'
+        ELSE coalesce(status_without_report, 'planned')
     END AS status,
     CASE WHEN is_reported THEN code END AS code,
-    CASE WHEN state = 'refused' THEN error_code END AS error_code,
+    error_code,
     batch_num,
     submitted_at,
     submitted_on,
