@@ -22,7 +22,7 @@ from pipelines.sql_files import names_in, reference_path
 from pipelines.warehouse.computed import ALL_CAMPAIGNS, CONTRACTS, note_computed
 from pipelines.warehouse.database import Warehouse, registered, set_comments, tables_as_described
 from pipelines.warehouse.statements import Statement, in_order, statements
-from pipelines.warehouse.touched import Touched, attach_scopes, find_touched, in_scope
+from pipelines.warehouse.touched import Touched, TouchedSearch, in_scope
 
 _COMPUTED: Final = {table_of(contract): contract for contract in CONTRACTS if kind_of(contract) != "reference"}
 
@@ -98,8 +98,9 @@ def parameters_of(
 
 def reconcile_with(warehouse: Warehouse, parameters: dict[str, Any]) -> ReconcileSummary:
     """The same with the parameters of the statements, such as those of an earlier reconcile."""
-    with warehouse.write(prepare=attach_scopes) as connection:
-        touched = find_touched(connection, parameters)
+    search = TouchedSearch(parameters)
+    with warehouse.write(prepare=search.prepare) as connection:
+        touched = search.touched(connection)
         is_changed = make_tables(connection, parameters, touched)
         failed_checks = run_checks(connection, touched)
         note_computed(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import duckdb
 
@@ -22,6 +23,9 @@ _TABLE_MACRO: Final = re.compile(r"\bMACRO (\w+)\([^)]*\) AS TABLE")
 _CALL: Final = re.compile(r"\b(\w+)\(")
 
 _PARSED: Final[dict[str, "Statement"]] = {}  # by text: the statements of a process don't change
+
+# The files of functions that each session has: to create them takes as long as a statement.
+_DEFINED: Final[WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,17 @@ def statement(connection: duckdb.DuckDBPyConnection, name: str) -> Statement:
 
 
 def statements(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, Statement]:
-    """Several statements by name; a function that more than one of them calls is created once."""
+    """Several statements by name."""
     texts = {name: sql_files.statement(name) for name in names}
     define_functions(connection, set().union(*map(called_functions, texts.values())))
-    for text in texts.values():
-        if text not in _PARSED:
-            _PARSED[text] = parse(connection, text)
-    return {name: _PARSED[text] for name, text in texts.items()}
+    return {name: parsed(connection, text) for name, text in texts.items()}
+
+
+def parsed(connection: duckdb.DuckDBPyConnection, text: str) -> Statement:
+    """The same as `parse`, which a process does once for each text."""
+    if text not in _PARSED:
+        _PARSED[text] = parse(connection, text)
+    return _PARSED[text]
 
 
 def in_order(inputs: Mapping[str, Iterable[str]]) -> list[str]:
@@ -96,8 +104,9 @@ def define_functions(
 ) -> None:
     """Create these functions of sql/functions, after those that they call.
 
-    They are created for the session, or, if not temporary, in the database in use.
+    They are created for the session, which keeps them, or, if not temporary, in the database in use.
     """
+    defined = _DEFINED.setdefault(connection, set()) if is_temporary else set[str]()
     calls: dict[str, set[str]] = {}  # by file: one may define several functions
     to_visit = {_function_files()[name] for name in functions}
     while to_visit:
@@ -106,7 +115,9 @@ def define_functions(
         to_visit |= calls[name] - calls.keys()
     kind = "TEMP MACRO" if is_temporary else "MACRO"
     for name in in_order(calls):
-        connection.execute(_MACRO.sub(rf"{kind} \1(", sql_files.statement(name)))
+        if name not in defined:
+            connection.execute(_MACRO.sub(rf"{kind} \1(", sql_files.statement(name)))
+            defined.add(name)
 
 
 @cache

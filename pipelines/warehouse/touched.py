@@ -7,18 +7,18 @@ evaluated in a *scope*, a database of the session in which `core.recipients` is 
     scope         the tables of the warehouse; those whose rows belong to campaigns show those of scope_campaigns
     lookup_scope  the tables of the warehouse; core.reports shows the reports that have to be looked up once more
 
-DuckDB writes to one database in a transaction, so both are attached before it begins. Their views read tables of the
-session, which are filled in it.
+DuckDB writes to one database in a transaction, so both are attached before it begins, if anything is new. Their views
+read tables of the session, which are filled in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 
-from pipelines.contracts import Contract, kind_of, names_campaigns, table_of
+from pipelines.contracts import Contract, grain_of, kind_of, names_campaigns, table_of
 from pipelines.contracts.core import CORE
 from pipelines.sql_files import names_in
 from pipelines.warehouse.computed import CONTRACTS, Computed, fingerprint, last_computed, last_load_num
@@ -30,6 +30,8 @@ WAYS: Final = tuple(names_in("touching"))
 
 _CLOCK: Final = "touching/clock"
 
+_COMPUTED: Final = [contract for contract in CONTRACTS if kind_of(contract) != "reference"]
+
 _LOOKUPS: Final = "core.report_lookups"
 _PHONES: Final = "core.followed_phones"
 _MESSAGES: Final = "core.followed_messages"
@@ -39,26 +41,32 @@ _LARGEST_SHARE: Final = 0.3
 _LEAST_ROWS: Final = 1_000_000  # of fewer rows any share is computed in a scope
 
 
-def attach_scopes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Attach the scopes, empty, if the tables that they show exist; before the transaction that uses them."""
-    if last_computed(connection) is None or not tables_as_described(connection, CONTRACTS) >= {*_stored(CONTRACTS)}:
-        return
-    connection.execute("CREATE TEMP TABLE scope_campaigns (campaign_id VARCHAR, campaign_key BIGINT)")
+def _attach_scopes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Attach the scopes, empty, with a view for each table that a statement reads in them."""
     connection.execute("CREATE TEMP TABLE phones_not_shown (phone VARCHAR)")
     for name in ("reports", "report_lookups"):
         connection.execute(f"CREATE TEMP TABLE {name}_in_scope AS FROM core.{name} LIMIT 0")
     connection.execute("CREATE TEMP TABLE reports_to_place AS FROM core.reports LIMIT 0")
     for scope in ("lookup_scope", "scope"):
         connection.execute(f"ATTACH ':memory:' AS {scope}; CREATE SCHEMA {scope}.core; CREATE SCHEMA {scope}.marts")
-    for contract in (*CORE, *_stored(CONTRACTS)):
-        table = table_of(contract)
+    for table in statement(connection, "core/report_lookups").inputs:
         rows = "temp.reports_to_place" if table == "core.reports" else f"warehouse.{table}"
         connection.execute(f"CREATE VIEW lookup_scope.{table} AS FROM {rows}")
-        connection.execute(f"CREATE VIEW scope.{table} AS {_shown(contract)}")
-    views = [table_of(contract).replace(".", "/") for contract in CONTRACTS if kind_of(contract) == "view"]
+    of_campaigns = {_name_of(contract): contract for contract in _COMPUTED if grain_of(contract) == "campaign"}
+    evaluated = statements(connection, [*of_campaigns, *names_in("checks")])
+    read = frozenset[str]().union(*(each.inputs for each in evaluated.values()))
+    for contract in (*CORE, *_stored(CONTRACTS)):
+        if table_of(contract) in read:
+            connection.execute(f"CREATE VIEW scope.{table_of(contract)} AS {_shown(contract)}")
     with _in(connection, "scope"):
-        for name, view in statements(connection, views).items():
-            connection.execute(f"CREATE VIEW {name.replace('/', '.')} AS {view.text}")
+        for name, contract in of_campaigns.items():
+            if kind_of(contract) == "view":
+                connection.execute(f"CREATE VIEW {table_of(contract)} AS {evaluated[name].text}")
+
+
+def _name_of(contract: type[Contract]) -> str:
+    """The name of the statement that computes a table."""
+    return table_of(contract).replace(".", "/")
 
 
 def _stored(contracts: tuple[type[Contract], ...]) -> list[type[Contract]]:
@@ -80,11 +88,6 @@ def _shown(contract: type[Contract]) -> str:
 def in_scope(connection: duckdb.DuckDBPyConnection) -> AbstractContextManager[None]:
     """Evaluate statements for the campaigns in scope while the block runs."""
     return _in(connection, "scope")
-
-
-def _has_scopes(connection: duckdb.DuckDBPyConnection) -> bool:
-    found = connection.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'scope'").fetchall()
-    return found == [(1,)]
 
 
 @contextmanager
@@ -141,47 +144,73 @@ class Touched:
         self.connection.execute("DROP TABLE touched; DELETE FROM phones_not_shown")
 
 
-def find_touched(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> Touched | None:
-    """Place the reports that came, and show the touched campaigns in the scope; None if all are to be computed.
+@dataclass
+class TouchedSearch:
+    """The search for the touched campaigns, in two steps: DuckDB attaches the scopes before the transaction.
 
     `arguments` are the parameters of the statements.
     """
-    before = _comparable(connection, arguments)
-    if before is None:
-        return None
-    since = {"since_load_num": before.load_num, "since_as_of": before.as_of, **arguments}
-    is_loaded = last_load_num(connection) > before.load_num
-    if is_loaded:
-        _place_reports(connection, since)
-    connection.execute("CREATE TEMP TABLE touched AS FROM scope_campaigns")
-    for way in statements(connection, [way for way in WAYS if is_loaded or way == _CLOCK]).values():
-        connection.execute(f"INSERT INTO touched\n{way.text}", way.arguments(since))
-    _show(connection, "SELECT DISTINCT campaign_id, campaign_key FROM touched")
-    connection.execute("DROP TABLE touched")
-    ((campaign_count, scope_rows, rows),) = connection.sql(statement(connection, "scope/size").text).fetchall()
-    if scope_rows > max(_LEAST_ROWS, _LARGEST_SHARE * rows):
-        return None
-    for name in ("reports", "report_lookups"):
-        selected = statement(connection, f"scope/{name}").text
-        connection.execute(f"INSERT INTO {name}_in_scope\n{selected}")
-    connection.execute(f"CREATE TEMP TABLE phones_before AS FROM {_PHONES}")
-    return Touched(connection, has_news=is_loaded or campaign_count > 0)
+
+    arguments: Mapping[str, Any]
+    since: dict[str, Any] | None = None  # the same with those of the last reconcile, unless all is to be computed
+    is_loaded: bool = False  # since then
+    has_news: bool = False
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Look for what is new since the last reconcile, and attach the scopes if anything is."""
+        before = _comparable(connection, self.arguments)
+        if before is None:
+            return
+        self.since = {"since_load_num": before.load_num, "since_as_of": before.as_of, **self.arguments}
+        self.is_loaded = last_load_num(connection) > before.load_num
+        for table in ("scope_campaigns", "touched"):
+            connection.execute(f"CREATE TEMP TABLE {table} (campaign_id VARCHAR, campaign_key BIGINT)")
+        _touch(connection, [way for way in WAYS if way == _CLOCK], self.since)
+        self.has_news = self.is_loaded or connection.execute("FROM touched LIMIT 1").fetchone() is not None
+        if self.has_news:
+            _attach_scopes(connection)
+
+    def touched(self, connection: duckdb.DuckDBPyConnection) -> "Touched | None":
+        """Place the reports that came, and show the touched campaigns in the scope; None if all are to be computed."""
+        if self.since is None:
+            return None
+        if not self.has_news:
+            return Touched(connection, has_news=False)
+        if self.is_loaded:
+            _place_reports(connection, self.since)
+            _touch(connection, [way for way in WAYS if way != _CLOCK], self.since)
+        _show(connection, "SELECT DISTINCT campaign_id, campaign_key FROM touched")
+        connection.execute("DROP TABLE touched")
+        ((scope_rows, rows),) = connection.sql(statement(connection, "scope/size").text).fetchall()
+        if scope_rows > max(_LEAST_ROWS, _LARGEST_SHARE * rows):
+            return None
+        for name in ("reports", "report_lookups"):
+            selected = statement(connection, f"scope/{name}").text
+            connection.execute(f"INSERT INTO {name}_in_scope\n{selected}")
+        connection.execute(f"CREATE TEMP TABLE phones_before AS FROM {_PHONES}")
+        return Touched(connection, has_news=True)
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, arguments: Mapping[str, Any]) -> Computed | None:
     """The last reconcile, if the tables can differ from it only by what was loaded since and by the clock."""
     before = last_computed(connection)
-    if before is None or not before.is_balanced or not _has_scopes(connection):
+    if before is None or not before.is_balanced or fingerprint(arguments) != before.fingerprint:
         return None
     if connection.execute(_REMOVED).fetchall():
         return None
-    return before if fingerprint(arguments) == before.fingerprint else None
+    return before if tables_as_described(connection, CONTRACTS) >= {*_stored(CONTRACTS)} else None
 
 
 # A report that could belong to a campaign that is gone, or to another one, belongs to the other now.
 _REMOVED: Final = (
     "SELECT campaign_id FROM core.computed_campaigns EXCEPT SELECT campaign_id FROM core.campaigns LIMIT 1"
 )
+
+
+def _touch(connection: duckdb.DuckDBPyConnection, ways: Iterable[str], since: Mapping[str, Any]) -> None:
+    """Note the campaigns that were touched in these ways."""
+    for way in statements(connection, ways).values():
+        connection.execute(f"INSERT INTO touched\n{way.text}", way.arguments(since))
 
 
 def _show(connection: duckdb.DuckDBPyConnection, campaigns: str) -> None:

@@ -1,7 +1,6 @@
--- One row: the number of campaigns in scope, the rows of these campaigns, and those of all campaigns.
+-- One row: the rows of the campaigns in scope, and those of all campaigns.
 -- Inputs: core.campaigns, temp.scope_campaigns.
 SELECT
-    (SELECT count(*) FROM temp.scope_campaigns) AS campaign_count,
     cast(coalesce(sum(c.row_count) FILTER (WHERE t.campaign_id IS NOT NULL), 0) AS BIGINT) AS scope_row_count,
     cast(coalesce(sum(c.row_count), 0) AS BIGINT) AS row_count
 FROM core.campaigns AS c

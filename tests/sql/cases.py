@@ -11,20 +11,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from pipelines import sql_files
 from pipelines.contracts import kind_of, table_of
 from pipelines.contracts.marts import MARTS
 from pipelines.contracts.reconciled import RECONCILED
 from pipelines.opt_outs import patterns, plain
 from pipelines.settings import WarehouseSettings
+from pipelines.sql_files import names_in
 from pipelines.warehouse.database import Warehouse, registered
 from pipelines.warehouse.reconcile import make_tables
-from pipelines.warehouse.statements import Statement, define_functions, in_order, statement
+from pipelines.warehouse.statements import Statement, called_functions, define_functions, in_order, statement
 
 _WORDS: dict[str, Any] = {"opt_out_words": ["td", "t", "n", "退订", "取消"], "ambiguous_opt_out_words": ["取消"]}
 _PATTERNS = zip(("opt_out_pattern", "near_opt_out_pattern"), patterns(*_WORDS.values()), strict=True)
@@ -50,7 +51,6 @@ _FILLERS = {
 
 def filled(path: Path, case: Path) -> Warehouse:
     """A new warehouse at `path` that holds the rows of a case."""
-    path.write_bytes(_empty_warehouse())
     warehouse = Warehouse(path, WarehouseSettings(busy_timeout_seconds=5))
     with warehouse.write() as connection:
         fill(connection, case)
@@ -69,13 +69,14 @@ def computed(path: Path, case: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with filled(path, case).write() as connection:
         make_tables(connection, PARAMETERS)
         connection.execute("COMMIT")
+        define_functions(connection, _functions())
         yield connection
         connection.execute("BEGIN")
 
 
 @contextmanager
 def undone(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A transaction that is rolled back at the end."""
+    """A transaction that is rolled back at the end; functions are defined before it."""
     connection.execute("BEGIN")
     try:
         yield connection
@@ -103,13 +104,10 @@ def compute_for(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
 
 
 @cache
-def _empty_warehouse() -> bytes:
-    """The file of a warehouse without rows, made once and copied for each case."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "warehouse.duckdb"
-        with Warehouse(path, WarehouseSettings()).write():
-            pass
-        return path.read_bytes()
+def _functions() -> set[str]:
+    """All that the statements of computed tables, checks and alerts call, and `fill`."""
+    names = [name for folder in ("core", "marts", "checks", "totals", "alerts") for name in names_in(folder)]
+    return {"number_range_of"}.union(*(called_functions(sql_files.statement(name)) for name in names))
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -43,12 +43,13 @@ def test_messages_with_more_than_one_report_are_found(
     connection: duckdb.DuckDBPyConnection, reports: list[tuple[int, int]]
 ) -> None:
     ids = [message_id for message_id, count in reports for _ in range(count)]
+    select = statement(connection, "core/repeated_messages").text
     with (
         undone(connection),
         registered(connection, ids=pl.DataFrame({"message_id": ids}, schema={"message_id": pl.Int64})),
     ):
         connection.execute("INSERT INTO core.report_matches FROM ids")
-        found = connection.sql(statement(connection, "core/repeated_messages").text).fetchall()
+        found = connection.sql(select).fetchall()
 
     assert sorted(found) == sorted(
         (CAMPAIGNS[message_id >> 28], message_id)

@@ -55,9 +55,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(rows, min_size=1, max_size=8, unique_by=lambda row: tuple(row[name] for name in KEY)))
 def test_each_reply_counts_or_repeats_one_that_counts(warehouse: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
+    select = statement(warehouse, "core/repeated_replies").text
     with undone(warehouse):
         insert(warehouse, Replies, pl.DataFrame(rows, schema=schema_of(Replies)), load_num=1)
-        found = warehouse.sql(statement(warehouse, "core/repeated_replies").text).fetchall()
+        found = warehouse.sql(select).fetchall()
     repeated = [row for row in rows if tuple(row[name] for name in KEY) in {_key(each) for each in found}]
     explained = [row for row in rows if row not in repeated]
     assert len(found) == len(repeated)

@@ -88,6 +88,19 @@ def test_without_news_no_row_is_written_and_the_ids_stay(warehouse: Warehouse) -
     assert marks(warehouse) == {"one", "two"}
 
 
+def test_without_news_no_scope_is_made(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def attach(_: duckdb.DuckDBPyConnection) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(touched, "_attach_scopes", attach)
+
+    closed(warehouse, as_of=ARGUMENTS["as_of"] + timedelta(minutes=5))
+
+    loaded(warehouse, _REPORT_OF_TWO)
+    with pytest.raises(AssertionError):
+        closed(warehouse)
+
+
 def test_a_new_day_changes_the_coverage_of_pulls_and_no_campaign(warehouse: Warehouse) -> None:
     before, of_all = ids(warehouse), computed(warehouse).computed_id
 

@@ -75,6 +75,18 @@ def test_functions_of_a_session_leave_no_trace_in_the_database_in_use(connection
     assert sorted(connection.execute(query).fetchall()) == [("memory",), ("temp",)]
 
 
+def test_a_session_keeps_the_functions_that_it_has(connection: duckdb.DuckDBPyConnection) -> None:
+    define_functions(connection, ["wilson_low"])
+    connection.execute("CREATE OR REPLACE TEMP MACRO wilson_low(successes, trials) AS 'kept'")
+
+    define_functions(connection, ["wilson_low", "wilson_high"])
+    with connection.cursor() as other:
+        define_functions(other, ["wilson_low"])
+
+        assert connection.sql("SELECT wilson_low(1, 2)").fetchall() == [("kept",)]
+        assert other.sql("SELECT wilson_low(1, 2) < 0.5").fetchall() == [(True,)]
+
+
 def test_a_statement_is_read_by_its_name_and_finds_its_functions(connection: duckdb.DuckDBPyConnection) -> None:
     found = statement(connection, "figures/ranges")
 
