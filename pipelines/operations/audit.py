@@ -37,7 +37,7 @@ from pipelines.warehouse.database import Warehouse, warehouse_of
 from pipelines.warehouse.loading.campaigns import load_campaigns
 from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import load_again
-from pipelines.warehouse.publish import READ_OPTIONS, mart_parquet, publish
+from pipelines.warehouse.publish import READ_OPTIONS, mart_parquet, write_tables
 from pipelines.warehouse.reconcile import reconcile_with
 from pipelines.warehouse.version_note import VERSION_NOTE, VersionNote
 
@@ -251,7 +251,8 @@ def _of_published(
             progress("computing every table as of what is published")
             reconcile_with(fresh, {**kept.computed.arguments, "as_of": note.as_of})
     progress("selecting what is published")
-    again = publish(fresh, kept.scratch / "fresh_published", phone_hash=phone_hash).version
+    again = kept.scratch / "fresh_published"
+    write_tables(fresh, again, phone_hash=phone_hash)
     return [*_published_differences(fresh, kept.published, again, progress)], None
 
 

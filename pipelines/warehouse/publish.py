@@ -52,7 +52,9 @@ _NEXT: Final = "next"
 _NO_END: Final = 2**62  # above all rows of an input file
 
 _CAMPAIGNS: Final = "SELECT campaign_id, row_count FROM marts.campaign_delivery ORDER BY planned_at, campaign_id"
-_ROWS_DIGEST: Final = "count(*), bit_xor(hash(*COLUMNS(*))), sum(hash(*COLUMNS(*))::HUGEINT)"
+_ROWS_DIGEST: Final = """
+SELECT count(*), bit_xor(row_hash), sum(row_hash::HUGEINT) FROM (SELECT hash(*COLUMNS(*)) AS row_hash FROM {table})
+"""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def _publish(
             parts = plan_parts(row_counts, _members(last), part_rows=part_rows)
             _write_messages(connection, draft, parts, phone_hash)
             _write_whole_tables(connection, draft, phone_hash)
+            _write_marts(connection, draft, phone_hash)
             reach("publish.after_parquet")
             draft.add(PUBLISHED_DATABASE, None, partial(_write_database, connection, version))
             reach("publish.after_database")
@@ -180,6 +183,15 @@ def _publish(
         raise
     written_count = len(draft.files) - draft.shared_count
     return replace(summary, written_file_count=written_count, shared_file_count=draft.shared_count)
+
+
+def write_tables(warehouse: Warehouse, folder: Path, *, phone_hash: PhoneHash) -> None:
+    """Write the files of PUBLISHED, as a publish without a version before does, into a new folder."""
+    folder.mkdir()
+    draft = _Draft(folder, {})
+    with warehouse.read() as connection:
+        _write_messages(connection, draft, plan_parts(_row_counts(connection, warehouse)), phone_hash)
+        _write_whole_tables(connection, draft, phone_hash)
 
 
 def _is_open(version: Path) -> bool:
@@ -249,18 +261,24 @@ def _write_part(
     with registered(connection, members=members):
         connection.execute("CREATE OR REPLACE TEMP TABLE part_campaigns AS FROM members")
     rows = {"first_row": part.first_row, "end_row": _NO_END if part.end_row is None else part.end_row}
-    masked = statement(connection, "sources/masked_owners")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE masked_owners AS {masked.text}", masked.arguments(rows))
+    owners = statement(connection, "sources/owners_with_digits")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE masked_owners AS {owners.text}", owners.arguments(rows))
+    if connection.execute("FROM masked_owners LIMIT 1").fetchone() is not None:  # else the masks are not even planned
+        masked = statement(connection, "sources/masked_owners")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE masked_owners AS {masked.text}")
     _write_parquet(_selected(connection, select, {**rows, **_hashing(phone_hash)}), path)
 
 
 def _write_whole_tables(connection: duckdb.DuckDBPyConnection, draft: _Draft, phone_hash: PhoneHash) -> None:
-    """Add the tables that have one file: those of PUBLISHED, and the marts."""
+    """Add the tables of PUBLISHED that have one file."""
     for contract in _of_grain("whole"):
         select = _statement_of(connection, contract)
         rows = _selected(connection, select, _hashing(phone_hash))
         digest = _rows_digest(connection, phone_hash, *sorted(select.inputs))
         draft.add(parquet_of(contract), digest, partial(_write_parquet, rows))
+
+
+def _write_marts(connection: duckdb.DuckDBPyConnection, draft: _Draft, phone_hash: PhoneHash) -> None:
     for contract in MARTS:
         table = table_of(contract)
         digest = _rows_digest(connection, phone_hash, table)
@@ -299,10 +317,11 @@ def _rows_digest(connection: duckdb.DuckDBPyConnection, phone_hash: PhoneHash, *
 
     It is keyed: replies hold phones, and whoever reads the digest could try which phone gives it.
     """
-    found = [
-        (table, relation.columns, [*map(str, relation.types)], *relation.aggregate(_ROWS_DIGEST).fetchall())
-        for table, relation in ((table, connection.table(table)) for table in tables)
-    ]
+    found = []
+    for table in tables:
+        relation = connection.table(table)
+        counted = connection.execute(_ROWS_DIGEST.format(table=table)).fetchall()
+        found.append((table, relation.columns, [*map(str, relation.types)], *counted))
     return hmac.digest(phone_hash.key.encode(), repr(found).encode(), "sha256").hex()
 
 
