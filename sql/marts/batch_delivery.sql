@@ -8,6 +8,13 @@ WITH batches AS (
     FROM core.batches AS b
     LEFT JOIN core.message_counts AS n ON b.batch_num = n.batch_num
     GROUP BY b.batch_num
+),
+
+rated AS (
+    SELECT
+        r.*,
+        delivery_rates(r.counts.delivered_count, r.counts.reported_count, r.counts.accepted_total_count) AS rates
+    FROM batches AS r
 )
 
 SELECT
@@ -32,10 +39,10 @@ SELECT
     n.counts.accepted_total_count,
     n.counts.reported_count,
     n.counts.accepted_segment_count,
-    unnest(delivery_rates(n.counts.delivered_count, n.counts.reported_count, n.counts.accepted_total_count)),
+    unnest(n.rates),
     b.submitted_at < $as_of - to_hours($report_window_hours) AS is_mature
 FROM core.batches AS b
 LEFT JOIN core.batch_outcomes AS o ON b.batch_num = o.batch_num
-INNER JOIN batches AS n ON b.batch_num = n.batch_num
+INNER JOIN rated AS n ON b.batch_num = n.batch_num
 WHERE b.state <> 'suppressed'
 ORDER BY b.submitted_at, b.batch_num

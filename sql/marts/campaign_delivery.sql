@@ -13,6 +13,13 @@ WITH campaigns AS (
     GROUP BY c.campaign_id
 ),
 
+rated AS (
+    SELECT
+        r.*,
+        delivery_rates(r.counts.delivered_count, r.counts.reported_count, r.counts.accepted_total_count) AS rates
+    FROM campaigns AS r
+),
+
 replies AS (
     SELECT
         campaign_id,
@@ -27,7 +34,7 @@ replies AS (
 SELECT
     c.campaign_id,
     unnest(n.counts),
-    unnest(delivery_rates(n.counts.delivered_count, n.counts.reported_count, n.counts.accepted_total_count)),
+    unnest(n.rates),
     l.latency_p50_seconds,
     l.latency_p90_seconds,
     l.latency_p99_seconds,
@@ -43,7 +50,7 @@ SELECT
     c.is_paused,
     coalesce(n.counts.planned_count = 0 AND n.last_submitted_at < $as_of - to_hours($report_window_hours), FALSE) AS is_mature
 FROM core.campaigns AS c
-INNER JOIN campaigns AS n ON c.campaign_id = n.campaign_id
+INNER JOIN rated AS n ON c.campaign_id = n.campaign_id
 LEFT JOIN core.latency_percentiles AS l ON c.campaign_id = l.campaign_id
 LEFT JOIN replies AS r ON c.campaign_id = r.campaign_id
 ORDER BY c.planned_at, c.campaign_id

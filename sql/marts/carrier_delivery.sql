@@ -69,6 +69,13 @@ carriers_and_provinces AS (
         max(last_submitted_at) AS last_submitted_at
     FROM placed_counts
     GROUP BY campaign_id, range_carrier, range_carrier_zh, range_province, range_province_zh
+),
+
+rated AS (
+    SELECT
+        r.*,
+        delivery_rates(r.counts.delivered_count, r.counts.reported_count, r.counts.accepted_total_count) AS rates
+    FROM carriers_and_provinces AS r
 )
 
 SELECT
@@ -78,9 +85,9 @@ SELECT
     g.range_province,
     g.range_province_zh,
     unnest(g.counts),
-    unnest(delivery_rates(g.counts.delivered_count, g.counts.reported_count, g.counts.accepted_total_count)),
+    unnest(g.rates),
     g.first_submitted_at,
     g.last_submitted_at,
     coalesce(g.counts.planned_count = 0 AND g.last_submitted_at < $as_of - to_hours($report_window_hours), FALSE) AS is_mature
-FROM carriers_and_provinces AS g
+FROM rated AS g
 ORDER BY g.campaign_id, g.range_carrier, g.range_province

@@ -10,15 +10,22 @@ WITH days AS (
         max(submitted_at) AS last_submitted_at
     FROM core.message_counts
     GROUP BY campaign_id, submitted_on
+),
+
+rated AS (
+    SELECT
+        r.*,
+        delivery_rates(r.counts.delivered_count, r.counts.reported_count, r.counts.accepted_total_count) AS rates
+    FROM days AS r
 )
 
 SELECT
     d.campaign_id,
     d.submitted_on,
     unnest(d.counts),
-    unnest(delivery_rates(d.counts.delivered_count, d.counts.reported_count, d.counts.accepted_total_count)),
+    unnest(d.rates),
     d.first_submitted_at,
     d.last_submitted_at,
     coalesce(d.last_submitted_at < $as_of - to_hours($report_window_hours), FALSE) AS is_mature
-FROM days AS d
+FROM rated AS d
 ORDER BY d.campaign_id, d.submitted_on NULLS LAST
