@@ -182,11 +182,12 @@ def _require_free(port: int) -> None:
 
 def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     give_up_at = time.monotonic() + START_SECONDS
-    while time.monotonic() < give_up_at and process.poll() is None:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"http://{HOST}:{port}/api/health", timeout=5, trust_env=False).is_success:
-                return
-        time.sleep(0.2)
+    with httpx.Client(timeout=5, trust_env=False) as client:
+        while time.monotonic() < give_up_at and process.poll() is None:
+            with suppress(httpx.HTTPError):
+                if client.get(f"http://{HOST}:{port}/api/health").is_success:
+                    return
+            time.sleep(0.2)
     raise UsageError(f"the Prefect server did not start; look at the end of {log}")
 
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,7 +200,7 @@ def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int,
 
     Raises UsageError if the database has a migration that sql/schema doesn't.
     """
-    known = {int(path.name.split("_")[0]): path for path in SQL_FOLDER.glob("schema/[0-9]*.sql")}
+    known = _migrations()
     try:
         done = {number for (number,) in connection.execute("SELECT migration_num FROM core.migrations").fetchall()}
     except duckdb.CatalogException:  # a new file
@@ -207,6 +208,11 @@ def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[tuple[int,
     if not done <= known.keys():
         raise UsageError("the warehouse was made by a newer version of smsrecon; install that version")
     return [(number, known[number]) for number in sorted(known.keys() - done)]
+
+
+@cache
+def _migrations() -> dict[int, Path]:
+    return {int(path.name.split("_")[0]): path for path in SQL_FOLDER.glob("schema/[0-9]*.sql")}
 
 
 def set_comments(connection: duckdb.DuckDBPyConnection, contracts: Iterable[type[Contract]]) -> None:

@@ -150,6 +150,8 @@ def _write(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, i
     moved: Counter[str] = Counter()
     for contract, frame in tables.items():
         reach("load.between_tables")
+        if frame.is_empty():
+            continue
         if contract in _MERGES:
             moved.update(_merge(connection, contract, frame, load_num))
         else:
