@@ -19,9 +19,12 @@ from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from pipelines import failpoints
+import duckdb
+
+from pipelines import failpoints, sql_files
 from pipelines.cli import invocation
 from pipelines.cli import main as cli
+from pipelines.warehouse import statements
 
 # What the commands that tests give here, and the libraries, import when they first need it.
 _IMPORTED_LATE = (
@@ -29,6 +32,8 @@ _IMPORTED_LATE = (
     "pipelines.console.progress", "pipelines.console.resolve", "pipelines.console.results",
     "pipelines.console.terminal", "pipelines.contracts.validation", "pipelines.operations.daily_run",
     "pipelines.operations.resolve", "pipelines.operations.suppression_lists", "rich._emoji_codes",
+    "pandera.backends.polars.builtin_checks", "pandera.backends.polars.container", "pandera.backends.register_checks",
+    "pipelines.console.campaign_page", "pipelines.review.status", "prometheus_client", "pyarrow.parquet", "tomllib",
 )  # fmt: skip
 _LONGEST_SECONDS = 120
 
@@ -36,6 +41,7 @@ _LONGEST_SECONDS = 120
 def main() -> None:
     for module in _IMPORTED_LATE:
         importlib.import_module(module)
+    _read_statements()
     gc.freeze()  # or each fork would copy the modules when it first collects garbage
     _say(ready=True)
     for line in sys.stdin.buffer:
@@ -46,6 +52,14 @@ def main() -> None:
             _become(order)
         os.close(dies)
         _say(code=_end(pid, lives, order["kill_after"]))
+
+
+def _read_statements() -> None:
+    """Parse the statements that a reconcile needs: each fork knows them."""
+    folders = ("core", "marts", "checks", "totals", "touching", "placing", "scope", "published")
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for name in (name for folder in folders for name in sql_files.names_in(folder)):
+            statements.parsed(connection, sql_files.statement(name))
 
 
 def _end(pid: int, lives: int, kill_after: float | None) -> int:
