@@ -1,16 +1,19 @@
-"""Setup of all tests: the lane, hypothesis' profile, garbage collection, and Ctrl-C."""
+"""Setup of all tests: the lane, hypothesis' profile, garbage collection, new warehouses, and Ctrl-C."""
 
 import gc
 import os
 import signal
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support import depth, scheduling  # noqa: E402  an import before the line above would not be rewritten
+
+if TYPE_CHECKING:
+    from tests.support.history import Place
 
 # Where tests are run in the background, Ctrl-C is ignored, and all they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -42,6 +45,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.freeze()
         gc.set_threshold(50_000)
         gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_warehouses() -> Generator[None]:
+    from tests.support.warehouses import made_as_copies  # noqa: PLC0415  the process that hands out tests needs no DuckDB
+
+    with made_as_copies():
+        yield
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> "Place":
+    """Five campaigns, published once for the kinds of tests that only look at them."""
+    from tests.support.history import sent_history  # noqa: PLC0415  as above
+
+    return sent_history(tmp_path_factory.mktemp("history"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

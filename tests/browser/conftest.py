@@ -8,14 +8,14 @@ from playwright.sync_api import Browser
 
 from tests.browser.marts import Marts
 from tests.browser.windows import Windows, running_chromium
-from tests.support.history import Place, sent_history
+from tests.support.history import Place
 
 pytest.register_assert_rewrite("tests.browser.shown", "tests.browser.shown_campaign", "tests.browser.shown_gateway")
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return sent_history(tmp_path_factory.mktemp("history"))
+def place(history: Place) -> Place:
+    return history
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.support.campaigns import MakeSandbox
+from tests.support.endpoint import NO_CERTIFICATES
 from tests.support.sandboxes import ForkedSandbox
 
 
@@ -47,7 +48,7 @@ def shared_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 @pytest.fixture
 def ask() -> Iterator[Callable[..., httpx.Response]]:
     """POST a form with valid credentials; a field that is None is left out."""
-    with httpx.Client(timeout=30, trust_env=False) as client:
+    with httpx.Client(timeout=30, trust_env=False, verify=NO_CERTIFICATES) as client:
 
         def post(sandbox: RunningSandbox, call: str, **fields: str | None) -> httpx.Response:
             credentials = {"appKey": sandbox.settings.app_key, "appSecret": sandbox.settings.app_secret}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.history import Place, sent_history
+from tests.support.history import Place
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return sent_history(tmp_path_factory.mktemp("history"))
+def place(history: Place) -> Place:
+    return history

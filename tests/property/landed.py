@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -125,11 +124,10 @@ _ONLY_OURS = "SEMI JOIN core.recipients USING (message_id)"
 
 
 @contextmanager
-def landed(template: Path, steps: Iterable[Iterable[Happening]]) -> Iterator[Landed]:
-    """All that happened, landed beside a copy of an empty warehouse, in a folder of its own; nothing is loaded yet."""
+def landed(steps: Iterable[Iterable[Happening]]) -> Iterator[Landed]:
+    """All that happened, landed in a folder of its own; nothing is loaded yet."""
     with TemporaryDirectory() as folder:
         place = Landed(Path(folder))
-        shutil.copy(template, place.warehouse.path)
         for step in steps:
             place.land(step)
         yield place

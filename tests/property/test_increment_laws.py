@@ -1,7 +1,5 @@
 """The law of increments: after any course of loads and runs every table is that of a full run, and that of the twin."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, note
 
@@ -18,9 +16,9 @@ from tests.support.depth import cases
 @on(fast=1, deep=5)
 @given(course=courses(is_far=cases(fast=False, deep=True)))
 def test_after_every_run_all_tables_are_those_of_a_full_run_and_in_the_end_those_of_the_twin(
-    template: Path, _part: int, course: Course
+    _part: int, course: Course
 ) -> None:
-    with landed(template, []) as place:
+    with landed([]) as place:
         for number, step in enumerate(course.steps, 1):
             step.land(place)
             for act in step.acts:

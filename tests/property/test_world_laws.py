@@ -1,7 +1,6 @@
 """Laws of the books on small random worlds, landed for real: SQL says what plain Python says, however the data came."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from hypothesis import given
 
@@ -28,8 +27,8 @@ WHEN_IT_CAME = (*HOW_IT_CAME, "received_at", *_FIRST_AND_LAST)
 
 @on(fast=3, deep=36)
 @given(world=worlds())
-def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance(template: Path, world: World) -> None:
-    with landed(template, []) as place:
+def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance(world: World) -> None:
+    with landed([]) as place:
         for number, step in enumerate(world.steps, 1):
             so_far = replace(world, steps=world.steps[:number])
             place.land(step)
@@ -42,9 +41,9 @@ def test_after_every_step_all_tables_are_those_of_the_twin_and_the_books_balance
 
 @on(fast=2, deep=12)
 @given(world=worlds())
-def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: World) -> None:
+def test_books_closed_step_by_step_are_those_closed_once(world: World) -> None:
     contracts = (*CORE, *RECONCILED, *MARTS)
-    with landed(template, []) as place:
+    with landed([]) as place:
         for step in world.steps:
             place.land(step)
             place.close_books(world)
@@ -59,18 +58,18 @@ def test_books_closed_step_by_step_are_those_closed_once(template: Path, world: 
 @on(fast=2, deep=16)
 @given(pair=pulled_in_other_calls())
 def test_pulls_that_are_shuffled_split_and_repeated_change_only_figures_of_calls(
-    template: Path, pair: tuple[World, World]
+    pair: tuple[World, World],
 ) -> None:
-    one, other = (_books(template, world, without_columns=HOW_IT_CAME) for world in pair)
+    one, other = (_books(world, without_columns=HOW_IT_CAME) for world in pair)
     assert_same(one, other, names=("one way", "the other way"))
 
 
 @on(fast=2, deep=16)
 @given(pair=pulled_on_other_days())
 def test_pulls_spread_over_other_days_change_only_figures_of_calls_and_arrivals(
-    template: Path, pair: tuple[World, World]
+    pair: tuple[World, World],
 ) -> None:
-    one, other = (_books(template, world, without_columns=WHEN_IT_CAME) for world in pair)
+    one, other = (_books(world, without_columns=WHEN_IT_CAME) for world in pair)
     assert_same(one, other, names=("one way", "the other way"))
 
 
@@ -79,9 +78,9 @@ def test_every_table_that_sql_makes_has_a_twin() -> None:
     assert made <= {table_of(contract) for contract in COMPARED}
 
 
-def _books(template: Path, world: World, *, without_columns: tuple[str, ...]) -> dict[str, list[Row]]:
+def _books(world: World, *, without_columns: tuple[str, ...]) -> dict[str, list[Row]]:
     """The tables of a world whose books are closed once, but for what is said of calls."""
-    with landed(template, world.steps) as place:
+    with landed(world.steps) as place:
         assert place.close_books(world).failed_checks == ()
         tables = {table: rows for table, rows in books_of(place).items() if table not in OF_CALLS}
     tables["marts.exceptions"] = [row for row in tables["marts.exceptions"] if row["kind"] != "reject"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from os import environ
 from pathlib import Path
 from signal import SIGTERM
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
 import httpx
 
@@ -17,6 +18,7 @@ from pipelines.landing.segments.folder import SegmentFolder
 
 PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
+NO_CERTIFICATES = SSLContext(PROTOCOL_TLS_CLIENT)  # of clients that speak to this machine: to read all takes 30 ms
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()", "receive")
 
 # The samples of the vendor's page: a report and a reply.
@@ -83,10 +85,11 @@ class Endpoint:
 
     def push(self, body: bytes, **headers: str) -> int:
         """Push the body; returns the HTTP status."""
-        return httpx.post(self.push_url, content=body, headers=headers, timeout=60).status_code
+        answer = httpx.post(self.push_url, content=body, headers=headers, timeout=60, verify=NO_CERTIFICATES)
+        return answer.status_code
 
     def metrics(self) -> dict[str, float]:
-        lines = httpx.get(f"{self.base_url}/metrics").text.splitlines()
+        lines = httpx.get(f"{self.base_url}/metrics", verify=NO_CERTIFICATES).text.splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
     def stop(self) -> None:

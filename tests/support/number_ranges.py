@@ -6,8 +6,6 @@ Run as a program it writes that file again, once `make lock` has brought another
 from itertools import groupby
 from pathlib import Path
 
-from phonenumbers import PhoneNumber, carrier, geocoder
-
 PATH = Path(__file__).parents[2] / "sql" / "reference" / "number_ranges.csv"
 HEADER = "first_range,last_range,carrier,carrier_zh,province,province_zh"
 MOBILE_RANGES = range(1300000, 2000000)
@@ -19,6 +17,8 @@ NOWHERE: Place = ("unknown", "未知", "unknown", "未知")
 
 def place_of(number_range: int) -> Place:
     """Carrier and province, each in English and Chinese; a city goes by its province."""
+    from phonenumbers import PhoneNumber, carrier, geocoder  # noqa: PLC0415  half a second, of few tests
+
     number = PhoneNumber(country_code=86, national_number=number_range * 10_000)
     carriers = carrier.name_for_number(number, "en"), carrier.name_for_number(number, "zh")
     area, area_zh = geocoder.description_for_number(number, "en"), geocoder.description_for_number(number, "zh")

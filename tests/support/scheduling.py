@@ -6,17 +6,17 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.depth import kind_of
 
-# Kinds whose files share servers, apps or campaigns, so that each of these is started once.
-_TOGETHER: Final = {"browser", "flows", "notebooks"}
+# Kinds whose files share servers, apps or campaigns, so that each of these is started once; by the first of the kinds.
+_TOGETHER: Final = {"browser": "browser", "notebooks": "browser", "flows": "flows"}
 
 # Kinds whose tests are long and share nothing: each is given to whichever process is free.
 _APART: Final = {"crash", "property"}
 
-_LONGEST_FIRST: Final = ("flows", "crash", "browser", "cli", "books", "receive", "property", "notebooks")
+_LONGEST_FIRST: Final = ("flows", "crash", "browser", "notebooks", "cli", "books", "receive", "property")
 
 
 class ByFile(LoadScopeScheduling):
-    """All tests of a file in one process, or those of a whole kind in _TOGETHER, or each alone in _APART.
+    """All tests of a file in one process, or those of whole kinds in _TOGETHER, or each alone in _APART.
 
     The group marks of pytest-xdist 3.8 have no effect under pytest 9.2.
     """
@@ -24,7 +24,7 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         kind = kind_of(nodeid)
         if kind in _TOGETHER:
-            return kind
+            return _TOGETHER[kind]
         return nodeid if kind in _APART else nodeid.partition("::")[0]
 
 

@@ -20,6 +20,7 @@ from pipelines.settings import WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER, statement
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import reconcile
+from tests.support.warehouses import made_by_migrations
 
 HOLD = """
 import duckdb, sys, time
@@ -41,6 +42,12 @@ held = threading.Event()
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
 """
+
+
+@pytest.fixture(autouse=True)
+def real_warehouses() -> Iterator[None]:
+    with made_by_migrations():
+        yield
 
 
 @pytest.fixture
