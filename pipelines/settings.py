@@ -464,7 +464,7 @@ class WarehouseSettings(Table):
     )
     memory_limit: str | None = Field(
         default=None,
-        description="Memory limit of DuckDB; unset: 80 % of the memory.",
+        description="Memory limit of DuckDB, plus 350 MB; unset: 80 % of all.",
         examples=["4GB"],
     )
     threads: int | None = Field(
