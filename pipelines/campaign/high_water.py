@@ -11,10 +11,10 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from pipelines.campaign.journal import BatchRecord, Journal
 from pipelines.errors import BooksError
@@ -30,15 +30,14 @@ _NEXT_STEP: Final = "restore the newest copy of the journal, or run 'smsrecon jo
 _FORM: Final = struct.Struct("<II")
 
 
-@dataclass(frozen=True)
-class HighWater:
+class HighWater(NamedTuple):
     """The number of the last batch that may have left; no message at or after position `end` has left."""
 
     number: int
     end: int
 
     def raised_to(self, other: "HighWater") -> "HighWater":
-        return HighWater(max(self.number, other.number), max(self.end, other.end))
+        return self if self == other else HighWater(max(self.number, other.number), max(self.end, other.end))
 
     @classmethod
     def of(cls, batches: Iterable[BatchRecord]) -> Self:
@@ -79,7 +78,7 @@ class Mark:
         """Raise both numbers of the mark to those of `water` where they are lower, synced to disk."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)  # a load may raise it meanwhile
         try:
-            known = HighWater(*_FORM.unpack(os.pread(self._descriptor, _FORM.size, 0)))
+            known = HighWater._make(_FORM.unpack(os.pread(self._descriptor, _FORM.size, 0)))
             raised = known.raised_to(water)
             if raised != known:
                 reach("high_water.before_write")
@@ -117,7 +116,7 @@ def _read(path: str) -> HighWater | None:
     except FileNotFoundError:
         return None
     try:
-        return HighWater(*_FORM.unpack(os.read(descriptor, _FORM.size + 1)))
+        return HighWater._make(_FORM.unpack(os.read(descriptor, _FORM.size + 1)))
     except struct.error:
         raise BooksError(f"{path} is damaged; restore it from a backup before anything is sent") from None
     finally:
@@ -194,7 +193,7 @@ def raise_to_loaded(landing: Landing, loaded: Loaded, marks: Marks) -> Marks:
             known = HighWater.of(journal.batches(campaign_id))
             # Of a journal that is behind the warehouse, it isn't known what it has lost since the last load.
             raise_mark(
-                landing, campaign_id, known if known.number >= water.number else replace(water, end=MAX_MESSAGES)
+                landing, campaign_id, known if known.number >= water.number else water._replace(end=MAX_MESSAGES)
             )
     return {**marks, **read_marks(landing, behind)}
 

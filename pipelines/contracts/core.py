@@ -45,7 +45,7 @@ class Loads(Contract):
 class Listings(Contract):
     """One row per folder of the landing, or pack of segments, whose files are all loaded.
 
-    It is not listed again unless it changes.
+    It is not listed again unless it changes. The folder `campaigns` stands for those of all campaigns, without drafts.
     """
 
     folder: pl.String = column(description="Path in the landing.")

@@ -3,15 +3,16 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import CampaignBusy, UsageError
-from pipelines.files import is_draft, lock_file, write_whole
+from pipelines.files import is_draft, lock_file, remove_drafts, write_whole
+from pipelines.landing.listing import changed_us, instant, is_settled, microseconds
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,16 @@ class Purged:
 
 @dataclass(frozen=True)
 class CampaignFolders:
-    """All folders of campaigns, listed once: their ids in order, by what the folders hold."""
+    """The ids of all campaigns that have a folder, in order, by what it holds.
+
+    Drafts are looked for where a folder has changed. `settled_at` is when the last one changed; None if nothing is to
+    be noted: none has changed, or they are to be looked into again.
+    """
 
     planned: list[str]
     purged: list[str]
-    without_drafts: list[str]
+    with_drafts: list[str]
+    settled_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -44,22 +50,33 @@ class Campaigns:
     def mark_path(self, campaign_id: str) -> Path:
         return self.root / campaign_id / "high_water"
 
-    def listed(self) -> CampaignFolders:
-        """The folders of all campaigns, each opened once, for a caller that asks more than one thing about them."""
-        held: dict[str, list[str]] = {}
-        if self.root.exists():
-            with os.scandir(self.root) as folders:
-                # os.listdir, since a Path for each of them takes most of the time
-                held = {folder.name: os.listdir(folder.path) for folder in folders if folder.is_dir()}  # noqa: PTH208
-        return CampaignFolders(
-            planned=sorted(name for name, files in held.items() if "plan.parquet" in files),
-            purged=sorted(name for name, files in held.items() if "purged.json" in files),
-            without_drafts=sorted(name for name, files in held.items() if not any(map(is_draft, files))),
-        )
+    def listed(self, seen: datetime | None = None) -> CampaignFolders:
+        """The folders of all campaigns, for a caller that asks more than one thing about them.
+
+        Those that last changed at `seen` or before had no drafts then. To ask for two names takes a third of the time
+        of listing a folder.
+        """
+        seen_us = microseconds(seen) if seen is not None else -1
+        with self._opened() as (root, names):
+            changed = {name: at for name in names if (at := changed_us(name, root)) > seen_us}
+            last = instant(max(changed.values(), default=0))
+            with_drafts = [name for name in changed if any(map(is_draft, os.listdir(f"{self.root}/{name}")))]  # noqa: PTH208
+            return CampaignFolders(
+                planned=_with("plan.parquet", names, root),
+                purged=_with("purged.json", names, root),
+                with_drafts=with_drafts,
+                settled_at=last if changed and not with_drafts and is_settled(last) else None,
+            )
+
+    def remove_drafts(self, campaign_ids: Iterable[str]) -> None:
+        """Remove what killed processes left unfinished in these folders, an hour ago or earlier."""
+        for campaign_id in campaign_ids:
+            remove_drafts(self.root / campaign_id)
 
     def planned_ids(self) -> list[str]:
         """The ids of all campaigns that have a plan, in order."""
-        return self._with("plan.parquet")
+        with self._opened() as (root, names):
+            return _with("plan.parquet", names, root)
 
     def plan_paths(self) -> list[Path]:
         """The plans of all campaigns that are not purged, in the order of their ids."""
@@ -91,7 +108,8 @@ class Campaigns:
 
     def purged_ids(self) -> list[str]:
         """The ids of all purged campaigns."""
-        return self._with("purged.json")
+        with self._opened() as (root, names):
+            return _with("purged.json", names, root)
 
     def refuse_purged(self, campaign_id: str) -> None:
         """Raise UsageError if the campaign was purged: it is no longer known who got its messages."""
@@ -107,11 +125,25 @@ class Campaigns:
             if path.name not in ("purged.json", "lock"):
                 path.unlink()
 
-    def _with(self, file_name: str) -> list[str]:
-        """The ids of the campaigns that have such a file, in order; Path.glob takes five times as long."""
-        with suppress(FileNotFoundError), os.scandir(self.root) as folders:
-            return sorted(folder.name for folder in folders if os.access(f"{folder.path}/{file_name}", os.F_OK))
-        return []
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[int, list[str]]]:
+        """A descriptor of `root`, beneath which names are found in half the time, and the ids in order."""
+        try:
+            root = os.open(self.root, os.O_RDONLY)
+        except FileNotFoundError:
+            yield -1, []
+            return
+        try:
+            with os.scandir(root) as folders:
+                names = sorted(folder.name for folder in folders if folder.is_dir())
+            yield root, names
+        finally:
+            os.close(root)
 
     def _mark(self, campaign_id: str) -> Path:
         return self.root / campaign_id / "purged.json"
+
+
+def _with(file_name: str, campaign_ids: list[str], root: int) -> list[str]:
+    """Those of the campaigns that have such a file; Path.glob takes ten times as long."""
+    return [each for each in campaign_ids if os.access(f"{each}/{file_name}", os.F_OK, dir_fd=root)]

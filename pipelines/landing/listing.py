@@ -17,6 +17,8 @@ from pipelines.files import is_draft
 # A folder that changed less than this ago could change again with the same ctime: clocks of file systems tick.
 SETTLING_SECONDS: Final = 2.0
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -44,7 +46,22 @@ def listed_days(root: Path, kind: str, suffix: str, seen: Mapping[str, datetime]
 
 def changed_at(path: Path) -> datetime:
     """The ctime of a folder or file, to the microsecond."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=path.stat().st_ctime_ns // 1000)
+    return instant(changed_us(path))
+
+
+def changed_us(path: Path | str, folder: int | None = None) -> int:
+    """The same in microseconds, which takes less time for many; a path may be one beneath an opened folder."""
+    return os.stat(path, dir_fd=folder).st_ctime_ns // 1000
+
+
+def instant(microseconds: int) -> datetime:
+    """The instant that is so many microseconds after 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds(at: datetime) -> int:
+    """The microseconds from 1970 to an instant."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def is_settled(at: datetime) -> bool:

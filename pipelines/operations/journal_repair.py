@@ -87,7 +87,7 @@ def plan_repair(settings: Settings, *, progress: Progress = no_progress) -> Repa
     if not landing.root.exists():
         return Repair((), is_needed=False)
     warehouse = _readable(warehouse_of(settings))
-    _, loaded, _ = load_files(landing, warehouse, progress=progress)
+    _, loaded, *_ = load_files(landing, warehouse, progress=progress)
     lost = {each.campaign_id: each for each in lost_campaigns(landing, loaded)}
     if not lost and not is_shorter(landing, loaded):
         return Repair((), is_needed=False)

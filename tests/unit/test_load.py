@@ -17,8 +17,10 @@ from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.contracts import LOAD_NUM, columns_of, kind_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError
+from pipelines.files import write_whole
 from pipelines.landing.calls import Call, CallKind
 from pipelines.landing.landing import Landing
+from pipelines.landing.listing import changed_at
 from pipelines.message_ids import POSITION_BITS, key_text
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.times import CHINA
@@ -751,6 +753,30 @@ def test_a_folder_with_a_draft_is_listed_until_the_draft_is_removed(landing: Lan
     assert not draft.exists()
     sleep(0.05)
     assert noted(landing, warehouse) == ["reports/2026-11-22"]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_folder_of_a_campaign_is_looked_into_for_drafts_when_it_changes(
+    landing: Landing, warehouse: Warehouse
+) -> None:
+    for campaign_id in ("a", "b"):
+        write_whole(landing.campaigns.mark_path(campaign_id), bytes(8), overwrite=False)
+    sleep(0.05)
+    assert noted(landing, warehouse) == ["campaigns"]
+    draft = landing.campaigns.root / "b" / ".draft-x"
+    draft.touch()
+    sleep(0.05)
+    for _ in range(2):
+        load(landing, warehouse)
+        assert draft.exists()
+    assert landing.campaigns.listed().with_drafts == ["b"]
+    assert landing.campaigns.listed(changed_at(draft.parent)).with_drafts == []
+    os.utime(draft, (0, 0))
+    load(landing, warehouse)
+    assert not draft.exists()
+    sleep(0.05)
+    assert noted(landing, warehouse) == ["campaigns"]
+    assert rows(warehouse, "SELECT changed_at FROM core.listings") == [{"changed_at": changed_at(draft.parent)}]
 
 
 def test_a_folder_that_changed_just_now_is_not_noted(landing: Landing, warehouse: Warehouse) -> None:

@@ -25,7 +25,7 @@ from pipelines.warehouse.loading.calls import read_call, tables_of_calls
 from pipelines.warehouse.loading.campaigns import has_news, load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
 from pipelines.warehouse.loading.journal_age import loaded_of, raise_to_new_reports
-from pipelines.warehouse.loading.new_files import NewFiles, files_named, find_new_files
+from pipelines.warehouse.loading.new_files import NewFiles, files_named, find_campaigns, find_new_files
 from pipelines.warehouse.loading.numbers import new_load_num
 from pipelines.warehouse.loading.pushes import read_segments, tables_of_segments
 from pipelines.warehouse.loading.rows import Tables
@@ -59,9 +59,9 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
     Raises WarehouseBusy, and BooksError if a plan is missing or the journal isn't the newest one. Files committed
     before an error stay loaded, and the next load continues after them.
     """
-    totals, from_journal, marks = load_files(landing, warehouse, progress=progress)
+    totals, from_journal, marks, purged = load_files(landing, warehouse, progress=progress)
     refuse_older_journal(landing, from_journal, marks)
-    if has_news(landing, from_journal, {*landing.campaigns.purged_ids()}):
+    if has_news(landing, from_journal, purged):
         with warehouse.write() as connection:  # after the reports, so that the batch of every loaded report is known
             totals["campaign_count"] = load_campaigns(connection, landing)
     return LoadSummary(**{field.name: totals[field.name] for field in fields(LoadSummary)})
@@ -69,21 +69,21 @@ def load(landing: Landing, warehouse: Warehouse, *, progress: Progress = no_prog
 
 def load_files(
     landing: Landing, warehouse: Warehouse, *, progress: Progress = no_progress
-) -> tuple[Counter[str], Loaded, Marks | None]:
+) -> tuple[Counter[str], Loaded, Marks | None, set[str]]:
     """Load the new files, all but the journal and the plans, and raise the marks to what is proven by then.
 
     Drafts that killed processes left in the landing are removed.
 
-    Returns counts named as in LoadSummary, what was loaded from the journal before, and the marks; None for these if
-    there were new files, which take time and may have raised some.
+    Returns counts named as in LoadSummary, what was loaded from the journal before, the marks, and the campaigns that
+    are purged. The marks are None if there were new files, which take time and may have raised some.
     """
     with warehouse.write() as connection:
         from_journal = loaded_of(connection, landing)
         new = find_new_files(connection, landing)
-    folders = landing.campaigns.listed()
+        folders = find_campaigns(connection, landing)
     marks = raise_to_loaded(landing, from_journal, marks_of(landing, folders))
-    tidy = (f"campaigns/{campaign_id}" for campaign_id in folders.without_drafts)
-    landing.remove_drafts(without=[*new.unchanged, *tidy])
+    landing.remove_drafts(without=[*new.unchanged, landing.name(landing.campaigns.root)])
+    landing.campaigns.remove_drafts(folders.with_drafts)
     totals: Counter[str] = Counter()
     done = 0
     for tables in _read(landing, new):
@@ -94,7 +94,7 @@ def load_files(
         progress(f"loading: {done:,} of {new.count:,} files", done / new.count)
     landing.pushes.note_loaded(new.segments)
     landing.pushes.pack()
-    return totals, from_journal, None if new.count else marks
+    return totals, from_journal, None if new.count else marks, {*folders.purged}
 
 
 def load_again(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import duckdb
 import polars as pl
@@ -11,8 +11,9 @@ import polars as pl
 from pipelines.contracts import schema_of
 from pipelines.contracts.core import Listings
 from pipelines.landing.calls import CALL_KINDS, CallKind
+from pipelines.landing.campaigns import CampaignFolders
 from pipelines.landing.landing import Landing
-from pipelines.landing.listing import Listed
+from pipelines.landing.listing import Listed, instant
 from pipelines.sql_files import statement
 from pipelines.times import CHINA
 from pipelines.warehouse.database import registered
@@ -39,14 +40,13 @@ class NewFiles:
 
 def find_new_files(connection: duckdb.DuckDBPyConnection, landing: Landing) -> NewFiles:
     """List the landing; folders that are over and loaded are noted in core.listings, and not listed the next time."""
-    known = connection.execute("SELECT folder, epoch_us(changed_at) FROM core.listings").fetchall()
-    seen = {folder: datetime.fromtimestamp(0, UTC) + timedelta(microseconds=at) for folder, at in known}
+    seen = _seen(connection)
     calls = {kind: list(landing.calls.listed(kind, seen)) for kind in CALL_KINDS}
     imports, pushes = list(landing.imports.listed(seen)), list(landing.pushes.listed(seen))
     lists = landing.suppressions.names()
     folders = [*(folder for listed in calls.values() for folder in listed), *imports, *pushes]
     new = _not_loaded(connection, [*lists, *_names(folders)])
-    _note(connection, [each for each in folders if each.settled_at is not None and new.isdisjoint(each.names)])
+    _note(connection, [each for each in folders if new.isdisjoint(each.names)])
     return NewFiles(
         calls={kind: sorted(new.intersection(_names(listed))) for kind, listed in calls.items()},
         imports=sorted(new.intersection(_names(imports))),
@@ -55,6 +55,14 @@ def find_new_files(connection: duckdb.DuckDBPyConnection, landing: Landing) -> N
         segments=frozenset(_names(pushes)),
         unchanged=frozenset(seen.keys() - {each.folder for each in folders}),
     )
+
+
+def find_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> CampaignFolders:
+    """List the folders of campaigns; those without drafts are noted together, and not looked into until they change."""
+    folder = landing.name(landing.campaigns.root)
+    found = landing.campaigns.listed(_seen(connection).get(folder))
+    _note(connection, [Listed(folder, [], found.settled_at)])
+    return found
 
 
 def files_named(names: Iterable[str], landing: Landing) -> NewFiles:
@@ -74,6 +82,12 @@ def files_named(names: Iterable[str], landing: Landing) -> NewFiles:
     )
 
 
+def _seen(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """The folders that are noted, and when they had changed last."""
+    known = connection.execute("SELECT folder, epoch_us(changed_at) FROM core.listings").fetchall()
+    return {folder: instant(at) for folder, at in known}
+
+
 def _names(folders: Iterable[Listed]) -> list[str]:
     return [name for each in folders for name in each.names]
 
@@ -86,10 +100,11 @@ def _not_loaded(connection: duckdb.DuckDBPyConnection, names: list[str]) -> set[
     return {name for (name,) in rows}
 
 
-def _note(connection: duckdb.DuckDBPyConnection, settled: list[Listed]) -> None:
-    if not settled:
+def _note(connection: duckdb.DuckDBPyConnection, listed: list[Listed]) -> None:
+    """Note those of these folders that are settled."""
+    rows = [(each.folder, each.settled_at.astimezone(CHINA)) for each in listed if each.settled_at is not None]
+    if not rows:
         return
-    rows = [(each.folder, each.settled_at.astimezone(CHINA)) for each in settled if each.settled_at is not None]
     with registered(connection, noted=pl.DataFrame(rows, schema=schema_of(Listings), orient="row")):
         connection.execute(statement("load/forget_listings"))
         connection.execute("INSERT INTO core.listings FROM noted")
