@@ -26,6 +26,11 @@ from pipelines.warehouse.touched import Touched, TouchedSearch, in_scope
 
 _COMPUTED: Final = {table_of(contract): contract for contract in CONTRACTS if kind_of(contract) != "reference"}
 
+# The tables without campaigns, and the views, through which one may read another.
+_ACROSS_CAMPAIGNS: Final = tuple(
+    table for table, contract in _COMPUTED.items() if kind_of(contract) == "view" or not names_campaigns(contract)
+)
+
 
 @dataclass(frozen=True)
 class FailedCheck:
@@ -122,19 +127,20 @@ def make_tables(
     """
     # DuckDB would materialize core.report_matches (ten million rows) for several readers; reading it again is cheaper.
     connection.execute("SET disabled_optimizers = 'common_subplan'")
-    steps = _steps(connection)
     if touched is None:
-        _make_all(connection, steps, parameters)
+        _make_all(connection, _steps(connection), parameters)
     elif touched.has_news:
-        _make_touched(connection, steps, parameters, touched)
+        _make_touched(connection, _steps(connection), parameters, touched)
     else:
-        return _follow_clock(connection, steps, parameters)
+        return _follow_clock(connection, _steps(connection, _ACROSS_CAMPAIGNS), parameters)
     return True
 
 
-def _steps(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[type[Contract], Statement]]:
-    """The tables and their statements, each after those that it reads."""
-    names = {table: table.replace(".", "/") for table in _COMPUTED}
+def _steps(
+    connection: duckdb.DuckDBPyConnection, tables: Iterable[str] = _COMPUTED
+) -> Iterator[tuple[type[Contract], Statement]]:
+    """The tables and their statements, each after those that it reads; of some tables and all views, or of all."""
+    names = {table: table.replace(".", "/") for table in tables}
     by_name = statements(connection, names.values())
     for table in in_order({table: by_name[name].inputs for table, name in names.items()}):
         reach("reconcile.between_tables")

@@ -7,10 +7,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines import sql_files
 from pipelines.warehouse import touched
 from pipelines.warehouse.computed import Computed, last_computed
 from pipelines.warehouse.database import Warehouse
 from pipelines.warehouse.reconcile import ReconcileSummary, reconcile
+from pipelines.warehouse.statements import Statement
 from tests.sql.cases import ARGUMENTS, filled
 
 # Two campaigns, `one` and `two`, with some phones in both.
@@ -132,6 +134,19 @@ def test_books_that_do_not_balance_are_computed_whole_until_they_do(warehouse: W
     loaded(warehouse, "UPDATE core.campaigns SET row_count = 5, load_num = LOAD WHERE campaign_id = 'one'")
     assert closed(warehouse).is_balanced
     assert changed_campaigns(warehouse, before) == {"one", "two"}
+
+
+def test_without_news_no_statement_of_a_table_with_campaigns_is_parsed(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: dict[str, Statement] = {}
+    monkeypatch.setattr("pipelines.warehouse.statements._PARSED", parsed)
+
+    assert closed(warehouse, as_of=ARGUMENTS["as_of"] + timedelta(hours=1)).is_balanced
+
+    assert sql_files.statement("marts/pull_coverage") in parsed
+    assert sql_files.statement("core/message_status") not in parsed
+    assert sql_files.statement("marts/campaign_delivery") not in parsed
 
 
 def test_a_campaign_that_is_gone_leaves_no_row(warehouse: Warehouse) -> None:
