@@ -20,7 +20,6 @@ from pipelines.campaign.journal import BatchRecord, Journal
 from pipelines.errors import BooksError
 from pipelines.failpoints import reach
 from pipelines.files import write_whole
-from pipelines.landing.campaigns import CampaignFolders
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import MAX_MESSAGES, batch_key_and_number
 
@@ -173,12 +172,6 @@ NOTHING_LOADED: Final = Loaded()
 Marks = Mapping[str, HighWater | None]
 
 
-def marks_of(landing: Landing, folders: CampaignFolders) -> Marks:
-    """The marks of all campaigns that have a plan and are not purged."""
-    purged = {*folders.purged}
-    return read_marks(landing, [campaign_id for campaign_id in folders.planned if campaign_id not in purged])
-
-
 def raise_to_loaded(landing: Landing, loaded: Loaded, marks: Marks) -> Marks:
     """Raise the marks that are behind the warehouse, or that a campaign of an earlier version lacks; returns all."""
     behind = {
@@ -214,7 +207,7 @@ def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED, marks: Mar
     The marks are read before the journal, which they follow: by the caller, or here.
     """
     if marks is None:
-        marks = marks_of(landing, landing.campaigns.listed())
+        marks = read_marks(landing, landing.campaigns.kept_ids())
     lost = []
     with Journal.read_only(landing.journal_path) as journal:
         keys, numbers = journal.campaign_keys(), journal.last_batch_numbers()

@@ -26,13 +26,13 @@ class Purged:
 
 @dataclass(frozen=True)
 class CampaignFolders:
-    """The ids of all campaigns that have a folder, in order, by what it holds.
+    """The ids of all campaigns, in order, by what their folders hold; `kept` have a plan and are not purged.
 
     Drafts are looked for where a folder has changed. `settled_at` is when the last one changed; None if nothing is to
     be noted: none has changed, or they are to be looked into again.
     """
 
-    planned: list[str]
+    kept: list[str]
     purged: list[str]
     with_drafts: list[str]
     settled_at: datetime | None
@@ -61,9 +61,10 @@ class Campaigns:
             changed = {name: at for name in names if (at := changed_us(name, root)) > seen_us}
             last = instant(max(changed.values(), default=0))
             with_drafts = [name for name in changed if any(map(is_draft, os.listdir(f"{self.root}/{name}")))]  # noqa: PTH208
+            kept, purged = _kept_and_purged(names, root)
             return CampaignFolders(
-                planned=_with("plan.parquet", names, root),
-                purged=_with("purged.json", names, root),
+                kept=kept,
+                purged=purged,
                 with_drafts=with_drafts,
                 settled_at=last if changed and not with_drafts and is_settled(last) else None,
             )
@@ -77,6 +78,12 @@ class Campaigns:
         """The ids of all campaigns that have a plan, in order."""
         with self._opened() as (root, names):
             return _with("plan.parquet", names, root)
+
+    def kept_ids(self) -> list[str]:
+        """The ids of all campaigns that have a plan and are not purged, in order."""
+        with self._opened() as (root, names):
+            kept, _ = _kept_and_purged(names, root)
+            return kept
 
     def plan_paths(self) -> list[Path]:
         """The plans of all campaigns that are not purged, in the order of their ids."""
@@ -142,6 +149,13 @@ class Campaigns:
 
     def _mark(self, campaign_id: str) -> Path:
         return self.root / campaign_id / "purged.json"
+
+
+def _kept_and_purged(campaign_ids: list[str], root: int) -> tuple[list[str], list[str]]:
+    """The campaigns that have a plan and are not purged, and the purged ones."""
+    purged = _with("purged.json", campaign_ids, root)
+    gone = {*purged}
+    return [each for each in _with("plan.parquet", campaign_ids, root) if each not in gone], purged
 
 
 def _with(file_name: str, campaign_ids: list[str], root: int) -> list[str]:

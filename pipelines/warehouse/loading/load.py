@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 import duckdb
 import polars as pl
 
-from pipelines.campaign.high_water import Loaded, Marks, marks_of, raise_to_loaded, refuse_older_journal
+from pipelines.campaign.high_water import Loaded, Marks, raise_to_loaded, read_marks, refuse_older_journal
 from pipelines.contracts import Contract, table_of
 from pipelines.contracts.core import Files, Replies, Reports
 from pipelines.failpoints import reach
@@ -81,7 +81,7 @@ def load_files(
         from_journal = loaded_of(connection, landing)
         new = find_new_files(connection, landing)
         folders = find_campaigns(connection, landing)
-    marks = raise_to_loaded(landing, from_journal, marks_of(landing, folders))
+    marks = raise_to_loaded(landing, from_journal, read_marks(landing, folders.kept))
     landing.remove_drafts(without=[*new.unchanged, landing.name(landing.campaigns.root)])
     landing.campaigns.remove_drafts(folders.with_drafts)
     totals: Counter[str] = Counter()
