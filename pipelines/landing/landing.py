@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.files import remove_drafts, secret_kept_in, write_whole
 from pipelines.landing.calls import Call, Calls
 from pipelines.landing.campaigns import Campaigns
+from pipelines.landing.data_folder import check_path
 from pipelines.landing.dated_names import instant_of
 from pipelines.landing.header import with_header
 from pipelines.landing.imports import Import, Imports
@@ -157,7 +158,11 @@ class Landing:
 
 
 def landing_of(settings: Settings) -> Landing:
-    """The landing of an installation. Raises UsageError if other users can change its data folder."""
+    """The landing of an installation.
+
+    Raises UsageError if its data folder has a path that can't be used, or if other users can change it.
+    """
+    check_path(settings.data_dir)
     if settings.data_dir.exists():
         check_owner(settings.data_dir)
     return Landing(settings.landing_folder)

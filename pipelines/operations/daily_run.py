@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.alerts import rules, sent_alerts, webhook
 from pipelines.alerts.findings import Finding
+from pipelines.landing.landing import landing_of
 from pipelines.operations.daily import BooksSummary, close_books, examine_figures
 from pipelines.operations.pulling import PullSummary, pull_replies, pull_reports, read_balance
 from pipelines.operations.steps import RunStep, Steps, call_step
@@ -51,7 +52,11 @@ class BalanceSummary:
 def daily(
     settings: Settings, *, clock: Clock, progress: Progress = no_progress, run_step: RunStep = call_step
 ) -> DailySummary:
-    """Run all steps, and send the findings of all to the webhook; a failed step doesn't stop the next ones."""
+    """Run all steps, and send the findings of all to the webhook; a failed step doesn't stop the next ones.
+
+    Raises UsageError for a data folder that can't be used.
+    """
+    landing_of(settings)
     steps = Steps(run_step)
     pulls: dict[str, PullSummary] = {}
 

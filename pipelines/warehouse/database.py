@@ -26,6 +26,7 @@ from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError, UsageError, WarehouseBusy
 from pipelines.failpoints import reach
 from pipelines.files import make_folder, written_whole
+from pipelines.landing.data_folder import check_path
 from pipelines.settings import Settings, WarehouseSettings
 from pipelines.sql_files import SQL_FOLDER
 from pipelines.times import CHINA
@@ -329,4 +330,6 @@ def _quoted(text: str) -> str:
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
+    """The warehouse of an installation. Raises UsageError if DuckDB can't open its data folder's path."""
+    check_path(settings.data_dir)
     return Warehouse(settings.warehouse_path, settings.warehouse)

@@ -47,6 +47,10 @@ def test_a_data_folder_that_duckdb_can_not_open_is_refused_before_anything_is_se
     sending: Place, name: str, words: str
 ) -> None:
     refused(sending, words, SMSRECON_DATA_DIR=name)
+    for command in ("daily", "pull", "load", "suppress add 13800000001"):
+        ended = sending.run(command, SMSRECON_DATA_DIR=name)
+        assert (ended.code, ended.err.count("\n")) == (2, 1), command
+        assert words in ended.err
 
 
 @pytest.mark.parametrize("place_of_data", ["data", "new/data"])
