@@ -4,7 +4,7 @@ Expressions are polars' own, but polars isn't imported: every command needs the 
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -24,9 +24,21 @@ _EPOCH: Final = "^(1[0-9]{9})(?:[0-9]{3})?$"  # seconds, and perhaps millisecond
 
 Clock = Callable[[], datetime]
 
+_1970: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 # An instant outside this range is wrong, and no tool can show some of them.
 EARLIEST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=CHINA)
 LATEST_INSTANT: Final = datetime(2100, 1, 1, tzinfo=CHINA)
+
+
+def from_microseconds(count: int) -> datetime:
+    """The instant that is so many microseconds after 1970 began, as the journal and file systems count."""
+    return _1970 + timedelta(microseconds=count)
+
+
+def to_microseconds(at: datetime) -> int:
+    """The microseconds from the beginning of 1970 to an instant."""
+    return (at - _1970) // timedelta(microseconds=1)
 
 
 def in_china(time: "pl.Expr") -> "pl.Expr":

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Literal, Self
@@ -16,13 +16,12 @@ from typing import Literal, Self
 from pipelines.campaign.journal_file import NEVER_CHANGED, NEVER_REMOVED, TABLES, make, upgrade
 from pipelines.failpoints import reach
 from pipelines.message_ids import MOST_BATCHES, batch_key_and_number, batch_num
+from pipelines.times import from_microseconds, to_microseconds
 
 BatchState = Literal["accepted", "refused", "in_doubt", "not_sent", "split", "suppressed"]
 
 # States after which the messages of a batch are not to be sent (again).
 SETTLED_STATES: frozenset[BatchState] = frozenset({"accepted", "refused", "in_doubt", "suppressed"})
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Journal:
             (
                 campaign.campaign_id,
                 campaign.campaign_key,
-                _microseconds(campaign.planned_at),
+                to_microseconds(campaign.planned_at),
                 campaign.input_sha256,
                 campaign.row_count,
                 campaign.message_count,
@@ -161,7 +160,7 @@ class Journal:
             " last_position, attempt) VALUES (?, ?, ?, 'sending', ?, ?, ?, ?, ?)",
             (
                 event_id,
-                _microseconds(at),
+                to_microseconds(at),
                 campaign_id,
                 batch_num,
                 planned_batch,
@@ -194,7 +193,7 @@ class Journal:
             " answer_ms, answer, detail, decided_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 event_id,
-                _microseconds(at),
+                to_microseconds(at),
                 campaign_id,
                 state,
                 batch_num,
@@ -213,7 +212,7 @@ class Journal:
         reach("journal.before_pause")
         self._connection.execute(
             "INSERT INTO events (happened_at, campaign_id, event, detail) VALUES (?, ?, 'paused', ?)",
-            (_microseconds(at), campaign_id, reason),
+            (to_microseconds(at), campaign_id, reason),
         )
         reach("journal.after_pause")
 
@@ -474,7 +473,7 @@ class Journal:
 
 def _campaign(row: sqlite3.Row) -> CampaignRecord:
     values = dict(row)
-    values["planned_at"] = _instant(row["planned_at"])
+    values["planned_at"] = from_microseconds(row["planned_at"])
     for name in ("has_own_mission_nums", "has_secret_key"):
         values[name] = bool(row[name])
     return CampaignRecord(**values)
@@ -482,14 +481,6 @@ def _campaign(row: sqlite3.Row) -> CampaignRecord:
 
 def _batch(row: sqlite3.Row) -> BatchRecord:
     values = dict(row)
-    values["sent_at"] = _instant(row["sent_at"])
-    values["answered_at"] = None if row["answered_at"] is None else _instant(row["answered_at"])
+    values["sent_at"] = from_microseconds(row["sent_at"])
+    values["answered_at"] = None if row["answered_at"] is None else from_microseconds(row["answered_at"])
     return BatchRecord(**values)
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -12,7 +12,8 @@ from typing import Any
 
 from pipelines.errors import CampaignBusy, UsageError
 from pipelines.files import is_draft, lock_file, remove_drafts, write_whole
-from pipelines.landing.listing import changed_us, instant, is_settled, microseconds
+from pipelines.landing.listing import changed_us, is_settled
+from pipelines.times import from_microseconds, to_microseconds
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Campaigns:
         Those that last changed at `seen` or before had no drafts then. To ask for two names takes a third of the time
         of listing a folder.
         """
-        seen_us = microseconds(seen) if seen is not None else -1
+        seen_us = to_microseconds(seen) if seen is not None else -1
         with self._opened() as (root, names):
             changed = {name: at for name in names if (at := changed_us(name, root)) > seen_us}
-            last = instant(max(changed.values(), default=0))
+            last = from_microseconds(max(changed.values(), default=0))
             with_drafts = [name for name in changed if any(map(is_draft, os.listdir(f"{self.root}/{name}")))]  # noqa: PTH208
             kept, purged = _kept_and_purged(names, root)
             return CampaignFolders(

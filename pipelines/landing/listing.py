@@ -8,16 +8,15 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from pipelines.files import is_draft
+from pipelines.times import from_microseconds
 
 # A folder that changed less than this ago could change again with the same ctime: clocks of file systems tick.
 SETTLING_SECONDS: Final = 2.0
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -46,22 +45,12 @@ def listed_days(root: Path, kind: str, suffix: str, seen: Mapping[str, datetime]
 
 def changed_at(path: Path) -> datetime:
     """The ctime of a folder or file, to the microsecond."""
-    return instant(changed_us(path))
+    return from_microseconds(changed_us(path))
 
 
 def changed_us(path: Path | str, folder: int | None = None) -> int:
     """The same in microseconds, which takes less time for many; a path may be one beneath an opened folder."""
     return os.stat(path, dir_fd=folder).st_ctime_ns // 1000
-
-
-def instant(microseconds: int) -> datetime:
-    """The instant that is so many microseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def microseconds(at: datetime) -> int:
-    """The microseconds from 1970 to an instant."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def is_settled(at: datetime) -> bool:

@@ -13,9 +13,9 @@ from pipelines.contracts.core import Listings
 from pipelines.landing.calls import CALL_KINDS, CallKind
 from pipelines.landing.campaigns import CampaignFolders
 from pipelines.landing.landing import Landing
-from pipelines.landing.listing import Listed, instant
+from pipelines.landing.listing import Listed
 from pipelines.sql_files import statement
-from pipelines.times import CHINA
+from pipelines.times import CHINA, from_microseconds
 from pipelines.warehouse.database import registered
 
 
@@ -85,7 +85,7 @@ def files_named(names: Iterable[str], landing: Landing) -> NewFiles:
 def _seen(connection: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
     """The folders that are noted, and when they had changed last."""
     known = connection.execute("SELECT folder, epoch_us(changed_at) FROM core.listings").fetchall()
-    return {folder: instant(at) for folder, at in known}
+    return {folder: from_microseconds(at) for folder, at in known}
 
 
 def _names(folders: Iterable[Listed]) -> list[str]:
