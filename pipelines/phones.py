@@ -94,6 +94,18 @@ def national(phone: "pl.Expr") -> "pl.Expr":
     return phone.map_batches(_national)
 
 
+def phone_number(phone: "pl.Expr") -> "pl.Expr":
+    """A phone of eleven digits as an integer; null for anything that PHONE doesn't match.
+
+    The pattern takes three times as long for a column, and integers are sorted and joined several times faster.
+    """
+    import polars as pl  # noqa: PLC0415  see above
+
+    number = phone.cast(pl.Int64, strict=False)  # in eleven bytes a number so large has no sign and no zero before it
+    is_phone = (phone.str.len_bytes() == 11) & number.is_between(13_000_000_000, 19_999_999_999)
+    return pl.when(is_phone).then(number)
+
+
 def is_foreign(phone: "pl.Expr") -> "pl.Expr":
     """True for a phone of another country, which is recognised by its prefix or its groups of digits."""
     visible = _in_ascii(phone).str.replace_all(f"[{_INVISIBLE}]", "")
@@ -118,7 +130,9 @@ def _national(phones: "pl.Series") -> "pl.Series":
     """`national` of a column; one that has nothing but phones, as most have, is not searched further."""
     import polars as pl  # noqa: PLC0415  see above
 
-    others = phones.str.contains(PHONE).not_().arg_true()
+    phone = pl.col("phone")
+    is_other = phone.is_not_null() & phone_number(phone).is_null()
+    others = phones.to_frame("phone").select(is_other).to_series().arg_true()
     if others.is_empty():
         return phones
     given = pl.col("given")

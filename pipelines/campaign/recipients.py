@@ -13,7 +13,7 @@ import polars as pl
 from pipelines.campaign.input_files import InputFile
 from pipelines.campaign.owner_columns import fault_of_names, storable
 from pipelines.errors import InputRefused
-from pipelines.phones import PHONE, is_foreign, national
+from pipelines.phones import is_foreign, national, phone_number
 from pipelines.tabular.numbers import InexactNumbers, numbers_as_text
 from pipelines.tabular.parquet import UnreadableParquet, read_parquet
 
@@ -36,9 +36,10 @@ def read_recipients(
 ) -> pl.DataFrame:
     """Read and check the files.
 
-    Returns one row per recipient row: input_row, phone (normalised, or as given where invalid), content, extra_num,
-    mission_num, template_id, segment_count, reason (null: can be sent), and owner, a struct of the owner's columns, if
-    there are any. Raises InputRefused, naming file and column, if the input as a whole can't be read or sent.
+    Returns one row per recipient row, in order: input_row, phone (normalised, or as given where invalid), phone_number
+    (null where invalid), content, extra_num, mission_num, template_id, segment_count, reason (null: can be sent), and
+    owner, a struct of the owner's columns, if there are any. Raises InputRefused, naming file and column, if the input
+    as a whole can't be read or sent.
     """
     if content is not None:
         _check_common_content(content, max_content_length)
@@ -161,22 +162,18 @@ def _as_text(file: Path, column: pl.Series) -> pl.Series:
 
 def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length: int) -> pl.DataFrame:
     """Normalise the phones, count the segments, and give each row that can't be sent its first reason."""
-    as_given = pl.col("phone")
-    is_phone = pl.col("national").str.contains(PHONE)
-    frame = frame.with_columns(national(as_given).alias("national"))
+    frame = frame.with_columns(national(pl.col("phone")))
+    frame = frame.with_columns(phone_number=phone_number(pl.col("phone")))
+    frame = frame.with_columns(phone_reason=_phone_reasons(frame))
 
-    reasons: list[pl.Expr] = [
-        pl.when(as_given.is_null()).then(pl.lit("phone_missing")),
-        pl.when(is_foreign(pl.when(~is_phone).then(as_given))).then(pl.lit("phone_foreign")),
-        pl.when(~is_phone).then(pl.lit("phone_malformed")),
-    ]
+    reasons = [pl.col("phone_reason")]
     if "mission_num" in frame.columns:
         number = pl.col("mission_num")
-        first_phone = pl.col("national").first().over("mission_num")  # the same phone again is a duplicate
+        first_phone = pl.col("phone").first().over("mission_num")  # the same phone again is a duplicate
         reasons += [
             pl.when(number.is_null()).then(pl.lit("mission_num_missing")),
             pl.when(~number.str.contains("^[A-Za-z0-9_]{1,32}$")).then(pl.lit("mission_num_malformed")),
-            pl.when(pl.col("national").ne_missing(first_phone)).then(pl.lit("mission_num_repeated")),
+            pl.when(pl.col("phone").ne_missing(first_phone)).then(pl.lit("mission_num_repeated")),
         ]
     if "extra_num" in frame.columns:
         malformed = pl.col("extra_num").is_not_null() & ~pl.col("extra_num").str.contains("^[0-9]{1,6}$")
@@ -185,14 +182,27 @@ def _checked(frame: pl.DataFrame, *, is_content_common: bool, max_content_length
         reasons += _content_reasons(pl.col("content"), max_content_length)
 
     content = pl.col("content").first() if is_content_common else pl.col("content")
-    reason = pl.coalesce(reasons)
     checked = frame.lazy().with_columns(
-        pl.when(is_phone).then("national").otherwise("phone").alias("phone"),
         segment_count(content).alias("segment_count"),
-        reason.alias("reason"),
+        pl.coalesce(reasons).alias("reason"),
         *(pl.lit(None, pl.String).alias(name) for name in OPTIONAL_COLUMNS if name not in frame.columns),
     )
-    return checked.drop("national").collect()  # lazily, so that what several columns need is computed once
+    return checked.drop("phone_reason").collect()  # lazily, so that what several columns need is computed once
+
+
+def _phone_reasons(frame: pl.DataFrame) -> pl.Series:
+    """Why nothing can be sent to a phone, null where it can; only those that are no phones are looked at, a few."""
+    rows = frame["phone_number"].is_null().arg_true()
+    phone = pl.col("phone")
+    reason = (
+        pl.when(phone.is_null())
+        .then(pl.lit("phone_missing"))
+        .when(is_foreign(phone))
+        .then(pl.lit("phone_foreign"))
+        .otherwise(pl.lit("phone_malformed"))
+    )
+    few = frame["phone"].gather(rows).to_frame().select(reason).to_series()
+    return pl.repeat(None, frame.height, dtype=pl.String, eager=True).scatter(rows, few)
 
 
 def _content_reasons(content: pl.Expr, max_content_length: int) -> list[pl.Expr]:

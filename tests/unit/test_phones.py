@@ -17,6 +17,7 @@ from pipelines.phones import (
     mask_numbers_in_text,
     masked,
     national,
+    phone_number,
     written,
 )
 
@@ -161,6 +162,13 @@ def test_a_phone_is_read_the_same_beside_any_others(column: list[str | None]) ->
     frame = pl.DataFrame({"*": column}, schema={"*": pl.String})
     together = frame.select(national(pl.nth(0))).to_series().to_list()
     assert together == [ask(national(pl.lit(cell, pl.String))) for cell in column]
+
+
+@given(st.lists(st.none() | st.text("1390+-_. eE１３٣\n", max_size=13) | st.from_regex("1[2-9][0-9]{9}")))
+@example(["13000000000", "19999999999", "12999999999", "20000000000", "13800e00001", "+1380013800", "١3800138000", ""])
+def test_the_number_of_a_phone_is_what_its_pattern_matches(column: list[str | None]) -> None:
+    numbers = pl.DataFrame({"phone": column}, {"phone": pl.String}).select(phone_number(pl.col("phone"))).to_series()
+    assert numbers.to_list() == [int(cell) if re.fullmatch(PHONE, cell or "") else None for cell in column]
 
 
 @given(spaced())
