@@ -72,7 +72,8 @@ def position_of(message_id: pl.Expr) -> pl.Expr:
 
 def mission_num(key: int, position: pl.Expr) -> pl.Expr:
     """The mission numbers of the messages at these positions of a campaign's plan."""
-    return pl.concat_str(pl.lit(key_text(key)), position.cast(pl.String).str.zfill(_POSITION_DIGITS))
+    digits = (position + 10**_POSITION_DIGITS).cast(pl.String).str.slice(1)  # zfill takes three times as long
+    return pl.concat_str(pl.lit(key_text(key)), digits)
 
 
 def message_ids(mission_nums: pl.Series) -> pl.Series:

@@ -131,26 +131,25 @@ def make_plan(
     secret = secrets.token_hex() if leaves_no_file else landing.number_key()
     taken = {each.campaign_key for each in campaigns}
     key = campaign_key(secret, settings.installation, request.campaign_id, taken=taken)
-    frame = _arranged(messages, others, key=key)
-    message_count = messages.height
+    rows = _arranged(messages, others, key=key)
     record = CampaignRecord(
         campaign_id=request.campaign_id,
         campaign_key=key,
         planned_at=at,
         input_sha256=sha256s[0],
-        row_count=frame.height,
-        message_count=message_count,
-        segment_count=int(frame.head(message_count)["segment_count"].sum()),
-        planned_batch_count=frame["planned_batch"].n_unique() - (message_count < frame.height),
+        row_count=recipients.height,
+        message_count=messages.height,
+        segment_count=int(messages["segment_count"].sum()),
+        planned_batch_count=int(messages["planned_batch"][-1]) + 1,
         has_own_mission_nums=has_own_mission_nums,
         has_secret_key=True,
         left_out_count=len(found.left_out),
     )
     if is_dry_run:
-        return replace(_summarised(record, frame.lazy(), path=None), input=found)
+        return replace(_summarised(record, rows, path=None), input=found)
     path = landing.campaigns.plan_path(request.campaign_id)
     make_mark(landing, request.campaign_id)
-    write_plan(frame, path)
+    write_plan(rows, path)
     reach("plan.before_register")
     with Journal.open(landing.journal_path) as journal:
         try:
@@ -158,7 +157,7 @@ def make_plan(
         except sqlite3.IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
             return make_plan(request, landing=landing, settings=settings, at=at, accept_unreadable=accept_unreadable)
     reach("plan.after_register")
-    return replace(_summarised(record, frame.lazy(), path), input=found)
+    return replace(_summarised(record, rows, path), input=found)
 
 
 def read_plan(record: CampaignRecord, landing: Landing) -> Plan:
@@ -249,19 +248,26 @@ def _refuse_unsendable(source: Path, messages: pl.DataFrame, others: pl.DataFram
         raise InputRefused(f"{source}: has {messages.height} messages; split it into files of at most {MAX_MESSAGES}")
 
 
-def _arranged(messages: pl.DataFrame, others: pl.DataFrame, *, key: int) -> pl.DataFrame:
-    """Number the messages, which are in their order; the other rows come after them."""
-    position = pl.int_range(pl.len(), dtype=pl.Int64)
-    messages = messages.with_columns(
-        message_id=message_id(key, position),
-        mission_num=pl.coalesce("mission_num", mission_num(key, position)),
-        disposition=pl.lit("planned"),
-        duplicate_of_row=pl.lit(None, pl.Int64),
+def _arranged(messages: pl.DataFrame, others: pl.DataFrame, *, key: int) -> pl.LazyFrame:
+    """Number the messages, which are in their order; the other rows come after them.
+
+    Lazily, so that the numbers are made a piece at a time while the plan is written.
+    """
+    position = pl.col("position").cast(pl.Int64)
+    has_own = messages["mission_num"].null_count() == 0  # all have, or none: of an input's own none is missing
+    numbered = (
+        messages.lazy()
+        .with_row_index("position")
+        .with_columns(
+            message_id=message_id(key, position),
+            mission_num="mission_num" if has_own else mission_num(key, position),
+            disposition=pl.lit("planned"),
+            duplicate_of_row=pl.lit(None, pl.Int64),
+        )
     )
-    others = others.with_columns(message_id=pl.lit(None, pl.Int64), planned_batch=pl.lit(None, pl.Int32))
-    owner = ["owner"] if "owner" in others.columns else []
-    columns = [*_COLUMNS, *owner]
-    return pl.concat([messages.select(columns), others.select(columns)])
+    unsent = others.lazy().with_columns(message_id=pl.lit(None, pl.Int64), planned_batch=pl.lit(None, pl.Int32))
+    columns = [*_COLUMNS, *(["owner"] if "owner" in messages.columns else [])]
+    return pl.concat([numbered.select(columns), unsent.select(columns)])
 
 
 def _decided(recipients: pl.DataFrame, suppressions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -341,10 +347,10 @@ def _refuse_known_mission_nums(file: Path, recipients: pl.DataFrame, plans: Sequ
         )
 
 
-def write_plan(frame: pl.DataFrame, path: Path) -> None:
+def write_plan(rows: pl.DataFrame | pl.LazyFrame, path: Path) -> None:
     """Write the plan in one step, synced to disk."""
     make_folder(path.parent)
     with written_whole(path, overwrite=True) as draft:
         # Level 1 takes a quarter less CPU than the usual 3, and a twentieth less space: phones compress no further.
-        frame.write_parquet(draft, row_group_size=ROW_GROUP, compression_level=1, statistics=False)
+        rows.lazy().sink_parquet(draft, row_group_size=ROW_GROUP, compression_level=1, statistics=False)
         reach("plan.before_sync")
