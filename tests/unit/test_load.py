@@ -19,6 +19,7 @@ from pipelines.contracts.core import CORE
 from pipelines.errors import BooksError
 from pipelines.files import write_whole
 from pipelines.landing.calls import Call, CallKind
+from pipelines.landing.campaigns import Purged
 from pipelines.landing.landing import Landing
 from pipelines.landing.listing import changed_at
 from pipelines.message_ids import POSITION_BITS, key_text
@@ -777,6 +778,31 @@ def test_a_folder_of_a_campaign_is_looked_into_for_drafts_when_it_changes(
     sleep(0.05)
     assert noted(landing, warehouse) == ["campaigns"]
     assert rows(warehouse, "SELECT changed_at FROM core.listings") == [{"changed_at": changed_at(draft.parent)}]
+
+
+@pytest.mark.usefixtures("settled")
+def test_folders_are_not_noted_before_the_warehouse_has_heard_of_a_purge(landing: Landing) -> None:
+    """A load that dies then must find it once more."""
+    for campaign_id in ("a", "b", "c"):
+        write_whole(landing.campaigns.plan_path(campaign_id), b"", overwrite=False)
+    sleep(0.05)
+    loaded = {"a", "b"}
+    seen = landing.campaigns.listed(loaded=loaded).settled_at
+    assert seen == max(map(changed_at, landing.campaigns.root.iterdir()))
+    landing.campaigns.mark_purged(Purged("b", AT, {}))
+    landing.campaigns.mark_purged(Purged("c", AT, {}))
+    sleep(0.05)
+
+    for _ in range(2):
+        found = landing.campaigns.listed(seen, loaded)
+        assert (found.kept, found.purged, found.settled_at) == (["a"], ["b", "c"], None)
+
+    seen = landing.campaigns.listed(seen, loaded={"a"}).settled_at
+    assert seen is not None
+    found = landing.campaigns.listed(seen, loaded={"a"})
+    assert (found.kept, found.purged, found.settled_at) == (["a"], ["b", "c"], None)
+    landing.campaigns.plan_path("a").unlink()
+    assert landing.campaigns.listed(seen, loaded={"a"}).kept == []
 
 
 def test_a_folder_that_changed_just_now_is_not_noted(landing: Landing, warehouse: Warehouse) -> None:

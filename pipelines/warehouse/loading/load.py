@@ -80,7 +80,7 @@ def load_files(
     with warehouse.write() as connection:
         from_journal = loaded_of(connection, landing)
         new = find_new_files(connection, landing)
-        folders = find_campaigns(connection, landing)
+        folders = find_campaigns(connection, landing, from_journal.planned_ids)
     marks = raise_to_loaded(landing, from_journal, read_marks(landing, folders.kept))
     landing.remove_drafts(without=[*new.unchanged, landing.name(landing.campaigns.root)])
     landing.campaigns.remove_drafts(folders.with_drafts)

@@ -1,7 +1,7 @@
 """The files of the landing that are not loaded yet, found without listing again what is over and loaded."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,10 +57,13 @@ def find_new_files(connection: duckdb.DuckDBPyConnection, landing: Landing) -> N
     )
 
 
-def find_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> CampaignFolders:
-    """List the folders of campaigns; those without drafts are noted together, and not looked into until they change."""
+def find_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing, loaded: Set[str]) -> CampaignFolders:
+    """List the folders of campaigns; `loaded` are those whose plans are loaded.
+
+    Those without drafts are noted together, once no loaded plan is gone, and not looked into until they change.
+    """
     folder = landing.name(landing.campaigns.root)
-    found = landing.campaigns.listed(_seen(connection).get(folder))
+    found = landing.campaigns.listed(_seen(connection).get(folder), loaded)
     _note(connection, [Listed(folder, [], found.settled_at)])
     return found
 
