@@ -53,6 +53,11 @@ def batch_num(key: int, number: int) -> str:
     return f"{key_text(key)}B{number:08}"
 
 
+def batch_number(batch_num: str) -> int:
+    """The number of the request that has this batch_num; 0 for one that isn't of this form."""
+    return int(batch_num[_KEY_CHARACTERS + 1 :]) if _BATCH_NUM.fullmatch(batch_num) else 0
+
+
 def batch_key_and_number(batch_num: str) -> tuple[int, int] | None:
     """The campaign key and the number that a batch_num was made of; None for one that isn't of this form."""
     if not _BATCH_NUM.fullmatch(batch_num):

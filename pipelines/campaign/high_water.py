@@ -21,7 +21,7 @@ from pipelines.errors import BooksError
 from pipelines.failpoints import reach
 from pipelines.files import write_whole
 from pipelines.landing.landing import Landing
-from pipelines.message_ids import MAX_MESSAGES, batch_key_and_number
+from pipelines.message_ids import MAX_MESSAGES, batch_number
 
 _NEXT_STEP: Final = "restore the newest copy of the journal, or run 'smsrecon journal repair'"
 
@@ -47,8 +47,7 @@ class HighWater(NamedTuple):
     @classmethod
     def after(cls, batch_num: str, last_position: int) -> Self:
         """The mark once a batch has left whose last message is at this position; a number of another form is 0."""
-        _, number = batch_key_and_number(batch_num) or (0, 0)
-        return cls(number, last_position + 1)
+        return cls(batch_number(batch_num), last_position + 1)
 
 
 NOTHING_SENT: Final = HighWater(0, 0)

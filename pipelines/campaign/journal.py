@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pipelines.campaign.journal_file import NEVER_CHANGED, NEVER_REMOVED, TABLES, make, upgrade
 from pipelines.failpoints import reach
@@ -133,7 +133,7 @@ class Journal:
 
     def campaign_keys(self) -> dict[str, int]:
         """The key of every campaign, by its id."""
-        return dict(tuple(row) for row in self._connection.execute("SELECT campaign_id, campaign_key FROM campaigns"))
+        return dict(self._plain_rows("SELECT campaign_id, campaign_key FROM campaigns"))
 
     def campaign(self, campaign_id: str) -> CampaignRecord | None:
         row = self._connection.execute("SELECT * FROM campaigns WHERE campaign_id = ?", (campaign_id,)).fetchone()
@@ -417,7 +417,7 @@ class Journal:
         The same as `next_batch_number` for each, by jumping in the index from the last batch of a key to that of the
         key before it; numbers that aren't of our form are passed one by one.
         """
-        rows = self._connection.execute(
+        rows = self._plain_rows(
             """
             WITH RECURSIVE lasts (batch_num) AS (
                 SELECT max(batch_num) FROM events
@@ -457,6 +457,12 @@ class Journal:
             "SELECT DISTINCT campaign_id FROM events WHERE event_id > ? ORDER BY campaign_id", (event_id,)
         )
         return [row["campaign_id"] for row in rows]
+
+    def _plain_rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """The rows as tuples, which takes less time for thousands."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(query)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
