@@ -2,6 +2,7 @@
 
 A batch is journaled as `sending` before its request leaves, and its outcome after the answer was read. So after any
 stop of the process the journal shows which messages may have been sent: a `sending` without an outcome is in doubt.
+`repeating` precedes each further request of a batch in doubt under its own number, which stays in doubt.
 """
 
 import sqlite3
@@ -168,6 +169,15 @@ class Journal:
                 last_position,
                 attempt,
             ),
+        )
+        reach("journal.after_sending")
+
+    def repeating(self, campaign_id: str, batch_num: str, *, at: datetime) -> None:
+        """Record that the request of a batch in doubt is about to leave once more, under the same batch_num."""
+        reach("journal.before_sending")
+        self._connection.execute(
+            "INSERT INTO events (happened_at, campaign_id, event, batch_num) VALUES (?, ?, 'repeating', ?)",
+            (to_microseconds(at), campaign_id, batch_num),
         )
         reach("journal.after_sending")
 
@@ -388,7 +398,7 @@ class Journal:
             FROM events AS sent
             LEFT JOIN events AS outcome ON outcome.event_id = (
                 SELECT max(event_id) FROM events AS later
-                WHERE later.batch_num = sent.batch_num AND later.event <> 'sending'
+                WHERE later.batch_num = sent.batch_num AND later.event <> 'sending' AND later.event <> 'repeating'
             )
             WHERE sent.campaign_id = ? AND sent.event = 'sending'
             ORDER BY sent.event_id
@@ -406,7 +416,7 @@ class Journal:
             return 1
         first, last = (batch_num(row["campaign_key"], number) for number in (1, MOST_BATCHES))
         (used,) = self._connection.execute(
-            "SELECT max(batch_num) FROM events WHERE batch_num BETWEEN ? AND ?", (first, last)
+            "SELECT max(batch_num) FROM events WHERE batch_num BETWEEN ? AND ? AND event <> 'repeating'", (first, last)
         ).fetchone()
         found = batch_key_and_number(used or "")
         return found[1] + 1 if found else 1
@@ -420,11 +430,11 @@ class Journal:
         rows = self._plain_rows(
             """
             WITH RECURSIVE lasts (batch_num) AS (
-                SELECT max(batch_num) FROM events
+                SELECT max(batch_num) FROM events WHERE event <> 'repeating'
                 UNION ALL
                 SELECT (
                     SELECT max(batch_num) FROM events
-                    WHERE batch_num < iif(
+                    WHERE event <> 'repeating' AND batch_num < iif(
                         lasts.batch_num GLOB '???????B[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]',
                         substr(lasts.batch_num, 1, 7),
                         lasts.batch_num
@@ -440,7 +450,7 @@ class Journal:
     def paused_reason(self, campaign_id: str) -> str | None:
         """The reason of the campaign's pause, or None if it isn't paused."""
         row = self._connection.execute(
-            "SELECT event, detail FROM events WHERE campaign_id = ? AND event IN ('paused', 'sending')"
+            "SELECT event, detail FROM events WHERE campaign_id = ? AND event IN ('paused', 'sending', 'repeating')"
             " ORDER BY event_id DESC LIMIT 1",
             (campaign_id,),
         ).fetchone()

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.files import make_folder, written_whole
 
-_VERSION = 3
+_VERSION = 4
 
 _CAMPAIGNS = """
 CREATE TABLE campaigns (
@@ -48,7 +48,7 @@ CREATE TABLE events (
     happened_at INTEGER NOT NULL,
     campaign_id TEXT NOT NULL REFERENCES campaigns (campaign_id),
     event TEXT NOT NULL CHECK (event IN (
-        'sending', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'suppressed', 'paused'
+        'sending', 'repeating', 'accepted', 'refused', 'in_doubt', 'not_sent', 'split', 'suppressed', 'paused'
     )),
     batch_num TEXT CHECK ((batch_num IS NULL) = (event = 'paused')),
     planned_batch INTEGER,
@@ -62,7 +62,7 @@ CREATE TABLE events (
     detail TEXT,
     decided_by TEXT                             -- the operator who decided about a doubt; null if an answer did
 ) STRICT;
-CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event);
+CREATE UNIQUE INDEX a_batch_num_is_used_once ON events (batch_num, event) WHERE event <> 'repeating';
 CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
 {NEVER_CHANGED}
 {NEVER_REMOVED}
@@ -71,23 +71,27 @@ CREATE INDEX events_of_a_campaign ON events (campaign_id, event_id);
 TABLES = _CAMPAIGNS + _EVENTS
 
 # SQLite can't change a CHECK in place: the table is replaced by a new one with the same events.
-_DECISIONS = f"""
+_REPLACED_EVENTS = f"""
 ALTER TABLE events RENAME TO events_before;
 DROP INDEX a_batch_num_is_used_once;
 DROP INDEX events_of_a_campaign;
 DROP TRIGGER no_event_is_changed;
 DROP TRIGGER no_event_is_removed;
 {_EVENTS}
-INSERT INTO events SELECT *, NULL FROM events_before;
+INSERT INTO events SELECT * FROM events_before;
 DROP TABLE events_before;
 """  # noqa: S608  texts of ours
+
+_DECISIONS = "ALTER TABLE events ADD COLUMN decided_by TEXT;" + _REPLACED_EVENTS
 
 _KEYED_CAMPAIGNS = "ALTER TABLE campaigns ADD COLUMN has_secret_key INTEGER NOT NULL DEFAULT 0;"
 
 _CAMPAIGNS_OF_FOLDERS = "ALTER TABLE campaigns ADD COLUMN left_out_count INTEGER NOT NULL DEFAULT 0;"
 
+_REPEATS = _REPLACED_EVENTS
+
 # From each earlier version to the next.
-_UPGRADES = (_DECISIONS, _KEYED_CAMPAIGNS, _CAMPAIGNS_OF_FOLDERS)
+_UPGRADES = (_DECISIONS, _KEYED_CAMPAIGNS, _CAMPAIGNS_OF_FOLDERS, _REPEATS)
 
 
 def make(path: Path) -> None:

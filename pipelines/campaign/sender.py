@@ -10,9 +10,9 @@
     anything else, or no answer             in_doubt     next; never sent again by itself
 
 Every request has a new batch_num, also when messages are sent again. But if policy.in_doubt is same_batch_num, a batch
-in doubt is sent again under its own number, and a refusal as repeated proves that the first one was accepted. Messages
-whose phones were put on a suppression list after planning are not sent. One process sends a campaign at a time: the
-caller holds its lock.
+in doubt is sent again under its own number, and a refusal as repeated proves that the first one was accepted. Either is
+journaled before it leaves. Messages whose phones were put on a suppression list after planning are not sent. One
+process sends a campaign at a time: the caller holds its lock.
 """
 
 import asyncio
@@ -165,6 +165,8 @@ class Sender:
         campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
         if send_range.repeats is None:
             await self._journaled(self._begin, send_range, name, self._clock())
+        else:
+            await self._journaled(self._journal.repeating, campaign_id, name, at=self._clock())
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:

@@ -1,6 +1,7 @@
 """If the vendor surely refuses a repeated batchNum, repeating a batch in doubt settles the doubt."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.campaign.journal import Journal
 from pipelines.operations.suppression_lists import add_phones as suppress
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
 from tests.support.campaigns import Campaign, campaign_at, people
-from tests.support.relay import Reply, relaying
+from tests.support.relay import Reply, Request, relaying
 
 
 def repeating(campaign: Campaign) -> Campaign:
@@ -36,7 +38,7 @@ def test_a_batch_in_doubt_is_sent_once_more_and_nobody_gets_it_twice(
     assert len(set(campaign.sent())) == 20
     assert len(campaign.sent()) == 20
     events = [event for (event,) in campaign.events("event")]
-    assert (events.count("sending"), events.count("in_doubt"), events.count("accepted")) == (4, 1, 4)
+    assert Counter(events) == {"sending": 4, "in_doubt": 1, "repeating": 1, "accepted": 4}
     detail = "refused as repeated, so it had been taken" if is_accepted else "taken when it was repeated"
     assert campaign.batches()[0].detail == detail
 
@@ -68,7 +70,37 @@ def test_a_refusal_with_another_code_proves_nothing_and_repeating_ends(
         )
         assert campaign.resume().in_doubt_batch_count == 1
         assert len(relay.sends()) == 5
-    assert [event for (event,) in campaign.events("event")] == ["sending", "in_doubt"]
+    assert [event for (event,) in campaign.events("event")] == ["sending", "in_doubt"] + ["repeating"] * 4
+
+
+def test_a_repeat_is_journaled_before_it_leaves(tmp_path: Path, shared_sandbox: RunningSandbox) -> None:
+    seen = []
+
+    def answer(request: Request) -> Reply | None:
+        if request.endpoint != "sendSms":
+            return None
+        seen.append([event for (event,) in campaign.events("event")])
+        return Reply(b"", 500)
+
+    with relaying(shared_sandbox) as relay:
+        relay.answer = answer
+        campaign = repeating(campaign_at(tmp_path, shared_sandbox, base_url=relay.base_url, batch_size=5))
+        campaign.submit(people(5))
+    assert seen == [["sending"], *(["sending", "in_doubt"] + ["repeating"] * times for times in (1, 2, 3))]
+
+
+def test_a_paused_campaign_that_repeats_its_doubts_is_paused_no_more(
+    tmp_path: Path, shared_sandbox: RunningSandbox
+) -> None:
+    held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
+    shared_sandbox.control(faults=[Fault("drop", is_accepted=True)])
+    assert held.submit(people(5)).in_doubt_batch_count == 1
+    with Journal.open(held.landing.journal_path) as journal:
+        journal.paused(held.campaign_id, "stopped by hand", at=datetime.now(UTC))
+
+    repeating(held).resume()
+
+    assert held.paused_reason() is None
 
 
 def test_a_batch_in_doubt_is_not_repeated_once_one_of_its_phones_is_suppressed(

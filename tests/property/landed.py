@@ -176,6 +176,8 @@ def _journal(journal: Journal, event: Event) -> None:
             attempt=event.attempt,
             at=event.happened_at,
         )
+    elif event.event == "repeating":
+        journal.repeating(event.campaign_id, event.batch_num or "", at=event.happened_at)
     elif event.decided_by is not None:
         journal.decide(
             event.campaign_id,

@@ -44,7 +44,7 @@ class TwinLanding:
         rows: dict[str, Row] = {}
         keys = {campaign.campaign_id: campaign.key for campaign in self.campaigns}
         for event in self.world.happenings:
-            if not isinstance(event, Event) or event.batch_num is None:
+            if not isinstance(event, Event) or event.batch_num is None or event.event == "repeating":
                 continue
             if event.event == "sending":
                 first_id = keys[event.campaign_id] * 2**28
@@ -87,7 +87,7 @@ class TwinLanding:
         """The campaigns that have not been sending since they were paused."""
         last: dict[str, str] = {}
         for event in self.world.happenings:
-            if isinstance(event, Event) and event.event in {"paused", "sending"}:
+            if isinstance(event, Event) and event.event in {"paused", "sending", "repeating"}:
                 last[event.campaign_id] = event.event
         return {campaign_id for campaign_id, event in last.items() if event == "paused"}
 

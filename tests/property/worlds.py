@@ -262,6 +262,8 @@ def _sending(drawn: _Drawn, campaign: Campaign) -> list[Event]:
         outcome = fate
         if fate != "silent":
             events.append(_answer(drawn, sending, fate))
+        if fate == "in_doubt" and drawn.chance(3):
+            events.append(Event(campaign.campaign_id, "repeating", clock, sending.batch_num))
         if fate in {"silent", "in_doubt"} and drawn.chance(3):
             outcome = drawn.among("accepted", "not_sent")
             events.append(_decision(drawn, events[-1], outcome))

@@ -366,6 +366,26 @@ def test_a_decision_settles_doubt_once_and_has_its_author(journal: Journal) -> N
         journal.decide("spring", ["B0"], "not_sent", by="ann@desk", reason=None, at=AT)
 
 
+def test_a_batch_in_doubt_that_is_repeated_stays_in_doubt_until_its_outcome(journal: Journal) -> None:
+    name = batch_num(1, 1)
+    send(journal, name)
+    journal.outcome("spring", name, "in_doubt", at=AT, detail="no answer")
+    journal.paused("spring", "no answer", at=AT)
+    for minutes in (1, 2, 3):
+        journal.repeating("spring", name, at=AT + timedelta(minutes=minutes))
+
+    (batch,) = journal.batches("spring")
+    assert (batch.state, batch.detail, batch.sent_at, batch.answered_at) == ("in_doubt", "no answer", AT, AT)
+    assert journal.paused_reason("spring") is None
+    assert journal.doubt_unanswered("spring", at=AT) == 0
+    assert journal.next_batch_number("spring") == 2
+    assert journal.last_batch_numbers() == {1: 1}
+    with pytest.raises(sqlite3.IntegrityError):
+        send(journal, name)
+    journal.outcome("spring", name, "accepted", at=AT + timedelta(minutes=4))
+    assert states(journal) == {name: "accepted"}
+
+
 def test_a_suppressed_range_is_settled_and_never_in_doubt(journal: Journal) -> None:
     name = batch_num(1, 1)
     journal.suppressed(
@@ -377,13 +397,13 @@ def test_a_suppressed_range_is_settled_and_never_in_doubt(journal: Journal) -> N
     assert journal.next_batch_number("spring") == 2
 
 
-@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("version", range(len(journal_file._UPGRADES)))
 def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: Path, version: int) -> None:
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as connection:
         connection.executescript(EARLIER)
-        if version == 1:
-            connection.executescript(f"BEGIN; {journal_file._DECISIONS} PRAGMA user_version = 1; COMMIT;")
+        for number, step in enumerate(journal_file._UPGRADES[:version], start=1):
+            connection.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")
     connection.close()
 
     with ThreadPoolExecutor(4) as pool:
@@ -394,8 +414,11 @@ def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: P
         assert journal.campaign("spring") == replace(
             campaign(at=datetime(1970, 1, 1, tzinfo=UTC)), has_secret_key=False
         )
+        journal.repeating("spring", "B1", at=AT)
         journal.decide("spring", ["B1"], "accepted", by="ann@desk", reason=None, at=AT)
         assert states(journal) == {"B0": "accepted", "B1": "accepted"}
+        with pytest.raises(sqlite3.IntegrityError):
+            send(journal, "B1")
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             journal._connection.execute("DELETE FROM events")
 
