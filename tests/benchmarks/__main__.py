@@ -49,6 +49,7 @@ BENCHMARKS = (
     Benchmark("reconcile", 10_000_000, 5.0, 3),
     Benchmark("receive", 20_000, 1.75, 3),
     Benchmark("quiet_history", 20_000_000, 1.3, 3, max_seconds=2.0),
+    Benchmark("status_history", 20_000_000, 1.3, 5, max_seconds=1.0),
     Benchmark("day_history", 20_000_000, 1.5, 3),
     Benchmark("day_share", 20_000_000, 0.05, 1),
     Benchmark("campaigns", 5_000_000, 1.5, 3),

@@ -18,6 +18,7 @@ TINY = {
     "load": 2000,
     "reconcile": 10_000,
     "quiet_history": 5000,
+    "status_history": 5000,
     "day_history": 5000,
     "day_share": 5000,
     "campaigns": 5000,
