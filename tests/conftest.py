@@ -28,7 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--deep"):
         os.environ[depth.VARIABLE] = "1"
     else:
-        os.environ["SMSRECON_WAREHOUSE__THREADS"] = "1"  # few rows, and as many processes as there are cores
+        for variable in ("SMSRECON_WAREHOUSE__THREADS", "POLARS_MAX_THREADS"):
+            os.environ[variable] = "1"  # few rows, and more processes than cores
     depth.choose_hypothesis_profile()
 
 
