@@ -3,6 +3,7 @@
 -- A carrier may report each segment of a message: with no more reports than segments, a failure among them may be that of a part.
 -- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
 -- cut to whole seconds, and a believed report without a code of the message means that the message was not sent.
+-- Codes are collected in lists, since string_agg with DISTINCT sorts all reports once more and joins them to their groups.
 WITH suspicious_messages AS MATERIALIZED (
     SELECT
         campaign_id,
@@ -70,7 +71,7 @@ findings AS (
         batch_num,
         message_id,
         min(mission_num),
-        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code)
+        'codes ' || array_to_string(list_sort(list_distinct(list(code))), ', ')
         || CASE
             WHEN count(*) <= segment_count
                 THEN ': of its ' || segment_count || ' segments, ' || count(*) FILTER (WHERE NOT is_delivered) || ' may have failed'
@@ -91,7 +92,8 @@ findings AS (
         batch_num,
         message_id,
         min(mission_num),
-        'codes ' || string_agg(DISTINCT code, ', ' ORDER BY code) || ': a report of a message that is ' || status || ' with us',
+        'codes ' || array_to_string(list_sort(list_distinct(list(code))), ', ')
+        || ': a report of a message that is ' || status || ' with us',
         count(*),
         min(received_at),
         max(received_at)
@@ -107,7 +109,7 @@ findings AS (
         b.batch_num,
         r.message_id,
         min(CASE WHEN NOT contains(r.mission_num, r.phone) THEN r.mission_num END),
-        'codes ' || string_agg(DISTINCT r.code, ', ' ORDER BY r.code)
+        'codes ' || array_to_string(list_sort(list_distinct(list(r.code))), ', ')
         || ': reported in a batch that was not sent, by our books; the message was sent again',
         count(*),
         min(r.received_at),
