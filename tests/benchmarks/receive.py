@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from statistics import quantiles
 
-from tests.support.endpoint import PATH_SECRET, landed, receiving, report
+from tests.support.endpoint import COMMAND, PATH_SECRET, landed, receiving, report
 
 _CONNECTIONS = 64
 _FLOOR = """
@@ -38,7 +38,7 @@ def prepare(folder: Path, rows: int) -> None:
 
 def real(_: Path, rows: int) -> float:
     """The endpoint as it is run, and a look at what it has on disk."""
-    with tempfile.TemporaryDirectory() as folder, receiving(Path(folder)) as endpoint:
+    with tempfile.TemporaryDirectory() as folder, receiving(Path(folder), command=COMMAND) as endpoint:
         seconds = asyncio.run(_push(int(endpoint.base_url.rpartition(":")[2]), rows))
         endpoint.kill()
         if len(landed(Path(folder))) != rows:

@@ -16,7 +16,6 @@ from itertools import count
 from pathlib import Path
 
 from tests.crash.life import life
-from tests.support.starters import starters
 
 KILLS_A_LIFE = 50
 AT_ONCE = 2
@@ -56,7 +55,7 @@ def played(seed: int, kills: int) -> tuple[int, Counter[str], str]:
     folder = Path(tempfile.mkdtemp(prefix=f"torture-{seed}-"))
     deaths: Counter[str] = Counter()
     try:
-        with starters(2) as both, life(folder, both, seed) as lived:
+        with life(folder, seed) as lived:
             deaths = lived.deaths
             lived.live(kills)
     except Exception:  # noqa: BLE001  whatever it is, it is shown

@@ -20,7 +20,6 @@ from pipelines.sandbox import Fault
 from pipelines.settings import PolicySettings
 from tests.crash.laws import Laws
 from tests.crash.places import KILLED, Ended, Place, running_place
-from tests.support.starters import Starter
 
 # How far the clock is behind in each phase, so that everything matures.
 PHASES = tuple(timedelta(hours=hours) for hours in (170, 145, 110, 80))
@@ -53,7 +52,6 @@ class Life:
     """The life of one place from its first message to its closed books."""
 
     place: Place
-    other: Starter  # runs concurrent commands
     seed: int
     deaths: Counter[str] = field(default_factory=Counter)
 
@@ -163,7 +161,7 @@ class Life:
     def alongside(self, command: str, *, kill_after: float | None) -> Iterator[None]:
         """Run another command during the block, and kill it too if `kill_after` is given."""
         with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(self.place.run, command, kill_after=kill_after, starter=self.other)
+            running = pool.submit(self.place.run, command, kill_after=kill_after)
             yield
         if running.result().code == KILLED:
             self.deaths["by the clock"] += 1
@@ -267,7 +265,7 @@ def points_of(seed: int) -> list[str]:
 
 
 @contextmanager
-def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]:
+def life(folder: Path, seed: int) -> Iterator[Life]:
     """A life whose gateway the seed chooses: how it hands out reports, how many at once, how often it fails, and
     if a batch in doubt may be repeated, since it refuses a repeated batch number.
     """
@@ -278,8 +276,7 @@ def life(folder: Path, starters: Sequence[Starter], seed: int) -> Iterator[Life]
         "fault_rate": chance.choice([0.0, 0.1]),
         "seed": seed,
     }
-    first, second = starters
     policy = {"in_doubt": "same_batch_num", "repeated_code": "100001"} if chance.random() < 0.4 else {}
-    with running_place(folder, first, policy=PolicySettings(**policy), **sandbox) as place:
+    with running_place(folder, policy=PolicySettings(**policy), **sandbox) as place:
         place.landing.choose_number_key("life")
-        yield Life(place, second, seed)
+        yield Life(place, seed)

@@ -16,8 +16,8 @@ from pipelines.landing.landing import Landing
 from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from pipelines.warehouse.database import warehouse_of
+from tests.support import commands
 from tests.support.sandboxes import ForkedSandbox
-from tests.support.starters import Starter
 from tests.support.worlds import CONTENT, SENT_AGO, SHARES, World, people
 
 BATCH_SIZE = 5
@@ -37,8 +37,6 @@ class Ended:
 @dataclass
 class Place(World):
     """A world whose commands run in processes of their own."""
-
-    starter: Starter = field(kw_only=True)
 
     @property
     def landing(self) -> Landing:
@@ -66,22 +64,20 @@ class Place(World):
         """The numbers of the batches that the gateway accepted."""
         return {batch_num for (batch_num,) in self.truth("SELECT DISTINCT batch_num FROM messages")}
 
-    def run(
-        self, command: str, *, failpoint: str = "", kill_after: float | None = None, starter: Starter | None = None
-    ) -> Ended:
+    def run(self, command: str, *, failpoint: str = "", kill_after: float | None = None) -> Ended:
         """Run a command of smsrecon until it ends or is killed. `submit c0` is short for the whole command line."""
         out, err = (self.folder / f"{threading.get_ident()}.{name}" for name in ("out", "err"))
-        code = (starter or self.starter).run(
-            arguments=arguments(command),
-            folder=str(self.folder),
-            out=str(out),
-            err=str(err),
-            variables=variables(self.settings) | {"SMSRECON_FAILPOINT": failpoint},
-            ago_seconds=self.ago.total_seconds(),
-            kill_after=kill_after,
-        )
-        # If killed early, it has not even opened its outputs.
-        return Ended(command, code, err.read_text(errors="replace") if err.exists() else "")
+        with out.open("wb") as stdout, err.open("wb") as stderr:
+            code = commands.run(
+                arguments(command),
+                folder=self.folder,
+                variables=variables(self.settings) | {"SMSRECON_FAILPOINT": failpoint},
+                stdout=stdout.fileno(),
+                stderr=stderr.fileno(),
+                ago_seconds=self.ago.total_seconds(),
+                kill_after=kill_after,
+            )
+        return Ended(command, code, err.read_text(errors="replace"))
 
     @contextmanager
     def sandbox_dying(self, after: float, *, down_for: float = 0.3) -> Iterator[None]:
@@ -105,7 +101,6 @@ class Place(World):
 @contextmanager
 def running_place(
     folder: Path,
-    starter: Starter,
     *,
     data_dir: Path | None = None,
     policy: PolicySettings | None = None,
@@ -132,7 +127,7 @@ def running_place(
                 timeout_seconds=5,
             ),
         )
-        yield Place(folder, running, settings, starter=starter)
+        yield Place(folder, running, settings)
 
 
 def arguments(command: str) -> list[str]:

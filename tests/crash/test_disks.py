@@ -14,7 +14,6 @@ from tests.crash.disks import small_disk, unwritable
 from tests.crash.life import Life
 from tests.crash.places import Ended, running_place
 from tests.support.depth import cases
-from tests.support.starters import Starter
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 STEPS = ("submit", "pull", "load", "reconcile", "publish", "daily", "rebuild", "balance")
@@ -28,15 +27,12 @@ ROOM = cases(
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mount and chattr are Linux's")
 
 
-def test_a_full_or_read_only_disk_is_an_error_of_one_line_and_everything_continues_afterwards(
-    tmp_path: Path, two_starters: list[Starter]
-) -> None:
-    starter, other = two_starters
+def test_a_full_or_read_only_disk_is_an_error_of_one_line_and_everything_continues_afterwards(tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "disk") as disk,
-        running_place(tmp_path / "place", starter, data_dir=disk.path / "data", report_mode="drain") as place,
+        running_place(tmp_path / "place", data_dir=disk.path / "data", report_mode="drain") as place,
     ):
-        life = begun(Life(place, other, seed=1))
+        life = begun(Life(place, seed=1))
         failed: Counter[str] = Counter()
         for kilobytes, steps in ROOM.items():
             for step in steps:
@@ -63,10 +59,9 @@ UNWRITABLE = {
 }
 
 
-def test_an_unwritable_path_is_an_error_of_one_line(tmp_path: Path, two_starters: list[Starter]) -> None:
-    starter, other = two_starters
-    with running_place(tmp_path, starter) as place:
-        life = begun(Life(place, other, seed=3))
+def test_an_unwritable_path_is_an_error_of_one_line(tmp_path: Path) -> None:
+    with running_place(tmp_path) as place:
+        life = begun(Life(place, seed=3))
         for path, step in ((path, step) for path, steps in UNWRITABLE.items() for step in steps):
             command = _with_its_work(life, step)
             with unwritable(place.settings.data_dir / path):

@@ -13,7 +13,6 @@ import pytest
 from tests.crash.life import Life
 from tests.crash.places import running_place
 from tests.support.depth import cases
-from tests.support.starters import Starter
 
 SENT = timedelta(hours=80)  # ago: longer than the report window
 
@@ -81,24 +80,18 @@ MOMENTS = (
 
 
 @pytest.mark.parametrize("moments", cases(fast=[MOMENTS], deep=[[moment] for moment in MOMENTS]))
-def test_the_laws_hold_at_each_moment_and_at_the_end(
-    tmp_path: Path, two_starters: list[Starter], moments: Sequence[Callable[[Life], None]]
-) -> None:
-    starter, other = two_starters
-    with running_place(tmp_path, starter) as place:
-        life = Life(place, other, seed=1)
+def test_the_laws_hold_at_each_moment_and_at_the_end(tmp_path: Path, moments: Sequence[Callable[[Life], None]]) -> None:
+    with running_place(tmp_path) as place:
+        life = Life(place, seed=1)
         place.move_to(SENT)
         for moment in moments:
             moment(life)
         life.end()
 
 
-def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call(
-    tmp_path: Path, two_starters: list[Starter]
-) -> None:
-    starter, other = two_starters
-    with running_place(tmp_path, starter, report_mode="drain", max_records_per_call=3) as place:
-        life = Life(place, other, seed=2)
+def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call(tmp_path: Path) -> None:
+    with running_place(tmp_path, report_mode="drain", max_records_per_call=3) as place:
+        life = Life(place, seed=2)
         place.move_to(SENT)
         place.run(f"submit {life.new_campaign(240)}")
         place.move_to(SENT - timedelta(minutes=30))
@@ -109,10 +102,9 @@ def test_a_pull_that_dies_loses_at_most_the_answer_on_the_wire_and_logs_the_call
         life.end()
 
 
-def test_a_load_that_dies_half_way_changes_nothing(tmp_path: Path, two_starters: list[Starter]) -> None:
-    starter, other = two_starters
-    with running_place(tmp_path, starter, report_mode="drain", max_records_per_call=40) as place:
-        life = Life(place, other, seed=5)
+def test_a_load_that_dies_half_way_changes_nothing(tmp_path: Path) -> None:
+    with running_place(tmp_path, report_mode="drain", max_records_per_call=40) as place:
+        life = Life(place, seed=5)
         place.move_to(SENT)
         place.run(f"submit {life.new_campaign(120)}")
         place.move_to(SENT - timedelta(minutes=30))

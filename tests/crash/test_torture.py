@@ -6,7 +6,6 @@ import pytest
 
 from tests.crash.life import LIVED, PHASES, life, points_of
 from tests.support.depth import cases
-from tests.support.starters import Starter
 
 SEEDS = cases(fast=(0, 3), deep=(0, 1, 2, 3))  # 0 and 3 have all choices of gateways; they share out the points
 LIVED_THROUGH = cases(fast=PHASES[1::2], deep=PHASES)
@@ -16,12 +15,10 @@ KILLS = 25
 
 @pytest.mark.cases(len(LIVED) // len(SEEDS))
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_laws_hold_at_whichever_point_a_process_dies(
-    tmp_path: Path, two_starters: list[Starter], seed: int
-) -> None:
+def test_the_laws_hold_at_whichever_point_a_process_dies(tmp_path: Path, seed: int) -> None:
     points = LIVED[SEEDS.index(seed) :: len(SEEDS)]
 
-    with life(tmp_path, two_starters, seed) as lived:
+    with life(tmp_path, seed) as lived:
         lived.live_through(points, phases=LIVED_THROUGH)
 
     assert set(points) <= lived.deaths.keys()
@@ -30,8 +27,8 @@ def test_the_laws_hold_at_whichever_point_a_process_dies(
 @pytest.mark.deep
 @pytest.mark.cases(KILLS)
 @pytest.mark.parametrize("seed", range(RANDOM_LIVES))
-def test_the_laws_hold_whenever_a_process_dies(tmp_path: Path, two_starters: list[Starter], seed: int) -> None:
-    with life(tmp_path, two_starters, seed) as lived:
+def test_the_laws_hold_whenever_a_process_dies(tmp_path: Path, seed: int) -> None:
+    with life(tmp_path, seed) as lived:
         lived.live(KILLS)
 
     assert set(points_of(seed)) <= lived.deaths.keys()

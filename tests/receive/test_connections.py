@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.depth import cases
-from tests.support.endpoint import COMMAND, PATH_SECRET, Endpoint, landed, receiving, report
+from tests.support.endpoint import PATH_SECRET, Endpoint, landed, receiving, report
 
 SILENT = cases(fast=300, deep=3000)
 PUSH = f"POST /push/{PATH_SECRET} HTTP/1.1\r\nHost: test\r\n"
@@ -26,10 +26,9 @@ def connect(endpoint: Endpoint) -> socket.socket:
     return socket.create_connection(("127.0.0.1", int(endpoint.base_url.rpartition(":")[2])), timeout=10)
 
 
-def limited(limit: str) -> tuple[str, ...]:
-    """The command with another limit, such as REQUEST_SECONDS = 0.5."""
-    program = f"from pipelines.receive import connections; connections.{limit}; {COMMAND[2]}"
-    return *COMMAND[:2], program, *COMMAND[3:]
+def limit(**constants: float) -> dict[str, float]:
+    """Another limit, such as REQUEST_SECONDS=0.5."""
+    return {f"pipelines.receive.connections.{name}": value for name, value in constants.items()}
 
 
 @contextmanager
@@ -46,19 +45,18 @@ def silent(endpoint: Endpoint, number: int) -> Iterator[list[socket.socket]]:
 @pytest.mark.cases(SILENT)
 def test_pushes_are_answered_200_while_others_hold_more_silent_connections_than_there_may_be(tmp_path: Path) -> None:
     most = SILENT // 3
-    with receiving(tmp_path, command=limited(f"MAX_CONNECTIONS = {most}")) as endpoint:
+    with receiving(tmp_path, constants=limit(MAX_CONNECTIONS=most)) as endpoint:
         with silent(endpoint, SILENT):
             assert [endpoint.push(report(number)) for number in range(5)] == [200] * 5
             closed = endpoint.metrics()['smsrecon_connections_closed_total{reason="crowded"}']
             assert SILENT - most <= closed <= SILENT - most + 10
         endpoint.kill()
-        assert endpoint.process.stderr is not None
-        assert endpoint.process.stderr.read() == ""
+        assert endpoint.stderr.read() == ""
     assert landed(tmp_path) == [*map(report, range(5))]
 
 
 def test_a_connection_is_closed_when_its_request_is_not_whole_in_time(tmp_path: Path) -> None:
-    with receiving(tmp_path, command=limited("REQUEST_SECONDS = 0.5")) as endpoint, ExitStack() as stack:
+    with receiving(tmp_path, constants=limit(REQUEST_SECONDS=0.5)) as endpoint, ExitStack() as stack:
         connections = {what: stack.enter_context(connect(endpoint)) for what in NOT_WHOLE}
         for what, begun in NOT_WHOLE.items():
             connections[what].sendall(begun.encode())
@@ -81,8 +79,7 @@ def has_ended(connection: socket.socket) -> bool:
 
 def test_an_idle_connection_of_a_vendor_outlives_the_time_of_a_request(tmp_path: Path) -> None:
     push = f"{PUSH}Content-Length: {len(report(0))}\r\n\r\n".encode()
-    short = limited("REQUEST_SECONDS = 0.3")
-    with receiving(tmp_path, command=short) as endpoint, connect(endpoint) as connection:
+    with receiving(tmp_path, constants=limit(REQUEST_SECONDS=0.3)) as endpoint, connect(endpoint) as connection:
         for number in range(2):
             connection.sendall(push + report(number))
             answer = connection.recv(4096)
@@ -102,5 +99,4 @@ def test_nonsense_fills_no_log(tmp_path: Path) -> None:
                 connection.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
                 assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
         endpoint.kill()
-        assert endpoint.process.stderr is not None
-        assert endpoint.process.stderr.read().splitlines() == ["Invalid HTTP request received."]
+        assert endpoint.stderr.read().splitlines() == ["Invalid HTTP request received."]

@@ -1,21 +1,22 @@
-"""Starts commands of smsrecon, each in a process of its own, ten times as fast as a new interpreter.
+"""Forks commands of smsrecon, each a process of its own that starts ten times as fast as a new interpreter.
 
-This process has imported all that the commands need, and forks. Of smsrecon only the failpoints read the environment
-when they are imported: each fork imports them again. Orders come as lines of JSON on standard input; each is answered
-by a line of JSON with the exit code, or minus the signal. It ends when standard input is closed.
+This process has imported all that the commands need. Whenever it gets four file descriptors over standard input, it
+forks: three become standard input, output and error, and the fourth is a socket with the order as a line of JSON. It is
+answered with the process id, and at the end with the exit code, or minus the signal. Of smsrecon only the failpoints
+read the environment when they are imported: each fork imports them again. It ends when standard input is closed.
 """
 
 import gc
 import importlib
 import json
 import os
-import select
-import signal
+import selectors
+import socket
 import sys
 import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -26,16 +27,18 @@ from pipelines.cli import invocation
 from pipelines.cli import main as cli
 from pipelines.warehouse import statements
 
+NUMBER_BYTES: Final = 8  # of each number in an answer
+
 # What the commands that tests give here, and the libraries, import when they first need it.
-_IMPORTED_LATE = (
+_IMPORTED_LATE: Final = (
     "anyio._backends._asyncio", "httpcore", "pandera.strategies.base_strategies", "pipelines.campaign.submit",
     "pipelines.console.progress", "pipelines.console.resolve", "pipelines.console.results",
     "pipelines.console.terminal", "pipelines.contracts.validation", "pipelines.operations.daily_run",
     "pipelines.operations.resolve", "pipelines.operations.suppression_lists", "rich._emoji_codes",
     "pandera.backends.polars.builtin_checks", "pandera.backends.polars.container", "pandera.backends.register_checks",
-    "pipelines.console.campaign_page", "pipelines.review.status", "prometheus_client", "pyarrow.parquet", "tomllib",
+    "pipelines.console.campaign_page", "pipelines.receive.server", "pipelines.review.status", "prometheus_client",
+    "pyarrow.parquet", "tomllib", "uvicorn.lifespan.on", "uvicorn.protocols.http.h11_impl",
 )  # fmt: skip
-_LONGEST_SECONDS = 120
 
 
 def main() -> None:
@@ -43,15 +46,16 @@ def main() -> None:
         importlib.import_module(module)
     _read_statements()
     gc.freeze()  # or each fork would copy the modules when it first collects garbage
-    _say(ready=True)
-    for line in sys.stdin.buffer:
-        order = json.loads(line)
-        lives, dies = os.pipe()  # closed by the end of the fork, the only one that keeps the other end
-        pid = os.fork()
-        if pid == 0:
-            _become(order)
-        os.close(dies)
-        _say(code=_end(pid, lives, order["kill_after"]))
+    orders = socket.socket(fileno=os.dup(0))
+    with selectors.DefaultSelector() as selector:
+        selector.register(orders, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.data:
+                    selector.unregister(key.fd)
+                    _end(key.fd, *key.data)
+                elif not _start(orders, selector):
+                    return
 
 
 def _read_statements() -> None:
@@ -62,27 +66,51 @@ def _read_statements() -> None:
             statements.parsed(connection, sql_files.statement(name))
 
 
-def _end(pid: int, lives: int, kill_after: float | None) -> int:
-    """Wait for the process, or kill it after its time; returns the exit code, or minus the signal."""
-    has_ended, _, _ = select.select([lives], [], [], _LONGEST_SECONDS if kill_after is None else kill_after)
-    if not has_ended:
-        os.kill(pid, signal.SIGKILL)
+def _start(orders: socket.socket, selector: selectors.BaseSelector) -> bool:
+    """Fork the next command; False if there will be none."""
+    order, descriptors, _, _ = socket.recv_fds(orders, 1, 4)
+    if not order:
+        return False
+    *standard, asker = descriptors
+    lives, dies = os.pipe()  # closed by the end of the fork, the only one that keeps the other end
+    pid = os.fork()
+    if pid == 0:
+        orders.close()
+        _become(standard, socket.socket(fileno=asker))
+    for descriptor in (*standard, dies):
+        os.close(descriptor)
+    os.write(asker, pid.to_bytes(NUMBER_BYTES, "big", signed=True))
+    selector.register(lives, selectors.EVENT_READ, (pid, asker))
+    return True
+
+
+def _end(lives: int, pid: int, asker: int) -> None:
+    """Tell how the fork has ended."""
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.write(asker, code.to_bytes(NUMBER_BYTES, "big", signed=True))
+    os.close(asker)
     os.close(lives)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _become(order: dict[str, Any]) -> NoReturn:
+def _become(standard: list[int], asker: socket.socket) -> NoReturn:
     """Turn this fork into the process of one command."""
     code = 1
     try:
+        with asker, asker.makefile() as lines:
+            order: dict[str, Any] = json.loads(lines.readline())
         os.chdir(order["folder"])
-        for number, path in enumerate((os.devnull, order["out"], order["err"])):
-            os.dup2(os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        os.umask(order.get("umask", 0o022))
+        for number, descriptor in enumerate(standard):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+        os.umask(order["umask"])
         os.environ.clear()
         os.environ.update(order["variables"])
+        for name, value in order["constants"].items():
+            module, _, constant = name.rpartition(".")
+            setattr(importlib.import_module(module), constant, value)
         sys.argv = ["smsrecon", *order["arguments"]]
-        _run(order["ago_seconds"])
+        _run(timedelta(seconds=order["ago_seconds"]))
     except SystemExit as ended:
         code = int(ended.code or 0)
     except BaseException:  # noqa: BLE001  as an interpreter ends
@@ -92,15 +120,10 @@ def _become(order: dict[str, Any]) -> NoReturn:
     os._exit(code)
 
 
-def _run(ago_seconds: float) -> None:
-    ago = timedelta(seconds=ago_seconds)
+def _run(ago: timedelta) -> None:
     invocation.now = lambda: datetime.now(UTC) - ago
     importlib.reload(failpoints)
     cli.main()
-
-
-def _say(**line: object) -> None:
-    print(json.dumps(line), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """A running endpoint for pushes, packets to send to it, and the bodies on disk."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 from signal import SIGTERM
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from typing import Any, TextIO
 
 import httpx
 
 from pipelines.landing.landing import Landing
 from pipelines.landing.segments.folder import SegmentFolder
+from tests.support.commands import ForkedCommand
 
 PATH_SECRET = "0123456789abcdef0123"
 APP_KEY = "nqzuhh1wq9lxlpya1q0976gdb50p1eqi"
@@ -73,7 +75,8 @@ class Endpoint:
 
     folder: Path
     base_url: str
-    process: subprocess.Popen[str]
+    process: ForkedCommand | subprocess.Popen[bytes]
+    stderr: TextIO
 
     @property
     def landing(self) -> Landing:
@@ -111,9 +114,13 @@ def landed(folder: Path, kind: str = "pushes") -> list[bytes]:
 
 @contextmanager
 def receiving(
-    folder: Path, variables: Mapping[str, str] | None = None, *, command: Sequence[str] = COMMAND
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    command: Sequence[str] = (),
+    constants: Mapping[str, Any] | None = None,
 ) -> Iterator[Endpoint]:
-    """An endpoint on its own port, stopped at the end of the block."""
+    """An endpoint on its own port, stopped at the end of the block: a fork, or a command in a new interpreter."""
     folder.mkdir(exist_ok=True)
     own = {
         "SMSRECON_GATEWAY__APP_KEY": APP_KEY,
@@ -121,23 +128,25 @@ def receiving(
         "SMSRECON_RECEIVE__PATH_SECRET": PATH_SECRET,
         "SMSRECON_RECEIVE__PORT": "0",
     }
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environ | own | (variables or {}),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        lines: list[str] = []
-        found = None
-        while found is None:
-            lines.append(process.stderr.readline())
-            assert lines[-1], "".join(lines)
-            found = re.search(r"http://[0-9.]+:[0-9]+", lines[-1])
-        yield Endpoint(folder, found[0], process)
-    finally:
-        if process.poll() is None:
+    theirs = os.environ | own | (variables or {})
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stderr:
+        process: ForkedCommand | subprocess.Popen[bytes]
+        if command:
+            process = subprocess.Popen(command, cwd=folder, env=theirs, stderr=writer)
+        else:
+            process = ForkedCommand(
+                ["receive"], folder=folder, variables=theirs, stdout=writer, stderr=writer, constants=constants
+            )
+        os.close(writer)
+        try:
+            lines: list[str] = []
+            found = None
+            while found is None:
+                lines.append(stderr.readline())
+                assert lines[-1], "".join(lines)
+                found = re.search(r"http://[0-9.]+:[0-9]+", lines[-1])
+            yield Endpoint(folder, found[0], process, stderr)
+        finally:
             process.kill()
-        process.communicate()
+            process.wait()

@@ -1,6 +1,5 @@
 """Where commands are given in these tests: a folder, its variables, and what was printed."""
 
-import atexit
 import os
 import pty
 import shlex
@@ -11,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ import pytest
 from pipelines.cli.main import main
 from pipelines.sandbox import RunningSandbox
 from pipelines.times import CHINA
-from tests.support.starters import Starter
+from tests.support import commands
 
 COMMAND = (sys.executable, "-c", "from pipelines.cli.main import main; main()")
 CONTENT = "【公司】您好"
@@ -49,14 +47,6 @@ class Ended:
         assert (self.code, self.err.count("\n")) == (code, 1), self.err
         assert self.err.startswith("smsrecon: ")
         assert all(word in self.err for word in words), self.err
-
-
-@cache
-def _starter() -> Starter:
-    """The process that starts the commands that die, one for all tests of this process."""
-    starter = Starter()
-    atexit.register(starter.stop)
-    return starter
 
 
 @contextmanager
@@ -115,16 +105,15 @@ class Place:
 
     def die(self, command: str, failpoint: str, umask: int = 0o022, **variables: str) -> None:
         """Give a command in a process of its own, which is killed at this failpoint."""
-        code = _starter().run(
-            arguments=shlex.split(command),
-            folder=str(self.folder),
-            out=os.devnull,
-            err=os.devnull,
-            umask=umask,
-            variables=os.environ | self.variables | variables | {"SMSRECON_FAILPOINT": failpoint},
-            ago_seconds=0,
-            kill_after=None,
-        )
+        with Path(os.devnull).open("wb") as nowhere:
+            code = commands.run(
+                shlex.split(command),
+                folder=self.folder,
+                variables=os.environ | self.variables | variables | {"SMSRECON_FAILPOINT": failpoint},
+                stdout=nowhere.fileno(),
+                stderr=nowhere.fileno(),
+                umask=umask,
+            )
         assert code == -signal.SIGKILL, (command, failpoint, code)
 
     def files(self) -> set[str]:
