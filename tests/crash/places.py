@@ -140,16 +140,21 @@ def arguments(command: str) -> list[str]:
 
 def variables(settings: Settings) -> Mapping[str, str]:
     """The environment of a command: the settings and PATH."""
-    gateway, policy = settings.gateway, settings.policy
+    gateway, policy, threads = settings.gateway, settings.policy, settings.warehouse.threads
     asking_again = {"SMSRECON_POLICY__REPEATED_CODE": policy.repeated_code} if policy.repeated_code else {}
-    return asking_again | {
-        "PATH": os.environ.get("PATH", ""),
-        "SMSRECON_DATA_DIR": str(settings.data_dir),
-        "SMSRECON_PLAN__BATCH_SIZE": str(settings.plan.batch_size),
-        "SMSRECON_GATEWAY__BASE_URL": gateway.base_url,
-        "SMSRECON_GATEWAY__APP_KEY": gateway.app_key,
-        "SMSRECON_GATEWAY__APP_SECRET": gateway.app_secret.get_secret_value(),
-        "SMSRECON_GATEWAY__TIMEOUT_SECONDS": str(gateway.timeout_seconds),
-        "SMSRECON_POLICY__IN_DOUBT": policy.in_doubt,
-        "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(policy.pause_after_in_doubt),
-    }
+    of_the_lane = {} if threads is None else {"SMSRECON_WAREHOUSE__THREADS": str(threads)}
+    return (
+        asking_again
+        | of_the_lane
+        | {
+            "PATH": os.environ.get("PATH", ""),
+            "SMSRECON_DATA_DIR": str(settings.data_dir),
+            "SMSRECON_PLAN__BATCH_SIZE": str(settings.plan.batch_size),
+            "SMSRECON_GATEWAY__BASE_URL": gateway.base_url,
+            "SMSRECON_GATEWAY__APP_KEY": gateway.app_key,
+            "SMSRECON_GATEWAY__APP_SECRET": gateway.app_secret.get_secret_value(),
+            "SMSRECON_GATEWAY__TIMEOUT_SECONDS": str(gateway.timeout_seconds),
+            "SMSRECON_POLICY__IN_DOUBT": policy.in_doubt,
+            "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(policy.pause_after_in_doubt),
+        }
+    )

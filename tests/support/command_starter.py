@@ -25,6 +25,7 @@ import duckdb
 from pipelines import failpoints, sql_files
 from pipelines.cli import invocation
 from pipelines.cli import main as cli
+from pipelines.gateway.client import _tls_context
 from pipelines.warehouse import statements
 
 NUMBER_BYTES: Final = 8  # of each number in an answer
@@ -35,7 +36,8 @@ _IMPORTED_LATE: Final = (
     "pipelines.console.progress", "pipelines.console.resolve", "pipelines.console.results",
     "pipelines.console.terminal", "pipelines.contracts.validation", "pipelines.operations.daily_run",
     "pipelines.operations.resolve", "pipelines.operations.suppression_lists", "rich._emoji_codes",
-    "pandera.backends.polars.builtin_checks", "pandera.backends.polars.container", "pandera.backends.register_checks",
+    "pandera.backends.polars.builtin_checks", "pandera.backends.polars.checks", "pandera.backends.polars.components",
+    "pandera.backends.polars.container", "pandera.backends.register_checks", "polars._utils.parquet",
     "pipelines.console.campaign_page", "pipelines.receive.server", "pipelines.review.status", "prometheus_client",
     "pyarrow.parquet", "tomllib", "uvicorn.lifespan.on", "uvicorn.protocols.http.h11_impl",
 )  # fmt: skip
@@ -45,6 +47,7 @@ def main() -> None:
     for module in _IMPORTED_LATE:
         importlib.import_module(module)
     _read_statements()
+    _tls_context()
     gc.freeze()  # or each fork would copy the modules when it first collects garbage
     orders = socket.socket(fileno=os.dup(0))
     with selectors.DefaultSelector() as selector:
