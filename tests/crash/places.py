@@ -1,9 +1,8 @@
 """A data folder, its sandbox, and commands in processes that can be killed."""
 
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +70,7 @@ class Place(World):
             code = commands.run(
                 arguments(command),
                 folder=self.folder,
-                variables=variables(self.settings) | {"SMSRECON_FAILPOINT": failpoint},
+                variables=commands.variables_of(self.settings) | {"SMSRECON_FAILPOINT": failpoint},
                 stdout=stdout.fileno(),
                 stderr=stderr.fileno(),
                 ago_seconds=self.ago.total_seconds(),
@@ -136,25 +135,3 @@ def arguments(command: str) -> list[str]:
     if name == "submit":
         return ["submit", f"{rest[0]}.parquet", "--campaign", rest[0], "--content", CONTENT]
     return [name, *rest]
-
-
-def variables(settings: Settings) -> Mapping[str, str]:
-    """The environment of a command: the settings and PATH."""
-    gateway, policy, threads = settings.gateway, settings.policy, settings.warehouse.threads
-    asking_again = {"SMSRECON_POLICY__REPEATED_CODE": policy.repeated_code} if policy.repeated_code else {}
-    of_the_lane = {} if threads is None else {"SMSRECON_WAREHOUSE__THREADS": str(threads)}
-    return (
-        asking_again
-        | of_the_lane
-        | {
-            "PATH": os.environ.get("PATH", ""),
-            "SMSRECON_DATA_DIR": str(settings.data_dir),
-            "SMSRECON_PLAN__BATCH_SIZE": str(settings.plan.batch_size),
-            "SMSRECON_GATEWAY__BASE_URL": gateway.base_url,
-            "SMSRECON_GATEWAY__APP_KEY": gateway.app_key,
-            "SMSRECON_GATEWAY__APP_SECRET": gateway.app_secret.get_secret_value(),
-            "SMSRECON_GATEWAY__TIMEOUT_SECONDS": str(gateway.timeout_seconds),
-            "SMSRECON_POLICY__IN_DOUBT": policy.in_doubt,
-            "SMSRECON_POLICY__PAUSE_AFTER_IN_DOUBT": str(policy.pause_after_in_doubt),
-        }
-    )

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from subprocess import Popen
 
 import pytest
 
@@ -18,13 +17,14 @@ from pipelines.campaign.sender import SendProgress
 from pipelines.errors import CampaignBusy
 from pipelines.sandbox import Fault, RunningSandbox
 from tests.support.campaigns import Campaign, campaign_at, people, wait_until
+from tests.support.commands import ForkedCommand
 from tests.support.relay import Reply, Request, error_answer, relaying
 
 IN_FLIGHT = 4
 
 
 @contextmanager
-def stuck(campaign: Campaign, *, seconds: float) -> Iterator["Popen[bytes]"]:
+def stuck(campaign: Campaign, *, seconds: float) -> Iterator[ForkedCommand]:
     """A process whose first requests are all accepted, but answered only after some seconds."""
     campaign.sandbox.control(faults=[Fault("delay", seconds=seconds)] * IN_FLIGHT)
     campaign.write(people(100))

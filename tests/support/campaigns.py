@@ -1,9 +1,7 @@
 """Campaigns sent to a sandbox, and the journal compared with its truth."""
 
-import json
+import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,11 +22,11 @@ from pipelines.campaign.submit import Submission
 from pipelines.landing.landing import Landing
 from pipelines.sandbox import RunningSandbox
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
+from tests.support.commands import ForkedCommand, variables_of
 
 CONTENT = "【云鋒網絡】您好,這是測試"
 FIRST_HOLD = 0.001
 MakeSandbox = Callable[..., RunningSandbox]  # starts a sandbox with these settings
-DRIVER = Path(__file__).with_name("submitting.py")
 
 
 def now() -> datetime:
@@ -158,25 +156,22 @@ class Campaign:
         return {phones[number]: state for number, state in fates.items()}
 
     @contextmanager
-    def in_another_process(self, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    def in_another_process(self) -> Iterator[ForkedCommand]:
         """Submit the file in a process of its own, which is killed if it still runs at the end."""
-        settings = self.settings.model_dump(mode="json")
-        settings["gateway"]["app_secret"] = self.settings.gateway.app_secret.get_secret_value()
-        orders = {
-            "settings": settings,
-            "campaign_id": self.campaign_id,
-            "source": str(self.source),
-            "content": self.content,
-        }
-        command = [sys.executable, str(DRIVER)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-            try:
-                assert process.stdin is not None
-                process.stdin.write(json.dumps(orders | options).encode())
-                process.stdin.close()
-                yield process
-            finally:
-                process.kill()
+        assert self.content is not None
+        with Path(os.devnull).open("wb") as nowhere:
+            process = ForkedCommand(
+                ["submit", str(self.source), "--campaign", self.campaign_id, "--content", self.content],
+                folder=self.folder,
+                variables=variables_of(self.settings),
+                stdout=nowhere.fileno(),
+                stderr=nowhere.fileno(),
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -13,6 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
+from pipelines.settings import Settings
+
 STARTER = Path(__file__).with_name("command_starter.py")
 _LONGEST_SECONDS = 120
 
@@ -88,6 +92,22 @@ def run(arguments: Sequence[str], *, kill_after: float | None = None, **order: A
     except TimeoutError:
         command.kill()
         return command.wait()
+
+
+def variables_of(settings: Settings) -> dict[str, str]:
+    """The environment of a command with these settings; all but those that have their default."""
+    found = {"PATH": os.environ.get("PATH", "")}
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        named = {f"{name}__{key}": each for key, each in value.items()} if isinstance(value, dict) else {name: value}
+        found |= {f"SMSRECON_{each}".upper(): _text(of) for each, of in named.items()}
+    return found
+
+
+def _text(value: object) -> str:
+    """A setting as in a variable."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value) if isinstance(value, str | Path) else json.dumps(value)
 
 
 @cache
