@@ -155,8 +155,7 @@ class Journal:
         event_id: int | None = None,
     ) -> None:
         """Record that a request is about to leave. Raises sqlite3.IntegrityError if the batch_num was ever used."""
-        reach("journal.before_sending")
-        self._connection.execute(
+        self._leaving(
             "INSERT INTO events (event_id, happened_at, campaign_id, event, batch_num, planned_batch, first_position,"
             " last_position, attempt) VALUES (?, ?, ?, 'sending', ?, ?, ?, ?, ?)",
             (
@@ -170,15 +169,17 @@ class Journal:
                 attempt,
             ),
         )
-        reach("journal.after_sending")
 
     def repeating(self, campaign_id: str, batch_num: str, *, at: datetime) -> None:
         """Record that the request of a batch in doubt is about to leave once more, under the same batch_num."""
-        reach("journal.before_sending")
-        self._connection.execute(
+        self._leaving(
             "INSERT INTO events (happened_at, campaign_id, event, batch_num) VALUES (?, ?, 'repeating', ?)",
             (to_microseconds(at), campaign_id, batch_num),
         )
+
+    def _leaving(self, insert: str, values: tuple[object, ...]) -> None:
+        reach("journal.before_sending")
+        self._connection.execute(insert, values)
         reach("journal.after_sending")
 
     def outcome(
