@@ -259,14 +259,14 @@ def _sending(drawn: _Drawn, campaign: Campaign) -> list[Event]:
             attempt=piece.attempt,
         )
         events.append(sending)
-        outcome = fate
         if fate != "silent":
             events.append(_answer(drawn, sending, fate))
+        last, outcome = events[-1], fate
         if fate == "in_doubt" and drawn.chance(3):
             events.append(Event(campaign.campaign_id, "repeating", clock, sending.batch_num))
         if fate in {"silent", "in_doubt"} and drawn.chance(3):
             outcome = drawn.among("accepted", "not_sent")
-            events.append(_decision(drawn, events[-1], outcome))
+            events.append(_decision(drawn, last, outcome))
         if outcome == "not_sent":
             pieces.append(_Piece(piece.planned_batch, piece.first, piece.last, piece.attempt + 1))
         elif outcome == "split":
