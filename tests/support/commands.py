@@ -1,21 +1,18 @@
 """Commands as forks of a process that has imported all that they need: ten times as fast as a new interpreter."""
 
-import atexit
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from pipelines.settings import Settings
+from tests.support.forks import forker
 
 STARTER = Path(__file__).with_name("command_starter.py")
 _LONGEST_SECONDS = 120
@@ -51,7 +48,7 @@ class ForkedCommand:
         self.returncode: int | None = None
         self._told, theirs = socket.socketpair()
         with theirs, Path(os.devnull).open("rb") as stdin:
-            socket.send_fds(_starter(), [b"!"], [stdin.fileno(), stdout, stderr, theirs.fileno()])
+            socket.send_fds(forker(STARTER), [b"!"], [stdin.fileno(), stdout, stderr, theirs.fileno()])
         self._told.sendall(json.dumps(order).encode() + b"\n")
         self.pid = self._number()
 
@@ -108,18 +105,3 @@ def _text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     return str(value) if isinstance(value, str | Path) else json.dumps(value)
-
-
-@cache
-def _starter() -> socket.socket:
-    """The connection to the process that forks, one for all commands of this process."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen([sys.executable, str(STARTER)], stdin=theirs)
-
-    def stop() -> None:
-        ours.close()
-        process.wait()
-
-    atexit.register(stop)
-    return ours

@@ -1,19 +1,16 @@
 """Sandboxes as forks of a process that has imported the sandbox: ten times as fast as a new interpreter."""
 
-import atexit
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.errors import UsageError
 from pipelines.sandbox import RunningSandbox, SandboxSettings
+from tests.support.forks import forker
 
 STARTER = Path(__file__).with_name("sandbox_starter.py")
 
@@ -28,8 +25,8 @@ class ForkedSandbox(RunningSandbox):
     def start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(_starter(), [b"!"], [theirs.fileno(), theirs.fileno(), 2])
-        pid = int.from_bytes(_starter().recv(8), "big")
+            socket.send_fds(forker(STARTER), [b"!"], [theirs.fileno(), theirs.fileno(), 2])
+        pid = int.from_bytes(forker(STARTER).recv(8), "big")
         self._fork = pid, ours
         ours.sendall(self.settings.to_json() + b"\n")
         answer = json.loads(ours.makefile("rb").readline())
@@ -48,18 +45,3 @@ class ForkedSandbox(RunningSandbox):
             ours.shutdown(socket.SHUT_WR)  # closes its standard input, which stops it
             while ours.recv(4096):
                 pass
-
-
-@cache
-def _starter() -> socket.socket:
-    """The connection to the process that forks, one for all sandboxes of this process."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen([sys.executable, str(STARTER)], stdin=theirs)
-
-    def stop() -> None:
-        ours.close()
-        process.wait()
-
-    atexit.register(stop)
-    return ours

@@ -19,11 +19,6 @@ from pipelines.warehouse.reconcile import reconcile
 AS_OF = datetime(2026, 11, 10, 4, 0, 0, 123457, tzinfo=UTC)
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(tmp_path / "warehouse.duckdb", WarehouseSettings())
-
-
 def noted(warehouse: Warehouse) -> Computed | None:
     with warehouse.read() as connection:
         return last_computed(connection)

@@ -34,11 +34,6 @@ BY_MISSION = replace(
 )
 
 
-@pytest.fixture
-def landing(tmp_path: Path) -> Landing:
-    return Landing(tmp_path / "landing")
-
-
 def warehouse_in(folder: Path) -> Warehouse:
     return Warehouse(folder / "warehouse.duckdb", WarehouseSettings(threads=1))
 
