@@ -8,6 +8,7 @@
     │   │   ├── GatewayRefused    the gateway refused, with an error code                          11
     │   │   └── GatewayUnavailable  the gateway could not be reached                               12
     │   └── OutcomeUnknown        the request left, and no answer can be trusted: in doubt         13
+    ├── SharedUnavailable         the database or bucket that machines share can't be reached      12
     ├── InDoubt                   a campaign holds batches that may have been sent                 13
     ├── BooksError                the books don't balance, or data is missing                      14
     ├── CampaignBusy              another process is sending this campaign                         15
@@ -94,6 +95,12 @@ class OutcomeUnknown(GatewayError):
         self.received = received  # the part of the answer that came, to be landed and never shown
 
 
+class SharedUnavailable(SmsreconError):
+    """The database or the bucket of an installation on several machines can't be reached."""
+
+    exit_code = 12
+
+
 class InDoubt(SmsreconError):
     """A campaign holds batches that may have been sent; delivery reports or the operator settle them."""
 
@@ -141,7 +148,7 @@ EXIT_CODES: Final[Mapping[int, ExitCode]] = {
     2: ExitCode("wrong usage: an option, a setting or a name; nothing was done", "correct it as the error says"),
     10: ExitCode("the input was refused; nothing was sent", "correct the file"),
     11: ExitCode("the gateway refused", "look at the error code"),
-    12: ExitCode("the gateway is unavailable", "try again later"),
+    12: ExitCode("the gateway, or what several machines share, is unavailable", "try again later"),
     13: ExitCode(
         "something is in doubt: it may have been sent",
         "run `smsrecon daily` later: reports settle it; or settle it with `smsrecon resolve ID`",

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from pipelines.campaign.journal import BatchRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import BatchRecord
 from pipelines.errors import BooksError
 from pipelines.failpoints import reach
 from pipelines.files import write_whole
@@ -143,7 +144,7 @@ def raise_to_reported(landing: Landing, confirmed: Mapping[int, int], pushed: Ma
     """
     if not confirmed and not pushed:
         return
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         beyond, known = {}, journal.last_batch_numbers()
         for campaign in journal.campaigns():
             key = campaign.campaign_key
@@ -180,7 +181,7 @@ def raise_to_loaded(landing: Landing, loaded: Loaded, marks: Marks) -> Marks:
     }
     if not behind:
         return marks
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         for campaign_id, water in behind.items():
             known = HighWater.of(journal.batches(campaign_id))
             # Of a journal that is behind the warehouse, it isn't known what it has lost since the last load.
@@ -208,7 +209,7 @@ def lost_campaigns(landing: Landing, loaded: Loaded = NOTHING_LOADED, marks: Mar
     if marks is None:
         marks = read_marks(landing, landing.campaigns.kept_ids())
     lost = []
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         keys, numbers = journal.campaign_keys(), journal.last_batch_numbers()
     for campaign_id, own_mark in marks.items():
         in_warehouse = loaded.marks.get(campaign_id)
@@ -225,13 +226,13 @@ def is_shorter(landing: Landing, loaded: Loaded) -> bool:
     """True if the journal lacks the last events that were loaded from it."""
     if landing.purging_before():  # an unfinished purge may have removed the last events
         return False
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         return journal.last_event_id() < loaded.last_event_id
 
 
 def refuse_older_journal(landing: Landing, loaded: Loaded = NOTHING_LOADED, marks: Marks | None = None) -> None:
     """Raise BooksError if the journal is not the newest one: it would send again what it doesn't know."""
-    path = landing.journal_path
+    journal = "the journal of shared.database" if landing.database else landing.journal_path
     lost = lost_campaigns(landing, loaded, marks)
     if lost:
         first, others = lost[0], f", and {len(lost) - 1} more campaigns so" if len(lost) > 1 else ""
@@ -239,6 +240,6 @@ def refuse_older_journal(landing: Landing, loaded: Loaded = NOTHING_LOADED, mark
             what = f"ends at batch {first.known_number} of {first.campaign_id}, of which {first.mark.number} have left"
         else:
             what = f"does not know the campaign {first.campaign_id}, which has a plan"
-        raise BooksError(f"{path} is missing or older than the data: it {what}{others}; {_NEXT_STEP}")
+        raise BooksError(f"{journal} is missing or older than the data: it {what}{others}; {_NEXT_STEP}")
     if is_shorter(landing, loaded):
-        raise BooksError(f"{path} is older than the warehouse, which has loaded later events; {_NEXT_STEP}")
+        raise BooksError(f"{journal} is older than the warehouse, which has loaded later events; {_NEXT_STEP}")

@@ -6,17 +6,18 @@ is sent here.
 
 import re
 import secrets
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
+from sqlalchemy.exc import IntegrityError
 
 from pipelines.campaign.high_water import make_mark
 from pipelines.campaign.input_files import InputFiles, input_files, input_sha256s, input_state
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.recipients import read_recipients
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import BooksError, InputRefused, UsageError
@@ -71,7 +72,7 @@ class Plan:
 
 def planned_campaign(campaign_id: str, landing: Landing) -> CampaignRecord:
     """The record of a campaign. Raises UsageError if no campaign with that id was planned here."""
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         record = journal.campaign(campaign_id)
     if record is None:
         raise UsageError(f"there is no campaign {campaign_id} here; 'smsrecon status' lists all")
@@ -99,7 +100,7 @@ def make_plan(
     found = input_files(request.source)
     state = input_state(found)
     sha256s = input_sha256s(found, content=request.content, template_id=request.template_id)
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         registered = journal.campaign(request.campaign_id)
         campaigns = journal.campaigns()
     if registered is not None:
@@ -151,10 +152,10 @@ def make_plan(
     make_mark(landing, request.campaign_id)
     write_plan(rows, path)
     reach("plan.before_register")
-    with Journal.open(landing.journal_path) as journal:
+    with Journal.open(landing.journal) as journal:
         try:
             journal.register(record)
-        except sqlite3.IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
+        except IntegrityError:  # another campaign took the key meanwhile; plan again with another salt
             return make_plan(request, landing=landing, settings=settings, at=at, accept_unreadable=accept_unreadable)
     reach("plan.after_register")
     return replace(_summarised(record, rows, path), input=found)

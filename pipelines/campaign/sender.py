@@ -26,7 +26,8 @@ from functools import partial
 import polars as pl
 
 from pipelines.campaign.high_water import HighWater, Mark
-from pipelines.campaign.journal import BatchState, CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import BatchState, CampaignRecord
 from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import PlanFile
 from pipelines.campaign.rate_limit import RateLimiter

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from types import FrameType
 
 from pipelines.campaign.high_water import HighWater, Mark, refuse_older_journal
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.holding import campaign_lock
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import (
     Plan,
@@ -104,7 +105,7 @@ def submit(
     check_campaign_id(request.campaign_id)
     check_data_folder(settings.data_dir)
     landing = landing_of(settings)
-    with landing.campaigns.lock(request.campaign_id):
+    with campaign_lock(landing, request.campaign_id):
         refuse_older_journal(landing)
         plan = make_plan(request, landing=landing, settings=settings, at=clock(), accept_unreadable=accept_unreadable)
         return _send(
@@ -132,7 +133,7 @@ def resume(
     landing = landing_of(settings)
     refuse_older_journal(landing)
     record = planned_campaign(campaign_id, landing)
-    with landing.campaigns.lock(campaign_id):
+    with campaign_lock(landing, campaign_id):
         landing.campaigns.refuse_purged(campaign_id)
         plan = read_plan(record, landing)
         return _send(
@@ -184,7 +185,8 @@ def _send(
             return sender
 
     with ExitStack() as opened:
-        journal = opened.enter_context(Journal.open(landing.journal_path))
+        journal = opened.enter_context(Journal.open(landing.journal))
+        journal.take_over(campaign_id)
         journal.doubt_unanswered(campaign_id, at=clock())
         known = journal.batches(campaign_id)
         mark = opened.enter_context(Mark.open(landing, campaign_id, at_least=HighWater.of(known)))

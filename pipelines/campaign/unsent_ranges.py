@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pipelines.campaign.journal import SETTLED_STATES, BatchRecord
+from pipelines.campaign.journal.records import SETTLED_STATES, BatchRecord
 
 
 @dataclass(frozen=True)

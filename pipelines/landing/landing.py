@@ -1,10 +1,9 @@
 """The landing: raw bytes to disk and back, before anything interprets them."""
 
-import fcntl
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -51,6 +50,7 @@ class Landing:
     """
 
     root: Path
+    database: str | None = field(default=None, repr=False)  # has the journal, where several machines share one
 
     @property
     def campaigns(self) -> Campaigns:
@@ -59,6 +59,16 @@ class Landing:
     @property
     def journal_path(self) -> Path:
         return self.root / "journal.sqlite"
+
+    @property
+    def journal(self) -> Path | str:
+        """Where the journal is: its file, or the address of the database that has it."""
+        return self.database or self.journal_path
+
+    @property
+    def journal_name(self) -> str:
+        """The name under which the journal is loaded, wherever it is."""
+        return self.name(self.journal_path)
 
     @property
     def calls(self) -> Calls:
@@ -113,15 +123,6 @@ class Landing:
         remove_drafts(self.root, without=(f"{self.root}/{name}" for name in without))
 
     # Erasing a person and purging old data, which alone change what has landed
-
-    @contextmanager
-    def exclusive_lock(self) -> Iterator[None]:
-        """Hold every campaign, and wait until no process calls the gateway. Raises CampaignBusy."""
-        with ExitStack() as held:
-            for path in self.campaigns.plan_paths():
-                held.enter_context(self.campaigns.lock(path.parent.name))
-            held.enter_context(self.pending_calls.lock(fcntl.LOCK_EX))
-            yield
 
     def rewrite(self, name: str, landed: Call | Import | bytes) -> None:
         """Replace a call, an import or a suppression list."""

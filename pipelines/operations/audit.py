@@ -19,7 +19,7 @@ from typing import Any, Final
 import duckdb
 
 from pipelines.alerts.findings import Finding
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from pipelines.contracts import Contract, is_compared, parquet_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.contracts.marts import MARTS
@@ -208,7 +208,7 @@ def _load(fresh: Warehouse, landing: Landing, kept: _Kept, progress: Progress) -
     of_then.root.mkdir()
     (of_then.root / landing.campaigns.root.name).symlink_to(landing.campaigns.root.absolute())
     planned = {name.split("/")[1] for name in kept.files if name.startswith("campaigns/")}
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         journal.copy_until(
             kept.computed.last_event_id, of_then.journal_path, campaign_ids=planned.union(kept.campaign_ids)
         )

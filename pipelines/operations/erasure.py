@@ -21,7 +21,8 @@ import duckdb
 import polars as pl
 from lxml import etree
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.holding import exclusive_lock
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.plan import write_plan
 from pipelines.campaign.suppressions import land_entries
 from pipelines.errors import BooksError, UsageError
@@ -73,7 +74,7 @@ def erase_person(
     remove_left_over(settings.scratch_folder)
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
-    with landing.exclusive_lock():
+    with exclusive_lock(landing):
         landing.remove_drafts()
         person = Person(number, _tombstone(landing, number), _opt_outs(settings, number))
         rows = sum(_rows_of(person, path) for path in landing.campaigns.plan_paths())
@@ -176,9 +177,9 @@ def _rewrites(landing: Landing, person: Person, *, keep_suppressed: bool) -> Ite
             yield partial(landing.rewrite, name, cleaned_import)
     if not keep_suppressed:
         yield from _rewrites_of_lists(landing, person)
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         if any(person.erased_from(answer) != answer for answer in journal.answers_and_details()):
-            yield partial(_redact_journal, landing.journal_path, person)
+            yield partial(_redact_journal, landing, person)
 
 
 def _rewrites_of_lists(landing: Landing, person: Person) -> Iterator[Rewrite]:
@@ -361,6 +362,6 @@ def _write_list(landing: Landing, name: str, entries: pl.DataFrame) -> None:
     landing.rewrite(name, file.getvalue())
 
 
-def _redact_journal(path: Path, person: Person) -> None:
-    with Journal.open(path) as journal:
+def _redact_journal(landing: Landing, person: Person) -> None:
+    with Journal.open(landing.journal) as journal:
         journal.redact(person.erased_from)

@@ -14,7 +14,9 @@ from typing import Any
 import polars as pl
 
 from pipelines.campaign.high_water import NOTHING_SENT, Lost, is_shorter, lost_campaigns
-from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord, Journal
+from pipelines.campaign.holding import exclusive_lock
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord
 from pipelines.campaign.plan import PlanFile
 from pipelines.campaign.unsent_ranges import unsent_ranges
 from pipelines.errors import BooksError, UsageError
@@ -92,7 +94,7 @@ def plan_repair(settings: Settings, *, progress: Progress = no_progress) -> Repa
     if not lost and not is_shorter(landing, loaded):
         return Repair((), is_needed=False)
     purged = {*landing.campaigns.purged_ids()}
-    with warehouse.read() as connection, Journal.read_only(landing.journal_path) as journal:
+    with warehouse.read() as connection, Journal.read_only(landing.journal) as journal:
         rows = fetched(connection, statement("repairing/batches"))
         remembered = [_batch(row) for row in rows.iter_rows(named=True)]
         repairs: list[CampaignRepair] = []
@@ -123,10 +125,10 @@ def apply_repair(
     Raises CampaignBusy, and UsageError if the plan would be another one by now.
     """
     landing = landing_of(settings)
-    with landing.exclusive_lock():
+    with exclusive_lock(landing):
         if plan_repair(settings) != agreed:
             raise UsageError("what is to be repaired has changed meanwhile; run the same command again")
-        with Journal.open(landing.journal_path) as journal:
+        with Journal.open(landing.journal) as journal:
             journal.restore(
                 [repair.record for repair in agreed.campaigns if not repair.is_registered],
                 [batch for repair in agreed.campaigns for batch in repair.batches],

@@ -14,7 +14,8 @@ from typing import Literal
 import polars as pl
 
 from pipelines.campaign.high_water import refuse_older_journal
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.holding import campaign_lock
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.plan import planned_campaign
 from pipelines.errors import BooksError, UsageError
 from pipelines.landing.landing import landing_of
@@ -79,7 +80,8 @@ def apply_decisions(
     Raises CampaignBusy, and UsageError if a batch was settled since the decisions were made.
     """
     landing = landing_of(settings)
-    with landing.campaigns.lock(campaign_id), Journal.open(landing.journal_path) as journal:
+    with campaign_lock(landing, campaign_id), Journal.open(landing.journal) as journal:
+        journal.take_over(campaign_id)
         journal.doubt_unanswered(campaign_id, at=clock())
         for decision in decisions:
             try:

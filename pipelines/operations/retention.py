@@ -18,7 +18,8 @@ from typing import Literal
 
 import polars as pl
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.holding import exclusive_lock
+from pipelines.campaign.journal.journal import Journal
 from pipelines.errors import BooksError, UsageError
 from pipelines.failpoints import reach
 from pipelines.gateway.push import edited
@@ -152,7 +153,7 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Pr
     """
     landing = landing_of(settings)
     remove_left_over(settings.scratch_folder)
-    with landing.exclusive_lock():
+    with exclusive_lock(landing):
         if plan_purge(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
             raise UsageError(
                 "what can be purged has changed meanwhile; run the same command again and look at its list"
@@ -255,7 +256,7 @@ def _remove(landing: Landing, agreed: Purge, settings: Settings, progress: Progr
         else:
             landing.remove(name)
     if purged:
-        with Journal.open(landing.journal_path) as journal:
+        with Journal.open(landing.journal) as journal:
             journal.remove(purged)
 
 

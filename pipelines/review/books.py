@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from pipelines.campaign.journal import BatchState
+from pipelines.campaign.journal.records import BatchState
 from pipelines.contracts.reconciled import STATUSES
 from pipelines.review.sources import FigureSource
 

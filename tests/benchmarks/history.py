@@ -17,7 +17,8 @@ import duckdb
 import polars as pl
 
 from pipelines.campaign.high_water import HighWater, make_mark
-from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import BatchRecord, CampaignRecord
 from pipelines.contracts import validation  # noqa: F401  imported by the first load, else its second were measured
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import key_text

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.landing.calls import Call
 from pipelines.message_ids import batch_num
@@ -54,6 +54,7 @@ def land_day(place: Place, rows: int) -> None:
 
 def _journal(place: Place, key: int, rows: int) -> None:
     with Journal.open(place.landing.journal_path) as journal:
+        journal.take_over("day")
         for number, first in enumerate(range(0, rows, 1000)):
             num = batch_num(key, number + 1)
             journal.sending(

@@ -15,7 +15,8 @@ import pytest
 
 from pipelines.alerts.findings import Finding
 from pipelines.alerts.sent_alerts import due_alerts
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.campaign.sender import is_open
 from pipelines.campaign.suppressions import read_entries
@@ -63,6 +64,7 @@ class Books:
         """Send one message in its own batch."""
         name = batch_num(self.campaign.campaign_key, position + 1)
         with Journal.open(self.landing.journal_path) as journal:
+            journal.take_over("spring")
             journal.sending(
                 "spring",
                 name,

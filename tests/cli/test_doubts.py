@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from pipelines.sandbox import Fault, RunningSandbox, SandboxSettings
 from tests.support.places import CONTENT, Place, gateway_at
 from tests.support.sandboxes import ForkedSandbox

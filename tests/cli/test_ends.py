@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from tests.support.places import CONTENT, Closed, Place, ended
 
 SLOWLY = {"SMSRECON_PLAN__BATCH_SIZE": "1", "SMSRECON_GATEWAY__REQUESTS_PER_SECOND": "20"}

@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from pipelines.campaign.journal import BatchRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import BatchRecord
 from pipelines.landing.calls import Call
 from pipelines.operations import daily
 from pipelines.warehouse.database import warehouse_of

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from pipelines.campaign.journal import SETTLED_STATES, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import SETTLED_STATES
 from pipelines.failpoints import POINTS
 from pipelines.sandbox import Fault
 from pipelines.settings import PolicySettings

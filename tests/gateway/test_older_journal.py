@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from pipelines.campaign.high_water import HighWater, lost_campaigns, make_mark, read_mark
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import plan_only
 from pipelines.contracts.core import Reports
@@ -221,6 +222,7 @@ def test_a_journal_that_lacks_only_outcomes_is_older_too(campaign: Campaign) -> 
     keep(campaign)
     with Journal.open(campaign.landing.journal_path) as journal:
         doubts = [batch.batch_num for batch in campaign.batches() if batch.state == "in_doubt"]
+        journal.take_over("c")
         journal.decide("c", doubts, "accepted", by="ann@desk", reason=None, at=now())
     daily.load(campaign.settings)
     before = campaign.batches()

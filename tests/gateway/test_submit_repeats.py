@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from pipelines.operations.suppression_lists import add_phones as suppress
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings

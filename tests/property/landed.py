@@ -15,7 +15,8 @@ from xml.sax.saxutils import escape
 import duckdb
 import polars as pl
 
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import write_plan
 from pipelines.campaign.suppressions import land_entries
 from pipelines.contracts import Contract, schema_of, table_of
@@ -167,6 +168,7 @@ def _journal(journal: Journal, event: Event) -> None:
     if event.event == "paused":
         journal.paused(event.campaign_id, event.detail or "", at=event.happened_at)
     elif event.event == "sending":
+        journal.take_over(event.campaign_id)
         journal.sending(
             event.campaign_id,
             event.batch_num or "",
@@ -177,6 +179,7 @@ def _journal(journal: Journal, event: Event) -> None:
             at=event.happened_at,
         )
     elif event.event == "repeating":
+        journal.take_over(event.campaign_id)
         journal.repeating(event.campaign_id, event.batch_num or "", at=event.happened_at)
     elif event.decided_by is not None:
         journal.decide(

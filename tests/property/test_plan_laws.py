@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.campaign.journal import BatchRecord
+from pipelines.campaign.journal.records import BatchRecord
 from pipelines.campaign.plan import PlanFile, PlanRequest, make_plan
 from pipelines.campaign.unsent_ranges import SendRange, unsent_ranges
 from pipelines.errors import InputRefused

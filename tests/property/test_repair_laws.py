@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.campaign.high_water import HighWater, Lost
-from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord
+from pipelines.campaign.journal.records import SETTLED_STATES, BatchRecord, BatchState, CampaignRecord
 from pipelines.campaign.plan import write_plan
 from pipelines.campaign.unsent_ranges import SendRange, unsent_ranges
 from pipelines.landing.landing import Landing

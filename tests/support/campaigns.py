@@ -15,7 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from pipelines.campaign import submit as submitting
-from pipelines.campaign.journal import SETTLED_STATES, BatchRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import SETTLED_STATES, BatchRecord
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.submit import Submission

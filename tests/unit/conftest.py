@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import CampaignRecord
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.landing.landing import Landing
 from pipelines.settings import Settings, WarehouseSettings

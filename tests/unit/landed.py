@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.contracts import LOAD_NUM, kind_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.landing.calls import Call, CallKind
@@ -73,6 +74,7 @@ def land_list(landing: Landing, frame: pl.DataFrame) -> str:
 def send(landing: Landing, campaign: CampaignRecord, batch_num: str, state: Any, *, first: int, last: int) -> None:
     name = campaign.campaign_id
     with Journal.open(landing.journal_path) as journal:
+        journal.take_over(name)
         journal.sending(name, batch_num, planned_batch=0, first_position=first, last_position=last, attempt=1, at=AT)
         if state is not None:
             journal.outcome(name, batch_num, state, at=AT + timedelta(seconds=1), error_code="000000", answer_ms=1000)

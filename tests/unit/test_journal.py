@@ -12,10 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError
 
-from pipelines.campaign import journal_file
-from pipelines.campaign.journal import CampaignRecord, Journal
-from pipelines.errors import UsageError
+from pipelines.campaign.journal import file as journal_file
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
+from pipelines.errors import CampaignBusy, UsageError
 from pipelines.message_ids import batch_num, key_text
 
 AT = datetime(2026, 11, 22, 8, 30, 15, 123456, tzinfo=UTC)
@@ -45,7 +47,13 @@ def path(tmp_path: Path) -> Path:
 def journal(path: Path) -> Journal:
     with Journal.open(path) as journal:
         journal.register(campaign())
+        journal.take_over("spring")
         yield journal
+
+
+def register(journal: Journal, campaign: CampaignRecord) -> None:
+    journal.register(campaign)
+    journal.take_over(campaign.campaign_id)
 
 
 def send(journal: Journal, name: str, campaign_id: str = "spring", at: datetime = AT, first: int = 0) -> None:
@@ -70,22 +78,22 @@ def test_a_campaign_comes_back_as_it_was_registered(journal: Journal) -> None:
 
 @pytest.mark.parametrize("another", [campaign(key=2), campaign("autumn", key=1)], ids=["id", "key"])
 def test_a_campaigns_id_and_key_are_never_used_twice(journal: Journal, another: CampaignRecord) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         journal.register(another)
 
 
 def test_a_batch_num_is_never_used_twice_by_any_campaign(journal: Journal) -> None:
-    journal.register(campaign("autumn", 2))
+    register(journal, campaign("autumn", 2))
     send(journal, "B1")
 
     for campaign_id in ("spring", "autumn"):
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(IntegrityError):
             send(journal, "B1", campaign_id)
 
 
 def test_an_unregistered_campaign_can_not_send(journal: Journal) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
-        send(journal, "B1", "unknown")
+    with pytest.raises(IntegrityError):
+        journal.take_over("unknown")
 
 
 @pytest.mark.parametrize(
@@ -106,8 +114,34 @@ def test_no_event_is_changed_or_removed(journal: Journal, path: Path, change: st
     stranger.close()
 
 
+def test_only_who_took_a_campaign_over_last_can_send_and_each_can_tell_outcomes(journal: Journal, path: Path) -> None:
+    register(journal, campaign("autumn", 2))
+    send(journal, "B1")
+    with Journal.open(path) as other:
+        other.take_over("spring")
+        other.outcome("spring", "B1", "in_doubt", at=AT)
+        send(other, "B2", first=4)
+
+        with pytest.raises(CampaignBusy, match="taken over"):
+            send(journal, "B3", first=8)
+        with pytest.raises(CampaignBusy, match="taken over"):
+            journal.repeating("spring", "B1", at=AT)
+        with pytest.raises(CampaignBusy, match="taken over"):
+            journal.suppressed(
+                "spring", "B3", planned_batch=0, first_position=8, last_position=9, attempt=1, reason="list", at=AT
+            )
+        journal.outcome("spring", "B1", "accepted", at=AT)
+        send(journal, "C1", "autumn")
+        journal.take_over("spring")
+        send(journal, "B3", first=8)
+
+        assert states(journal) == {"B1": "accepted", "B2": "in_doubt", "B3": "in_doubt"}
+        with pytest.raises(CampaignBusy, match="taken over"):
+            send(other, "B4", first=12)
+
+
 def test_an_event_of_a_kind_unknown_is_refused(journal: Journal) -> None:
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         journal.outcome("spring", "B1", "forgotten", at=AT)
 
 
@@ -146,7 +180,7 @@ def test_a_batch_without_an_answer_is_in_doubt(journal: Journal) -> None:
 
 
 def test_only_unanswered_batches_are_put_in_doubt_and_once(journal: Journal) -> None:
-    journal.register(campaign("autumn", 2))
+    register(journal, campaign("autumn", 2))
     for name in ("B1", "B2", "B3"):
         send(journal, name)
     send(journal, "C1", "autumn")
@@ -175,7 +209,7 @@ def test_batches_come_in_the_order_of_sending(journal: Journal) -> None:
 
 
 def test_the_next_batch_number_is_after_all_that_were_ever_used(journal: Journal) -> None:
-    journal.register(campaign("autumn", 2))
+    register(journal, campaign("autumn", 2))
     assert journal.next_batch_number("spring") == 1
 
     send(journal, batch_num(1, 1))
@@ -201,7 +235,7 @@ def test_a_campaign_is_paused_until_it_sends_again(journal: Journal) -> None:
 
 
 def test_a_reader_can_ask_for_changed_campaigns(journal: Journal) -> None:
-    journal.register(campaign("autumn", 2))
+    register(journal, campaign("autumn", 2))
     assert journal.last_event_id() == 0
     send(journal, "B1")
     seen = journal.last_event_id()
@@ -224,8 +258,8 @@ def test_before_the_first_campaign_a_reader_finds_an_empty_journal_and_makes_no_
 
 
 def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
-    with Journal.read_only(path) as reader, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        send(reader, "B1")
+    with Journal.read_only(path) as reader, pytest.raises(OperationalError, match="readonly"):
+        reader.paused("spring", "rest", at=AT)
 
 
 def test_the_journal_is_its_owners_only(journal: Journal, path: Path) -> None:
@@ -238,9 +272,9 @@ def test_the_journal_is_its_owners_only(journal: Journal, path: Path) -> None:
 
 
 def test_the_last_numbers_of_all_campaigns_are_those_that_their_next_ones_follow(journal: Journal) -> None:
-    journal.register(campaign("autumn", 2))
-    journal.register(campaign("winter", 2**35 - 1))
-    journal.register(campaign("unsent", 3))
+    register(journal, campaign("autumn", 2))
+    register(journal, campaign("winter", 2**35 - 1))
+    register(journal, campaign("unsent", 3))
     send(journal, batch_num(1, 1))
     journal.outcome("spring", batch_num(1, 1), "accepted", at=AT)
     send(journal, batch_num(1, 20))
@@ -317,10 +351,11 @@ SENDER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from pipelines.campaign import journal_file
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal import file as journal_file
+from pipelines.campaign.journal.journal import Journal
 
 with Journal.open(Path(sys.argv[1])) as journal:
+    journal.take_over("spring")
     for number in range(100_000):
         journal.sending("spring", f"B{number}", planned_batch=0, first_position=number, last_position=number,
                         attempt=1, at=datetime.now(UTC))
@@ -380,7 +415,7 @@ def test_a_batch_in_doubt_that_is_repeated_stays_in_doubt_until_its_outcome(jour
     assert journal.doubt_unanswered("spring", at=AT) == 0
     assert journal.next_batch_number("spring") == 2
     assert journal.last_batch_numbers() == {1: 1}
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(IntegrityError):
         send(journal, name)
     journal.outcome("spring", name, "accepted", at=AT + timedelta(minutes=4))
     assert states(journal) == {name: "accepted"}
@@ -414,17 +449,18 @@ def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: P
         assert journal.campaign("spring") == replace(
             campaign(at=datetime(1970, 1, 1, tzinfo=UTC)), has_secret_key=False
         )
+        journal.take_over("spring")
         journal.repeating("spring", "B1", at=AT)
         journal.decide("spring", ["B1"], "accepted", by="ann@desk", reason=None, at=AT)
         assert states(journal) == {"B0": "accepted", "B1": "accepted"}
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(IntegrityError):
             send(journal, "B1")
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            journal._connection.execute("DELETE FROM events")
+        with pytest.raises(IntegrityError, match="append-only"):
+            journal._connection.exec_driver_sql("DELETE FROM events")
 
 
 def test_a_journal_of_a_later_version_is_left_alone(path: Path, journal: Journal) -> None:
-    journal._connection.execute("PRAGMA user_version = 99")
+    journal._connection.exec_driver_sql("PRAGMA user_version = 99")
 
     with pytest.raises(UsageError, match="newer version"):
         Journal.open(path)
@@ -448,7 +484,7 @@ def test_reads_of_one_moment_see_nothing_that_is_appended_meanwhile(journal: Jou
 
 
 def test_a_copy_ends_at_its_event_and_has_its_campaigns_alone(journal: Journal, path: Path, tmp_path: Path) -> None:
-    journal.register(campaign("autumn", 2))
+    register(journal, campaign("autumn", 2))
     send(journal, "B0")
     send(journal, "C0", "autumn")
     last_event_id = journal.last_event_id()

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.holding import exclusive_lock
+from pipelines.campaign.journal.journal import Journal
 from pipelines.errors import CampaignBusy
 from pipelines.files import write_whole
 from pipelines.landing.calls import CALL_KINDS, Call
@@ -113,7 +114,7 @@ def test_only_the_owner_can_read_files_and_enter_folders(landing: Landing) -> No
     landing.calls.land(call())
     landing.suppressions.land(b"PAR1", name="opt-outs", at=AT)
     landing.phone_hash_key()
-    with landing.campaigns.lock("spring"), landing.exclusive_lock():
+    with landing.campaigns.lock("spring"), exclusive_lock(landing):
         pass
 
     modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in landing.root.parent.rglob("*")}
@@ -329,5 +330,5 @@ def test_nothing_is_rewritten_while_a_process_of_an_older_version_calls(landing:
 
 
 def hold_exclusively(landing: Landing) -> None:
-    with landing.exclusive_lock():
+    with exclusive_lock(landing):
         pass

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import CampaignRecord
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.landing.calls import CallKind
 from pipelines.landing.landing import Landing
 from pipelines.message_ids import POSITION_BITS, key_text

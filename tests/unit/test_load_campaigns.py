@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import BooksError
 from pipelines.landing.landing import Landing
@@ -88,6 +89,7 @@ def test_only_new_events_of_the_journal_are_loaded(
 def test_the_day_of_a_batch_is_that_of_china(landing: Landing, warehouse: Warehouse, campaign: CampaignRecord) -> None:
     with Journal.open(landing.journal_path) as journal:
         late = datetime(2026, 11, 21, 16, 30, tzinfo=UTC)
+        journal.take_over("autumn")
         journal.sending("autumn", "B1", planned_batch=0, first_position=0, last_position=2, attempt=1, at=late)
     load(landing, warehouse)
     assert rows(warehouse, "SELECT submitted_on FROM core.batches") == [{"submitted_on": date(2026, 11, 22)}]

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import CampaignRecord
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.contracts import columns_of, table_of
 from pipelines.contracts.core import CORE
 from pipelines.landing.landing import Landing

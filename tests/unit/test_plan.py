@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from pipelines.campaign.journal import Journal
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.plan import ROW_GROUP, Plan, PlanFile, PlanRequest, make_plan
 from pipelines.errors import BooksError, InputRefused, SmsreconError, UsageError
 from pipelines.files import make_folder
@@ -552,9 +553,9 @@ def test_no_refusal_shows_a_phone_or_a_text(desk: Desk) -> None:
 
 def test_a_database_error_other_than_a_taken_key_is_not_hidden(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def locked(journal: Journal, record: object) -> None:
-        raise sqlite3.OperationalError("database is locked")
+        raise OperationalError("INSERT", None, sqlite3.OperationalError("database is locked"))
 
     monkeypatch.setattr(Journal, "register", locked)
 
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(OperationalError):
         desk.plan(desk.write(phone=phones(1)))

@@ -11,7 +11,8 @@ from typing import Literal
 import polars as pl
 import pytest
 
-from pipelines.campaign.journal import CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import CampaignRecord
 from pipelines.campaign.plan import PlanRequest, make_plan
 from pipelines.errors import UsageError
 from pipelines.gateway.wire import read_reports
@@ -197,6 +198,7 @@ class Sent:
 
     def send(self, record: CampaignRecord, *positions: int, at: datetime = TODAY) -> None:
         with Journal.open(self.landing.journal_path) as journal:
+            journal.take_over(record.campaign_id)
             for position in positions:
                 name = batch_num(record.campaign_key, next(self.used))
                 where = {"planned_batch": 0, "first_position": position, "last_position": position, "attempt": 1}

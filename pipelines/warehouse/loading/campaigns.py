@@ -10,7 +10,8 @@ from glob import escape
 import duckdb
 
 from pipelines.campaign.high_water import Loaded
-from pipelines.campaign.journal import BatchRecord, CampaignRecord, Journal
+from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.records import BatchRecord, CampaignRecord
 from pipelines.contracts.core import Batches, Campaigns, Files
 from pipelines.errors import BooksError
 from pipelines.landing.landing import Landing
@@ -25,7 +26,7 @@ from pipelines.warehouse.statements import called_functions, define_functions
 
 def has_news(landing: Landing, loaded: Loaded, purged: Set[str]) -> bool:
     """True if the journal has campaigns or events that are not loaded, or a loaded campaign was purged."""
-    with Journal.read_only(landing.journal_path) as journal:
+    with Journal.read_only(landing.journal) as journal:
         changed = {*journal.campaigns_changed_since(_last_loaded(landing, loaded.last_event_id))}
         known = journal.campaign_keys().keys() - purged
     return bool(purged & loaded.planned_ids or known & changed or known - loaded.planned_ids)
@@ -43,8 +44,8 @@ def load_campaigns(connection: duckdb.DuckDBPyConnection, landing: Landing) -> i
     )
     purged = landing.campaigns.purged_ids()
     _remove(connection, landing, [campaign_id for campaign_id in purged if _plan_file(landing, campaign_id) in loaded])
-    journal_file = landing.name(landing.journal_path)
-    with Journal.read_only(landing.journal_path) as journal, journal.at_one_moment():
+    journal_file = landing.journal_name
+    with Journal.read_only(landing.journal) as journal, journal.at_one_moment():
         last_event_id = journal.last_event_id()  # later events are loaded the next time
         changed = set(journal.campaigns_changed_since(_last_loaded(landing, loaded.get(journal_file, 0))))
         changed_campaigns = [

@@ -24,7 +24,7 @@ from pipelines.warehouse.loading.rows import Tables
 def loaded_of(connection: duckdb.DuckDBPyConnection, landing: Landing) -> Loaded:
     """The rows that the warehouse has of the journal."""
     batches = connection.execute(statement("load/last_batches")).fetchall()
-    journal_file = landing.name(landing.journal_path)
+    journal_file = landing.journal_name
     files = connection.execute(
         "SELECT source_file, record_count FROM core.files WHERE kind IN ('plan', 'journal')"
     ).fetchall()
