@@ -14,6 +14,7 @@ from tests.support import depth, scheduling  # noqa: E402  an import before the 
 
 if TYPE_CHECKING:
     from tests.support.history import Place
+    from tests.support.postgres import Postgres
 
 # Where tests are run in the background, Ctrl-C is ignored, and all they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -54,6 +55,15 @@ def new_warehouses() -> Generator[None]:
 
     with made_as_copies():
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator["Postgres"]:
+    """A PostgreSQL server of this process's tests."""
+    from tests.support.postgres import running_postgres  # noqa: PLC0415  as above
+
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

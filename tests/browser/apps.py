@@ -1,6 +1,5 @@
 """The notebooks as apps: served to this machine alone, opened and used as a person does."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ from pathlib import Path
 
 import httpx
 from playwright.sync_api import Page
+
+from tests.support.ports import free_port
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LAST_CELL = {"campaign_review": "replies", "gateway_health": "balance"}
@@ -28,9 +29,7 @@ IS_REDRAWN = """
 @contextmanager
 def served(name: str, data_dir: Path, folder: Path) -> Iterator[str]:
     """The address of a notebook that runs as an app, with its log in `folder`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     marimo = str(Path(sys.executable).with_name("marimo"))
     command = [marimo, "run", str(NOTEBOOKS / f"{name}.py"), "--headless", "--host", "127.0.0.1", "--port", str(port)]

@@ -14,7 +14,8 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, get_curre
 
 from pipelines.flows.server import disable_telemetry, running_server
 from pipelines.sandbox import SandboxSettings
-from tests.flows.places import API, FlowPlace, flush_to_server, free_port
+from tests.flows.places import API, FlowPlace, flush_to_server
+from tests.support.ports import free_port
 from tests.support.sandboxes import ForkedSandbox
 
 

@@ -1,6 +1,5 @@
 """The folder that flows run in, and the API of the Prefect server."""
 
-import socket
 import sqlite3
 import time
 from collections.abc import Callable
@@ -158,12 +157,6 @@ class FlowPlace:
     def accepted_phones(self) -> list[str]:
         """The phones of all messages that the gateway accepted, sorted, with repetitions."""
         return [phone for (phone,) in self.truth("SELECT phone FROM messages ORDER BY phone")]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def all_arguments() -> bytes:

@@ -16,7 +16,8 @@ from pipelines.errors import UsageError
 from pipelines.flows.deployments import deployments
 from pipelines.flows.server import running_server
 from pipelines.settings import ScheduleSettings
-from tests.flows.places import API, all_arguments, flush_to_server, free_port
+from tests.flows.places import API, all_arguments, flush_to_server
+from tests.support.ports import free_port
 
 NO_ONE = {"headers": {}}
 ANOTHER = {"auth": ("smsrecon", "0" * 64)}

@@ -25,9 +25,10 @@ from pipelines.flows import server
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.serving import ui_url
 from pipelines.sandbox import SandboxSettings
-from tests.flows.places import API, CONTENT, FlowPlace, all_arguments, free_port, until
+from tests.flows.places import API, CONTENT, FlowPlace, all_arguments, until
 from tests.support.depth import cases
 from tests.support.places import Place
+from tests.support.ports import free_port
 from tests.support.sandboxes import ForkedSandbox
 
 RUNS = cases(fast=2, deep=10)

@@ -18,6 +18,7 @@ import pytest
 from pipelines.errors import GatewayError, GatewayUnavailable, OutcomeUnknown, UsageError
 from pipelines.gateway.client import OUTCOMES, Exchange, GatewayClient, outcome_of
 from pipelines.settings import GatewaySettings
+from tests.support.ports import free_port
 
 SECRET = "canary-secret-5f0c"
 PHONE = "13800138000"
@@ -287,13 +288,6 @@ def test_a_connection_that_was_closed_while_idle_is_not_a_lost_answer() -> None:
 # ── Failures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def ask_at(url: str, **changes: object) -> Exchange:
     async def main() -> Exchange:
         async with GatewayClient(settings(url, **changes)) as client:
@@ -304,7 +298,7 @@ def ask_at(url: str, **changes: object) -> Exchange:
 
 def test_a_refused_connection_is_surely_not_sent() -> None:
     with pytest.raises(GatewayUnavailable, match="nothing was sent") as caught:
-        ask_at(f"http://127.0.0.1:{closed_port()}/")
+        ask_at(f"http://127.0.0.1:{free_port()}/")
     assert caught.value.failure == "ConnectError"
 
 
@@ -509,7 +503,7 @@ def test_neither_logs_nor_errors_nor_reprs_hold_secret_phone_or_text(
         if way == "answered":
             shown = repr(exchange(respond(whole(f"{PHONE} {CONTENT} {SECRET}".encode())), send_tpl)[0])
         elif way == "refused connection":
-            ask_at(f"http://127.0.0.1:{closed_port()}/")
+            ask_at(f"http://127.0.0.1:{free_port()}/")
         else:
             exchange(LOST[way][0], timeout_seconds=timeout_for(way))
     except GatewayError as error:

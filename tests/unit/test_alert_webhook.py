@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 import threading
 import traceback
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pipelines.alerts.findings import Finding
 from pipelines.alerts.webhook import send
 from pipelines.errors import AlertRaised
 from pipelines.settings import AlertSettings
+from tests.support.ports import free_port
 
 NOON = datetime(2026, 11, 10, 4, 0, tzinfo=UTC)
 TOKEN = "canary-token-51"
@@ -92,12 +92,6 @@ def refusal(url: str, **settings: Any) -> str:
     for canary in (TOKEN, SECRET):
         assert canary not in "".join(traceback.format_exception(caught.value))
     return str(caught.value)
-
-
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # ── Forms and signatures ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +258,7 @@ def test_neither_errors_nor_logs_hold_the_token(receiver: Receiver, caplog: pyte
     receiver.answers = [(500, b""), (200, TAKEN["dingtalk"])]
 
     send_to(receiver.url, LOW, webhook_format="dingtalk", secret=SECRET)
-    assert "ConnectError" in refusal(f"http://127.0.0.1:{closed_port()}/{TOKEN}")
+    assert "ConnectError" in refusal(f"http://127.0.0.1:{free_port()}/{TOKEN}")
 
     records = caplog.text + "".join(str(record.__dict__) for record in caplog.records)
     assert "stamina.retry_scheduled" in records

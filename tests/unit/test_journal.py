@@ -6,14 +6,16 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from pipelines.campaign.journal import database
 from pipelines.campaign.journal import file as journal_file
 from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.journal.records import CampaignRecord
@@ -38,14 +40,24 @@ def campaign(campaign_id: str = "spring", key: int = 1, at: datetime = AT) -> Ca
     )
 
 
+@pytest.fixture(params=["file", "database"])
+def place(request: pytest.FixtureRequest, path: Path) -> Path | str:
+    """Where the journal of a test is, in both ways."""
+    return path if request.param == "file" else request.getfixturevalue("postgres").new_url()
+
+
+in_a_file = pytest.mark.parametrize("place", ["file"], indirect=True)
+in_a_database = pytest.mark.parametrize("place", ["database"], indirect=True)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "landing" / "journal.sqlite"
 
 
 @pytest.fixture
-def journal(path: Path) -> Journal:
-    with Journal.open(path) as journal:
+def journal(place: Path | str) -> Iterator[Journal]:
+    with Journal.open(place) as journal:
         journal.register(campaign())
         journal.take_over("spring")
         yield journal
@@ -105,19 +117,26 @@ def test_an_unregistered_campaign_can_not_send(journal: Journal) -> None:
         "DELETE FROM campaigns",
     ],
 )
-def test_no_event_is_changed_or_removed(journal: Journal, path: Path, change: str) -> None:
+def test_no_event_is_changed_or_removed(journal: Journal, change: str) -> None:
     send(journal, "B1")
-    stranger = sqlite3.connect(path)
 
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        stranger.execute(change)
-    stranger.close()
+    with pytest.raises(IntegrityError, match="append-only"):
+        journal._connection.exec_driver_sql(change)
 
 
-def test_only_who_took_a_campaign_over_last_can_send_and_each_can_tell_outcomes(journal: Journal, path: Path) -> None:
+@in_a_database
+@pytest.mark.parametrize("table", ["events", "campaigns"])
+def test_no_table_is_emptied(journal: Journal, table: str) -> None:
+    with pytest.raises(IntegrityError, match="append-only"):
+        journal._connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
+
+
+def test_only_who_took_a_campaign_over_last_can_send_and_each_can_tell_outcomes(
+    journal: Journal, place: Path | str
+) -> None:
     register(journal, campaign("autumn", 2))
     send(journal, "B1")
-    with Journal.open(path) as other:
+    with Journal.open(place) as other:
         other.take_over("spring")
         other.outcome("spring", "B1", "in_doubt", at=AT)
         send(other, "B2", first=4)
@@ -250,6 +269,13 @@ def test_a_reader_can_ask_for_changed_campaigns(journal: Journal) -> None:
 # Files and processes
 
 
+@in_a_database
+def test_before_the_first_campaign_a_reader_finds_an_empty_database(place: str) -> None:
+    with Journal.read_only(place) as journal:
+        assert journal.campaigns() == []
+        assert journal.last_event_id() == 0
+
+
 def test_before_the_first_campaign_a_reader_finds_an_empty_journal_and_makes_no_file(path: Path) -> None:
     with Journal.read_only(path) as journal:
         assert journal.campaigns() == []
@@ -257,11 +283,12 @@ def test_before_the_first_campaign_a_reader_finds_an_empty_journal_and_makes_no_
     assert not path.parent.exists()
 
 
-def test_a_reader_can_not_write(journal: Journal, path: Path) -> None:
-    with Journal.read_only(path) as reader, pytest.raises(OperationalError, match="readonly"):
+def test_a_reader_can_not_write(journal: Journal, place: Path | str) -> None:
+    with Journal.read_only(place) as reader, pytest.raises(DBAPIError, match=r"read-?only"):
         reader.paused("spring", "rest", at=AT)
 
 
+@in_a_file
 def test_the_journal_is_its_owners_only(journal: Journal, path: Path) -> None:
     send(journal, "B1")
 
@@ -292,12 +319,12 @@ def test_the_last_numbers_of_all_campaigns_are_those_that_their_next_ones_follow
         assert journal.next_batch_number(campaign_id) == numbers.get(key, 0) + 1
 
 
-def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, path: Path) -> None:
+def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, place: Path | str) -> None:
     seen: list[int] = []
 
     def read() -> None:
         while len(seen) < 20:
-            with Journal.read_only(path) as reader:
+            with Journal.read_only(place) as reader:
                 batches = reader.batches("spring")
                 seen.append(len(batches))
                 assert reader.next_batch_number("spring") >= len(batches) + 1
@@ -314,12 +341,12 @@ def test_readers_read_while_a_writer_writes_and_neither_waits(journal: Journal, 
     assert journal.next_batch_number("spring") == number + 1
 
 
-def test_a_reader_is_not_kept_waiting_by_an_open_transaction(journal: Journal, path: Path) -> None:
+def test_a_reader_is_not_kept_waiting_by_an_open_transaction(journal: Journal, place: Path | str) -> None:
     with journal._transaction():
         send(journal, "B1")
-        with Journal.read_only(path) as reader:
+        with Journal.read_only(place) as reader:
             assert reader.batches("spring") == []
-    with Journal.read_only(path) as reader:
+    with Journal.read_only(place) as reader:
         assert len(reader.batches("spring")) == 1
 
 
@@ -334,27 +361,27 @@ def test_a_transaction_that_fails_leaves_nothing(journal: Journal) -> None:
     assert journal.batches("spring") == []
 
 
-def test_many_can_begin_a_new_journal_at_once(path: Path) -> None:
+def test_many_can_begin_a_new_journal_at_once(place: Path | str) -> None:
     def register(number: int) -> None:
-        with Journal.open(path) as journal:
+        with Journal.open(place) as journal:
             journal.register(campaign(f"c{number}", number))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(register, range(16)))
 
-    with Journal.read_only(path) as journal:
+    with Journal.read_only(place) as journal:
         assert len(journal.campaigns()) == 16
-    assert not list(path.parent.glob(".draft-*"))
+    assert isinstance(place, str) or not list(place.parent.glob(".draft-*"))
 
 
 SENDER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from pipelines.campaign.journal import file as journal_file
 from pipelines.campaign.journal.journal import Journal
 
-with Journal.open(Path(sys.argv[1])) as journal:
+place = sys.argv[1]
+with Journal.open(place if "://" in place else Path(place)) as journal:
     journal.take_over("spring")
     for number in range(100_000):
         journal.sending("spring", f"B{number}", planned_batch=0, first_position=number, last_position=number,
@@ -363,8 +390,8 @@ with Journal.open(Path(sys.argv[1])) as journal:
 """
 
 
-def test_events_of_a_killed_sender_are_kept_and_in_doubt(journal: Journal, path: Path) -> None:
-    sender = subprocess.Popen([sys.executable, "-c", SENDER, str(path)], stdout=subprocess.PIPE, text=True)
+def test_events_of_a_killed_sender_are_kept_and_in_doubt(journal: Journal, place: Path | str) -> None:
+    sender = subprocess.Popen([sys.executable, "-c", SENDER, str(place)], stdout=subprocess.PIPE, text=True)
     assert sender.stdout is not None
     journaled = [int(sender.stdout.readline()) for _ in range(50)]
     os.kill(sender.pid, signal.SIGKILL)
@@ -459,6 +486,16 @@ def test_a_journal_of_an_earlier_version_is_upgraded_with_all_its_events(path: P
             journal._connection.exec_driver_sql("DELETE FROM events")
 
 
+@in_a_database
+def test_a_journal_of_a_later_version_in_a_database_is_left_alone(place: str, journal: Journal) -> None:
+    journal._connection.exec_driver_sql("UPDATE journal_version SET version = 99")
+    database._prepare.cache_clear()  # of this process, which knows the version
+
+    with pytest.raises(UsageError, match="newer version"):
+        Journal.open(place)
+
+
+@in_a_file
 def test_a_journal_of_a_later_version_is_left_alone(path: Path, journal: Journal) -> None:
     journal._connection.exec_driver_sql("PRAGMA user_version = 99")
 
@@ -471,9 +508,9 @@ def _read(path: Path) -> dict[str, str]:
         return states(journal)
 
 
-def test_reads_of_one_moment_see_nothing_that_is_appended_meanwhile(journal: Journal, path: Path) -> None:
+def test_reads_of_one_moment_see_nothing_that_is_appended_meanwhile(journal: Journal, place: Path | str) -> None:
     send(journal, "B0")
-    with Journal.read_only(path) as reader:
+    with Journal.read_only(place) as reader:
         with reader.at_one_moment():
             last_event_id = reader.last_event_id()
             journal.outcome("spring", "B0", "accepted", at=AT)
@@ -483,19 +520,21 @@ def test_reads_of_one_moment_see_nothing_that_is_appended_meanwhile(journal: Jou
         assert states(reader) == {"B0": "accepted", "B1": "in_doubt"}
 
 
-def test_a_copy_ends_at_its_event_and_has_its_campaigns_alone(journal: Journal, path: Path, tmp_path: Path) -> None:
+def test_a_copy_ends_at_its_event_and_has_its_campaigns_alone(
+    journal: Journal, place: Path | str, tmp_path: Path
+) -> None:
     register(journal, campaign("autumn", 2))
     send(journal, "B0")
     send(journal, "C0", "autumn")
     last_event_id = journal.last_event_id()
     journal.outcome("spring", "B0", "accepted", at=AT)
     journal.paused("spring", "later", at=AT)
-    before = path.read_bytes()
+    before = states(journal)
 
-    with Journal.read_only(path) as reader:
+    with Journal.read_only(place) as reader:
         reader.copy_until(last_event_id, tmp_path / "copy.sqlite", campaign_ids=["spring", "unknown"])
 
-    assert path.read_bytes() == before
+    assert states(journal) == before
     with Journal.read_only(tmp_path / "copy.sqlite") as copy:
         assert [record.campaign_id for record in copy.campaigns()] == ["spring"]
         assert states(copy) == {"B0": "in_doubt"}

@@ -54,9 +54,12 @@ def _held(*columns: Any) -> Select[Any]:
     )
 
 
-LEAVING: Final = insert(EVENTS).from_select(
-    [column.name for column in _LEAVING],
-    _held(*map(_bound, _LEAVING)),
+# Inserts nothing, and its row count is 0, if somebody else has taken the campaign over.
+LEAVING: Final = (
+    insert(EVENTS)
+    .inline()
+    .from_select([column.name for column in _LEAVING], _held(*map(_bound, _LEAVING)))
+    .execution_options(preserve_rowcount=True)
 )
 IS_HELD: Final = _held(HOLDERS.c.epoch)
 
