@@ -167,8 +167,9 @@ def _plan(landing: Landing, journal: Journal, campaign: Campaign) -> None:
 def _journal(journal: Journal, event: Event) -> None:
     if event.event == "paused":
         journal.paused(event.campaign_id, event.detail or "", at=event.happened_at)
-    elif event.event == "sending":
-        journal.take_over(event.campaign_id)
+        return
+    journal.take_over(event.campaign_id)
+    if event.event == "sending":
         journal.sending(
             event.campaign_id,
             event.batch_num or "",
@@ -179,7 +180,6 @@ def _journal(journal: Journal, event: Event) -> None:
             at=event.happened_at,
         )
     elif event.event == "repeating":
-        journal.take_over(event.campaign_id)
         journal.repeating(event.campaign_id, event.batch_num or "", at=event.happened_at)
     elif event.decided_by is not None:
         journal.decide(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from pipelines.campaign.journal import database
 from pipelines.campaign.journal import file as journal_file
 from pipelines.campaign.journal.journal import Journal
-from pipelines.campaign.journal.records import CampaignRecord
+from pipelines.campaign.journal.records import BatchState, CampaignRecord
 from pipelines.errors import CampaignBusy, UsageError
 from pipelines.message_ids import batch_num, key_text
 
@@ -131,9 +131,7 @@ def test_no_table_is_emptied(journal: Journal, table: str) -> None:
         journal._connection.exec_driver_sql(f"TRUNCATE {table} CASCADE")
 
 
-def test_only_who_took_a_campaign_over_last_can_send_and_each_can_tell_outcomes(
-    journal: Journal, place: Path | str
-) -> None:
+def test_only_who_took_a_campaign_over_last_can_send(journal: Journal, place: Path | str) -> None:
     register(journal, campaign("autumn", 2))
     send(journal, "B1")
     with Journal.open(place) as other:
@@ -149,14 +147,38 @@ def test_only_who_took_a_campaign_over_last_can_send_and_each_can_tell_outcomes(
             journal.suppressed(
                 "spring", "B3", planned_batch=0, first_position=8, last_position=9, attempt=1, reason="list", at=AT
             )
-        journal.outcome("spring", "B1", "accepted", at=AT)
+        with pytest.raises(CampaignBusy, match="taken over"):
+            journal.decide("spring", ["B1"], "not_sent", by="ann@desk", reason=None, at=AT)
         send(journal, "C1", "autumn")
         journal.take_over("spring")
         send(journal, "B3", first=8)
 
-        assert states(journal) == {"B1": "accepted", "B2": "in_doubt", "B3": "in_doubt"}
+        assert states(journal) == dict.fromkeys(("B1", "B2", "B3"), "in_doubt")
         with pytest.raises(CampaignBusy, match="taken over"):
             send(other, "B4", first=12)
+        other.take_over_all()
+        for campaign_id in ("spring", "autumn"):
+            with pytest.raises(CampaignBusy, match="taken over"):
+                send(journal, f"late-{campaign_id}", campaign_id)
+
+
+@pytest.mark.parametrize("state", ["accepted", "refused", "not_sent", "split", "in_doubt"])
+def test_who_lost_a_campaign_can_only_tell_that_a_batch_was_accepted(
+    journal: Journal, place: Path | str, state: BatchState
+) -> None:
+    for name in ("B1", "B2"):
+        send(journal, name)
+    with Journal.open(place) as other:
+        other.take_over("spring")
+        other.doubt_unanswered("spring", at=AT)
+        other.repeating("spring", "B1", at=AT)
+        other.outcome("spring", "B1", "accepted", at=AT)
+
+    for name in ("B1", "B2"):
+        with pytest.raises(CampaignBusy, match="taken over"):
+            journal.outcome("spring", name, state, at=AT)
+
+    assert states(journal) == {"B1": "accepted", "B2": "accepted" if state == "accepted" else "in_doubt"}
 
 
 def test_an_event_of_a_kind_unknown_is_refused(journal: Journal) -> None:
@@ -283,6 +305,17 @@ def test_before_the_first_campaign_a_reader_finds_an_empty_journal_and_makes_no_
     assert not path.parent.exists()
 
 
+@in_a_file
+def test_a_relative_path_is_that_of_the_folder_of_the_moment(
+    journal: Journal, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, known in ((path.parent, 1), (path.parent.parent, 0), (path.parent, 1)):
+        monkeypatch.chdir(folder)
+        for opened in (Journal.read_only, Journal.open):
+            with opened(Path("journal.sqlite")) as found:
+                assert len(found.campaigns()) == known
+
+
 def test_a_reader_can_not_write(journal: Journal, place: Path | str) -> None:
     with Journal.read_only(place) as reader, pytest.raises(DBAPIError, match=r"read-?only"):
         reader.paused("spring", "rest", at=AT)
@@ -403,6 +436,7 @@ def test_events_of_a_killed_sender_are_kept_and_in_doubt(journal: Journal, place
 
     assert len(found) - len(journaled) in {0, 1}  # one may have been written but not printed
     assert {batch.state for batch in found} == {"in_doubt"}
+    journal.take_over("spring")
     assert journal.doubt_unanswered("spring", at=AT) == len(found)
 
 

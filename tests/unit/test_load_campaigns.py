@@ -75,6 +75,7 @@ def test_only_new_events_of_the_journal_are_loaded(
     assert load(landing, warehouse).campaign_count == 1
     assert load(landing, warehouse).campaign_count == 0
     with Journal.open(landing.journal_path) as journal:
+        journal.take_over("autumn")
         journal.outcome("autumn", "B1", "refused", at=AT)
         journal.paused("autumn", "balance too low", at=AT)
     assert load(landing, warehouse).campaign_count == 1

@@ -50,14 +50,14 @@ def writing(path: Path) -> Connection:
     if not path.exists():
         _make(path)
     _upgrade(path)
-    return _writer(path).connect()
+    return _writer(path.absolute()).connect()
 
 
 def reading(path: Path) -> Connection:
     """Open for reading; an empty journal if the file is missing."""
     if path.exists():
         _upgrade(path)
-        return _reader(path).connect()
+        return _reader(path.absolute()).connect()
     connection = _engine(":memory:").connect()
     for text in making_all(SQLITE):
         connection.exec_driver_sql(text)
@@ -71,7 +71,7 @@ def _writer(path: Path) -> Engine:
 
 @lru_cache(maxsize=4)
 def _reader(path: Path) -> Engine:
-    return _engine(f"{path.absolute().as_uri()}?mode=ro")
+    return _engine(f"{path.as_uri()}?mode=ro")
 
 
 def _engine(database: Path | str, *pragmas: str) -> Engine:

@@ -7,23 +7,28 @@ recorded only for whoever took the campaign over last: a sender that was held up
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
+import stamina
 from sqlalchemy import Connection, CursorResult, Row
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import Executable
 
 from pipelines.campaign.journal import database, file, statements
 from pipelines.campaign.journal.records import BatchRecord, BatchState, CampaignRecord
 from pipelines.campaign.journal.tables import CAMPAIGNS, EVENTS, POSTGRESQL, SQLITE, lifting
-from pipelines.errors import CampaignBusy
+from pipelines.errors import CampaignBusy, SharedUnavailable
 from pipelines.failpoints import reach
 from pipelines.message_ids import MOST_BATCHES, batch_key_and_number, batch_num
 from pipelines.times import from_microseconds, to_microseconds
+
+
+PATIENCE_SECONDS: Final = 60  # for a database that is away while a campaign is sent
 
 
 class Journal:
@@ -34,6 +39,8 @@ class Journal:
         self._connection = connect()
         self._dialect = self._connection.dialect.name
         self._epochs: dict[str, int] = {}  # of the campaigns that this journal has taken over
+        self._in_transaction = False
+        self._has_given_up = False  # the database was away for too long
 
     @classmethod
     def open(cls, place: Path | str) -> Self:
@@ -129,27 +136,23 @@ class Journal:
         batch_num: str,
         *,
         at: datetime,
-        planned_batch: int | None = None,
-        first_position: int | None = None,
-        last_position: int | None = None,
-        attempt: int | None = None,
+        **where: int,
     ) -> None:
         reach("journal.before_sending")
-        inserted = self._execute(
-            statements.LEAVING,
-            campaign_id=campaign_id,
-            event=event,
-            batch_num=batch_num,
-            happened_at=to_microseconds(at),
-            planned_batch=planned_batch,
-            first_position=first_position,
-            last_position=last_position,
-            attempt=attempt,
-            epoch=self._epochs[campaign_id],
-        )
-        if inserted.rowcount == 0:
+        values = {"event": event, "batch_num": batch_num, "happened_at": to_microseconds(at), **where}
+        if not self._append_if_held(campaign_id, values):
             raise _taken_over(campaign_id)
         reach("journal.after_sending")
+
+    def _append(self, campaign_id: str, values: Mapping[str, object]) -> bool:
+        self._execute(statements.APPEND, campaign_id=campaign_id, **values)
+        return True
+
+    def _append_if_held(self, campaign_id: str, values: Mapping[str, object]) -> bool:
+        """Append an event of a campaign that this journal took over; false if somebody else has taken it over since."""
+        epoch = self._epochs[campaign_id]
+        held = {**statements.NOTHING, **values, "campaign_id": campaign_id, "epoch": epoch}
+        return self._lasting(lambda: self._execute(statements.APPEND_IF_HELD, **held).rowcount == 1)
 
     def _require_holder(self, campaign_id: str) -> None:
         """Raise CampaignBusy if somebody else took the campaign over; nobody can before the transaction ends."""
@@ -173,34 +176,37 @@ class Journal:
     ) -> None:
         """Record the outcome of a batch; `answer` is the body as received.
 
-        An outcome is knowledge: it is recorded also after somebody else took the campaign over.
+        Raises CampaignBusy if somebody else took the campaign over: the batch has been put in doubt then, and may have
+        been repeated, so only an acceptance is still recorded.
         """
         reach("journal.before_outcome")
-        self._execute(
-            statements.APPEND,
-            happened_at=to_microseconds(at),
-            campaign_id=campaign_id,
-            event=state,
-            batch_num=batch_num,
-            error_code=error_code,
-            http_status=http_status,
-            answer_ms=answer_ms,
-            answer=answer,
-            detail=detail,
-            decided_by=decided_by,
-        )
+        values = {
+            "happened_at": to_microseconds(at),
+            "event": state,
+            "batch_num": batch_num,
+            "error_code": error_code,
+            "http_status": http_status,
+            "answer_ms": answer_ms,
+            "answer": answer,
+            "detail": detail,
+            "decided_by": decided_by,
+        }
+        if not self._append_if_held(campaign_id, values):
+            if state == "accepted":
+                with suppress(IntegrityError):  # it is known already
+                    self._append(campaign_id, values)
+            raise _taken_over(campaign_id)
         reach("journal.after_outcome")
 
     def paused(self, campaign_id: str, reason: str, *, at: datetime) -> None:
         """Record that the campaign is paused."""
         reach("journal.before_pause")
-        self._execute(
-            statements.APPEND, happened_at=to_microseconds(at), campaign_id=campaign_id, event="paused", detail=reason
-        )
+        values = {"happened_at": to_microseconds(at), "event": "paused", "detail": reason}
+        self._lasting(lambda: self._append(campaign_id, values))
         reach("journal.after_pause")
 
     def doubt_unanswered(self, campaign_id: str, *, at: datetime) -> int:
-        """Put every `sending` without an outcome in doubt; returns how many. The caller holds the campaign's lock."""
+        """Put every `sending` without an outcome in doubt; returns how many. The caller has taken the campaign over."""
         with self._transaction():
             unanswered = self._execute(statements.UNANSWERED, campaign_id=campaign_id).scalars().all()
             for batch_num in unanswered:
@@ -212,9 +218,14 @@ class Journal:
 
         `where` is the range, as `sending` takes it.
         """
-        with self._transaction():
-            self.sending(campaign_id, batch_num, at=at, **where)
-            self.outcome(campaign_id, batch_num, "suppressed", at=at, detail=reason)
+
+        def append() -> bool:
+            with self._transaction():
+                self.sending(campaign_id, batch_num, at=at, **where)
+                self.outcome(campaign_id, batch_num, "suppressed", at=at, detail=reason)
+            return True
+
+        self._lasting(append)
 
     def decide(
         self,
@@ -366,17 +377,47 @@ class Journal:
         """The campaigns that have an event after `event_id`."""
         return list(self._execute(statements.CHANGED_SINCE, event_id=event_id).scalars())
 
+    def _lasting(self, append: Callable[[], bool]) -> bool:
+        """Append, over a new connection where the database goes away, for up to a minute.
+
+        If the answer to an append was lost, it may be there: then the next one is refused, as used already.
+        """
+        try:
+            return append()
+        except SharedUnavailable:
+            if self._has_given_up or self._in_transaction:
+                raise
+        self._has_given_up = True
+        for attempt in stamina.retry_context(on=SharedUnavailable, attempts=None, timeout=PATIENCE_SECONDS):
+            with attempt:
+                self._reconnect()
+                try:
+                    appended = append()
+                except IntegrityError:
+                    appended = True
+        self._has_given_up = False
+        return appended
+
+    def _reconnect(self) -> None:
+        with suppress(SharedUnavailable):
+            self._connection.close()
+        self._connection = self._connect()
+
     def _execute(self, statement: Executable, **values: object) -> CursorResult[Any]:
         return self._connection.execute(statement, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         self._connection.exec_driver_sql(statements.BEGIN[self._dialect])
+        self._in_transaction = True
         try:
             yield
         except BaseException:
-            self._connection.exec_driver_sql("ROLLBACK")
+            if not self._connection.invalidated:  # else it has ended with its connection
+                self._connection.exec_driver_sql("ROLLBACK")
             raise
+        finally:
+            self._in_transaction = False
         reach("journal.before_commit")
         self._connection.exec_driver_sql("COMMIT")
         reach("journal.after_commit")

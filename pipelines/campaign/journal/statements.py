@@ -25,16 +25,7 @@ TAKE_OVER_ALL: Final = text(
     " ON CONFLICT (campaign_id) DO UPDATE SET epoch = holders.epoch + 1"
 )
 
-_LEAVING: Final = (
-    EVENTS.c.happened_at,
-    EVENTS.c.campaign_id,
-    EVENTS.c.event,
-    EVENTS.c.batch_num,
-    EVENTS.c.planned_batch,
-    EVENTS.c.first_position,
-    EVENTS.c.last_position,
-    EVENTS.c.attempt,
-)
+_APPENDED: Final = [column for column in EVENTS.c if column is not EVENTS.c.event_id]
 
 
 def _bound(column: Column[Any]) -> BindParameter[Any]:
@@ -55,12 +46,13 @@ def _held(*columns: Any) -> Select[Any]:
 
 
 # Inserts nothing, and its row count is 0, if somebody else has taken the campaign over.
-LEAVING: Final = (
+APPEND_IF_HELD: Final = (
     insert(EVENTS)
     .inline()
-    .from_select([column.name for column in _LEAVING], _held(*map(_bound, _LEAVING)))
+    .from_select([column.name for column in _APPENDED], _held(*map(_bound, _APPENDED)))
     .execution_options(preserve_rowcount=True)
 )
+NOTHING: Final = {column.name: None for column in _APPENDED}
 IS_HELD: Final = _held(HOLDERS.c.epoch)
 
 APPEND: Final = insert(EVENTS).inline()
