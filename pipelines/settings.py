@@ -475,6 +475,17 @@ class WarehouseSettings(Table):
     )
 
 
+class SharedSettings(Table):
+    """Parts that several machines share; one machine needs none."""
+
+    database: SecretStr = Field(
+        default=SecretStr(""),
+        description="Address of the PostgreSQL database with the journal, for several machines. Better kept in the"
+        " variable.",
+        examples=["postgresql://user:password@host/smsrecon"],
+    )
+
+
 class Settings(BaseSettings):
     """All settings: two of their own, and a table for each part of the program."""
 
@@ -501,6 +512,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     receive: ReceiveSettings = ReceiveSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
+    shared: SharedSettings = SharedSettings()
 
     @field_validator("data_dir")
     @classmethod

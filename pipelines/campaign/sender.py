@@ -12,7 +12,8 @@
 Every request has a new batch_num, also when messages are sent again. But if policy.in_doubt is same_batch_num, a batch
 in doubt is sent again under its own number, and a refusal as repeated proves that the first one was accepted. Either is
 journaled before it leaves. Messages whose phones were put on a suppression list after planning are not sent. One
-process sends a campaign at a time: the caller holds its lock.
+process sends a campaign at a time: the caller holds its lock and has taken it over. A process that was held up sends
+nothing that it journaled a while ago, since another may have taken the campaign over meanwhile.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from functools import partial
+from time import monotonic
 
 import polars as pl
 
@@ -32,7 +34,15 @@ from pipelines.campaign.late_suppressions import LateSuppressions
 from pipelines.campaign.plan import PlanFile
 from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.unsent_ranges import SendRange
-from pipelines.errors import GatewayRefused, GatewayUnavailable, InDoubt, InputRefused, OutcomeUnknown
+from pipelines.errors import (
+    CampaignBusy,
+    GatewayRefused,
+    GatewayUnavailable,
+    InDoubt,
+    InputRefused,
+    OutcomeUnknown,
+    SharedUnavailable,
+)
 from pipelines.gateway.client import Exchange, GatewayClient
 from pipelines.gateway.codes import Verdict, verdict, with_meaning
 from pipelines.gateway.wire import UnreadableAnswer, read_answer
@@ -43,6 +53,7 @@ from pipelines.times import CHINA, Clock
 TOO_FAST_ATTEMPTS = 9  # with holds of 1 + 2 + 4 + … + 60 + 60 s between them: over three minutes, longer than any burst
 CONNECTION_ATTEMPTS = 5  # with 1 + 2 + 4 + 8 s between them
 REPEATS = 3  # of a batch in doubt, if the policy repeats them
+SECONDS_TO_LEAVE = 5.0  # from before a request is journaled
 
 
 @dataclass
@@ -117,13 +128,19 @@ class Sender:
             send_range.message_count for send_range in self._waiting if send_range.repeats
         )
         self.pause: Pause | None = None
+        self._lost: CampaignBusy | SharedUnavailable | None = None  # why nothing more can be journaled
 
     async def run(self) -> None:
-        """Send all waiting ranges. Afterwards `progress` has the counts, and `pause` the reason if some are left."""
+        """Send all waiting ranges. Afterwards `progress` has the counts, and `pause` the reason if some are left.
+
+        Raises CampaignBusy if another process took the campaign over, and SharedUnavailable if the journal is away.
+        """
         self._on_progress(self.progress)
         with self._journaling:
             async with asyncio.TaskGroup() as group:
                 self._start_requests(group)
+        if self._lost is not None:
+            raise self._lost
         if self.progress.done == self.progress.total:
             self.pause = None  # it came after the last message was sent
         if self.pause is not None:
@@ -145,7 +162,11 @@ class Sender:
         if not is_open(self._settings.plan.send_window, self._clock()):
             self.stop(Pause(f"outside the send window {self._settings.plan.send_window}"))
         elif self.pause is None:
-            await self._send(send_range)
+            try:
+                await self._send(send_range)
+            except (CampaignBusy, SharedUnavailable) as error:
+                self._lost = error
+                self.stop(Pause(str(error), exit_code=error.exit_code))
         self._in_flight -= 1
         self._start_requests(group)
 
@@ -164,22 +185,20 @@ class Sender:
             return
         messages = self._plan.messages(send_range.first_position, send_range.last_position)
         campaign_id, name = self._campaign.campaign_id, send_range.repeats or self._next_batch_num()
+        began = monotonic()
         if send_range.repeats is None:
             await self._journaled(self._begin, send_range, name, self._clock())
         else:
             await self._journaled(self._journal.repeating, campaign_id, name, at=self._clock())
+        if monotonic() - began > SECONDS_TO_LEAVE:
+            await self._requeue(send_range, name, "not sent, since this process was held up after it was journaled")
+            return
         try:
             exchange = await self._request(messages, name)
         except GatewayUnavailable as error:
             reason = f"after {CONNECTION_ATTEMPTS} attempts: {error}"
             self._back_off(CONNECTION_ATTEMPTS, Pause(reason, exit_code=GatewayUnavailable.exit_code))
-            if send_range.repeats:
-                self._waiting.append(send_range)
-                return
-            await self._journaled(
-                self._journal.outcome, campaign_id, name, "not_sent", at=self._clock(), detail=str(error)
-            )
-            self._waiting.appendleft(send_range.again())
+            await self._requeue(send_range, name, str(error))
         except OutcomeUnknown as error:
             if send_range.repeats is None:
                 detail, part = str(error), error.received
@@ -191,6 +210,16 @@ class Sender:
             await (self._handle_answer if send_range.repeats is None else self._handle_repeat_answer)(
                 send_range, name, exchange
             )
+
+    async def _requeue(self, send_range: SendRange, name: str, detail: str) -> None:
+        """Put a range back whose request surely did not leave; a batch that was to be repeated stays in doubt."""
+        if send_range.repeats:
+            self._waiting.append(send_range)
+            return
+        await self._journaled(
+            self._journal.outcome, self._campaign.campaign_id, name, "not_sent", at=self._clock(), detail=detail
+        )
+        self._waiting.appendleft(send_range.again())
 
     def _begin(self, send_range: SendRange, name: str, at: datetime) -> None:
         """Journal that a batch is about to leave, then raise the mark; the next number is counted in the same order."""

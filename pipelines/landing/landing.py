@@ -166,7 +166,7 @@ def landing_of(settings: Settings) -> Landing:
     check_path(settings.data_dir)
     if settings.data_dir.exists():
         check_owner(settings.data_dir)
-    return Landing(settings.landing_folder)
+    return Landing(settings.landing_folder, settings.shared.database.get_secret_value() or None)
 
 
 def landed_at(name: str) -> datetime | None:

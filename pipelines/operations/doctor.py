@@ -13,6 +13,8 @@ from typing import Literal
 
 import httpx
 
+from pipelines.campaign.journal import database
+from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.suppressions import suppressed_phones
 from pipelines.errors import SmsreconError, UsageError
 from pipelines.gateway.client import GatewayClient
@@ -50,7 +52,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("settings", lambda: _settings(settings)),
         ("data folder", lambda: _data_folder(settings.data_dir)),
-        ("journal", lambda: _journal(settings)),
+        ("journal", lambda: _journal(settings, clock)),
         ("warehouse", lambda: _warehouse(settings)),
         ("records", lambda: _records(settings, clock)),
         ("suppression lists", lambda: _lists(settings)),
@@ -98,8 +100,14 @@ def _data_folder(folder: Path) -> Finding:
     return Finding("data folder", "ok", f"{folder}, {free / 1e9:.0f} GB free")
 
 
-def _journal(settings: Settings) -> Finding:
+def _journal(settings: Settings, clock: Clock) -> Finding:
     landing = landing_of(settings)
+    if landing.database:
+        if not database.is_made(landing.database, clock()):
+            return Finding("journal", "ok", "shared.database answers; none there yet: the first submit makes it")
+        check_journal(landing, warehouse_of(settings))
+        with Journal.read_only(landing.journal) as journal:
+            return Finding("journal", "ok", f"in shared.database, campaigns: {len(journal.campaign_keys())}")
     path = landing.journal_path
     if not path.exists():
         check_journal(landing, warehouse_of(settings))

@@ -6,6 +6,7 @@ that dies or is cut off holds no lock for longer.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
 from threading import Event, Thread
@@ -35,6 +36,10 @@ _TRY_LOCK: Final = text(
 # Of SQLSTATE: the connection, the log-in, the database's name, a server without room, one that is being ended.
 _CLASSES_OF_CONNECTION: Final = ("08", "28", "3D", "53", "57")
 _HAS_TABLES: Final = text("SELECT to_regclass('journal_version') IS NOT NULL")
+_STATE: Final = text(
+    "SELECT to_regclass('journal_version') IS NOT NULL, has_schema_privilege(current_schema(), 'CREATE'), now()"
+)
+_MOST_SKEW_SECONDS: Final = 60
 _VERSION_OF: Final = text("SELECT version FROM journal_version")
 
 
@@ -51,6 +56,23 @@ def reading(url: str) -> Connection:
     """Open for reading. Raises as `writing` does."""
     _prepare(url)
     return _engine(url, _READING).connect()
+
+
+def is_made(url: str, now: datetime) -> bool:
+    """True if the database has the tables; nothing is changed.
+
+    Raises SharedUnavailable, and UsageError if the tables could not be made or the clocks differ by a minute.
+    """
+    with _engine(url).connect() as connection:
+        has_tables, may_make, server_now = connection.execute(_STATE).one()
+    if not has_tables and not may_make:
+        raise UsageError("the user of shared.database may not make tables in its schema; grant CREATE on the schema")
+    if abs(server_now - now).total_seconds() > _MOST_SKEW_SECONDS:
+        raise UsageError(
+            f"this machine's clock and that of shared.database differ by {abs(server_now - now).total_seconds():.0f} s;"
+            " set them by NTP"
+        )
+    return bool(has_tables)
 
 
 @contextmanager

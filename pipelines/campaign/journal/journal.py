@@ -27,7 +27,6 @@ from pipelines.failpoints import reach
 from pipelines.message_ids import MOST_BATCHES, batch_key_and_number, batch_num
 from pipelines.times import from_microseconds, to_microseconds
 
-
 PATIENCE_SECONDS: Final = 60  # for a database that is away while a campaign is sent
 
 
