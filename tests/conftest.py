@@ -66,6 +66,14 @@ def postgres() -> Generator["Postgres"]:
         yield server
 
 
+@pytest.fixture(params=["file", pytest.param("database", marks=pytest.mark.deep)])
+def journal_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the journal of a test's installation be a file and, in the deep lane, lie in a database too."""
+    if request.param == "database":
+        monkeypatch.setenv("SMSRECON_SHARED__DATABASE", request.getfixturevalue("postgres").new_url())
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> "Place":
     """Five campaigns, published once for the kinds of tests that only look at them."""

@@ -14,6 +14,8 @@ from tests.support.books import all_rows, assert_books_agree
 from tests.support.depth import cases
 from tests.support.worlds import World, running_world
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 ROWS = 240
 FAULTS = {"fault_rate": 0.25, "delay_seconds": 0.8}
 

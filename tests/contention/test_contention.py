@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.contention.eight import trial
 from tests.support.depth import cases
+
+pytestmark = pytest.mark.usefixtures("journal_place")
 
 
 def test_eight_at_once_never_fail_and_lose_nothing(tmp_path: Path) -> None:

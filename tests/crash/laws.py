@@ -165,7 +165,7 @@ class Laws:
         }
 
     def _batches(self) -> list[BatchRecord]:
-        with Journal.read_only(self.place.landing.journal_path) as journal:
+        with Journal.read_only(self.place.landing.journal) as journal:
             return [batch for campaign_id in self.place.campaigns for batch in journal.batches(campaign_id)]
 
     def _look_into_the_landing(self) -> None:

@@ -250,11 +250,11 @@ class Life:
         return campaign_id
 
     def _is_registered(self, campaign_id: str) -> bool:
-        with Journal.read_only(self.place.landing.journal_path) as journal:
+        with Journal.read_only(self.place.landing.journal) as journal:
             return journal.campaign(campaign_id) is not None
 
     def _is_sent(self, campaign_id: str) -> bool:
-        with Journal.read_only(self.place.landing.journal_path) as journal:
+        with Journal.read_only(self.place.landing.journal) as journal:
             campaign, batches = journal.campaign(campaign_id), journal.batches(campaign_id)
         settled = sum(batch.message_count for batch in batches if batch.state in SETTLED_STATES)
         return campaign is not None and settled == campaign.message_count

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from pydantic import SecretStr
 
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.sandbox import SandboxSettings
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from pipelines.warehouse.database import warehouse_of
@@ -39,7 +39,7 @@ class Place(World):
 
     @property
     def landing(self) -> Landing:
-        return Landing(self.settings.data_dir / "landing")
+        return landing_of(self.settings)
 
     def new_campaign(self, rows: int, seed: int) -> str:
         """Write the file of another campaign without planning it."""

@@ -14,6 +14,8 @@ from tests.crash.life import Life
 from tests.crash.places import running_place
 from tests.support.depth import cases
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 SENT = timedelta(hours=80)  # ago: longer than the report window
 
 SENDING = ("journal.before_sending", "journal.after_sending", "gateway.answer_begun", "gateway.answer_read",

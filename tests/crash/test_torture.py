@@ -7,6 +7,8 @@ import pytest
 from tests.crash.life import LIVED, PHASES, life, points_of
 from tests.support.depth import cases
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 SEEDS = cases(fast=(0, 3), deep=(0, 1, 2, 3))  # 0 and 3 have all choices of gateways; they share out the points
 LIVED_THROUGH = cases(fast=PHASES[1::2], deep=PHASES)
 RANDOM_LIVES = 8

@@ -14,6 +14,8 @@ from pipelines.sandbox import RunningSandbox
 from tests.support.campaigns import CONTENT, MakeSandbox, campaign_at, people
 from tests.support.relay import Reply, Request, error_answer, relaying
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 FREQUENT = "100008"  # a phone got too many messages lately
 
 

@@ -16,6 +16,8 @@ from pipelines.sandbox.settings import FAULT_KINDS
 from tests.support.campaigns import FIRST_HOLD, Campaign, MakeSandbox, campaign_at, people
 from tests.support.relay import Reply, error_answer, relaying
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 
 @pytest.fixture(autouse=True)
 def _no_waits() -> Iterator[None]:

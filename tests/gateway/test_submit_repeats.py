@@ -1,8 +1,6 @@
 """If the vendor surely refuses a repeated batchNum, repeating a batch in doubt settles the doubt."""
 
-import sqlite3
 from collections import Counter
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from pipelines.campaign.journal.journal import Journal
+from pipelines.campaign.journal.tables import CAMPAIGNS, POSTGRESQL, SQLITE, lifting
 from pipelines.operations.suppression_lists import add_phones as suppress
 from pipelines.sandbox import Fault, RunningSandbox
 from pipelines.settings import PolicySettings, Settings
 from tests.support.campaigns import Campaign, campaign_at, people
 from tests.support.relay import Reply, Request, relaying
+
+pytestmark = pytest.mark.usefixtures("journal_place")
 
 
 def repeating(campaign: Campaign) -> Campaign:
@@ -95,7 +96,7 @@ def test_a_paused_campaign_that_repeats_its_doubts_is_paused_no_more(
     held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
     shared_sandbox.control(faults=[Fault("drop", is_accepted=True)])
     assert held.submit(people(5)).in_doubt_batch_count == 1
-    with Journal.open(held.landing.journal_path) as journal:
+    with Journal.open(held.landing.journal) as journal:
         journal.paused(held.campaign_id, "stopped by hand", at=datetime.now(UTC))
 
     repeating(held).resume()
@@ -128,16 +129,22 @@ def test_the_policy_needs_the_code_that_proves_it() -> None:
     [(True, "main", "accepted"), (False, "north", "accepted"), (False, "main", "in_doubt")],
 )
 def test_a_refusal_as_repeated_proves_nothing_where_another_data_folder_may_have_used_the_number(
-    has_secret_key: bool, installation: str, state: str, tmp_path: Path, shared_sandbox: RunningSandbox
+    *,
+    has_secret_key: bool,
+    installation: str,
+    state: str,
+    journal_place: str,
+    tmp_path: Path,
+    shared_sandbox: RunningSandbox,
 ) -> None:
     held = campaign_at(tmp_path, shared_sandbox, concurrency=1)
     held = replace(held, settings=held.settings.model_copy(update={"installation": installation}))
     shared_sandbox.control(faults=[Fault("drop", is_accepted=True)])
     assert held.submit(people(5)).in_doubt_batch_count == 1
-    with closing(sqlite3.connect(held.landing.journal_path)) as journal:  # as if planned by an earlier version
-        journal.execute("DROP TRIGGER no_campaign_is_changed")
-        journal.execute("UPDATE campaigns SET has_secret_key = ?", [has_secret_key])
-        journal.commit()
+    with Journal.open(held.landing.journal) as journal:  # as if planned by an earlier version
+        lift, _ = lifting(CAMPAIGNS, SQLITE if journal_place == "file" else POSTGRESQL)
+        for statement in (*lift, f"UPDATE campaigns SET has_secret_key = {int(has_secret_key)}"):
+            journal._connection.exec_driver_sql(statement)
 
     repeating(held).resume()
 

@@ -14,6 +14,8 @@ from pipelines.sandbox import RunningSandbox
 from tests.support.campaigns import Campaign, MakeSandbox, campaign_at, now, people
 from tests.support.relay import relaying
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 AWKWARD = [
     "【云鋒網絡】a,b,,c,",
     "【云鋒網絡】100% %2C %E4 + ++ a+b",

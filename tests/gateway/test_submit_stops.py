@@ -20,6 +20,8 @@ from tests.support.campaigns import Campaign, campaign_at, people, wait_until
 from tests.support.commands import ForkedCommand
 from tests.support.relay import Reply, Request, error_answer, relaying
 
+pytestmark = pytest.mark.usefixtures("journal_place")
+
 IN_FLIGHT = 4
 
 

@@ -20,7 +20,7 @@ from pipelines.campaign.journal.records import SETTLED_STATES, BatchRecord
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.rate_limit import RateLimiter
 from pipelines.campaign.submit import Submission
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.sandbox import RunningSandbox
 from pipelines.settings import GatewaySettings, PlanSettings, PolicySettings, Settings
 from tests.support.commands import ForkedCommand, variables_of
@@ -102,22 +102,23 @@ class Campaign:
 
     @property
     def landing(self) -> Landing:
-        return Landing(self.settings.data_dir / "landing")
+        return landing_of(self.settings)
 
     def batches(self) -> list[BatchRecord]:
-        with Journal.read_only(self.landing.journal_path) as journal:
+        with Journal.read_only(self.landing.journal) as journal:
             return journal.batches(self.campaign_id)
 
     def states(self) -> list[str]:
         return [batch.state for batch in self.batches()]
 
     def paused_reason(self) -> str | None:
-        with Journal.read_only(self.landing.journal_path) as journal:
+        with Journal.read_only(self.landing.journal) as journal:
             return journal.paused_reason(self.campaign_id)
 
     def events(self, columns: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.landing.journal_path)) as connection:
-            return connection.execute(f"SELECT {columns} FROM events ORDER BY event_id").fetchall()
+        with Journal.read_only(self.landing.journal) as journal:
+            rows = journal._connection.exec_driver_sql(f"SELECT {columns} FROM events ORDER BY event_id")
+            return [tuple(row) for row in rows]
 
     def planned(self) -> pl.DataFrame:
         """phone, mission_num of all messages, in the order of the plan."""

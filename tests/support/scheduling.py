@@ -7,7 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.depth import kind_of
 
 # Kinds whose files share servers, apps or campaigns, so that each of these is started once; by the first of the kinds.
-_TOGETHER: Final = {"browser": "browser", "notebooks": "browser", "flows": "flows"}
+_TOGETHER: Final = {"browser": "browser", "notebooks": "browser", "flows": "flows", "shared": "shared"}
 
 # Kinds whose tests are long and share nothing: each is given to whichever process is free.
 _APART: Final = {"crash", "property"}

@@ -382,6 +382,8 @@ class Journal:
         If the answer to an append was lost, it may be there: then the next one is refused, as used already.
         """
         try:
+            if self._connection.closed:
+                self._reconnect()
             return append()
         except SharedUnavailable:
             if self._has_given_up or self._in_transaction:
