@@ -107,6 +107,20 @@ def test_who_erases_or_purges_takes_all_campaigns_over(
     assert set(campaign.fates()) == set(people(100))
 
 
+def test_who_takes_over_waits_for_a_request_that_is_being_journaled_and_puts_it_in_doubt(database: str) -> None:
+    with Journal.open(database) as journal, Journal.open(database) as taker, ThreadPoolExecutor(1) as pool:
+        journal.register(CampaignRecord("c", 1, now(), "", 1, 1, 1, 1, has_own_mission_nums=False))
+        journal.take_over("c")
+        with journal._transaction():
+            journal.sending("c", "B1", planned_batch=0, first_position=0, last_position=0, attempt=1, at=now())
+            taking = pool.submit(taker.take_over, "c")
+            with pytest.raises(TimeoutError):
+                taking.result(timeout=0.2)
+        taking.result(timeout=10)
+
+        assert taker.doubt_unanswered("c", at=now()) == 1
+
+
 def test_a_request_that_was_held_up_does_not_leave(
     tmp_path: Path, shared_sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
