@@ -480,9 +480,8 @@ class SharedSettings(Table):
 
     database: SecretStr = Field(
         default=SecretStr(""),
-        description="Address of the PostgreSQL database with the journal, for several machines. Better kept in the"
-        " variable.",
-        examples=["postgresql://user:password@host/smsrecon"],
+        description="Address of the PostgreSQL with the journal of several machines, `postgresql://user@host/smsrecon`."
+        " Better kept in the variable.",
     )
 
 

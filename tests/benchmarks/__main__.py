@@ -44,6 +44,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = (
     Benchmark("plan", 1_000_000, 2.5, 5),
     Benchmark("submit", 200_000, 1.15, 5),
+    Benchmark("submit_shared", 200_000, 1.15, 5),
     Benchmark("load", 1_000_000, 2.5, 3),
     Benchmark("reconcile", 1_000_000, 5.0, 3),
     Benchmark("reconcile", 10_000_000, 5.0, 3),

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from pipelines.campaign.plan import PlanFile, PlanRequest, make_plan
 from pipelines.campaign.submit import resume
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.message_ids import batch_num
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from pipelines.settings import GatewaySettings, Settings
@@ -54,7 +54,8 @@ def floor(folder: Path, rows: int) -> float:
 def _planned(folder: Path) -> tuple[str, int]:
     now = datetime.now(UTC)
     request = PlanRequest(f"bench-{now:%H%M%S%f}", folder / "people.parquet", CONTENT)
-    plan = make_plan(request, landing=Landing(folder / "landing"), settings=Settings(data_dir=folder), at=now)
+    settings = Settings(data_dir=folder)
+    plan = make_plan(request, landing=landing_of(settings), settings=settings, at=now)
     return plan.record.campaign_id, plan.record.campaign_key
 
 

