@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.campaign import sender
 from pipelines.campaign.holding import campaign_lock, exclusive_lock
+from pipelines.campaign.journal import database as databases
 from pipelines.campaign.journal import journal as journals
 from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.journal.records import CampaignRecord
@@ -255,6 +256,23 @@ def test_no_event_appears_behind_one_that_was_seen(database: str) -> None:
 
 
 # Locks
+
+
+def test_machines_publish_one_after_another_with_rising_epochs(database: str) -> None:
+    epochs, at_once = [], []
+
+    def publish(_: int) -> None:
+        with databases.publishing(database) as epoch:
+            at_once.append(epoch)
+            assert at_once == [epoch]
+            epochs.append(epoch)
+            at_once.remove(epoch)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(publish, range(12)))
+
+    assert epochs == sorted({*epochs})
+    assert len(epochs) == 12
 
 
 def test_a_lock_is_kept_alive_and_given_back(tmp_path: Path, postgres: Postgres, database: str) -> None:

@@ -30,6 +30,8 @@ _READING: Final = "-cdefault_transaction_read_only=on"
 _OF_LOCK: Final = f"-cidle_session_timeout={_IDLE_SECONDS}s"
 
 _LOCK_ALL: Final = text("SELECT pg_advisory_lock(hashtextextended(current_schema() || '/journal', 0))")
+_LOCK_PUBLISHING: Final = text("SELECT pg_advisory_lock(hashtextextended(current_schema() || '/publishing', 0))")
+_NEXT_EPOCH: Final = text("SELECT nextval('publishing_epoch')")
 _TRY_LOCK: Final = text(
     "SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '/campaign/' || :campaign_id, 0))"
 )
@@ -92,6 +94,20 @@ def lock(url: str, campaign_ids: Iterable[str]) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def publishing(url: str) -> Iterator[int]:
+    """Wait until no other machine publishes; yields the epoch, a number above that of everyone who published before.
+
+    As with every lock, another may publish meanwhile without its holder's noticing: the higher epoch wins.
+    """
+    _prepare(url)
+    with _engine(url, _OF_LOCK).connect() as connection:
+        connection.execute(_LOCK_PUBLISHING)
+        epoch = connection.execute(_NEXT_EPOCH).scalar_one()
+        with _heard_of(connection):
+            yield epoch
+
+
 def parsed(url: str) -> URL:
     """The address of a PostgreSQL database. Raises UsageError, without the address, which may hold a password."""
     try:
@@ -145,6 +161,7 @@ def _make(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
     for statement in making_all(POSTGRESQL):
         connection.exec_driver_sql(statement)
+    connection.exec_driver_sql("CREATE SEQUENCE publishing_epoch")
     connection.exec_driver_sql(f"CREATE TABLE journal_version AS SELECT {_VERSION} AS version")
     connection.exec_driver_sql("COMMIT")
 
