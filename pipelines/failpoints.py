@@ -28,6 +28,8 @@ Point = Literal[
     "plan.before_sync",
     "plan.before_register",
     "plan.after_register",
+    "sharing.before_put",
+    "sharing.after_put",
     "high_water.before_write",
     "high_water.before_sync",
     "journal.before_sending",

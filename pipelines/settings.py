@@ -478,6 +478,12 @@ class WarehouseSettings(Table):
 class SharedSettings(Table):
     """Parts that several machines share; one machine needs none."""
 
+    bucket: str = Field(
+        default="",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#]*)?)?$",
+        description="Address of the S3-compatible bucket with the landing of several machines, `s3://name/prefix`;"
+        " endpoint and credentials come from the AWS variables.",
+    )
     database: SecretStr = Field(
         default=SecretStr(""),
         description="Address of the PostgreSQL with the journal of several machines, `postgresql://user@host/smsrecon`."

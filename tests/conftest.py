@@ -15,6 +15,7 @@ from tests.support import depth, scheduling  # noqa: E402  an import before the 
 if TYPE_CHECKING:
     from tests.support.history import Place
     from tests.support.postgres import Postgres
+    from tests.support.s3 import S3
 
 # Where tests are run in the background, Ctrl-C is ignored, and all they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -63,6 +64,15 @@ def postgres() -> Generator["Postgres"]:
     from tests.support.postgres import running_postgres  # noqa: PLC0415  as above
 
     with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Generator["S3"]:
+    """An S3 server of this process's tests."""
+    from tests.support.s3 import running_s3  # noqa: PLC0415  as above
+
+    with running_s3() as server:
         yield server
 
 

@@ -29,6 +29,19 @@ def exclusive_lock(landing: Landing) -> Iterator[None]:
 
 
 @contextmanager
+def publishing_lock(landing: Landing) -> Iterator[int | None]:
+    """Wait until no other machine publishes; yields the epoch of this one, see `database.publishing`.
+
+    On one machine there is none, and no other to wait for.
+    """
+    if landing.database is None:
+        yield None
+        return
+    with database.publishing(landing.database) as epoch:
+        yield epoch
+
+
+@contextmanager
 def _locks(landing: Landing, campaign_ids: Sequence[str]) -> Iterator[None]:
     with ExitStack() as held:
         for campaign_id in campaign_ids:

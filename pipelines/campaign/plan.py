@@ -96,6 +96,7 @@ def make_plan(
     entries that are no phones.
     """
     check_campaign_id(request.campaign_id)
+    landing.catch_up()
     landing.campaigns.refuse_purged(request.campaign_id)
     found = input_files(request.source)
     state = input_state(found)
@@ -151,6 +152,7 @@ def make_plan(
     path = landing.campaigns.plan_path(request.campaign_id)
     make_mark(landing, request.campaign_id)
     write_plan(rows, path)
+    landing.put(landing.name(path))
     reach("plan.before_register")
     with Journal.open(landing.journal) as journal:
         try:

@@ -131,6 +131,7 @@ def resume(
     """Send the messages of a planned campaign that are still to be sent. Raises as `submit` does."""
     require_credentials(settings.gateway)
     landing = landing_of(settings)
+    landing.catch_up()
     refuse_older_journal(landing)
     record = planned_campaign(campaign_id, landing)
     with campaign_lock(landing, campaign_id):

@@ -164,4 +164,6 @@ def land_entries(landing: Landing, entries: pl.DataFrame, *, name: str, at: date
     """Land a new list of these entries (phone, reason, since_at, is_removed); returns its name in the landing."""
     file = BytesIO()
     entries.select(pl.col("since_at").cast(_SCHEMA["since_at"]), pl.exclude("since_at")).write_parquet(file)
-    return landing.suppressions.land(file.getvalue(), name=name, at=at)
+    landed = landing.suppressions.land(file.getvalue(), name=name, at=at)
+    landing.put(landed)
+    return landed

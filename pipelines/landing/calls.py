@@ -43,11 +43,12 @@ class Calls:
     """The landed calls beneath `root`, the landing; their names, paths beneath it, sort in the order of calling."""
 
     root: Path
+    first_number: int = 0  # of names, different on each machine
 
     def land(self, call: Call) -> str:
         """Write `call` and sync it to disk; returns its name. Never overwrites."""
         stem, content = _stem(call), with_header(call)
-        number = 0  # of several calls in one microsecond, so that even their names sort in the order of calling
+        number = self.first_number  # of several calls in one microsecond: even their names sort in the order of calling
         while True:
             name = f"{stem}-{number:03}.call"
             try:

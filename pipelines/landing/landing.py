@@ -1,13 +1,17 @@
 """The landing: raw bytes to disk and back, before anything interprets them."""
 
 import json
+import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
+from pipelines.errors import UsageError
 from pipelines.files import remove_drafts, secret_kept_in, write_whole
+from pipelines.landing.bucket import Bucket
 from pipelines.landing.calls import Call, Calls
 from pipelines.landing.campaigns import Campaigns
 from pipelines.landing.data_folder import check_path
@@ -16,6 +20,7 @@ from pipelines.landing.header import with_header
 from pipelines.landing.imports import Import, Imports
 from pipelines.landing.pending_calls import PendingCalls
 from pipelines.landing.segments.folder import SegmentFolder
+from pipelines.landing.sharing import ERASED_IN_PUBLISHED, ERASED_IN_WAREHOUSE, Sharing
 from pipelines.landing.suppressions import SuppressionLists
 from pipelines.ownership import check_owner
 from pipelines.settings import Settings
@@ -43,6 +48,7 @@ class Landing:
         phone_hash.key                          the key of the published phone hash
         forgetting.json                         during an erasure: the tombstone that replaces the person
         purging.json                            during a purge: the instant before which everything goes
+        machine, shared.*, erased.*             where several machines share landings, see sharing.py
 
     Days and times are UTC, so that names sort by time; a file's name is its path beneath `root`. A `.call` or `.import`
     file is a header, one line of JSON, and the body byte for byte as received (empty if no answer came). Nothing here
@@ -51,6 +57,61 @@ class Landing:
 
     root: Path
     database: str | None = field(default=None, repr=False)  # has the journal, where several machines share one
+    bucket: str | None = None  # has the files of all machines then
+
+    @property
+    def sharing(self) -> Sharing | None:
+        """What machines share of their landings; None on one machine."""
+        return _sharing(self.root, self.bucket) if self.bucket else None
+
+    def catch_up(self, folder: str = "") -> None:
+        """Bring here what other machines landed, and put in the bucket what is new here, in all or in one folder."""
+        if self.sharing:
+            self.sharing.catch_up(folder)
+
+    def put(self, name: str) -> None:
+        """Put a file in the bucket on which the sending depends, before anything relies on it."""
+        if self.sharing:
+            self.sharing.put(name)
+
+    def put_new(self) -> None:
+        """Put in the bucket what is new here."""
+        if self.sharing:
+            self.sharing.put_new()
+
+    def put_changes(self) -> None:
+        """Change and remove in the bucket what was changed and removed here, see `Sharing.put_changes`."""
+        if self.sharing:
+            self.sharing.put_changes()
+
+    @property
+    def erased_in_warehouse(self) -> Path:
+        """The mark that the warehouse still has what another machine erased or purged."""
+        return self.root / ERASED_IN_WAREHOUSE
+
+    @property
+    def erased_in_published(self) -> Path:
+        """The same of the published copies."""
+        return self.root / ERASED_IN_PUBLISHED
+
+    def refuse_versions(self) -> None:
+        """Raise UsageError if the bucket keeps what is changed or removed: nobody could be erased."""
+        if self.sharing and self.sharing.bucket.keeps_versions():
+            raise UsageError(
+                f"the bucket {self.bucket} keeps old versions, so nothing can be erased there; switch versioning off,"
+                " remove the old versions, then run the same command again"
+            )
+
+    @property
+    def machine(self) -> int:
+        """The number of this machine in the names of files that several machines land; 0 on one machine."""
+        if not self.bucket:
+            return 0
+        path = self.root / "machine"
+        if not path.exists():
+            with suppress(FileExistsError):  # another process made it first
+                write_whole(path, str(10**8 + secrets.randbelow(9 * 10**8)).encode(), overwrite=False)
+        return int(path.read_text())
 
     @property
     def campaigns(self) -> Campaigns:
@@ -72,11 +133,11 @@ class Landing:
 
     @property
     def calls(self) -> Calls:
-        return Calls(self.root)
+        return Calls(self.root, self.machine * 1000)
 
     @property
     def pending_calls(self) -> PendingCalls:
-        return PendingCalls(self.root)
+        return PendingCalls(self.calls)
 
     @property
     def imports(self) -> Imports:
@@ -84,11 +145,11 @@ class Landing:
 
     @property
     def pushes(self) -> SegmentFolder:
-        return SegmentFolder(self.root / "pushes")
+        return SegmentFolder(self.root / "pushes", self.machine)
 
     @property
     def refused(self) -> SegmentFolder:
-        return SegmentFolder(self.root / "refused")
+        return SegmentFolder(self.root / "refused", self.machine)
 
     @property
     def suppressions(self) -> SuppressionLists:
@@ -104,7 +165,7 @@ class Landing:
 
     def phone_hash_key(self) -> str:
         """The key of the published phone hash, 64 hex digits, made at first use and kept for good."""
-        return secret_kept_in(self.root / "phone_hash.key")
+        return self._secret("phone_hash.key")
 
     @property
     def number_key_path(self) -> Path:
@@ -112,7 +173,12 @@ class Landing:
 
     def number_key(self) -> str:
         """The secret that keys of campaigns derive from, 64 hex digits, made with the first plan and kept for good."""
-        return secret_kept_in(self.number_key_path)
+        return self._secret(self.number_key_path.name)
+
+    def _secret(self, name: str) -> str:
+        if self.sharing and not (self.root / name).exists():
+            self.sharing.secret(name)
+        return secret_kept_in(self.root / name)
 
     def choose_number_key(self, secret: str) -> None:
         """Keep this secret instead, where what a sandbox does with each number is to be the same every time."""
@@ -166,7 +232,13 @@ def landing_of(settings: Settings) -> Landing:
     check_path(settings.data_dir)
     if settings.data_dir.exists():
         check_owner(settings.data_dir)
-    return Landing(settings.landing_folder, settings.shared.database.get_secret_value() or None)
+    shared = settings.shared
+    return Landing(settings.landing_folder, shared.database.get_secret_value() or None, shared.bucket or None)
+
+
+@lru_cache(maxsize=4)
+def _sharing(root: Path, bucket: str) -> Sharing:
+    return Sharing(root, Bucket(bucket))
 
 
 def landed_at(name: str) -> datetime | None:

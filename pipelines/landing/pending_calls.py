@@ -21,13 +21,17 @@ _FAILURE: Final = "the process ended before an answer was landed"
 
 @dataclass(frozen=True)
 class PendingCalls:
-    """Marks of calls whose answers have not landed yet, beneath `root`, the landing.
+    """Marks of calls whose answers have not landed yet, beside the landed `calls`.
 
     A gateway that hands out each record once has forgotten an answer that it gave. So a call whose process ends before
     the answer landed, however it ends, must be known: the next call lands its mark as a call without an answer.
     """
 
-    root: Path
+    calls: Calls
+
+    @property
+    def root(self) -> Path:
+        return self.calls.root
 
     @contextmanager
     def mark(self, call: Call) -> Iterator[Callable[[Call], str]]:
@@ -37,7 +41,7 @@ class PendingCalls:
         mark = self.root / _FOLDER / f"{call.kind}-{at:%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.call"
 
         def land(answered: Call) -> str:
-            name = Calls(self.root).land(answered)
+            name = self.calls.land(answered)
             reach("landing.before_unmark")
             mark.unlink()
             return name
@@ -58,11 +62,10 @@ class PendingCalls:
     def _settle(self) -> None:
         """Land the marks that ended processes left behind, unless another process is calling just now."""
         with suppress(BlockingIOError), self.lock(fcntl.LOCK_EX | fcntl.LOCK_NB):
-            calls = Calls(self.root)
             for mark in sorted(mark for folder in self._folders() for mark in folder.glob("*.call")):
                 call = Call.from_bytes(mark.read_bytes())
-                if not calls.has_landed(call):  # else its process ended before removing the mark
-                    calls.land(call)
+                if not self.calls.has_landed(call):  # else its process ended before removing the mark
+                    self.calls.land(call)
                 reach("landing.half_settled")
                 mark.unlink()
             self._remove_former_folder()

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines.alerts import rules
 from pipelines.alerts.findings import Finding
+from pipelines.campaign.holding import publishing_lock
 from pipelines.campaign.suppressions import land_entries
 from pipelines.errors import BooksError
 from pipelines.landing.landing import landing_of
@@ -28,6 +29,7 @@ from pipelines.warehouse.loading import load as loading
 from pipelines.warehouse.loading.journal_age import check_journal
 from pipelines.warehouse.loading.load import LoadSummary
 from pipelines.warehouse.publish import PublishSummary
+from pipelines.warehouse.published_bucket import ship
 from pipelines.warehouse.reconcile import ReconcileSummary
 from pipelines.warehouse.version_note import PhoneHash
 
@@ -68,11 +70,16 @@ def publish(settings: Settings, *, keep_old: bool = True) -> PublishSummary:
 
     Without `keep_old` all older versions are removed.
     """
-    published = settings.published_folder
-    with _readable_by_all():
-        return publishing.publish(
-            warehouse_of(settings), published, phone_hash=phone_hash_of(settings), keep_old=keep_old
-        )
+    landing, published = landing_of(settings), settings.published_folder
+    phone_hash = phone_hash_of(settings)
+    with publishing_lock(landing) as epoch:
+        keep_old = keep_old and not landing.erased_in_published.exists()
+        with _readable_by_all():
+            summary = publishing.publish(warehouse_of(settings), published, phone_hash=phone_hash, keep_old=keep_old)
+        if landing.sharing and epoch is not None:
+            ship(landing.sharing.bucket, summary.version, epoch=epoch, keep_old=keep_old)
+        landing.erased_in_published.unlink(missing_ok=True)
+        return summary
 
 
 def phone_hash_of(settings: Settings) -> PhoneHash:

@@ -53,6 +53,7 @@ def examine(settings: Settings, *, clock: Clock) -> list[Finding]:
         ("settings", lambda: _settings(settings)),
         ("data folder", lambda: _data_folder(settings.data_dir)),
         ("journal", lambda: _journal(settings, clock)),
+        ("bucket", lambda: _bucket(settings, clock)),
         ("warehouse", lambda: _warehouse(settings)),
         ("records", lambda: _records(settings, clock)),
         ("suppression lists", lambda: _lists(settings)),
@@ -122,6 +123,17 @@ def _journal(settings: Settings, clock: Clock) -> Finding:
         raise UsageError(f"{path} is damaged; restore it from a backup before sending anything")
     check_journal(landing, warehouse_of(settings))
     return Finding("journal", "ok", f"campaigns: {campaign_count}")
+
+
+def _bucket(settings: Settings, clock: Clock) -> Finding:
+    sharing = landing_of(settings).sharing
+    if sharing is None:
+        return Finding("bucket", "ok", "none: this machine works alone")
+    if landing_of(settings).erased_in_published.exists():
+        return Finding("bucket", "warning", "another machine erased data that is still here; run 'smsrecon daily'")
+    if problem := sharing.bucket.problem(clock()):
+        return Finding("bucket", "warning", problem)
+    return Finding("bucket", "ok", f"{sharing.bucket.address} takes, gives and lists; machines can share it")
 
 
 def _warehouse(settings: Settings) -> Finding:

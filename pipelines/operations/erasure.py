@@ -75,6 +75,8 @@ def erase_person(
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
     with exclusive_lock(landing):
+        landing.catch_up()
+        landing.refuse_versions()
         landing.remove_drafts()
         person = Person(number, _tombstone(landing, number), _opt_outs(settings, number))
         rows = sum(_rows_of(person, path) for path in landing.campaigns.plan_paths())
@@ -87,6 +89,7 @@ def erase_person(
         if rows:  # so that messages that are still to be sent to them are kept back
             listed = {"phone": [person.tombstone], "reason": [REASON], "since_at": [clock()], "is_removed": [False]}
             land_entries(landing, pl.DataFrame(listed), name=REASON, at=clock())
+        landing.put_changes()
     daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over
     _require_gone(settings, person, keep_suppressed=keep_suppressed)

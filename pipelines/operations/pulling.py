@@ -98,8 +98,13 @@ def _ask_gateway(settings: Settings, clock: Clock, ask: Callable[[Puller], Await
     """Run one conversation with the gateway. Raises UsageError if the credentials are not set."""
     require_credentials(settings.gateway)
 
+    landing = landing_of(settings)
+
     async def run() -> Answer:
         async with GatewayClient(settings.gateway) as client:
-            return await ask(Puller(client, landing_of(settings), settings=settings, clock=clock))
+            return await ask(Puller(client, landing, settings=settings, clock=clock))
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    finally:
+        landing.put_new()

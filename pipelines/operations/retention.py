@@ -154,6 +154,8 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Pr
     landing = landing_of(settings)
     remove_left_over(settings.scratch_folder)
     with exclusive_lock(landing):
+        landing.catch_up()
+        landing.refuse_versions()
         if plan_purge(agreed.older_than_days, settings=settings, as_of=agreed.as_of) != agreed:
             raise UsageError(
                 "what can be purged has changed meanwhile; run the same command again and look at its list"
@@ -165,6 +167,7 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Pr
             landing.campaigns.mark_purged(purged)
             reach("purge.between_marks")
         _remove(landing, agreed, settings, progress)
+        landing.put_changes()
     reach("purge.before_rebuild")
     _, books = daily.rebuild(settings, as_of=clock(), progress=progress)
     left_over = daily.publish(settings, keep_old=False).left_over

@@ -8,12 +8,14 @@ GET  /metrics                      for Prometheus, on this machine or in receive
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -21,6 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from pipelines.errors import SmsreconError
 from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.writer import Full, SegmentWriter
@@ -28,6 +31,8 @@ from pipelines.receive.gate import Admitted, Gate, Refused
 from pipelines.receive.metrics import Metrics
 from pipelines.receive.ping import is_signed, signature
 from pipelines.settings import Settings
+
+SECONDS_BETWEEN: Final = 10.0  # of putting sealed segments in the bucket
 
 
 class Endpoint:
@@ -166,6 +171,19 @@ class Endpoint:
         self.metrics.unloaded.set((self._clock() - oldest).total_seconds() if oldest else 0)
         return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    async def share_sealed(self) -> None:
+        """Put the segments that are sealed in the bucket, for as long as this runs, where machines share one."""
+        while self._landing.bucket:
+            await asyncio.to_thread(self.share)
+            await asyncio.sleep(SECONDS_BETWEEN)
+
+    def share(self) -> None:
+        """Put the segments that are sealed in the bucket. Those that can't be put stay here until it can be reached."""
+        try:
+            self._landing.put_new()
+        except SmsreconError as error:
+            logging.getLogger(__name__).warning("%s", error)
+
     def close(self) -> None:
         self._kept.close()
         self._apart.close()
@@ -183,8 +201,11 @@ def make_app(settings: Settings, clock: Callable[[], datetime]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        sharing = asyncio.create_task(endpoint.share_sealed())
         yield
+        sharing.cancel()
         await asyncio.to_thread(endpoint.close)
+        await asyncio.to_thread(endpoint.share)
 
     app = Starlette(
         routes=[

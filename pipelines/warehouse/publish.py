@@ -337,19 +337,23 @@ def _write_database(connection: duckdb.DuckDBPyConnection, version: Path, path: 
     for contract in MARTS:
         connection.execute(f"CREATE TABLE {table_of(contract)} AS FROM warehouse.{table_of(contract)}")
     for contract in PUBLISHED:
-        columns = ", ".join(
-            f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
-        )
-        files = f"{escape(str(version))}/{parquet_of(contract)}"
-        connection.execute(
-            f"CREATE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
-            f"FROM read_parquet({_literal(files)}, {READ_OPTIONS})"
-        )
+        connection.execute(view_of(contract, f"{escape(str(version))}/{parquet_of(contract)}"))
     set_comments(connection, (*MARTS, *PUBLISHED))
     _define_functions(connection)
     connection.execute("COMMIT")
     connection.execute("USE warehouse")
     connection.execute("DETACH analytics")
+
+
+def view_of(contract: type[Contract], *files: str) -> str:
+    """The statement that makes a view of PUBLISHED, or replaces it, over these files or patterns."""
+    columns = ", ".join(
+        f"CAST({column.name} AS {column.duckdb_type}) AS {column.name}" for column in columns_of(contract)
+    )
+    return (
+        f"CREATE OR REPLACE VIEW {table_of(contract)} AS SELECT {columns} "  # noqa: S608 - our names
+        f"FROM read_parquet([{', '.join(map(_literal, files))}], {READ_OPTIONS})"
+    )
 
 
 def _define_functions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.sandbox import RunningSandbox, SandboxSettings
 from tests.support.postgres import Postgres
+from tests.support.s3 import S3
 from tests.support.sandboxes import ForkedSandbox
 
 
@@ -24,3 +25,11 @@ def database(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
     yield url
     if postgres.process.poll() is not None:  # a test that failed has left it so
         postgres.start()
+
+
+@pytest.fixture
+def bucket(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty bucket, which the variables give access to."""
+    for name, value in s3.variables.items():
+        monkeypatch.setenv(name, value)
+    return s3.new_bucket()

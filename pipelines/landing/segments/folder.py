@@ -37,10 +37,12 @@ class SegmentFolder:
     """
 
     root: Path
+    machine: int = 0  # 0 where one machine lands segments
 
     def new_path(self, at: datetime) -> Path:
         """The path of a segment that begins at `at`; its folder is made."""
-        path = self.root / f"{dated(at)}-{os.getpid()}.segment"
+        process = f"{self.machine}-{os.getpid()}" if self.machine else f"{os.getpid()}"
+        path = self.root / f"{dated(at)}-{process}.segment"
         if path.exists():  # the clock stood still, or stepped back
             return self.new_path(at + timedelta(microseconds=1))
         make_folder(path.parent)
@@ -130,8 +132,10 @@ class SegmentFolder:
     def pack(self) -> None:
         """Compress the sealed segments of each day but the last into one zip file.
 
-        Does nothing while another process is packing.
+        Does nothing while another process is packing, or where machines share their segments.
         """
+        if self.machine:
+            return
         days = sorted(path for path in self.root.glob("*") if path.is_dir())
         if len(days) < 2:
             return

@@ -24,7 +24,7 @@ from pipelines.warehouse.database import Warehouse, insert, registered
 from pipelines.warehouse.loading.calls import read_call, tables_of_calls
 from pipelines.warehouse.loading.campaigns import has_news, load_campaigns
 from pipelines.warehouse.loading.imports import tables_of_import
-from pipelines.warehouse.loading.journal_age import loaded_of, raise_to_new_reports
+from pipelines.warehouse.loading.journal_age import check_journal, loaded_of, raise_to_new_reports
 from pipelines.warehouse.loading.new_files import NewFiles, files_named, find_campaigns, find_new_files
 from pipelines.warehouse.loading.numbers import new_load_num
 from pipelines.warehouse.loading.pushes import read_segments, tables_of_segments
@@ -77,6 +77,11 @@ def load_files(
     Returns counts named as in LoadSummary, what was loaded from the journal before, the marks, and the campaigns that
     are purged. The marks are None if there were new files, which take time and may have raised some.
     """
+    landing.catch_up()
+    if landing.erased_in_warehouse.exists():
+        check_journal(landing, warehouse)  # before the warehouse goes, which may know the rest
+        warehouse.delete()
+        landing.erased_in_warehouse.unlink()
     with warehouse.write() as connection:
         from_journal = loaded_of(connection, landing)
         new = find_new_files(connection, landing)
