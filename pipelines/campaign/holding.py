@@ -32,7 +32,7 @@ def exclusive_lock(landing: Landing) -> Iterator[None]:
 def publishing_lock(landing: Landing) -> Iterator[int | None]:
     """Wait until no other machine publishes; yields the epoch of this one, see `database.publishing`.
 
-    On one machine there is none, and no other to wait for.
+    On one machine there is nobody to wait for, and no epoch.
     """
     if landing.database is None:
         yield None

@@ -69,7 +69,7 @@ class Bucket:
             return bytes(found.bytes()), str(found.meta["e_tag"])
 
     def head(self, name: str) -> Object | None:
-        """What is known of an object without its content; None if it isn't there."""
+        """An object without its content; None if it isn't there."""
         try:
             with self._asking():
                 found = self._store.get(name, options={"head": True})

@@ -48,11 +48,11 @@ class Landing:
         phone_hash.key                          the key of the published phone hash
         forgetting.json                         during an erasure: the tombstone that replaces the person
         purging.json                            during a purge: the instant before which everything goes
-        machine, shared.*, erased.*             where several machines share landings, see sharing.py
 
     Days and times are UTC, so that names sort by time; a file's name is its path beneath `root`. A `.call` or `.import`
     file is a header, one line of JSON, and the body byte for byte as received (empty if no answer came). Nothing here
-    decodes a body. Only marks are ever changed or removed, unless a person is erased or old data is purged.
+    decodes a body. Only marks are ever changed or removed, unless a person is erased or old data is purged. Where
+    machines share their landings a few more are here, see sharing.py.
     """
 
     root: Path
@@ -61,7 +61,7 @@ class Landing:
 
     @property
     def sharing(self) -> Sharing | None:
-        """What machines share of their landings; None on one machine."""
+        """The sharing of landings by several machines; None on one machine."""
         return _sharing(self.root, self.bucket) if self.bucket else None
 
     def catch_up(self, folder: str = "") -> None:

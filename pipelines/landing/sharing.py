@@ -1,8 +1,14 @@
-"""What machines share of their landings: each has all of it on its own disk, and a bucket has it for all.
+"""The sharing of landings: each machine has all files on its own disk, and a bucket has them for all.
 
 A machine writes its files as if it were alone, each under a name that no other machine gives, then puts them in the
 bucket. Its note of the files that it knows to be there tells three cases apart: a file that is not noted is new here;
 one that is noted and gone from the bucket was erased elsewhere; one that is noted and not as noted was changed here.
+
+    machine             the number of this machine in the names of its files
+    shared.sqlite       the note: each file that is in the bucket, with its ETag, size and time
+    shared.lock         held by the process that compares landing and bucket
+    erased.warehouse    another machine erased or purged something that is still in the warehouse
+    erased.published    the same of the published copies
 """
 
 import fcntl
