@@ -71,6 +71,10 @@ MATCH_RULE_DESCRIPTION: Final = (
     "How its reports were matched: mission_num (contains the message id), own_mission_num (looked up), "
     "batch_phone, phone_time; null without reports."
 )
+LOOKUP_RULE_DESCRIPTION: Final = (
+    "How its believed report was looked up: own_mission_num, batch_phone, phone_time; null without reports, or if it "
+    "contains the message id."
+)
 REPLY_RULE_DESCRIPTION: Final = (
     "How its message was found: extension (the latest one sent to the phone with the extension replied to), "
     "latest (the latest one sent to the phone); null if no message was sent to it."
@@ -251,15 +255,13 @@ class MessageStatus(Contract):
     message_id: pl.Int64 = column(nullable=True, description="Id of the message; null if the row is not to be sent.")
     status: pl.String = column(isin=STATUSES, description=STATUS_DESCRIPTION)
     code: pl.String = column(nullable=True, description=CODE_DESCRIPTION)
-    error_code: pl.String = column(nullable=True, description=ERROR_CODE_DESCRIPTION)
-    batch_num: pl.String = column(
-        nullable=True, description="Batch that it was sent in, or held back with; null before."
+    first_message_id: pl.Int64 = column(
+        nullable=True, description="First message of the batch that it was sent in, or held back with; null before."
     )
     submitted_at: Instant = column(nullable=True, description="When the request of its batch was sent.")
-    submitted_on: pl.Date = column(nullable=True, description="Day of submitted_at, in Asia/Shanghai.")
     delivered_at: Instant = column(nullable=True, description="When the phone received it; null unless delivered.")
     latency_seconds: pl.Int32 = column(nullable=True, description=LATENCY_DESCRIPTION)
-    match_rule: pl.String = column(nullable=True, isin=MATCH_RULES, description=MATCH_RULE_DESCRIPTION)
+    lookup_rule: pl.String = column(nullable=True, isin=MATCH_RULES[1:], description=LOOKUP_RULE_DESCRIPTION)
     report_count: pl.Int32 = column(ge=0, description="Distinct reports of the message with its phone.")
     phone_mismatch_count: pl.Int32 = column(ge=0, description="Distinct reports of the message with another phone.")
     number_range: pl.Int32 = column(nullable=True, description=NUMBER_RANGE_DESCRIPTION)

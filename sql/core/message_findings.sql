@@ -1,5 +1,6 @@
 -- core.message_findings: one row per finding about one message: the reports of a message that contradict each other, its status or its
--- times. Inputs: core.report_matches, core.message_status, core.statuses, core.batches, core.recipients. Parameter: $report_window_hours.
+-- times. Inputs: core.report_matches, core.message_status, core.batch_outcomes, core.statuses, core.batches, core.recipients.
+-- Parameter: $report_window_hours.
 -- A carrier may report each segment of a message: with no more reports than segments, a failure among them may be that of a part.
 -- suspicious_messages is a first, cheap selection among all messages; the findings below apply the exact conditions: latencies are
 -- cut to whole seconds, and a believed report without a code of the message means that the message was not sent.
@@ -8,7 +9,7 @@ WITH suspicious_messages AS MATERIALIZED (
     SELECT
         campaign_id,
         message_id,
-        batch_num,
+        first_message_id,
         submitted_at,
         status,
         segment_count,
@@ -29,7 +30,7 @@ reports_of_suspicious_messages AS (
     SELECT
         s.campaign_id,
         s.message_id,
-        s.batch_num,
+        o.batch_num,
         s.submitted_at,
         s.status,
         s.segment_count,
@@ -47,6 +48,7 @@ reports_of_suspicious_messages AS (
     INNER JOIN suspicious_messages AS s ON r.message_id = s.message_id
     INNER JOIN core.recipients AS m ON s.message_id = m.message_id
     INNER JOIN core.statuses AS t ON s.status = t.status
+    LEFT JOIN core.batch_outcomes AS o ON s.first_message_id = o.first_message_id
 ),
 
 findings AS (
@@ -119,8 +121,9 @@ findings AS (
         ON r.batch_num = b.batch_num AND b.state = 'not_sent' AND r.message_id BETWEEN b.first_message_id AND b.last_message_id
     INNER JOIN core.message_status AS s ON r.message_id = s.message_id
     INNER JOIN core.statuses AS t ON s.status = t.status
+    INNER JOIN core.batch_outcomes AS o ON s.first_message_id = o.first_message_id
     INNER JOIN core.recipients AS m ON r.message_id = m.message_id AND r.phone = m.phone
-    WHERE t.is_sent AND s.batch_num <> b.batch_num
+    WHERE t.is_sent AND o.batch_num <> b.batch_num
     GROUP BY b.campaign_id, b.batch_num, r.message_id
 
     UNION ALL

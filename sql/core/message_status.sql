@@ -21,7 +21,7 @@ ranked AS MATERIALIZED (
         r.code,
         r.stat_time,
         r.is_delivered,
-        r.match_rule,
+        nullif(r.match_rule, 'mission_num') AS lookup_rule,
         count(*) FILTER (WHERE r.phone = m.phone) OVER (PARTITION BY r.message_id) AS report_count,
         count(*) FILTER (WHERE r.phone <> m.phone) OVER (PARTITION BY r.message_id) AS phone_mismatch_count
     FROM core.report_matches AS r
@@ -66,10 +66,7 @@ batches AS (
         planned_batch,
         first_message_id,
         last_message_id,
-        batch_num,
         submitted_at,
-        submitted_on,
-        CASE WHEN state = 'refused' THEN error_code END AS error_code,
         state = 'accepted' AS is_accepted,
         CASE
             WHEN state = 'accepted' AND submitted_at < $as_of - to_hours($report_window_hours) THEN 'unreported'
@@ -87,14 +84,12 @@ joined AS (
         m.number_range,
         m.segment_count,
         b.status_without_report,
-        b.error_code,
-        b.batch_num,
+        b.first_message_id,
         b.submitted_at,
-        b.submitted_on,
         r.code,
         r.stat_time,
         r.is_delivered,
-        coalesce(x.match_rule, 'mission_num') AS match_rule,
+        x.lookup_rule,
         CASE WHEN r.message_id IS NOT NULL THEN coalesce(x.report_count, 1) END AS report_count,
         coalesce(x.phone_mismatch_count, 0) AS phone_mismatch_count,
         m.phone = r.phone AS has_phone_of_report,
@@ -120,15 +115,13 @@ SELECT
         ELSE coalesce(status_without_report, 'planned')
     END AS status,
     CASE WHEN is_reported THEN code END AS code,
-    error_code,
-    batch_num,
+    first_message_id,
     submitted_at,
-    submitted_on,
     CASE WHEN is_reported AND is_delivered THEN stat_time END AS delivered_at,
     CASE
         WHEN is_reported THEN cast((epoch_us(stat_time) - epoch_us(submitted_at)) // 1000000 AS INTEGER)
     END AS latency_seconds,
-    CASE WHEN has_phone_of_report THEN match_rule END AS match_rule,
+    CASE WHEN has_phone_of_report THEN lookup_rule END AS lookup_rule,
     cast(CASE WHEN has_phone_of_report THEN report_count ELSE 0 END AS INTEGER) AS report_count,
     cast(
         CASE

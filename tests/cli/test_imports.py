@@ -27,7 +27,7 @@ CHINESE = {
     "receive_status": "接收状态",
 }
 BOOKS = "SELECT input_row, status, code, delivered_at, report_count FROM core.message_status ORDER BY input_row"
-MATCHES = "SELECT match_rule, count(*) AS n FROM core.message_status GROUP BY match_rule ORDER BY match_rule"
+MATCHES = "SELECT lookup_rule, count(*) AS n FROM core.message_status GROUP BY lookup_rule ORDER BY lookup_rule"
 PHONE = "13800000001"
 
 

@@ -75,7 +75,7 @@ def twin_of(world: World, place: Landed) -> dict[str, list[Row]]:
         ReportMatches: core.report_matches(),
         RepeatedMessages: core.repeated_messages(),
         BatchOutcomes: core.batch_outcomes,
-        MessageStatus: core.statuses,
+        MessageStatus: core.message_status(),
         MessageCounts: core.message_counts(),
         LatencyPercentiles: marts.latency_percentiles(),
         MessageFindings: TwinFindings(core).of_messages(),

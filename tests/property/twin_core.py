@@ -184,8 +184,12 @@ class TwinCore(TwinLanding):
 
     @cached_property
     def statuses(self) -> list[Row]:
-        """core.message_status."""
+        """The rows of core.message_status, each with what its batch says of it too."""
         return [self._status(campaign, row) for campaign in self.campaigns for row in campaign.rows]
+
+    def message_status(self) -> list[Row]:
+        of_batch = {"batch_num", "submitted_on", "error_code"}
+        return [{name: row[name] for name in row.keys() - of_batch} for row in self.statuses]
 
     @cached_property
     def status_of(self) -> dict[int, Row]:
@@ -201,11 +205,12 @@ class TwinCore(TwinLanding):
             "code": None,
             "error_code": None,
             "batch_num": None,
+            "first_message_id": None,
             "submitted_at": None,
             "submitted_on": None,
             "delivered_at": None,
             "latency_seconds": None,
-            "match_rule": None,
+            "lookup_rule": None,
             "report_count": 0,
             "phone_mismatch_count": 0,
             "number_range": int(digits[:7]) if digits else None,
@@ -217,8 +222,8 @@ class TwinCore(TwinLanding):
         believed = self.believed(message)
         others = len(self.reports_of.get(message.message_id, [])) - len(believed)
         status |= {"message_id": message.message_id, "report_count": len(believed), "phone_mismatch_count": others}
-        if believed:
-            status["match_rule"] = believed[0][1]
+        if believed and believed[0][1] != "mission_num":
+            status["lookup_rule"] = believed[0][1]
         for batch in self.batch_outcomes:
             if batch["first_message_id"] <= message.message_id <= batch["last_message_id"]:
                 return status | self._sent(batch, believed[0][0] if believed else None)
@@ -226,7 +231,7 @@ class TwinCore(TwinLanding):
 
     def _sent(self, batch: Row, report: Row | None) -> Row:
         """The status of a message that was sent in this batch, or suppressed with it."""
-        found: Row = {name: batch[name] for name in ("batch_num", "submitted_at", "submitted_on")}
+        found: Row = {name: batch[name] for name in ("batch_num", "first_message_id", "submitted_at", "submitted_on")}
         found["status"] = batch["state"]
         if batch["state"] == "refused":
             found["error_code"] = batch["error_code"]
