@@ -36,7 +36,7 @@ An error is one line on standard error: what is wrong, where, and the next step.
 )
 
 _COMMANDS: Final[dict[str, tuple[Callable[..., int] | App, ...]]] = {
-    "Set up": (setting_up.demo, setting_up.init, setting_up.doctor),
+    "Set up": (setting_up.demo, setting_up.init, setting_up.doctor, setting_up.shared),
     "Send": (sending.submit, sending.resume, sending.resolve, sending.journal),
     "Collect": (
         collecting.daily,

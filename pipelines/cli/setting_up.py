@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 from pipelines.cli import invocation
 from pipelines.cli.exits import fail, to_stderr
@@ -47,14 +47,47 @@ def demo(
     return report_findings(figures.findings)
 
 
-def init() -> int:
-    """Write a configuration file to fill in, ./smsrecon.toml."""
+def init(*, shared: Annotated[bool, Parameter(help="For an installation on several machines.")] = False) -> int:
+    """Write a configuration file to fill in, ./smsrecon.toml.
+
+    For example:
+
+      smsrecon init
+      smsrecon init --shared
+    """
     from pipelines.operations.config_template import write_template
     from pipelines.settings import CONFIG_FILE
 
     path = invocation.config() or CONFIG_FILE
-    write_template(path)
-    to_stdout(f"wrote {path}: fill in app_key and app_secret, then run 'smsrecon doctor'")
+    write_template(path, is_shared=shared)
+    what = "app_key, app_secret, shared.bucket and shared.database" if shared else "app_key and app_secret"
+    to_stdout(f"wrote {path}: fill in {what}, then run 'smsrecon doctor'")
+    return 0
+
+
+shared = App(name="shared", help="Share an installation between several machines.")
+
+
+@shared.command(name="import")
+def import_shared(
+    data_dir: Annotated[Path, Parameter(help="Data folder of the installation.")], json: Json = False
+) -> int:
+    """Take over an installation of one machine.
+
+    Its journal goes into shared.database, its landing into shared.bucket. The old
+    one is marked as moved, and nobody sends from it again.
+
+    For example:
+
+      smsrecon shared import data
+    """
+    from pipelines.console.terminal import show_lines
+    from pipelines.operations.shared_import import import_installation
+
+    imported = import_installation(
+        data_dir, settings=invocation.settings(), progress=lambda doing, _=None: to_stderr(doing)
+    )
+    show_lines(vars(imported), as_json=json)
     return 0
 
 

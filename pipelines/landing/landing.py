@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from pipelines.errors import UsageError
-from pipelines.files import remove_drafts, secret_kept_in, write_whole
+from pipelines.files import remove_drafts, secret_kept_in, sync_folder, write_whole
 from pipelines.landing.bucket import Bucket
 from pipelines.landing.calls import Call, Calls
 from pipelines.landing.campaigns import Campaigns
@@ -24,6 +25,8 @@ from pipelines.landing.sharing import ERASED_IN_PUBLISHED, ERASED_IN_WAREHOUSE, 
 from pipelines.landing.suppressions import SuppressionLists
 from pipelines.ownership import check_owner
 from pipelines.settings import Settings
+
+MOVED: Final = "moved-journal.sqlite"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,23 @@ class Landing:
         """Put in the bucket what is new here."""
         if self.sharing:
             self.sharing.put_new()
+
+    def put_all(self) -> int:
+        """Put all files in the bucket that machines share, and return how many are there."""
+        if not self.sharing:
+            return 0
+        self.sharing.catch_up()
+        return self.sharing.file_count()
+
+    @property
+    def moved_path(self) -> Path:
+        """The journal of an installation that was taken over into a shared one."""
+        return self.root / MOVED
+
+    def mark_moved(self) -> None:
+        """Let nothing be sent from the journal here any more: it goes on in the shared one."""
+        self.journal_path.rename(self.moved_path)
+        sync_folder(self.root)
 
     def put_changes(self) -> None:
         """Change and remove in the bucket what was changed and removed here, see `Sharing.put_changes`."""
@@ -233,6 +253,10 @@ def landing_of(settings: Settings) -> Landing:
     if settings.data_dir.exists():
         check_owner(settings.data_dir)
     shared = settings.shared
+    if not shared.database.get_secret_value() and (settings.landing_folder / MOVED).exists():
+        raise UsageError(
+            f"{settings.data_dir} was taken over into a shared installation; set shared.database and shared.bucket"
+        )
     return Landing(settings.landing_folder, shared.database.get_secret_value() or None, shared.bucket or None)
 
 

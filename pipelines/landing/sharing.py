@@ -107,6 +107,11 @@ class Sharing:
         with self._notes() as notes:
             self._put_new(notes)
 
+    def file_count(self) -> int:
+        """The number of files that are noted to be in the bucket."""
+        with self._notes() as notes:
+            return len(_read(notes))
+
     def put_changes(self) -> None:
         """Put what was changed here in the bucket, and remove what was removed here: after an erasure or a purge.
 

@@ -19,24 +19,26 @@ _COMMENT_COLUMN: Final = 31
 _LINE_LENGTH: Final = 120
 
 
-def write_template(path: Path) -> None:
+def write_template(path: Path, *, is_shared: bool = False) -> None:
     """Write a configuration file to fill in, readable by its owner only. Raises UsageError if the file exists.
 
-    The installation gets a random name, so that two of them on one account never have the same.
+    The installation gets a random name, so that two of them on one account never have the same. Of one that several
+    machines share, the settings of [shared] are to be filled in too.
     """
     try:
         with written_whole(path, overwrite=False) as draft:
-            draft.write_text(template(installation=f"main-{secrets.token_hex(4)}"), encoding="utf-8")
+            text = template(installation=f"main-{secrets.token_hex(4)}", is_shared=is_shared)
+            draft.write_text(text, encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{path} exists already; edit it, or remove it first") from None
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}); choose another folder") from None
 
 
-def template(settings: type[Settings] = Settings, *, installation: str | None = None) -> str:
+def template(settings: type[Settings] = Settings, *, installation: str | None = None, is_shared: bool = False) -> str:
     """The text of the configuration file: a TOML table for each group of settings, defaults commented out.
 
-    An `installation` is filled in.
+    An `installation` is filled in, and [shared] is left to be filled in for several machines.
     """
     parts = [_HEAD]
     for table, members in groupby(described_settings(settings), key=lambda setting: setting.table):
@@ -44,6 +46,8 @@ def template(settings: type[Settings] = Settings, *, installation: str | None = 
         for setting in members:
             is_filled_in = installation is not None and setting.name == "installation"
             code = f'installation = "{installation}"' if is_filled_in else _assignment(setting)
+            if is_shared and table == "shared":
+                code = code.removeprefix("# ")
             lines += _commented(code, setting.description.replace("`", ""))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)

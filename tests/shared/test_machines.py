@@ -1,6 +1,7 @@
 """Two machines that share nothing but a database and a bucket are one installation."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,8 @@ from pipelines.contracts.marts import MARTS
 from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import BooksError
 from pipelines.landing.bucket import Bucket
+from pipelines.landing.landing import Landing
+from pipelines.landing.segments.frames import frame_bytes
 from pipelines.sandbox import SandboxSettings
 from pipelines.sandbox.settings import Shares
 from pipelines.settings import PUBLISHED_DATABASE
@@ -22,6 +25,7 @@ from tests.support.places import CONTENT, Place, gateway_at
 from tests.support.sandboxes import ForkedSandbox
 
 PHONES = people(60)
+AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -117,6 +121,42 @@ def test_a_person_who_is_erased_on_one_machine_is_erased_on_the_other_at_its_nex
     assert phone.encode() not in everything_in(other.folder / "data")
     close_books(one)
     assert published(one) == published(other) == in_bucket(bucket, tmp_path)
+
+
+def test_an_installation_of_one_machine_is_taken_over_and_goes_on(
+    machines: tuple[Place, Place], tmp_path: Path
+) -> None:
+    one, other = machines
+    alone = {"SMSRECON_SHARED__DATABASE": "", "SMSRECON_SHARED__BUCKET": ""}
+    assert one.run(f"submit c.parquet --campaign c --content {CONTENT}", **alone).code == 0
+    landing = Landing(one.folder / "data/landing")
+    for day in range(1, 4):
+        landing.pushes.new_path(AT + timedelta(days=day)).write_bytes(frame_bytes({}, b"<xml/>"))
+    assert one.run("daily", **alone).code in {0, 14}
+    assert len([*landing.root.rglob("*.zip")]) == 2
+    before = published(one)
+
+    taken = one.run("shared import data --json")
+
+    assert taken.object == {"campaign_count": 1, "event_count": 6, "file_count": len(files_of(landing))}, files_of(
+        landing
+    )
+    assert one.run("shared import data").code == 2
+    refused = one.run(f"submit d.parquet --campaign d --content {CONTENT}", **alone)
+    assert (refused.code, "taken over" in refused.err) == (2, True)
+    close_books(one)
+    assert published(one)["main.messages"] == before["main.messages"]
+    assert other.run(f"submit d.parquet --campaign d --content {CONTENT}").code == 0
+    for place in (other, one):  # each brings what the other has landed
+        close_books(place)
+    assert published(one) == published(other)
+    assert len(published(one)["marts.campaign_delivery"]) == 2
+
+
+def files_of(landing: Landing) -> list[Path]:
+    """The files of a landing that machines share."""
+    own = {"machine", "moved-journal.sqlite", "shared.sqlite", "shared.lock", "lock", "high_water", "loaded"}
+    return [path for path in landing.root.rglob("*") if path.is_file() and path.name not in own]
 
 
 def everything_in(folder: Path) -> bytes:

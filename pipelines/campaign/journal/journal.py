@@ -332,13 +332,25 @@ class Journal:
     def copy_until(self, event_id: int, path: Path, *, campaign_ids: Iterable[str]) -> None:
         """Write a copy to the new file `path` with these campaigns alone, and their events up to this one."""
         kept = {*campaign_ids}
-        with self.at_one_moment(), Journal.open(path) as copy, copy._transaction():
-            for table, rows in (
-                (CAMPAIGNS, self._execute(CAMPAIGNS.select()).mappings()),
-                (EVENTS, self._execute(EVENTS.select().where(EVENTS.c.event_id <= event_id)).mappings()),
-            ):
-                if found := [{**row} for row in rows if row["campaign_id"] in kept]:
-                    copy._connection.execute(table.insert().inline(), found)
+        with Journal.open(path) as copy:
+            self._copy(copy, lambda row: row["campaign_id"] in kept and row.get("event_id", 0) <= event_id)
+
+    def copy_to(self, other: "Journal") -> None:
+        """Copy to another journal all campaigns and events that it hasn't, with their ids, all or none."""
+        known, last_event_id = other.campaign_keys(), other.last_event_id()
+        self._copy(
+            other,
+            lambda row: row["event_id"] > last_event_id if "event_id" in row else row["campaign_id"] not in known,
+        )
+
+    def _copy(self, other: "Journal", is_wanted: Callable[[Mapping[str, Any]], bool]) -> None:
+        with self.at_one_moment(), other._transaction():
+            for table in (CAMPAIGNS, EVENTS):
+                rows = (dict(row) for row in self._execute(table.select()).mappings())
+                if found := list(filter(is_wanted, rows)):
+                    other._connection.execute(table.insert().inline(), found)
+            for statement in statements.AFTER_OWN_IDS[other._dialect]:
+                other._execute(statement)
 
     def batches(self, campaign_id: str) -> list[BatchRecord]:
         """Every batch_num of the campaign, in the order of sending; one without an answer is in doubt."""
@@ -370,6 +382,10 @@ class Journal:
     def last_event_id(self) -> int:
         """The id of the newest event, or 0 without events."""
         return int(self._execute(statements.LAST_EVENT_ID).scalar_one())
+
+    def event_count(self) -> int:
+        """The number of all events."""
+        return int(self._execute(statements.EVENT_COUNT).scalar_one())
 
     def campaigns_changed_since(self, event_id: int) -> list[str]:
         """The campaigns that have an event after `event_id`."""

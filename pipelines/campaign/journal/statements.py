@@ -116,6 +116,7 @@ LAST_PAUSE_OR_REQUEST: Final = text(
     " ORDER BY event_id DESC LIMIT 1"
 )
 LAST_EVENT_ID: Final = text("SELECT coalesce(max(event_id), 0) FROM events")
+EVENT_COUNT: Final = text("SELECT count(*) FROM events")
 CHANGED_SINCE: Final = text("SELECT DISTINCT campaign_id FROM events WHERE event_id > :event_id ORDER BY campaign_id")
 
 ANSWERS_AND_DETAILS: Final = select(EVENTS.c.event_id, EVENTS.c.answer, EVENTS.c.detail).where(

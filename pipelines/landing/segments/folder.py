@@ -150,6 +150,19 @@ class SegmentFolder:
                 with suppress(OSError):  # other files are left in it
                     folder.rmdir()
 
+    def unpack(self) -> None:
+        """Make single files of the segments in packs again. Raises BooksError for a damaged pack."""
+        seal_all(self.root)
+        with self._packing(fcntl.LOCK_EX):
+            for pack in sorted(self.root.glob("*.zip")):
+                try:
+                    names = _members(pack)
+                except BadZipFile:
+                    raise BooksError(f"{pack} is damaged; restore it from a backup or remove it") from None
+                for name in names:
+                    write_whole(pack.with_suffix("") / name, _member(pack, name), overwrite=True)
+                pack.unlink()
+
     @contextmanager
     def _packing(self, operation: int) -> Iterator[None]:
         """Hold the lock for writing packs and their members: one of two writers would lose the other's work."""
