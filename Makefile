@@ -60,7 +60,7 @@ docs: $(READY)  ## the generated parts of the pages, such as tables and settings
 
 lock: $(READY)  ## choose versions anew
 	uv=$$(command -v uv || echo $(BIN)/uv); \
-	$$uv pip compile pyproject.toml --group dev --universal --upgrade \
+	$$uv pip compile pyproject.toml --group dev --extra shared --universal --upgrade \
 		--generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:  ## remove what the other commands made
