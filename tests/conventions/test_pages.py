@@ -49,6 +49,7 @@ LARGEST = {
     "pipelines/SECURITY.md": 5,
     "pipelines/cli/README.md": 13,
     "pipelines/flows/README.md": 14,
+    "pipelines/flows/MANY_MACHINES.md": 12,
     "pipelines/operations/README.md": 9,
     "pipelines/receive/README.md": 5,
     "pipelines/sandbox/README.md": 11,
