@@ -546,6 +546,11 @@ class Settings(BaseSettings):
         return self.data_dir / ".audit"
 
     @property
+    def inputs_folder(self) -> Path:
+        """Folders of copies of inputs that were given as addresses, while they are planned."""
+        return self.data_dir / ".inputs"
+
+    @property
     def sent_alerts_path(self) -> Path:
         """When each alert that still stands was sent last."""
         return self.data_dir / "sent_alerts.json"

@@ -19,7 +19,6 @@ from pipelines.phones import mask_in_text
 
 _MAGIC: Final = (b"PAR1", b"PARE")  # Parquet, and encrypted Parquet, which is refused when it is read
 _ENDINGS: Final = (".parquet", ".parq", ".pq")
-_ADDRESS: Final = re.compile("([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C: is a drive
 _HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 # Files within a folder that say elsewhere which of its Parquet files and rows count.
@@ -38,6 +37,10 @@ _UNFINISHED: Final = ("_temporary", "__magic*", ".spark-staging*", ".hive-stagin
 _STARTED, _COMMITTED = "_started_", "_committed_"  # files of a job of Databricks
 _DRAFT: Final = re.compile(  # the name of a file that is being written or downloaded
     r"\.inprogress(\.|$)|\.(incomplete|te?mp|part|partial|filepart|crdownload|download)$", re.IGNORECASE
+)
+# The fixed beginning of each name that tells a table or unfinished output.
+MARK_BEGINNINGS: Final = tuple(
+    dict.fromkeys(mark.partition("*")[0] for mark in (*_TABLES, *_UNFINISHED, _STARTED, _COMMITTED))
 )
 _WITHOUT_ROWS: Final = ("_metadata", "_common_metadata")  # Parquet, of Spark and Dask
 
@@ -82,13 +85,6 @@ def input_files(source: Path) -> InputFiles:
     the writer. Raises InputRefused if no Parquet file is found, or for a folder that can't be read as files alone: that
     of a table (Delta, Hudi, Iceberg and others), or of a job that has not ended.
     """
-    address = _ADDRESS.fullmatch(source.parts[0]) if source.parts[1:] else None
-    if address and address[1].lower() == "file" and not source.exists():
-        raise InputRefused(f"{source}: give the path without {address[0]}//")
-    if address and not source.exists():
-        raise InputRefused(
-            f"an address such as {address[1]}://… can't be read yet; copy the files to this machine and give their path"
-        )
     try:
         search = _search(source)
         _refuse_tables_and_unfinished_output(search.folders | {path.resolve().parent for path in search.files})

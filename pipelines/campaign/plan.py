@@ -14,7 +14,9 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy.exc import IntegrityError
 
+from pipelines.campaign.fetched_input import local_copy
 from pipelines.campaign.high_water import make_mark
+from pipelines.campaign.input_address import Address
 from pipelines.campaign.input_files import InputFiles, input_files, input_sha256s, input_state
 from pipelines.campaign.journal.journal import Journal
 from pipelines.campaign.journal.records import CampaignRecord
@@ -53,7 +55,7 @@ class PlanRequest:
     """The owner's input: a file of recipients, and the text or template if it is the same for all."""
 
     campaign_id: str
-    source: Path
+    source: Path | Address
     content: str | None = None
     template_id: str | None = None
 
@@ -98,7 +100,30 @@ def make_plan(
     check_campaign_id(request.campaign_id)
     landing.catch_up()
     landing.campaigns.refuse_purged(request.campaign_id)
-    found = input_files(request.source)
+    with local_copy(request.source, settings.inputs_folder) as source:
+        return _plan_files(
+            request,
+            source,
+            landing=landing,
+            settings=settings,
+            at=at,
+            is_dry_run=is_dry_run,
+            accept_unreadable=accept_unreadable,
+        )
+
+
+def _plan_files(
+    request: PlanRequest,
+    source: Path,
+    *,
+    landing: Landing,
+    settings: Settings,
+    at: datetime,
+    is_dry_run: bool,
+    accept_unreadable: bool,
+) -> Plan:
+    """The plan of a request whose input lies at the path `source`."""
+    found = input_files(source)
     state = input_state(found)
     sha256s = input_sha256s(found, content=request.content, template_id=request.template_id)
     with Journal.read_only(landing.journal) as journal:
@@ -107,7 +132,7 @@ def make_plan(
     if registered is not None:
         if registered.input_sha256 not in sha256s:
             raise InputRefused(
-                f"{request.source}: campaign {request.campaign_id} was planned with another file or text; continue it"
+                f"{source}: campaign {request.campaign_id} was planned with another file or text; continue it"
                 f" with 'smsrecon resume {request.campaign_id}'; for other people choose another campaign id"
             )
         return replace(read_plan(registered, landing), input=found)
@@ -118,7 +143,7 @@ def make_plan(
         max_content_length=settings.plan.max_content_length,
     )
     if input_state(found) != state:
-        raise InputRefused(f"{request.source}: changed while it was read; submit again when it is written")
+        raise InputRefused(f"{source}: changed while it was read; submit again when it is written")
     has_own_mission_nums = recipients["mission_num"].null_count() < recipients.height
     if has_own_mission_nums:
         kept = {each.campaign_id for each in campaigns} - {*landing.campaigns.purged_ids()}
@@ -127,7 +152,7 @@ def make_plan(
         )
     suppressed = suppressed_phones(landing, accept_unreadable=accept_unreadable)
     messages, others = _decided(recipients, suppressed)
-    _refuse_unsendable(request.source, messages, others)
+    _refuse_unsendable(source, messages, others)
     messages = _ordered(messages, settings.plan.batch_size)
     leaves_no_file = is_dry_run and not landing.number_key_path.exists()  # nor does an input that was refused above
     secret = secrets.token_hex() if leaves_no_file else landing.number_key()

@@ -1,6 +1,5 @@
 """Commands that send: submit, resume, resolve, and the repair of the journal."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -18,7 +17,9 @@ AcceptUnreadable = Annotated[
 
 
 def submit(
-    file: Annotated[Path, Parameter(help="Parquet file, folder of Parquet files, or quoted glob.")],
+    file: Annotated[
+        str, Parameter(help="Parquet file, folder of Parquet files, or quoted glob; also s3://… or https://….")
+    ],
     /,
     *,
     campaign: Annotated[str, Parameter(help="New campaign id: lower-case letters, digits and '-'.")],
@@ -37,15 +38,17 @@ def submit(
 
       smsrecon submit list.parquet --campaign spring --content "【云】…" --dry-run
       smsrecon submit list.parquet --campaign spring --content "【云】…"
+      smsrecon submit s3://lists/spring/ --campaign spring
       smsrecon submit 'parts/*.parquet' --campaign bills --template-id 27
     """
+    from pipelines.campaign.input_address import input_source
     from pipelines.campaign.plan import PlanRequest
     from pipelines.campaign.submit import plan_only, submit
     from pipelines.console.progress import sending, working
     from pipelines.console.results import show_plan
 
     settings = invocation.settings()
-    request = PlanRequest(campaign, file, content, template_id)
+    request = PlanRequest(campaign, input_source(file), content, template_id)
     if dry_run:
         with working("planning"):
             plan, balance = plan_only(

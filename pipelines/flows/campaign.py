@@ -6,7 +6,6 @@ finds the lock taken and ends at once; the next run continues one that was kille
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from prefect import flow, runtime
@@ -15,10 +14,11 @@ from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field, StringConstraints
 
 from pipelines.campaign import submit as submission
+from pipelines.campaign.input_address import Address, input_source
 from pipelines.campaign.plan import PlanRequest
 from pipelines.campaign.submit import Submission
 from pipelines.console.results import complaints, plan_as_markdown, submission_in_words
-from pipelines.errors import CampaignBusy
+from pipelines.errors import CampaignBusy, InputRefused
 from pipelines.flows.artifacts import ProgressArtifact, show_page
 from pipelines.flows.environment import now, run_settings
 from pipelines.flows.tasks import TaskRunner, redact_errors
@@ -28,7 +28,12 @@ CampaignId = Annotated[
     StringConstraints(strip_whitespace=True, pattern="^[a-z0-9][a-z0-9-]{0,39}$"),
     Field(json_schema_extra={"examples": ["spring-sale"]}),
 ]
-Source = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Source = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    # Prefect refuses others before it stores them: the query of a pre-signed address is a secret. Of addresses only.
+    Field(json_schema_extra={"pattern": r"^(?![A-Za-z][A-Za-z0-9+.\-]+://([^/]*@|[^?#]*[?#]))"}),
+]
 
 
 def _name_of_run() -> str:
@@ -55,13 +60,20 @@ def submit_campaign(
 
     Args:
         campaign_id: New campaign id: lower-case letters, digits and '-', such as spring-sale.
-        path: Parquet file, folder of Parquet files, or glob, on the machine that sends.
+        path: Parquet file, folder or glob on the machine that sends, or an s3:// or https:// address without query.
         content: Text for all recipients, with its 【signature】. Empty if the file has a column content.
         template_id: Template of the vendor for all recipients; the file has the texts. Usually empty.
         dry_run: Show the plan; send nothing.
         accept_unreadable: Send even if suppression lists have entries that are no phones.
     """
-    request = PlanRequest(campaign_id, Path(path), content.strip() or None, template_id.strip() or None)
+    with redact_errors():
+        source = input_source(path)
+        if isinstance(source, Address) and source.has_secret_parts:
+            raise InputRefused(
+                f"{source}: was given with a user, a password or a query, which Prefect would store; give s3://… with"
+                " credentials in the worker's environment, or use the command 'smsrecon submit'"
+            )
+    request = PlanRequest(campaign_id, source, content.strip() or None, template_id.strip() or None)
     if dry_run:
         return _plan(request, accept_unreadable=accept_unreadable)
     return _send(campaign_id, partial(submission.submit, request, accept_unreadable=accept_unreadable))

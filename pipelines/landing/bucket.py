@@ -1,8 +1,8 @@
 """An S3-compatible bucket: AWS, Aliyun OSS, MinIO, SeaweedFS and alike.
 
 Endpoint and credentials come from the usual variables: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. A write whose answer is lost is tried again, and one that finds itself there
-has succeeded.
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN; an endpoint without encryption needs AWS_ALLOW_HTTP=true. A write whose answer
+is lost is tried again, and one that finds itself there has succeeded.
 """
 
 import os
@@ -20,9 +20,20 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 _ADDRESS: Final = re.compile(r"s3://(?P<name>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[^?#]*?))?/?")
-_ATTEMPTS: Final = 5
+ATTEMPTS: Final = 3
 _PATIENCE: Final = timedelta(seconds=30)  # with all attempts of one call
 _MOST_SKEW: Final = timedelta(seconds=60)
+
+
+def open_store(name: str, prefix: str | None = None) -> "S3Store":
+    """The client of a bucket. Raises UsageError if it isn't installed."""
+    try:
+        from obstore.store import S3Store  # noqa: PLC0415  of an extra
+    except ImportError:
+        raise UsageError(
+            "s3:// addresses need the package obstore; install it with pip install 'smsrecon[shared]'"
+        ) from None
+    return S3Store(name, prefix=prefix, retry_config={"max_retries": ATTEMPTS, "retry_timeout": _PATIENCE})
 
 
 @dataclass(frozen=True)
@@ -179,14 +190,4 @@ class Bucket:
         found = _ADDRESS.fullmatch(self.address)
         if found is None:
             raise UsageError("shared.bucket is not the address of a bucket; give one such as s3://name/prefix")
-        try:
-            from obstore.store import S3Store  # noqa: PLC0415  of an extra
-        except ImportError:
-            raise UsageError("shared.bucket needs the bucket's client: pip install 'smsrecon[shared]'") from None
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-        return S3Store(
-            found["name"],
-            prefix=found["prefix"] or None,
-            client_options={"allow_http": endpoint.startswith("http://"), "timeout": "20s", "connect_timeout": "5s"},
-            retry_config={"max_retries": _ATTEMPTS, "retry_timeout": _PATIENCE},
-        )
+        return open_store(found["name"], found["prefix"] or None)

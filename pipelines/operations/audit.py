@@ -27,8 +27,8 @@ from pipelines.contracts.published import PUBLISHED
 from pipelines.errors import BooksError, UsageError, environment_error
 from pipelines.files import link_or_copy
 from pipelines.landing.landing import Landing, landing_of
+from pipelines.landing.scratch import check_space, scratch_folder
 from pipelines.operations import daily
-from pipelines.operations.scratch import check_space, scratch_folder
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import PUBLISHED_DATABASE, Settings
 from pipelines.warehouse.comparison import Difference, compare

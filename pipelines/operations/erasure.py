@@ -31,11 +31,11 @@ from pipelines.gateway.push import UnreadablePush, edited
 from pipelines.gateway.wire import UnreadableAnswer, read_replies
 from pipelines.landing.header import UNREADABLE_HEADER
 from pipelines.landing.landing import Landing, landing_of
+from pipelines.landing.scratch import remove_left_over
 from pipelines.landing.segments.folder import SegmentFolder
 from pipelines.landing.segments.frames import NOTHING, Frame
 from pipelines.operations import daily
 from pipelines.operations.erased_person import Person
-from pipelines.operations.scratch import remove_left_over
 from pipelines.phones import PHONE, holds, national, written
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import PUBLISHED_DATABASE, Settings
@@ -71,7 +71,7 @@ def erase_person(
     if not re.fullmatch(PHONE, number):
         raise UsageError("the phone is not valid; give 11 digits, or - and the digits on standard input")
     landing = landing_of(settings)
-    remove_left_over(settings.scratch_folder)
+    remove_left_over(settings.scratch_folder, *settings.inputs_folder.glob("*"))
     daily.load(settings)
     daily.reconcile(settings, as_of=clock())
     with exclusive_lock(landing):

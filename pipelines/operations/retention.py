@@ -26,9 +26,9 @@ from pipelines.gateway.push import edited
 from pipelines.landing.calls import CALL_KINDS
 from pipelines.landing.campaigns import Purged
 from pipelines.landing.landing import Landing, landed_at, landing_of
+from pipelines.landing.scratch import remove_left_over
 from pipelines.landing.segments.folder import begun_at
 from pipelines.operations import daily
-from pipelines.operations.scratch import remove_left_over
 from pipelines.progress import Progress, no_progress
 from pipelines.settings import Settings
 from pipelines.sql_files import statement
@@ -152,7 +152,7 @@ def apply_purge(agreed: Purge, *, settings: Settings, clock: Clock, progress: Pr
     and BooksError if the books don't balance afterwards, or an older published version can't be removed.
     """
     landing = landing_of(settings)
-    remove_left_over(settings.scratch_folder)
+    remove_left_over(settings.scratch_folder, *settings.inputs_folder.glob("*"))
     with exclusive_lock(landing):
         landing.catch_up()
         landing.refuse_versions()

@@ -23,9 +23,9 @@ from pipelines.contracts.reconciled import RECONCILED
 from pipelines.errors import UsageError
 from pipelines.failpoints import POINTS
 from pipelines.landing.landing import Landing
+from pipelines.landing.scratch import check_space
 from pipelines.landing.segments.frames import frame_bytes
 from pipelines.landing.segments.writer import OPEN, SegmentWriter
-from pipelines.operations.scratch import check_space
 from tests.support.depth import cases
 from tests.support.places import Closed, Ended, Place, ended
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from tests.support.places import CONTENT, Place
+from tests.support.web import answer, serving
 
 SUBMIT = f"submit {{}} --campaign c --content {CONTENT}"
 
@@ -65,6 +66,22 @@ def test_a_campaign_that_is_submitted_by_another_spelling_of_its_path_continues(
     assert first["submitted_now"]["accepted"] == 2
     assert [(ended.code, ended.err) for ended in again] == [(0, "")] * len(others)
     assert all(sum(ended.object["submitted_now"].values()) == 0 for ended in again)
+
+
+def test_a_campaign_is_sent_from_an_address_and_continues_from_another(sending: Place, parts: Path) -> None:
+    body = (parts / "a.PARQUET").read_bytes()
+    with serving({"/list": answer(body), "/gone": answer(status=404)}) as web:
+        address = f"'{web.replace('://', '://me:s3cr3t@')}/{{}}?sign=s3cr3t'"
+        planned = sending.run(SUBMIT.format(f"{address.format('list')} --dry-run --json"))
+        first = sending.run(SUBMIT.format(f"{address.format('list')} --json"))
+        gone = sending.run(SUBMIT.format(address.format("gone")))
+    again = sending.run(SUBMIT.format("lists/run=7/a.PARQUET --json"))
+
+    assert (planned.code, planned.object["rows"], first.code) == (0, 2, 0)
+    assert (first.object["submitted_now"]["accepted"], again.object["submitted_now"]["accepted"]) == (2, 0)
+    gone.fails(10, f"{web}/gone: there is no such file")
+    assert not [ended for ended in (planned, first, gone) if "s3cr3t" in ended.out + ended.err]
+    assert not [name for name in sending.files() if "/.inputs/" in name]
 
 
 def test_another_file_under_the_same_id_is_told_how_to_continue(sending: Place, parts: Path) -> None:

@@ -50,6 +50,7 @@ LARGEST = {
     "pipelines/cli/README.md": 6,
     "pipelines/cli/SETTINGS.md": 10,
     "pipelines/flows/README.md": 14,
+    "pipelines/flows/MANY_MACHINES.md": 12,
     "pipelines/operations/README.md": 9,
     "pipelines/receive/README.md": 5,
     "pipelines/sandbox/README.md": 11,

@@ -56,5 +56,10 @@ def test_the_root_holds_the_four_folders_and_what_must_lie_there() -> None:
         "LICENSE",
     }
 
-    assert tops <= files | {"prefect.yaml", ".ci", ".gitignore"} | {"pipelines", "sql", "notebooks", "tests"}
+    assert tops <= files | {"prefect.yaml", "Dockerfile", ".dockerignore", ".ci", ".gitignore"} | {
+        "pipelines",
+        "sql",
+        "notebooks",
+        "tests",
+    }
     assert tops >= files

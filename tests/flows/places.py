@@ -65,6 +65,10 @@ class API:
     def ask(self, path: str, **body: Any) -> Any:
         return self._client.post(self.url + path, json=body).raise_for_status().json()
 
+    def delete(self, path: str) -> None:
+        """Delete what is there, if anything is."""
+        self._client.delete(self.url + path)
+
     def start(self, name: str, **parameters: Any) -> httpx.Response:
         """Start a run of a deployment, as the form in the UI does."""
         deployment = self.get(f"/deployments/name/{name}/{name}")

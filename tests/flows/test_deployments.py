@@ -30,19 +30,20 @@ def described(api: API, name: str) -> dict[str, Any]:
     return {name: found[name] for name in SAME} | {"crons": crons, "limit": limit and limit["limit"]}
 
 
+def deploy_all() -> None:
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_prefect_yaml_deploys_what_serve_registers(api: API) -> None:
     made = deployments(ScheduleSettings())
     for each in made:
         each.apply()
     served = {each.flow_name: described(api, str(each.flow_name)) for each in made}
 
-    def prefect(*words: str) -> None:
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *words]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-
     api.ask("/work_pools/", name="smsrecon", type="process")
-    prefect("deploy", "--all")
+    deploy_all()
 
     deployed = {each.flow_name: described(api, str(each.flow_name)) for each in made}
     assert deployed == served
@@ -51,6 +52,23 @@ def test_prefect_yaml_deploys_what_serve_registers(api: API) -> None:
     assert served["daily"]["limit"] == 1
     assert served["daily"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert served["submit-campaign"]["limit"] is None
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("kind", ["docker", "kubernetes"])
+def test_prefect_yaml_deploys_to_a_pool_whose_workers_run_an_image(api: API, kind: str) -> None:
+    known = api.get("/collections/views/aggregate-worker-metadata")
+    template = known[f"prefect-{kind}"][kind]["default_base_job_configuration"]
+    template["variables"]["properties"]["image"]["default"] = "smsrecon"
+    api.delete("/work_pools/smsrecon")
+    api.ask("/work_pools/", name="smsrecon", type=kind, base_job_template=template)
+
+    deploy_all()
+
+    for each in deployments(ScheduleSettings()):
+        found = api.get(f"/deployments/name/{each.flow_name}/{each.flow_name}")
+        assert (found["work_pool_name"], found["pull_steps"] or []) == ("smsrecon", [])
+        assert str(ROOT) not in str({name: found[name] for name in ("path", "pull_steps", "job_variables")})
 
 
 def test_schedules_are_those_of_the_settings_and_an_empty_one_means_on_demand() -> None:

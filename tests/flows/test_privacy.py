@@ -8,7 +8,10 @@ from prefect.blocks.system import Secret
 from pipelines.flows.books import daily
 from pipelines.flows.campaign import submit_campaign
 from pipelines.flows.collect import pull_replies, pull_reports, watch_balance
+from pipelines.flows.deployments import deployments
+from pipelines.settings import ScheduleSettings
 from tests.flows.places import API, CONTENT, FlowPlace, flush_to_server
+from tests.support.web import answer, serving
 
 PHONE = "13912345678"
 TEXT = "您的验证码是七七四九"
@@ -59,6 +62,28 @@ def test_the_database_of_prefect_holds_no_phone_no_text_and_no_secret(api: API, 
         assert canary.encode() not in kept, canary
         assert canary.encode("unicode_escape") not in kept, canary  # as JSON writes it
     assert b"campaign-each" in kept  # the artifacts are there
+
+
+def test_an_address_with_a_secret_is_refused_before_it_is_stored(api: API, place: FlowPlace) -> None:
+    for each in deployments(ScheduleSettings()):
+        if each.flow_name == "submit-campaign":
+            each.apply()
+    canaries = ("a-query-canary", "a-password-canary")
+
+    for path in (f"https://host/people.parquet?sign={canaries[0]}", f"https://me:{canaries[1]}@host/people.parquet"):
+        assert api.start("submit-campaign", campaign_id="signed", path=path).status_code == 409
+    given = submit_campaign("signed", "s3://bucket/people.parquet?sign=x", CONTENT, return_state=True)
+
+    assert "s3://bucket/people.parquet: was given with a user, a password or a query" in str(given.message)
+    kept = database(api)
+    assert not [canary for canary in canaries if canary.encode() in kept]
+
+
+def test_a_campaign_is_sent_from_an_address(place: FlowPlace) -> None:
+    with serving({"/people": answer(Path(place.people(25)).read_bytes())}) as address:
+        state = submit_campaign("spring", f"{address}/people", CONTENT, return_state=True)
+
+    assert state.message == "25 accepted, 0 refused, 0 in doubt; 0 still to send"
 
 
 def test_a_secret_without_a_setting_is_read_from_its_block_which_is_encrypted(api: API, place: FlowPlace) -> None:

@@ -72,7 +72,7 @@ def test_without_the_bucket_calls_land_and_plans_and_lists_do_not_count(
 ) -> None:
     one, other = machines
     one.number_key()
-    monkeypatch.setattr(buckets, "_ATTEMPTS", 1)
+    monkeypatch.setattr(buckets, "ATTEMPTS", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     cut_off = Landing(one.root.with_name("c"), None, f"{one.bucket}/")
     cut_off.calls.land(call())

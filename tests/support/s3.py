@@ -1,63 +1,71 @@
-"""An S3 server of the tests: its own process on 127.0.0.1, with one bucket for each installation."""
+"""An S3 server of the tests: its own process on 127.0.0.1, with one bucket for each installation; all is in memory."""
 
+import os
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from unittest import mock
 
 import httpx
 
-from tests.support.ports import free_port
+# It chooses a free port and prints it, so that no other process can take it in between.
+_SERVER = """
+from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+print("port", server.server_port, flush=True)
+server.serve_forever()
+"""
 
 
 @dataclass
 class S3:
-    """A server that keeps its objects in memory."""
+    """A running server without buckets."""
 
-    port: int
-    process: subprocess.Popen[bytes] = field(repr=False)
+    address: str
     numbers: Iterator[int] = field(default_factory=count, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
         """The variables with which clients reach it."""
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
+            "AWS_ENDPOINT_URL": self.address,
+            "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": "canary-key",
             "AWS_SECRET_ACCESS_KEY": "canary-secret-of-the-bucket",
             "AWS_REGION": "us-east-1",
         }
 
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Set the variables in the block."""
+        with mock.patch.dict(os.environ, self.variables):
+            yield
+
     def new_bucket(self, *, keeps_versions: bool = False) -> str:
         """The address of an empty prefix of a new bucket."""
-        url = f"http://127.0.0.1:{self.port}/bucket-{next(self.numbers)}"
-        httpx.put(url).raise_for_status()
+        name = f"bucket-{next(self.numbers)}"
+        httpx.put(f"{self.address}/{name}").raise_for_status()
         if keeps_versions:
             enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
-            httpx.put(f"{url}?versioning", content=enabled).raise_for_status()
-        return f"s3://{url.rpartition('/')[2]}/north"
+            httpx.put(f"{self.address}/{name}?versioning", content=enabled).raise_for_status()
+        return f"s3://{name}/north"
 
 
 @contextmanager
 def running_s3() -> Iterator[S3]:
     """A new server, which ends with the block."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/")
-            except httpx.TransportError:
-                assert time.monotonic() < until
-                time.sleep(0.05)
-            else:
-                break
-        yield S3(port, process)
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout
+            found = re.fullmatch(r"port (\d+)\n", server.stdout.readline())
+            assert found, "the S3 server did not start"
+            yield S3(f"http://127.0.0.1:{found[1]}")
+        finally:
+            server.kill()

@@ -151,25 +151,6 @@ def test_the_files_that_are_not_parquet_are_named_if_there_is_no_other(tmp_path:
     assert "no Parquet file there (left out: 1: people.csv); give" in refusal(tmp_path)
 
 
-def test_the_address_of_a_file_here_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
-    assert refusal(Path(f"file://{write(tmp_path / 'a.parquet')}")).endswith("give the path without file://")
-
-
-@pytest.mark.parametrize("address", ["s3://bucket/list.parquet", "https://me:secret@host/list.parquet?key=secret"])
-def test_an_address_is_refused_without_showing_it(address: str) -> None:
-    message = refusal(Path(address))
-
-    assert message.startswith(f"an address such as {address.partition('://')[0]}://… can't be read")
-    assert "secret" not in message
-
-
-def test_a_file_in_a_folder_that_looks_like_an_address_is_a_file(tmp_path: Path) -> None:
-    with chdir(tmp_path):
-        write(Path("s3:/list.parquet"))
-
-        assert len(input_files(Path("s3:/list.parquet")).files) == 1
-
-
 @pytest.mark.parametrize("name", ["list[1].parquet", "a*b/list.parquet", "data [2026]/list.parquet", "[z-a]/list?.pq"])
 def test_a_path_that_looks_like_a_glob_is_that_file_or_that_folder(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name)

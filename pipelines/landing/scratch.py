@@ -1,4 +1,4 @@
-"""The scratch folder of the data folder: copies that one process makes to look at, removed when it has ended.
+"""Scratch folders of the data folder: copies that one process makes to look at, removed when it has ended.
 
 They hold personal data, as the warehouse does. A process that is killed leaves them; the next one that takes the
 folder, and an erasure, removes them first.
@@ -6,6 +6,7 @@ folder, and an erasure, removes them first.
 
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,16 @@ from pathlib import Path
 
 from pipelines.errors import UsageError, WarehouseBusy
 from pipelines.files import make_folder
+
+
+@contextmanager
+def new_scratch_folder(parent: Path) -> Iterator[Path]:
+    """Hold a new folder below `parent`, as `scratch_folder` does, and remove those whose processes were killed."""
+    for left_over in parent.glob("*"):
+        with suppress(WarehouseBusy):
+            remove_left_over(left_over)
+    with scratch_folder(parent / secrets.token_hex(8)) as folder:
+        yield folder
 
 
 @contextmanager
@@ -31,11 +42,12 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def remove_left_over(path: Path) -> None:
-    """Remove what a killed process left in the scratch folder. Raises WarehouseBusy while a process uses it."""
-    if path.exists():
-        with scratch_folder(path):
-            pass
+def remove_left_over(*paths: Path) -> None:
+    """Remove what killed processes left in scratch folders. Raises WarehouseBusy while a process uses one."""
+    for path in paths:
+        if path.exists():
+            with scratch_folder(path):
+                pass
 
 
 def check_space(path: Path, byte_count: int) -> None:
@@ -60,7 +72,8 @@ def _locked(path: Path) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise WarehouseBusy(
-                f"{path} is in use by an audit, one at a time; run the command again when that has ended"
+                f"{path} is in use by an audit, one at a time, or by a submission that reads its input; run the command"
+                " again when that has ended"
             ) from None
         except BaseException:
             os.close(descriptor)
