@@ -91,6 +91,25 @@ def test_a_campaign_that_another_machine_sends_is_busy_and_free_when_it_dies(
     assert set(second.fates()) == set(people(100))
 
 
+@pytest.mark.deep
+def test_the_lock_of_a_machine_that_is_not_heard_of_is_free_after_half_a_minute(
+    tmp_path: Path, shared_sandbox: RunningSandbox, database: str
+) -> None:
+    campaign = campaign_at(tmp_path, shared_sandbox, requests_per_second=20)
+    campaign.write(people(200))
+    with campaign.in_another_process() as process:
+        wait_until(lambda: accepted_count(campaign) >= 10)
+        other = another_machine(campaign, tmp_path / "other")
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(CampaignBusy):
+            other.resume()
+        time.sleep(32)
+        other.resume()
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(20) == CampaignBusy.exit_code
+    assert set(other.fates()) == set(people(200))
+
+
 def test_who_erases_or_purges_takes_all_campaigns_over(
     tmp_path: Path, shared_sandbox: RunningSandbox, postgres: Postgres, database: str
 ) -> None:
