@@ -77,10 +77,10 @@ class Landing:
         if self.sharing:
             self.sharing.put(name)
 
-    def put_new(self) -> None:
-        """Put in the bucket what is new here."""
+    def put_new(self, folder: str = "") -> None:
+        """Put in the bucket what is new here, in all or in one folder."""
         if self.sharing:
-            self.sharing.put_new()
+            self.sharing.put_new(folder)
 
     def put_all(self) -> int:
         """Put all files in the bucket that machines share, and return how many are there."""

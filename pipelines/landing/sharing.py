@@ -44,8 +44,10 @@ _FOLDER: Final = "landing"  # in the bucket
 ERASED_IN_WAREHOUSE: Final = "erased.warehouse"
 ERASED_IN_PUBLISHED: Final = "erased.published"
 _AT_ONCE: Final = 8  # downloads
+_IDENTITY: Final = "identity"  # an object of random content: a bucket that lacks it has lost everything, or is another
 _NOTES: Final = """
-CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, etag TEXT NOT NULL, size INTEGER, changed INTEGER) STRICT
+CREATE TABLE IF NOT EXISTS files (name TEXT PRIMARY KEY, etag TEXT NOT NULL, size INTEGER, changed INTEGER) STRICT;
+CREATE TABLE IF NOT EXISTS buckets (identity TEXT NOT NULL) STRICT;
 """
 
 
@@ -102,10 +104,10 @@ class Sharing:
             for name in names:
                 self._put(notes, name, noted.get(name))
 
-    def put_new(self) -> None:
-        """Put what is new here in the bucket."""
+    def put_new(self, folder: str = "") -> None:
+        """Put what is new here in the bucket, in all or in one folder."""
         with self._notes() as notes:
-            self._put_new(notes)
+            self._put_new(notes, folder)
 
     def file_count(self) -> int:
         """The number of files that are noted to be in the bucket."""
@@ -134,6 +136,25 @@ class Sharing:
                 self.bucket.create(f"{_FOLDER}/{name}", secrets.token_hex(32).encode())
             _, etag = self._bring(name)
             _note(notes, name, str(etag), self.root / name)
+
+    def _check_identity(self, notes: sqlite3.Connection) -> None:
+        """Raise BooksError if the bucket isn't the one of the notes: what it lacks must not count as removed."""
+        known = notes.execute("SELECT identity FROM buckets").fetchone()
+        try:
+            found = self.bucket.read(_IDENTITY)[0].decode()
+        except FileNotFoundError:
+            found = ""
+        if known is None:
+            if not found:
+                with suppress(FileExistsError):  # another machine was first
+                    self.bucket.create(_IDENTITY, secrets.token_hex(16).encode())
+                found = self.bucket.read(_IDENTITY)[0].decode()
+            notes.execute("INSERT INTO buckets VALUES (?)", (found,))
+        elif known[0] != found:
+            raise BooksError(
+                f"{self.bucket.address} is not the bucket that {self.root} shares, or it has lost its objects; correct"
+                " shared.bucket, or restore the bucket from a backup"
+            )
 
     def _put_new(self, notes: sqlite3.Connection, folder: str = "") -> None:
         noted = _read(notes)
@@ -177,7 +198,8 @@ class Sharing:
         with lock_file(self.root / "shared.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with closing(sqlite3.connect(self.root / "shared.sqlite", isolation_level=None)) as notes:
-                notes.execute(_NOTES)
+                notes.executescript(_NOTES)
+                self._check_identity(notes)
                 yield notes
 
 

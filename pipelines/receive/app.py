@@ -180,7 +180,8 @@ class Endpoint:
     def share(self) -> None:
         """Put the segments that are sealed in the bucket. Those that can't be put stay here until it can be reached."""
         try:
-            self._landing.put_new()
+            for folder in (self._landing.pushes, self._landing.refused):
+                self._landing.put_new(folder.root.name)
         except SmsreconError as error:
             logging.getLogger(__name__).warning("%s", error)
 

@@ -300,6 +300,7 @@ ELSEWHERE = {
     "receive": "tests/receive/test_endpoint.py",
     "sandbox": "tests/gateway/test_sandbox_process.py",
     "serve": "tests/flows/test_privacy.py, and test_serve.py for its logs",
+    "shared import": "tests/shared/test_machines.py",
 }
 HAS_NO_JSON = {"init", "receive", "serve", "sandbox"}
 

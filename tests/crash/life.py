@@ -37,8 +37,8 @@ MENU = {
     "suppress": 2,
 }
 POINTS_A_LIFE = 5
-# tests/cli/test_purge.py covers the failpoints of a purge, tests/receive those of the endpoint.
-LIVED = [point for point in POINTS if not point.startswith(("purge.", "segments."))]
+# tests/cli/test_purge.py covers the failpoints of a purge, tests/receive those of the endpoint, tests/shared the rest.
+LIVED = [point for point in POINTS if not point.startswith(("purge.", "segments.", "sharing."))]
 ALONGSIDE = ("daily", "pull", "publish", "submit")
 
 # Possible exit codes without a kill: done, refused, unavailable, in doubt, data missing, busy, an alert.

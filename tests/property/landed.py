@@ -168,7 +168,8 @@ def _journal(journal: Journal, event: Event) -> None:
     if event.event == "paused":
         journal.paused(event.campaign_id, event.detail or "", at=event.happened_at)
         return
-    journal.take_over(event.campaign_id)
+    if event.campaign_id not in journal._epochs:  # once for each campaign, since it is synced to disk
+        journal.take_over(event.campaign_id)
     if event.event == "sending":
         journal.sending(
             event.campaign_id,

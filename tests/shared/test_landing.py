@@ -139,6 +139,23 @@ def test_what_is_changed_and_removed_by_an_erasure_is_so_on_the_other_machine(
     assert shared(one) == shared(other)
 
 
+def test_a_bucket_that_is_another_one_or_has_lost_all_removes_nothing(
+    machines: tuple[Landing, Landing], s3: S3
+) -> None:
+    one, _ = machines
+    land_one_of_each(one)
+    one.catch_up()
+    before = shared(one)
+    assert one.sharing is not None
+    for another in (s3.new_bucket(), one.bucket):
+        if another == one.bucket:
+            for name, _ in [*one.sharing.bucket.listed()]:
+                one.sharing.bucket.remove(name)
+        with pytest.raises(BooksError, match="has lost its objects"):
+            Landing(one.root, None, another).catch_up()
+    assert {*before} <= {path.relative_to(one.root).as_posix() for path in one.root.rglob("*")}
+
+
 def test_a_file_that_is_lost_here_comes_back(machines: tuple[Landing, Landing]) -> None:
     one, _ = machines
     land_one_of_each(one)

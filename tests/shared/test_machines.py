@@ -87,6 +87,8 @@ def test_two_machines_send_close_and_publish_the_same_books(machines: tuple[Plac
     assert one.run(f"submit d.parquet --campaign d --content {CONTENT}").code == 0
     again = other.run(f"submit c.parquet --campaign c --content {CONTENT} --json")
     assert again.object["submitted_now"]["accepted"] == 0
+    for point in ("sharing.before_put", "sharing.after_put"):
+        other.die("pull --days 1", failpoint=point)
     assert other.run("pull --days 1").code == 0
     assert one.run("import-reports c.parquet --yes").code != 0
     for place in machines:
