@@ -253,6 +253,8 @@ def landing_of(settings: Settings) -> Landing:
     if settings.data_dir.exists():
         check_owner(settings.data_dir)
     shared = settings.shared
+    if shared.bucket and not shared.database.get_secret_value():
+        raise UsageError("shared.bucket needs shared.database: machines that share plans share a journal; set both")
     if not shared.database.get_secret_value() and (settings.landing_folder / MOVED).exists():
         raise UsageError(
             f"{settings.data_dir} was taken over into a shared installation; set shared.database and shared.bucket"

@@ -12,8 +12,9 @@ from pipelines.landing import bucket as buckets
 from pipelines.landing.bucket import Bucket
 from pipelines.landing.calls import Call
 from pipelines.landing.imports import Import
-from pipelines.landing.landing import Landing
+from pipelines.landing.landing import Landing, landing_of
 from pipelines.landing.segments.frames import frame_bytes
+from pipelines.settings import Settings, SharedSettings
 from tests.support.ports import free_port
 from tests.support.s3 import S3
 
@@ -191,6 +192,11 @@ def test_a_bucket_that_keeps_versions_is_told_and_nobody_is_erased_there(tmp_pat
     with pytest.raises(UsageError, match="there is no bucket"):
         Bucket("s3://missing-bucket/north").create("a", b"")
     assert not [*Bucket(bucket).listed()]
+
+
+def test_a_bucket_without_a_database_is_no_installation_of_several_machines(tmp_path: Path, bucket: str) -> None:
+    with pytest.raises(UsageError, match=r"needs shared\.database"):
+        landing_of(Settings(data_dir=tmp_path, shared=SharedSettings(bucket=bucket)))
 
 
 def test_segments_of_machines_are_never_packed(machines: tuple[Landing, Landing]) -> None:

@@ -8,9 +8,9 @@ from tests.support.s3 import S3
 
 
 def test_no_answered_push_to_one_of_two_receivers_is_lost_though_one_is_killed(
-    tmp_path: Path, bucket: str, s3: S3
+    tmp_path: Path, bucket: str, database: str, s3: S3
 ) -> None:
-    variables = s3.variables | {"SMSRECON_SHARED__BUCKET": bucket}
+    variables = s3.variables | {"SMSRECON_SHARED__BUCKET": bucket, "SMSRECON_SHARED__DATABASE": database}
     folders = (tmp_path / "a", tmp_path / "b")
     with receiving(folders[0], variables) as one, receiving(folders[1], variables) as other:
         answered = []
