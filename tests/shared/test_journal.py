@@ -166,7 +166,7 @@ def test_a_request_that_was_held_up_does_not_leave(
 # A database that goes away
 
 
-@pytest.mark.parametrize("how", ["stop", "kill"])
+@pytest.mark.parametrize("how", cases(fast=["kill"], deep=["stop", "kill"]))
 def test_a_campaign_outlives_a_restart_of_the_database(
     how: str, tmp_path: Path, shared_sandbox: RunningSandbox, postgres: Postgres, database: str
 ) -> None:
@@ -258,9 +258,9 @@ def test_no_event_appears_behind_one_that_was_seen(database: str) -> None:
         campaign_ids = [f"c{key}" for key in range(4)]
         for key, name in enumerate(campaign_ids):
             journal.register(CampaignRecord(name, key, now(), "", 1, 1, 1, 1, has_own_mission_nums=False))
-        with writing(database, campaign_ids, seconds=cases(fast=1, deep=10)):
+        with writing(database, campaign_ids, seconds=cases(fast=0.5, deep=10)):
             seen, known = 0, 0
-            for _ in range(cases(fast=200, deep=2000)):
+            for _ in range(cases(fast=100, deep=2000)):
                 with journal.at_one_moment():
                     last = journal.last_event_id()
                     behind = journal._connection.exec_driver_sql(
