@@ -103,7 +103,7 @@ findings AS (
     WHERE is_believed AND NOT is_sent
     GROUP BY campaign_id, batch_num, message_id, status
 
-    -- A message that was sent again because its batch counted as not sent, and that is reported under this batch too.
+    -- A message that was sent again, in another batch, because its batch counted as not sent, and that is reported under this batch too.
     UNION ALL
     SELECT
         'sent_twice',
@@ -121,9 +121,8 @@ findings AS (
         ON r.batch_num = b.batch_num AND b.state = 'not_sent' AND r.message_id BETWEEN b.first_message_id AND b.last_message_id
     INNER JOIN core.message_status AS s ON r.message_id = s.message_id
     INNER JOIN core.statuses AS t ON s.status = t.status
-    INNER JOIN core.batch_outcomes AS o ON s.first_message_id = o.first_message_id
     INNER JOIN core.recipients AS m ON r.message_id = m.message_id AND r.phone = m.phone
-    WHERE t.is_sent AND o.batch_num <> b.batch_num
+    WHERE t.is_sent
     GROUP BY b.campaign_id, b.batch_num, r.message_id
 
     UNION ALL
