@@ -98,7 +98,9 @@ def _make(path: Path) -> None:
         closing(sqlite3.connect(draft)) as connection,
     ):
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(f"{_script(CAMPAIGNS, EVENTS, HOLDERS)} PRAGMA user_version = {_VERSION}")
+        connection.executescript(
+            f"BEGIN; {_script(CAMPAIGNS, EVENTS, HOLDERS)} PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
 
 
 def _upgrade(path: Path) -> None:
