@@ -6,7 +6,6 @@ is lost is tried again, and one that finds itself there has succeeded.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from pipelines.errors import SharedUnavailable, UsageError
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-_ADDRESS: Final = re.compile(r"s3://(?P<name>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/(?P<prefix>[^?#]*?))?/?")
 ATTEMPTS: Final = 3
 _PATIENCE: Final = timedelta(seconds=30)  # with all attempts of one call
 _MOST_SKEW: Final = timedelta(seconds=60)
@@ -47,7 +45,9 @@ class Object:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The objects beneath an address such as `s3://name/prefix`; their names are paths beneath it.
+    """The objects beneath an address such as `s3://name/prefix`, of the form that shared.bucket has.
+
+    Their names are paths beneath it.
 
     Every method raises SharedUnavailable if the bucket can't be reached or refuses, without showing a credential.
     """
@@ -187,7 +187,5 @@ class Bucket:
 
     @cached_property
     def _store(self) -> "S3Store":
-        found = _ADDRESS.fullmatch(self.address)
-        if found is None:
-            raise UsageError("shared.bucket is not the address of a bucket; give one such as s3://name/prefix")
-        return open_store(found["name"], found["prefix"] or None)
+        name, _, prefix = self.address.removeprefix("s3://").partition("/")
+        return open_store(name, prefix.rstrip("/") or None)

@@ -94,15 +94,13 @@ class Sharing:
                 (self.root / name).unlink(missing_ok=True)
                 _forget(notes, name)
 
-    def put(self, *names: str) -> None:
-        """Put files in the bucket that were written here just now.
+    def put(self, name: str) -> None:
+        """Put a file in the bucket that was written here just now.
 
-        Raises BooksError if another machine has written one of them meanwhile.
+        Raises BooksError if another machine has written it meanwhile.
         """
         with self._notes() as notes:
-            noted = _read(notes)
-            for name in names:
-                self._put(notes, name, noted.get(name))
+            self._put(notes, name, _read(notes).get(name))
 
     def put_new(self, folder: str = "") -> None:
         """Put what is new here in the bucket, in all or in one folder."""

@@ -13,7 +13,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,16 +36,7 @@ _EPOCH: Final = "epoch"  # of the database's metadata
 _LONGEST_READ: Final = timedelta(days=1)  # for which the files of an older version are kept
 
 
-@dataclass(frozen=True)
-class ShippedVersion:
-    """A version in the bucket: its epoch, the address of its database, and how many files were new there."""
-
-    epoch: int
-    database: str
-    shipped_file_count: int
-
-
-def ship(bucket: Bucket, version: Path, *, epoch: int, keep_old: bool = True) -> ShippedVersion:
+def ship(bucket: Bucket, version: Path, *, epoch: int, keep_old: bool = True) -> None:
     """Make the published `version` of this machine the one in the bucket.
 
     Without `keep_old` the files of all other versions are removed at once. Raises BooksError if a higher epoch was
@@ -58,16 +48,15 @@ def ship(bucket: Bucket, version: Path, *, epoch: int, keep_old: bool = True) ->
     names = {name: f"{_FILES}/{_sha256(version / name)}.parquet" for name in note.files if name != PUBLISHED_DATABASE}
     bucket.overwrite(f"{_VERSIONS}/{epoch:012}.json", json.dumps(names).encode())  # so that nobody removes the files
     there = {name for name, _ in bucket.listed(_FILES)}
-    missing = {target: version / name for name, target in names.items() if target not in there}
-    for target, path in missing.items():
-        bucket.create(target, path.read_bytes())
+    for name, target in names.items():
+        if target not in there:
+            bucket.create(target, (version / name).read_bytes())
     with TemporaryDirectory() as scratch:
         database = Path(scratch) / PUBLISHED_DATABASE
         shutil.copyfile(version / PUBLISHED_DATABASE, database)
         _read_from_bucket(database, {name: (bucket.url(target), version / name) for name, target in names.items()})
         _point(bucket, database.read_bytes(), epoch)
     _remove_old(bucket, epoch, keep_old=keep_old)
-    return ShippedVersion(epoch, bucket.url(_DATABASE), len(missing))
 
 
 def _point(bucket: Bucket, database: bytes, epoch: int) -> None:

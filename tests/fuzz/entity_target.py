@@ -1,12 +1,13 @@
 """A file and a server on 127.0.0.1 that no parser may read."""
 
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from tests.fuzz.hostile import CANARY, EntityTarget
+from tests.support.web import answer, serving
 
 
 @contextmanager
@@ -16,24 +17,9 @@ def serving_target(folder: Path) -> Iterator[tuple[EntityTarget, Callable[[], in
     secret.write_text(CANARY)
     calls: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            calls.append(self.path)
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(CANARY.encode())
+    def counted(handler: BaseHTTPRequestHandler) -> None:
+        calls.append(handler.path)
+        answer(CANARY.encode())(handler)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield (
-                EntityTarget(secret.as_uri(), f"http://127.0.0.1:{server.server_address[1]}/x.dtd"),
-                lambda: len(calls),
-            )
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(defaultdict(lambda: counted)) as address:
+        yield EntityTarget(secret.as_uri(), f"{address}/x.dtd"), lambda: len(calls)

@@ -24,6 +24,7 @@ from pipelines.landing.landing import Landing, landing_of
 from pipelines.sandbox import RunningSandbox
 from pipelines.settings import Settings, SharedSettings
 from tests.support.campaigns import Campaign, campaign_at, now, people, wait_until
+from tests.support.commands import ForkedCommand
 from tests.support.depth import cases
 from tests.support.ports import free_port
 from tests.support.postgres import Postgres
@@ -44,6 +45,14 @@ def accepted_count(campaign: Campaign) -> int:
     return len(campaign.sent()) if campaign.landing.campaigns.planned_ids() else 0
 
 
+@contextmanager
+def sending(campaign: Campaign, *, accepted: int) -> Iterator[ForkedCommand]:
+    """A process that sends the campaign, once so many of its messages were accepted."""
+    with campaign.in_another_process() as process:
+        wait_until(lambda: accepted_count(campaign) >= accepted)
+        yield process
+
+
 # Taking over
 
 
@@ -58,8 +67,7 @@ def test_a_frozen_sender_that_is_taken_over_sends_nothing_more(
         first.folder.mkdir()
         first.write(people(200))
         enough = random.randrange(5, 150)
-        with first.in_another_process() as process:
-            wait_until(lambda first=first, enough=enough: accepted_count(first) >= enough)
+        with sending(first, accepted=enough) as process:
             time.sleep(random.random() * 0.02)
             process.send_signal(signal.SIGSTOP)
             end_sessions(postgres)
@@ -78,8 +86,7 @@ def test_a_campaign_that_another_machine_sends_is_busy_and_free_when_it_dies(
     first = campaign_at(tmp_path / "a", shared_sandbox, requests_per_second=80)
     first.folder.mkdir()
     first.write(people(100))
-    with first.in_another_process() as process:
-        wait_until(lambda: accepted_count(first) >= 5)
+    with sending(first, accepted=5) as process:
         second = another_machine(first, tmp_path / "b")
         with pytest.raises(CampaignBusy, match="another machine"):
             second.resume()
@@ -97,8 +104,7 @@ def test_the_lock_of_a_machine_that_is_not_heard_of_is_free_after_half_a_minute(
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, requests_per_second=20)
     campaign.write(people(200))
-    with campaign.in_another_process() as process:
-        wait_until(lambda: accepted_count(campaign) >= 10)
+    with sending(campaign, accepted=10) as process:
         other = another_machine(campaign, tmp_path / "other")
         process.send_signal(signal.SIGSTOP)
         with pytest.raises(CampaignBusy):
@@ -115,8 +121,7 @@ def test_who_erases_or_purges_takes_all_campaigns_over(
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, requests_per_second=80)
     campaign.write(people(100))
-    with campaign.in_another_process() as process:
-        wait_until(lambda: accepted_count(campaign) >= 5)
+    with sending(campaign, accepted=5) as process:
         other = another_machine(campaign, tmp_path / "other")
         end_sessions(postgres)
         with exclusive_lock(other.landing):
@@ -172,8 +177,7 @@ def test_a_campaign_outlives_a_restart_of_the_database(
 ) -> None:
     campaign = campaign_at(tmp_path, shared_sandbox, requests_per_second=80)
     campaign.write(people(200))
-    with campaign.in_another_process() as process:
-        wait_until(lambda: accepted_count(campaign) >= 20)
+    with sending(campaign, accepted=20) as process:
         getattr(postgres, how)()
         time.sleep(0.3)
         postgres.start()
