@@ -34,7 +34,7 @@ class Overview:
 
 def overview(settings: Settings, *, clock: Clock) -> Overview:
     """Load, reconcile, and return the books of every campaign."""
-    if not settings.data_dir.exists():  # a question makes no folder
+    if not (settings.data_dir.exists() or settings.shared.bucket):  # a question makes no folder
         return Overview([], [])
     as_of, findings = _brought_up_to_date(settings, clock)
     found = read_overview(settings, as_of=as_of, findings=findings)

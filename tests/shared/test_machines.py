@@ -146,6 +146,7 @@ def test_an_installation_of_one_machine_is_taken_over_and_goes_on(
     assert (refused.code, "taken over" in refused.err) == (2, True)
     close_books(one)
     assert published(one)["main.messages"] == before["main.messages"]
+    assert [books["campaign_id"] for books in other.run("status --json").object["campaigns"]] == ["c"]
     assert other.run(f"submit d.parquet --campaign d --content {CONTENT}").code == 0
     for place in (other, one):  # each brings what the other has landed
         close_books(place)
